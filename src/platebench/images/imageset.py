@@ -1,0 +1,119 @@
+"""An image set: n images and the table that belongs to them, one row an image."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+IMAGE_SCHEMA = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("filesize_bytes", pa.int64(), nullable=False),
+        pa.field("plate", pa.string()),
+        pa.field("well", pa.string()),
+        pa.field("site", pa.string()),
+        pa.field("frame", pa.int32()),
+        pa.field("shape", pa.list_(pa.int32()), nullable=False),
+        pa.field("dtype", pa.string(), nullable=False),
+    ]
+)
+"""The table of every image set. `dtype` is NumPy's short form in little-endian order (`|u1`)."""
+
+
+def digest(array: np.ndarray) -> str:
+    """Return the digest of an image: its dtype, shape and every value, as 32 hex digits.
+
+    BLAKE2b, so that no widened, cropped, reordered or altered image can pass for another.
+    """
+    contiguous = np.ascontiguousarray(array)
+    state = hashlib.blake2b(f"{contiguous.dtype.str}{contiguous.shape}".encode(), digest_size=16)
+    state.update(contiguous.reshape(-1).view(np.uint8))
+    return state.hexdigest()
+
+
+class ImageSet(ABC):
+    """n images in a fixed order, with their table. Images need not share a shape or dtype.
+
+    `name` says what they are (`raw-64`, or a folder's name) and is one asv parameter;
+    `tables` holds more tables of the same plate (features, annotations), by name.
+    """
+
+    name: str
+    table: pa.Table
+    tables: Mapping[str, pa.Table] = {}
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @abstractmethod
+    def pixels(self, row: int) -> np.ndarray:
+        """Return image `row`: C-contiguous, in native byte order, of its own shape and dtype."""
+
+    @abstractmethod
+    def file(self, row: int) -> bytes | memoryview:
+        """Return the bytes of image `row` as a TIFF file: the file's own, where it came as one."""
+
+    @abstractmethod
+    def digests(self) -> Sequence[str]:
+        """Return the `digest` of every image, in row order."""
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self.pixels(row) for row in range(len(self)))
+
+    @cached_property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shape of every image, in row order."""
+        return [tuple(shape) for shape in self.table["shape"].to_pylist()]
+
+    @cached_property
+    def dtypes(self) -> list[np.dtype]:
+        """The dtype of every image, in row order."""
+        return [np.dtype(text) for text in self.table["dtype"].to_pylist()]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of all images and their table: equal sets, equal fingerprints."""
+        state = hashlib.blake2b("".join(self.digests()).encode(), digest_size=16)
+        state.update(repr(self.table.to_pylist()).encode())
+        return state.hexdigest()
+
+    @property
+    def pixel_bytes(self) -> int:
+        """The size of all pixels, uncompressed, in bytes."""
+        return sum(self.image_bytes(row) for row in range(len(self)))
+
+    def image_bytes(self, row: int) -> int:
+        """Return the size of one image's pixels, uncompressed, in bytes."""
+        return int(np.prod(self.shapes[row], dtype=np.int64)) * self.dtypes[row].itemsize
+
+    def select(self, rows: Sequence[int], first_row: int = 0) -> ImageSet:
+        """Return these rows as an image set of their own, numbered from `first_row`."""
+        return _Selection(self, rows, first_row)
+
+
+class _Selection(ImageSet):
+    """Some rows of another image set, in the order given."""
+
+    def __init__(self, source: ImageSet, rows: Sequence[int], first_row: int) -> None:
+        self._source = source
+        self._rows = list(rows)
+        self.name = f"{source.name}[{len(self._rows)}]"
+        numbers = pa.array(range(first_row, first_row + len(self._rows)), pa.int64())
+        self.table = source.table.take(self._rows).set_column(0, IMAGE_SCHEMA.field("row"), numbers)
+        self.tables = source.tables
+
+    def pixels(self, row: int) -> np.ndarray:
+        return self._source.pixels(self._rows[row])
+
+    def file(self, row: int) -> bytes | memoryview:
+        return self._source.file(self._rows[row])
+
+    def digests(self) -> Sequence[str]:
+        digests = self._source.digests()
+        return [digests[row] for row in self._rows]
