@@ -1,0 +1,35 @@
+"""Plate, well, site and frame, as the names of microscopy files tell them."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Where and when an image was taken; None where that is not known."""
+
+    plate: str | None = None
+    well: str | None = None
+    site: str | None = None
+    frame: int | None = None
+
+
+NOWHERE = Place()
+
+_MITOCHECK = re.compile(
+    r"(?P<plate>LT\d{4}_\d{2})(?:\.|--)(?:(?P=plate)_)?(?P<well>\d+)_(?P<frame>\d+)(?:_IC)?$"
+)
+"""`LT0001_02.LT0001_02_15_43_IC`: plate, plate again, well, frame, illumination-corrected."""
+
+_CYTATION = re.compile(r"(?P<well>[A-P]\d{1,2})_\d+_\d+_(?P<site>\d+)_[A-Za-z]\w*_(?P<frame>\d+)$")
+"""`B7_01_1_3_DAPI_001`: well, two numbers, site, channel, frame; as in CytoDataFrame's data."""
+
+
+def place_of(stem: str) -> Place:
+    """Return what the name of a file, without its ending, tells; a Place of None if nothing."""
+    found = _MITOCHECK.search(stem) or _CYTATION.match(stem)
+    if not found:
+        return NOWHERE
+    parts = found.groupdict()
+    return Place(parts.get("plate"), parts["well"], parts.get("site"), int(parts["frame"]))
