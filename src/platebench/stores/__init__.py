@@ -1,0 +1,1 @@
+"""Where images are kept: one file a storage format, all behind one contract."""

@@ -1,0 +1,138 @@
+"""Arrow IPC files, also known as Feather version 2, through pyarrow.
+
+- `default`: what `pyarrow.feather.write_feather` and `DataFrame.to_feather` make: LZ4, record
+  batches of up to 65,536 rows, so all images are in one. The whole table is held in memory to
+  write it. Rows are taken from the table that `read_table` gives.
+- `fast`: uncompressed, one image a record batch, read through a memory map: a batch is a view
+  of the page cache and only the images asked for are touched.
+- `small`: one image a record batch, Zstandard level 9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.ipc as ipc
+
+from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.contract import OpenStore, check_rows
+from platebench.stores.part_files import PartFiles
+from platebench.stores.values import (
+    IMAGE,
+    decode,
+    image_batches,
+    image_schema,
+    kinds_of,
+    table_of,
+)
+
+
+class ArrowIpc(PartFiles):
+    """Arrow IPC files of images."""
+
+    format = "arrow-ipc"
+    suffix = ".arrow"
+
+    def check(self, images: ImageSet) -> None:
+        """Refuse images of different shapes or dtypes for tensors."""
+        image_schema(images, self.layout)
+
+    def write_part(self, images: ImageSet, file: Path) -> None:
+        """Write one file: image by image, or as one table with `default` tuning."""
+        schema = image_schema(images, self.layout)
+        batches = image_batches(images, self.layout, schema, 1)
+        if self.tuning == "default":
+            _write_feather(batches, schema, file)
+        else:
+            self._write_batches(batches, schema, file)
+
+    def extend_part(self, old: Path, images: ImageSet, file: Path) -> None:
+        """Read the old file's table, add `images` and write a new file."""
+        with pa.memory_map(str(old)) as source:
+            table = ipc.open_file(source).read_all()
+            batches = image_batches(images, self.layout, table.schema, 1)
+            _write_feather([*table.to_batches(), *batches], table.schema, file)
+
+    def open_part(self, file: Path) -> OpenStore:
+        """Map one file."""
+        opened = _OpenTable if self.tuning == "default" else _OpenBatches
+        return opened(file, self.layout)
+
+    def _write_batches(
+        self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Path
+    ) -> None:
+        codec = pa.Codec("zstd", 9) if self.tuning == "small" else None
+        options = ipc.IpcWriteOptions(compression=codec)
+        with pa.OSFile(str(file), "wb") as sink, ipc.new_file(sink, schema, options=options) as out:
+            for batch in batches:
+                out.write_batch(batch)
+
+
+def _write_feather(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Path) -> None:
+    """Write one table in one batch, but for what a binary column's 2 GiB divides."""
+    table = pa.Table.from_batches(batches, schema).combine_chunks()
+    feather.write_feather(table, str(file))
+
+
+class _OpenIpc(OpenStore):
+    def __init__(self, file: Path, layout: str) -> None:
+        self._layout = layout
+        self._map = pa.memory_map(str(file))
+        self._schema = ipc.open_file(self._map).schema
+        self._images = self._columns([IMAGE])
+        self._kinds = kinds_of(self._schema, lambda names: self._columns(names).read_all())
+
+    def close(self) -> None:
+        self._map.close()
+
+    def table(self) -> pa.Table:
+        return table_of(self._columns(IMAGE_SCHEMA.names).read_all())
+
+    def _columns(self, names: list[str]) -> ipc.RecordBatchFileReader:
+        """Return a reader of some columns only; the others are neither read nor decompressed."""
+        included = [self._schema.get_field_index(name) for name in names]
+        return ipc.open_file(self._map, options=ipc.IpcReadOptions(included_fields=included))
+
+
+class _OpenBatches(_OpenIpc):
+    """One image a batch."""
+
+    def __len__(self) -> int:
+        return int(self._images.num_record_batches)
+
+    def scan(self) -> Iterator[np.ndarray]:
+        return self._decoded(range(len(self)))
+
+    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        check_rows(rows, len(self))
+        return self._decoded(rows)
+
+    def _decoded(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        for row in rows:
+            column = self._images.get_batch(row).column(0)
+            yield from decode(column, self._layout, self._kinds, [row])
+
+
+class _OpenTable(_OpenIpc):
+    """All images in one batch, or few."""
+
+    def __len__(self) -> int:
+        return int(self._columns(["row"]).read_all().num_rows)
+
+    def scan(self) -> Iterator[np.ndarray]:
+        first = 0
+        for index in range(self._images.num_record_batches):
+            column = self._images.get_batch(index).column(0)
+            yield from decode(
+                column, self._layout, self._kinds, range(first, first + len(column))
+            )
+            first += len(column)
+
+    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        check_rows(rows, len(self))
+        taken = self._images.read_all().take(pa.array(rows, pa.int64()))
+        return decode(taken[IMAGE], self._layout, self._kinds, rows)

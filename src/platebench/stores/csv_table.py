@@ -1,0 +1,30 @@
+"""The table of an image set as the CSV file that a lab keeps beside its images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as csv
+
+from platebench.images.imageset import IMAGE_SCHEMA
+
+_SHAPE = IMAGE_SCHEMA.get_field_index("shape")
+
+
+def write_table(table: pa.Table, file: Path) -> None:
+    """Write the table; a shape is written as `1024x1344`, a missing value as nothing."""
+    shapes = ["x".join(map(str, shape)) for shape in table["shape"].to_pylist()]
+    csv.write_csv(table.set_column(_SHAPE, "shape", pa.array(shapes, pa.string())), file)
+
+
+def read_table(file: Path) -> pa.Table:
+    """Read what `write_table` wrote."""
+    types = {field.name: field.type for field in IMAGE_SCHEMA} | {"shape": pa.string()}
+    options = csv.ConvertOptions(
+        column_types=types, strings_can_be_null=True, quoted_strings_can_be_null=False
+    )
+    table = csv.read_csv(file, convert_options=options)
+    shapes = [[int(n) for n in text.split("x") if n] for text in table["shape"].to_pylist()]
+    shape_column = pa.array(shapes, IMAGE_SCHEMA.field(_SHAPE).type)
+    return table.set_column(_SHAPE, "shape", shape_column).cast(IMAGE_SCHEMA)

@@ -1,0 +1,220 @@
+"""LanceDB tables, through lancedb and, for scans and rows, the Lance dataset below (pylance).
+
+- `default`: what `create_table` makes of an Arrow table: file version 2.1 or later, which
+  compresses binary columns on its own. A scan is `to_batches` as typed; rows are `take_offsets`,
+  put back into the order asked for.
+- `fast`: for TIFF files and raw pixels a blob column (`lancedb.blob`), which Lance's guide names
+  for images and which is not compressed, read by `read_blobs`; for tensors the field's
+  compression is `none`. Scans ask for few images a batch.
+- `small`: the field's compression is Zstandard level 9.
+
+Lance files are immutable, and a version is a manifest that names them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from datetime import UTC, timedelta
+from pathlib import Path
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+
+from platebench.errors import Unsupported
+from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.contract import OpenStore, Version, VersionedStore, check_rows
+from platebench.stores.values import (
+    COMMON,
+    IMAGE,
+    decode,
+    decode_value,
+    image_batches,
+    image_schema,
+    kinds_of,
+    table_of,
+)
+
+TABLE = "images"
+
+_FIELD: dict[str, dict[str, str]] = {
+    "default": {},
+    "fast": {"lance-encoding:compression": "none"},
+    "small": {
+        "lance-encoding:compression": "zstd",
+        "lance-encoding:compression-level": "9",
+    },
+}
+
+
+class LanceDb(VersionedStore):
+    """A LanceDB database of one table."""
+
+    format = "lancedb"
+
+    @property
+    def _blobs(self) -> bool:
+        return self.tuning == "fast" and self.layout in ("tiff", "pixels")
+
+    def write(self, images: ImageSet, path: Path) -> None:
+        """Create the table from a stream of batches, an image each."""
+        schema = image_schema(images, self.layout, metadata=_FIELD[self.tuning])
+        database = lancedb.connect(str(path))
+        database.create_table(TABLE, self._stream(images, schema))
+
+    def open(self, path: Path, version: int | None = None) -> OpenStore:
+        """Open the newest version, or check an older one out."""
+        table = _table(path)
+        if version is not None:
+            if version not in {known.number for known in self.versions(path)}:
+                raise KeyError(version)
+            table.checkout(version)
+        if self._blobs:
+            return _OpenBlobs(table, self.layout)
+        opened = _OpenDefault if self.tuning == "default" else _OpenTuned
+        return opened(table, self.layout)
+
+    def append(self, images: ImageSet, path: Path) -> int:
+        """Add rows. Raises Unsupported when the table's images share a shape that these do not."""
+        schema = image_schema(images, self.layout, metadata=_FIELD[self.tuning])
+        table = _table(path)
+        stored, added = (
+            (each.field(IMAGE).metadata or {}).get(COMMON) for each in (table.schema, schema)
+        )
+        if stored not in (None, added):
+            raise Unsupported(f"{images.name} differs in shape or dtype from the table's images")
+        table.add(self._stream(images, schema))
+        return int(table.version)
+
+    def versions(self, path: Path) -> list[Version]:
+        """List the table's versions."""
+        return [
+            Version(int(version["version"]), version["timestamp"].astimezone(UTC))
+            for version in _table(path).list_versions()
+        ]
+
+    def restore(self, path: Path, version: int) -> int:
+        """Check the old version out and make it the newest."""
+        table = _table(path)
+        table.checkout(version)
+        table.restore()
+        return int(table.version)
+
+    def prune(self, path: Path, keep: int) -> None:
+        """Clean up with Lance's own `cleanup_old_versions`; nothing else writes meanwhile."""
+        dataset = _table(path).to_lance()
+        if "retain_versions" in inspect.signature(dataset.cleanup_old_versions).parameters:
+            dataset.cleanup_old_versions(retain_versions=keep, delete_unverified=True)
+        elif keep == 1:
+            dataset.cleanup_old_versions(timedelta(0), delete_unverified=True)
+        else:
+            raise Unsupported("this pylance cannot be told how many versions to keep")
+
+    def _stream(self, images: ImageSet, schema: pa.Schema) -> pa.RecordBatchReader:
+        batches = image_batches(images, self.layout, schema, 1)
+        if not self._blobs:
+            return pa.RecordBatchReader.from_batches(schema, batches)
+        field = schema.field(IMAGE)
+        blob = _blob_field().with_metadata(field.metadata)
+        blob_schema = schema.set(schema.get_field_index(IMAGE), blob)
+        return pa.RecordBatchReader.from_batches(
+            blob_schema, (_as_blobs(batch, blob_schema) for batch in batches)
+        )
+
+
+def _table(path: Path) -> lancedb.table.Table:
+    return lancedb.connect(str(path)).open_table(TABLE)
+
+
+def _blob_field() -> pa.Field:
+    if not hasattr(lancedb, "blob"):
+        raise Unsupported(f"lancedb {lancedb.__version__} has no blob columns")
+    return lancedb.blob(IMAGE, nullable=False)
+
+
+def _as_blobs(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return the batch with its binary values as inline blobs, without copying them."""
+    blob_type = schema.field(IMAGE).type
+    rows = len(batch)
+    _, offsets, data = batch.column(IMAGE).buffers()
+    wide = np.frombuffer(offsets, np.int32).astype(np.int64)
+    values = pa.Array.from_buffers(pa.large_binary(), rows, [None, pa.py_buffer(wide), data])
+    others = [pa.nulls(rows, field.type) for field in list(blob_type.storage_type)[1:]]
+    storage = pa.StructArray.from_arrays([values, *others], fields=list(blob_type.storage_type))
+    images = pa.ExtensionArray.from_storage(blob_type, storage)
+    columns = [images if name == IMAGE else batch.column(name) for name in schema.names]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+class _OpenLance(OpenStore):
+    """What all tunings share. A scan is batch by batch, in row order as Lance scans by default."""
+
+    def __init__(self, table: lancedb.table.Table, layout: str) -> None:
+        self._table = table
+        self._layout = layout
+        self._dataset = table.to_lance()
+        self._kinds = kinds_of(table.schema, self._dataset.to_table)
+
+    def __len__(self) -> int:
+        return int(self._dataset.count_rows())
+
+    def table(self) -> pa.Table:
+        return table_of(self._dataset.to_table(columns=IMAGE_SCHEMA.names))
+
+    def scan(self) -> Iterator[np.ndarray]:
+        first = 0
+        for batch in self._batches():
+            rows = range(first, first + len(batch))
+            yield from decode(batch.column(IMAGE), self._layout, self._kinds, rows)
+            first += len(batch)
+
+    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        check_rows(rows, len(self))
+        return self._taken(rows)
+
+    @abstractmethod
+    def _batches(self) -> Iterator[pa.RecordBatch]: ...
+
+    def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        column = self._dataset.take(list(rows), columns=[IMAGE])[IMAGE]
+        return decode(column, self._layout, self._kinds, rows)
+
+
+class _OpenDefault(_OpenLance):
+    """The calls a reader of LanceDB's documentation types."""
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        return iter(self._dataset.to_batches(columns=[IMAGE]))
+
+    def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        if not hasattr(self._table, "take_offsets"):  # lancedb 0.14 has none yet
+            return super()._taken(rows)
+        column = self._table.take_offsets(list(rows)).select([IMAGE]).to_arrow()[IMAGE]
+        # The rows came back sorted; the place of each row asked for among them is its rank.
+        ranks = np.argsort(np.argsort(rows, kind="stable"), kind="stable")
+        images = list(decode(column, self._layout, self._kinds, sorted(rows)))
+        return (images[rank] for rank in ranks)
+
+
+class _OpenTuned(_OpenLance):
+    """One image a batch."""
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        return iter(self._dataset.to_batches(columns=[IMAGE], batch_size=1))
+
+
+class _OpenBlobs(_OpenLance):
+    """Blob columns: read as binary in a scan, fetched as bytes by row."""
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        scanner = self._dataset.scanner(
+            columns=[IMAGE], batch_size=1, blob_handling="all_binary"
+        )
+        return iter(scanner.to_batches())
+
+    def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        read = self._dataset.read_blobs(IMAGE, indices=list(rows), preserve_order=True)
+        for row, (_, value) in zip(rows, read, strict=True):
+            yield from decode_value(value, self._layout, self._kinds[row])

@@ -1,0 +1,148 @@
+"""Apache Parquet, through pyarrow.
+
+An image is one value of a binary, tensor or list column. Parquet has no type of 8 or 16 bits:
+a list or tensor of uint8 is stored as 32-bit integers.
+
+- `default`: what `pyarrow.parquet.write_table` and `DataFrame.to_parquet` make: snappy,
+  dictionary encoding, row groups of up to 1,048,576 rows, so all images are in one. Rows are
+  taken with `pyarrow.dataset`'s `take`. The row group is kept in memory until it is whole.
+- `fast`: uncompressed, without a dictionary or statistics of the pixels, one image a row group,
+  so that a row group's offset in the footer is the image's; a row is one `read_row_group`.
+- `small`: the same row groups, Zstandard level 9.
+
+The nested layout with `default` tuning is the 2024 talk's: images go through Python records into
+awkward, which makes int64 of their integers. The other tunings keep the dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.contract import OpenStore, check_rows
+from platebench.stores.part_files import PartFiles
+from platebench.stores.values import (
+    IMAGE,
+    decode,
+    image_batches,
+    image_schema,
+    kinds_of,
+    table_of,
+)
+
+BATCH = 16
+"""Images a batch, where a row group holds all of them: about 22 MB of 1024 x 1344 uint8."""
+
+_PLAIN = {"use_dictionary": False, "write_statistics": False}
+_WRITER: dict[str, dict[str, Any]] = {
+    "default": {},
+    "fast": {"compression": "none", **_PLAIN},
+    "small": {"compression": "zstd", "compression_level": 9, **_PLAIN},
+}
+
+
+class Parquet(PartFiles):
+    """Parquet files of images."""
+
+    format = "parquet"
+    suffix = ".parquet"
+
+    def check(self, images: ImageSet) -> None:
+        """Refuse images of different shapes or dtypes for tensors and nested lists."""
+        self._schema(images)
+
+    def write_part(self, images: ImageSet, file: Path) -> None:
+        """Write one file, batch by batch."""
+        schema = self._schema(images)
+        with self._writer(file, schema) as writer:
+            self._write_images(writer, images, schema)
+
+    def extend_part(self, old: Path, images: ImageSet, file: Path) -> None:
+        """Read the old file batch by batch into a new one, then add `images`."""
+        with pq.ParquetFile(old) as source:
+            schema = source.schema_arrow
+            with self._writer(file, schema) as writer:
+                for batch in source.iter_batches(batch_size=BATCH):
+                    writer.write_batch(batch)
+                self._write_images(writer, images, schema)
+
+    def open_part(self, file: Path) -> OpenStore:
+        """Open one file: row by row where each image has a row group, else through a dataset."""
+        opened = _OpenWholeFile if self.tuning == "default" else _OpenRowGroups
+        return opened(file, self.layout)
+
+    def _schema(self, images: ImageSet) -> pa.Schema:
+        return image_schema(images, self.layout, widened=self.tuning == "default")
+
+    def _writer(self, file: Path, schema: pa.Schema) -> pq.ParquetWriter:
+        return pq.ParquetWriter(file, schema, **_WRITER[self.tuning])
+
+    def _write_images(self, writer: pq.ParquetWriter, images: ImageSet, schema: pa.Schema) -> None:
+        one_row_group = self.tuning == "default"
+        for batch in image_batches(images, self.layout, schema, BATCH if one_row_group else 1):
+            if one_row_group:
+                writer.write_batch(batch)
+            else:
+                writer.write_table(pa.Table.from_batches([batch]))
+
+
+class _OpenParquet(OpenStore):
+    """What both ways of reading share: the footer, the table, the shapes."""
+
+    def __init__(self, file: Path, layout: str) -> None:
+        self._path = file
+        self._layout = layout
+        self._file = pq.ParquetFile(file)
+        self._kinds = kinds_of(self._file.schema_arrow, self._file.read)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return int(self._file.metadata.num_rows)
+
+    def table(self) -> pa.Table:
+        return table_of(self._file.read(columns=IMAGE_SCHEMA.names))
+
+
+class _OpenRowGroups(_OpenParquet):
+    """One image a row group: a row is one read of known place and size."""
+
+    def scan(self) -> Iterator[np.ndarray]:
+        return self._images(range(len(self)))
+
+    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        check_rows(rows, len(self))
+        return self._images(rows)
+
+    def _images(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        for row in rows:
+            group = self._file.read_row_group(row, columns=[IMAGE], use_threads=False)
+            yield from decode(group[IMAGE], self._layout, self._kinds, [row])
+
+
+class _OpenWholeFile(_OpenParquet):
+    """All images in one row group: batches for a scan, a dataset's `take` for rows."""
+
+    def __init__(self, file: Path, layout: str) -> None:
+        super().__init__(file, layout)
+        self._dataset = ds.dataset(file)
+
+    def scan(self) -> Iterator[np.ndarray]:
+        first = 0
+        for batch in self._file.iter_batches(batch_size=BATCH, columns=[IMAGE]):
+            rows = range(first, first + len(batch))
+            yield from decode(batch.column(IMAGE), self._layout, self._kinds, rows)
+            first += len(batch)
+
+    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        check_rows(rows, len(self))
+        taken = self._dataset.take(pa.array(rows, pa.int64()), columns=[IMAGE])
+        return decode(taken[IMAGE], self._layout, self._kinds, rows)

@@ -1,0 +1,108 @@
+"""Every format that is measured: one line each. Nothing else in platebench names a format.
+
+A format's file is imported when one of its stores is asked for, so that a library that is not
+installed stands in nobody's way.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+
+from platebench.errors import Unsupported, UserError
+from platebench.stores.contract import Store
+
+
+@dataclass(frozen=True)
+class Format:
+    """A storage format: what it is called, where its store is, and what it takes.
+
+    `store` is `module:Class`, `variants` the tunings of each layout, `needs` the distributions
+    on PyPI that it is measured with and whose versions decide its speed.
+    """
+
+    name: str
+    store: str
+    variants: Mapping[str, str]
+    needs: tuple[str, ...]
+    versioned: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The full names of this format's stores."""
+        return [
+            f"{self.name}:{layout}:{tuning}"
+            for layout, tunings in self.variants.items()
+            for tuning in tunings.split()
+        ]
+
+    def why_not(self) -> str | None:
+        """Return why this format cannot be measured here, or None when it can."""
+        for distribution in self.needs:
+            try:
+                metadata.version(distribution)
+            except metadata.PackageNotFoundError:
+                return f"{distribution} is not installed"
+        return None
+
+
+_ALL = "default fast small"
+
+FORMATS: tuple[Format, ...] = (
+    Format("floor", "bare_file:BareFile", {"pixels": "fast"}, ("numpy",), versioned=True),
+    Format(
+        "parquet",
+        "parquet:Parquet",
+        {"tiff": _ALL, "pixels": _ALL, "tensor": _ALL, "nested": _ALL},
+        ("pyarrow", "awkward"),
+        versioned=True,
+    ),
+    Format(
+        "arrow-ipc",
+        "arrow_ipc:ArrowIpc",
+        {"tiff": _ALL, "pixels": _ALL, "tensor": _ALL},
+        ("pyarrow",),
+        versioned=True,
+    ),
+    Format(
+        "lancedb",
+        "lancedb:LanceDb",
+        {"tiff": _ALL, "pixels": _ALL, "tensor": _ALL},
+        ("lancedb", "pylance", "pyarrow"),
+        versioned=True,
+    ),
+    Format("zarr", "zarr:Zarr", {"tensor": _ALL}, ("zarr", "numcodecs")),
+    Format("tiff-files", "tiff_files:TiffFiles", {"tiff": _ALL}, ("tifffile", "imagecodecs")),
+    Format("ch5", "ch5:Ch5", {"tensor": "default fast"}, ("h5py",)),
+)
+
+FLOOR = "floor:pixels:fast"
+"""The store every figure is also given as a multiple of."""
+
+
+def names() -> list[str]:
+    """Return the names of all stores, whether or not they can be measured here."""
+    return [name for format_ in FORMATS for name in format_.names]
+
+
+def format_of(name: str) -> Format:
+    """Return the format of the store `name`; raise UserError for a store that is not known."""
+    for format_ in FORMATS:
+        if name in format_.names:
+            return format_
+    raise UserError(f"{name}: no such store; 'platebench stores' lists them")
+
+
+def find(name: str) -> Store:
+    """Return the store `name`. Raises UserError when unknown, Unsupported without its library."""
+    format_ = format_of(name)
+    reason = format_.why_not()
+    if reason is not None:
+        raise Unsupported(reason)
+    module_name, class_name = format_.store.split(":")
+    module = importlib.import_module(f"platebench.stores.{module_name}")
+    _, layout, tuning = name.split(":")
+    store: Store = getattr(module, class_name)(layout, tuning)
+    return store
