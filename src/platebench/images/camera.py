@@ -20,6 +20,8 @@ Profile = Literal["raw", "ic"]
 
 _LAMP_STREAM, _NOISE_STREAM = 4, 5
 _BAND = 64
+_READ_NOISE = 31
+"""Noise without any light, in units that give, with shot noise, what real fields compress to."""
 
 
 def take_frame(movie: Movie, frame: int, profile: Profile) -> np.ndarray:
@@ -59,25 +61,34 @@ def _expose(
     """
     source = generator(_NOISE_STREAM, movie.seed, movie.number, frame)
     image = np.empty((HEIGHT, WIDTH), np.uint8)
+    dark = np.zeros((_BAND, WIDTH), np.int16)
     for top in range(0, HEIGHT, _BAND):
         rows = np.s_[top : top + _BAND]
-        noise = _noise(source, light[rows].shape)
-        noise *= (light[rows] >> 3) + 36
-        noise >>= 5
-        noise += light[rows]
+        amplitude = light[rows] >> 3
+        amplitude += _READ_NOISE
+        band = _noise(source, (_BAND, WIDTH))
+        band *= amplitude
+        band >>= 5
+        band += light[rows]
         if profile == "ic":
-            noise -= background[rows]
-        noise += 8
-        noise >>= 4
-        np.clip(noise, 0, 255, out=noise)
-        image[rows] = noise
+            band -= background[rows]
+            np.maximum(band, dark, out=band)
+        band += 8
+        band >>= 4
+        # No band reaches 256: `draw` and `_background` keep the light below BRIGHTEST.
+        image[rows] = band
     return image
 
 
 def _noise(source: np.random.PCG64, shape: tuple[int, ...]) -> np.ndarray:
     """Return int16 noise from -15 to 15: the sum of two halves of a byte, hence triangular."""
-    byte = random_bytes(source, shape[0] * shape[1]).reshape(shape)
-    return ((byte & 15) + (byte >> 4)).astype(np.int16) - np.int16(15)
+    low = random_bytes(source, shape[0] * shape[1]).reshape(shape)
+    high = low >> 4
+    low &= 15
+    low += high
+    noise = low.astype(np.int16)
+    noise -= 15
+    return noise
 
 
 @lru_cache(maxsize=2)
@@ -86,9 +97,9 @@ def _background(seed: int, number: int) -> np.ndarray:
     t = random_integers(generator(_LAMP_STREAM, seed, number), (3,))
     x = np.arange(WIDTH, dtype=np.int64) - WIDTH // 2 - int(t[0] % 200) + 100
     y = np.arange(HEIGHT, dtype=np.int64) - HEIGHT // 2 - int(t[1] % 160) + 80
-    level = 12 * 16 + int(t[2] % 32)
+    level = 14 * 16 + int(t[2] % 32)
     fall = (x * x)[np.newaxis, :] + (y * y)[:, np.newaxis]
-    return (level - fall * 36 // (WIDTH // 2) ** 2).astype(np.int16)
+    return (level - fall * 52 // (WIDTH // 2) ** 2).astype(np.int16)
 
 
 def _overlap(patch: Patch, x: int, y: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

@@ -46,7 +46,7 @@ WELLS_A_PLATE = 16
 FIRST_WELL = 15
 SITE = "01"
 
-_FRAMES_A_TASK = 8
+_FRAMES_A_TASK = 16
 _OWN = {"tiff", "ch5", "tables", MANIFEST}
 
 
@@ -182,16 +182,11 @@ class TiffTask:
         start = header(HEIGHT, WIDTH)
         for shot in self.shots:
             image = take_frame(movie(self.seed, shot.movie), shot.frame, self.profile)
-            with (self.folder / tiff_name(shot)).open("wb", buffering=0) as file:
-                _write_all(file.fileno(), start + image.tobytes())
+            with (self.folder / tiff_name(shot)).open("wb") as file:
+                file.write(start)
+                file.write(image.data)
             digests[shot.number] = digest(image)
         return digests
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _run(tasks: Sequence[TiffTask], processes: int) -> Iterator[dict[int, str]]:

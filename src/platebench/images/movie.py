@@ -19,6 +19,7 @@ FRAMES = 94
 
 _POPULATION_STREAM, _WALK_STREAM = 1, 2
 _MARGIN = 12
+_TRIES = 6
 _SEPARATING = 3
 _DYING = 6
 
@@ -64,8 +65,8 @@ class Movie:
     def cells(self) -> list[Cell]:
         """All cells that are ever in the movie, mothers before daughters."""
         source = generator(_POPULATION_STREAM, self.seed, self.number)
-        count = 96 + int(random_integers(source, (1,))[0]) % 41
-        traits = random_integers(source, (3 * count, 12))
+        count = 60 + int(random_integers(source, (1,))[0]) % 17
+        traits = random_integers(source, (3 * count, 12 + 2 * _TRIES))
         walks = self._walks(3 * count)
         cells: list[Cell] = []
         for row in range(count):
@@ -94,21 +95,17 @@ class Movie:
         return self._patches[key]
 
     def _walks(self, count: int) -> np.ndarray:
-        """Return int64 (count, 2, FRAMES): a random walk in pixels, about 1.6 a frame."""
+        """Return int64 (count, 2, FRAMES): a random walk in pixels, 0.7 a frame in each axis."""
         steps = random_bytes(generator(_WALK_STREAM, self.seed, self.number), count * 2 * FRAMES)
-        moves = (steps & 3).astype(np.int64) + ((steps >> 2) & 3) - 3
+        moves = (steps & 1).astype(np.int64) + ((steps >> 1) & 1) - 1
         return np.cumsum(moves.reshape(count, 2, FRAMES), axis=2)
 
     def _settler(self, others: list[Cell], traits: np.ndarray, walk: np.ndarray) -> Cell:
         t = [int(trait) for trait in traits]
         nucleus = _nucleus(t)
-        x = t[6] % (WIDTH + 2 * _MARGIN) - _MARGIN
-        y = t[7] % (HEIGHT + 2 * _MARGIN) - _MARGIN
-        if others and t[8] % 100 < 35:
-            beside = others[t[9] % len(others)]
-            gap = 1.8 * (nucleus.radius + beside.nucleus.radius) / (2 * 64)
-            x = int(beside.x[0]) + int(gap * nucleus.p)
-            y = int(beside.y[0]) + int(gap * nucleus.q)
+        x, y = _free_place(others, nucleus, t[12:])
+        if others and t[8] % 100 < 30:
+            x, y = _place_beside(others[t[9] % len(others)], nucleus)
         ends, last = _fate(t[10], t[11])
         return Cell(len(others), nucleus, x + walk[0], y + walk[1], 0, last, None, ends)
 
@@ -127,13 +124,34 @@ def _nucleus(t: list[int]) -> Nucleus:
     p, q = (angle, 64 - abs(angle)) if t[3] & 128 else (angle, abs(angle) - 64)
     return Nucleus(
         phenotype=odd.get(t[0] % 100, "Interphase"),
-        radius=12 + t[1] % 4 + (t[1] >> 8) % 4,
-        light=(52 + t[2] % 40 + (t[2] >> 8) % 40) * 16,
+        radius=15 + t[1] % 5 + (t[1] >> 8) % 5,
+        light=(48 + t[2] % 32 + (t[2] >> 8) % 32) * 16,
         p=p,
         q=q,
         aspect=40 + t[4] % 22,
         grain=(t[5] % (TEXTURE_SIDE // 2), (t[5] >> 10) % (TEXTURE_SIDE // 2)),
     )
+
+
+def _free_place(others: list[Cell], nucleus: Nucleus, chances: list[int]) -> tuple[int, int]:
+    """Return the first of some places where the nucleus lies on no other, or else the last."""
+    taken = [(int(cell.x[0]), int(cell.y[0]), cell.nucleus.radius) for cell in others]
+    for chance_x, chance_y in zip(chances[::2], chances[1::2], strict=True):
+        x = chance_x % (WIDTH + 2 * _MARGIN) - _MARGIN
+        y = chance_y % (HEIGHT + 2 * _MARGIN) - _MARGIN
+        if all(
+            (x - u) ** 2 + (y - v) ** 2 > (nucleus.radius + radius + 8) ** 2
+            for u, v, radius in taken
+        ):
+            break
+    return x, y
+
+
+def _place_beside(other: Cell, nucleus: Nucleus) -> tuple[int, int]:
+    """Return the place where the nucleus, along its long axis, touches `other`."""
+    length = float(np.sqrt(np.float64(nucleus.p**2 + nucleus.q**2)))
+    gap = (nucleus.radius + other.nucleus.radius) * 0.95 / length
+    return int(other.x[0]) + int(gap * nucleus.p), int(other.y[0]) + int(gap * nucleus.q)
 
 
 def _fate(chance: int, moment: int) -> tuple[str, int]:

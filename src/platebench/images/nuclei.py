@@ -29,6 +29,9 @@ CLASSES = (
 
 TEXTURE_SIDE = 256
 LARGEST_REACH = 64
+BRIGHTEST = 3520
+"""The most light of a nucleus: with the background (below 256) and noise, it makes 255."""
+
 _TEXTURE_STREAM = 3
 
 
@@ -53,15 +56,15 @@ class Look(NamedTuple):
 
 
 LOOKS = {
-    "Interphase": Look(1.0, 1.0, 0.5, 2.4),
-    "Large": Look(1.4, 0.8, 0.5, 2.8),
-    "Elongated": Look(1.0, 0.95, 0.5, 2.4),
-    "Binuclear": Look(0.75, 1.0, 0.45, 2.4),
-    "Polylobed": Look(0.62, 1.0, 0.45, 2.4),
-    "Prometaphase": Look(0.8, 1.55, 0.9, 2.0),
-    "Metaphase": Look(0.85, 2.0, 0.3, 2.0),
-    "Anaphase": Look(0.7, 1.9, 0.3, 2.0),
-    "Apoptosis": Look(0.33, 2.1, 0.2, 1.8),
+    "Interphase": Look(1.0, 1.0, 0.5, 3.2),
+    "Large": Look(1.4, 0.8, 0.5, 3.6),
+    "Elongated": Look(1.0, 0.95, 0.5, 3.2),
+    "Binuclear": Look(0.75, 1.0, 0.45, 3.2),
+    "Polylobed": Look(0.62, 1.0, 0.45, 3.2),
+    "Prometaphase": Look(0.8, 1.55, 0.8, 2.6),
+    "Metaphase": Look(0.85, 2.0, 0.3, 2.6),
+    "Anaphase": Look(0.7, 1.9, 0.3, 2.6),
+    "Apoptosis": Look(0.33, 2.1, 0.2, 2.4),
 }
 
 
@@ -100,8 +103,8 @@ def draw(nucleus: Nucleus, phenotype: str) -> Patch:
     look = LOOKS[phenotype]
     lobes = _lobes(nucleus, phenotype, nucleus.radius * look.size)
     reach = min(LARGEST_REACH, int(max(abs(o.x) + abs(o.y) + o.long for o in lobes) * 1.35) + 4)
-    fine, coarse = _textures(nucleus.grain, 2 * reach + 1)
-    bend = 1.0 + (coarse - 128.0) / 340.0
+    fine, coarse, bend = _textures(nucleus.grain, 2 * reach + 1)
+    bend = 1.0 + (bend - 128.0) / 330.0
     body = halo = np.zeros_like(bend)
     for lobe in lobes:
         distance = _distance(lobe, reach) * bend
@@ -109,7 +112,7 @@ def draw(nucleus: Nucleus, phenotype: str) -> Patch:
         halo = np.maximum(halo, np.maximum(1.0 - distance / 1.8, 0.0))
     grain = 1.0 + look.texture * ((fine - 128.0) + 0.7 * (coarse - 128.0)) / 256.0
     light = nucleus.light * look.light * (body * np.maximum(grain, 0.35) + 0.035 * halo * halo)
-    return Patch(light.astype(np.int16), body > 0.5)
+    return Patch(np.minimum(light, BRIGHTEST).astype(np.int16), body > 0.5)
 
 
 def _lobes(nucleus: Nucleus, phenotype: str, radius: float) -> list[Lobe]:
@@ -173,19 +176,20 @@ def _grid(reach: int) -> tuple[np.ndarray, np.ndarray]:
     return line[np.newaxis, :], line[:, np.newaxis]
 
 
-def _textures(grain: tuple[int, int], side: int) -> tuple[np.ndarray, np.ndarray]:
+def _textures(grain: tuple[int, int], side: int) -> list[np.ndarray]:
     x, y = grain
-    fine, coarse = _texture_planes()
-    window = np.s_[y : y + side, x : x + side]
-    return fine[window], coarse[window]
+    return [plane[y : y + side, x : x + side] for plane in _texture_planes()]
 
 
 @cache
-def _texture_planes() -> tuple[np.ndarray, np.ndarray]:
-    """Return chromatin at two scales: float32, mean near 128, periodic, twice as wide as a turn."""
+def _texture_planes() -> list[np.ndarray]:
+    """Return smooth noise at three scales: float32, from 0 to 255 around 128, periodic.
+
+    The first two are chromatin; the third bends outlines.
+    """
     source = generator(_TEXTURE_STREAM)
     planes = []
-    for width in (3, 9):
+    for width in (3, 9, 25):
         noise = random_bytes(source, TEXTURE_SIDE * TEXTURE_SIDE).astype(np.int64)
         plane = noise.reshape(TEXTURE_SIDE, TEXTURE_SIDE)
         for _ in range(2):
@@ -195,4 +199,4 @@ def _texture_planes() -> tuple[np.ndarray, np.ndarray]:
         even = plane * 1.0 / width**4 - 127.5
         stretched = np.clip(even * (width * 0.85) + 128.0, 0.0, 255.0)
         planes.append(np.tile(stretched, (2, 2)).astype(np.float32))
-    return planes[0], planes[1]
+    return planes
