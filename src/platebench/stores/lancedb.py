@@ -217,4 +217,4 @@ class _OpenBlobs(_OpenLance):
     def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         read = self._dataset.read_blobs(IMAGE, indices=list(rows), preserve_order=True)
         for row, (_, value) in zip(rows, read, strict=True):
-            yield from decode_value(value, self._layout, self._kinds[row])
+            yield decode_value(value, self._layout, self._kinds[row])
