@@ -18,11 +18,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from platebench.errors import UserError
 from platebench.images.camera import Profile, take_frame
+from platebench.images.cellh5 import write_cellh5
 from platebench.images.imageset import digest
 from platebench.images.manifest import (
     MANIFEST,
@@ -33,29 +35,13 @@ from platebench.images.manifest import (
     write_manifest,
 )
 from platebench.images.movie import HEIGHT, WIDTH, movie
-from platebench.images.names import Place
+from platebench.images.screen import Segmented, Shot, place_of_shot, segment, shots, tiff_name
+from platebench.images.tables import COLUMNS, cell_lines, join_pieces, write_piece
 from platebench.images.tiff import header
 
-FIRST_FRAME = 43
-"""The frame of the talk's image, LT0001_02_15_43, which every fixture begins with."""
-
-FRAMES_A_MOVIE = 32
-"""Few enough that 64 images come from two wells, enough that nuclei can be tracked."""
-
-WELLS_A_PLATE = 16
-FIRST_WELL = 15
-SITE = "01"
-
 _FRAMES_A_TASK = 16
-_OWN = {"tiff", "ch5", "tables", MANIFEST}
-
-
-class Shot(NamedTuple):
-    """One image of a fixture: its number in it, and the movie and frame it shows."""
-
-    number: int
-    movie: int
-    frame: int
+_PIECES = "tables.pieces"
+_OWN = {"tiff", "ch5", "tables", _PIECES, MANIFEST}
 
 
 def make_fixtures(
@@ -73,7 +59,8 @@ def make_fixtures(
 
     A whole fixture with these settings that is there already is kept; one with other settings is
     replaced when the new one is whole. `processes` is the processor count unless given; it does
-    not change a byte. `progress` is called with the images done and to do.
+    not change a byte. `progress` is called with the images done and to do;
+    with CH5 files or tables each counts twice.
 
     Raises UserError if a setting makes no sense, `out` holds something else, or the disk is full;
     nothing half-made is left then, nor after an interrupt.
@@ -99,24 +86,6 @@ def make_fixtures(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return out
-
-
-def shots(images: int) -> Iterator[Shot]:
-    """Yield the images of a fixture in their order."""
-    for number in range(images):
-        yield Shot(number, number // FRAMES_A_MOVIE, FIRST_FRAME + number % FRAMES_A_MOVIE)
-
-
-def place_of_shot(shot: Shot) -> Place:
-    """Return where and when a shot was taken."""
-    plate, well = divmod(shot.movie, WELLS_A_PLATE)
-    return Place(f"LT{plate + 1:04d}_02", str(FIRST_WELL + well), SITE, shot.frame)
-
-
-def tiff_name(shot: Shot) -> str:
-    """Return the name of a shot's TIFF file, as the talk's were named."""
-    place = place_of_shot(shot)
-    return f"{place.plate}.{place.plate}_{place.well}_{place.frame}_IC.tif"
 
 
 def _checked(settings: Settings, processes: int | None) -> Settings:
@@ -151,20 +120,41 @@ def _make(
 ) -> None:
     part.joinpath("tiff").mkdir(parents=True)
     everything = list(shots(settings.images))
-    chunks = [
-        everything[first : first + _FRAMES_A_TASK]
-        for first in range(0, settings.images, _FRAMES_A_TASK)
+    tasks: list[Task] = [
+        *_movie_tasks(part, everything, settings),
+        *_tiff_tasks(part, everything, settings),
     ]
-    tasks = [TiffTask(part / "tiff", chunk, settings.seed, settings.profile) for chunk in chunks]
+    total, done = sum(len(task.shots) for task in tasks), 0
     digests: dict[int, str] = {}
     for made in _run(tasks, processes):
-        digests.update(made)
-        progress(len(digests), settings.images)
+        digests.update(made.digests)
+        done += made.images
+        progress(done, total)
+    if settings.tables:
+        _finish_tables(part, everything)
     entries = [
         Entry(f"tiff/{tiff_name(shot)}", place_of_shot(shot), digests[shot.number])
         for shot in everything
     ]
     write_manifest(Manifest(settings, entries), part)
+
+
+class Made(NamedTuple):
+    """What a task made: how many images it did, and digests by image number."""
+
+    images: int
+    digests: dict[int, str]
+
+
+class Task(Protocol):
+    """A piece of the fixture that one process makes."""
+
+    @property
+    def shots(self) -> list[Shot]:
+        """The shots it is made of."""
+
+    def run(self) -> Made:
+        """Make it."""
 
 
 @dataclass(frozen=True)
@@ -173,24 +163,87 @@ class TiffTask:
 
     folder: Path
     shots: list[Shot]
-    seed: int
-    profile: Profile
+    settings: Settings
 
-    def run(self) -> dict[int, str]:
-        """Write the files, and return the digest of each image by its number."""
+    def run(self) -> Made:
+        """Write the files."""
         digests = {}
         start = header(HEIGHT, WIDTH)
         for shot in self.shots:
-            image = take_frame(movie(self.seed, shot.movie), shot.frame, self.profile)
+            well = movie(self.settings.seed, shot.movie)
+            image = take_frame(well, shot.frame, self.settings.profile)
             with (self.folder / tiff_name(shot)).open("wb") as file:
                 file.write(start)
                 file.write(image.data)
             digests[shot.number] = digest(image)
-        return digests
+        return Made(len(self.shots), digests)
 
 
-def _run(tasks: Sequence[TiffTask], processes: int) -> Iterator[dict[int, str]]:
-    """Yield what each task returns, in any order, over `processes` processes."""
+@dataclass(frozen=True)
+class MovieTask:
+    """The CH5 file of a movie, and its piece of the tables, below the fixture's `folder`."""
+
+    folder: Path
+    shots: list[Shot]
+    settings: Settings
+
+    def run(self) -> Made:
+        """Write the files that the settings ask for, segmenting each frame once."""
+        lines: list[str] = []
+        frames = self._segmented(lines)
+        if self.settings.ch5:
+            path = self.folder / _ch5_name(self.shots[0])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_cellh5(path, place_of_shot(self.shots[0]), frames)
+        else:
+            for _ in frames:
+                pass
+        if self.settings.tables:
+            write_piece("".join(lines), self.folder / _PIECES, _piece(self.shots[0].movie))
+        return Made(len(self.shots), {})
+
+    def _segmented(self, lines: list[str]) -> Iterator[Segmented]:
+        """Yield the frames, and leave the lines of their tables in `lines`."""
+        for shot in self.shots:
+            frame = segment(self.settings.seed, shot, self.settings.profile)
+            if self.settings.tables:
+                lines.append(cell_lines(frame, self.settings.seed))
+            yield frame
+
+
+def _tiff_tasks(part: Path, everything: list[Shot], settings: Settings) -> Iterator[TiffTask]:
+    for first in range(0, len(everything), _FRAMES_A_TASK):
+        chunk = everything[first : first + _FRAMES_A_TASK]
+        yield TiffTask(part / "tiff", chunk, settings)
+
+
+def _movie_tasks(part: Path, everything: list[Shot], settings: Settings) -> Iterator[MovieTask]:
+    if settings.tables:
+        part.joinpath(_PIECES).mkdir(parents=True)
+    if settings.ch5 or settings.tables:
+        for _, chunk in groupby(everything, key=lambda shot: shot.movie):
+            yield MovieTask(part, list(chunk), settings)
+
+
+def _ch5_name(shot: Shot) -> str:
+    place = place_of_shot(shot)
+    return f"ch5/{place.plate}/hdf5/{int(place.well or 0):05d}_{place.site}.ch5"
+
+
+def _piece(number: int) -> str:
+    return f"{number:08d}"
+
+
+def _finish_tables(part: Path, everything: list[Shot]) -> None:
+    write_piece("\t".join(COLUMNS) + "\n", part / _PIECES, "columns")
+    movies = sorted({shot.movie for shot in everything})
+    part.joinpath("tables").mkdir()
+    join_pieces(part / _PIECES, ["columns", *map(_piece, movies)], part / "tables")
+    shutil.rmtree(part / _PIECES)
+
+
+def _run(tasks: Sequence[Task], processes: int) -> Iterator[Made]:
+    """Yield what each task made, in any order, over `processes` processes."""
     if processes == 1 or len(tasks) == 1:
         for task in tasks:
             yield task.run()

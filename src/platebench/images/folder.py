@@ -12,9 +12,11 @@ import pyarrow as pa
 
 from platebench.errors import UserError
 from platebench.images import tiff
+from platebench.images.cellh5 import planes_of
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet, digest
 from platebench.images.manifest import Manifest, read_manifest
 from platebench.images.names import Place, place_of
+from platebench.images.tables import CELLS, FolderTables, find_tables
 
 TIFF_ENDINGS = {".tif", ".tiff"}
 CELLH5_ENDINGS = {".ch5"}
@@ -23,11 +25,25 @@ CELLH5_ENDINGS = {".ch5"}
 class Source(Protocol):
     """Where one image comes from."""
 
-    path: str
-    place: Place
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    filesize: int
+    @property
+    def path(self) -> str:
+        """Its path below the image set's folder."""
+
+    @property
+    def place(self) -> Place:
+        """Where and when it was taken."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Its dtype, in native byte order."""
+
+    @property
+    def filesize(self) -> int:
+        """The size of what `file` returns, in bytes."""
 
     def pixels(self) -> np.ndarray:
         """Return the image, C-contiguous, in native byte order."""
@@ -102,7 +118,10 @@ def _found(path: Path, progress: Callable[[int, int], None]) -> list[Source]:
     sources: list[Source] = []
     for done, file in enumerate(files, 1):
         relative = file.relative_to(folder).as_posix()
-        sources.append(TiffSource(file, relative))
+        if file.suffix.lower() in CELLH5_ENDINGS:
+            sources += planes_of(file, relative)
+        else:
+            sources.append(TiffSource(file, relative))
         progress(done, len(files))
     return sources
 
@@ -128,6 +147,7 @@ class FolderImages(ImageSet):
         self.path = path
         self.name = name
         self.table = _image_table(sources)
+        self.tables = _tables(path, manifest)
         self._sources = sources
         self._manifest = manifest
 
@@ -154,6 +174,15 @@ class FolderImages(ImageSet):
         if self._manifest is not None:
             return [entry.digest for entry in self._manifest.entries]
         return [digest(self.pixels(row)) for row in range(len(self))]
+
+
+def _tables(path: Path, manifest: Manifest | None) -> FolderTables:
+    """Return the tables beside the images; a fixture's, which are one in six forms, once."""
+    if manifest is None:
+        return find_tables(path) if path.is_dir() else FolderTables({})
+    if not manifest.settings.tables:
+        return FolderTables({})
+    return FolderTables({CELLS: path / "tables" / f"{CELLS}.csv"})
 
 
 def _image_table(sources: list[Source]) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,12 @@ def encode(array: np.ndarray) -> bytes:
     # minisblack: a last axis of 3 or 4 is data here, and no colour is to be read into it.
     tifffile.imwrite(buffer, array, photometric="minisblack")
     return buffer.getvalue()
+
+
+@lru_cache
+def encoded_size(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """Return how long `encode` makes any array of this shape and dtype, in bytes."""
+    return len(encode(np.zeros(shape, dtype)))
 
 
 def describe(path: Path) -> tuple[tuple[int, ...], np.dtype]:

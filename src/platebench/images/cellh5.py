@@ -1,0 +1,388 @@
+"""CellH5 files: HDF5 in the layout of CellCognition, a movie of one position a file.
+
+Below, G is /sample/0/plate/{plate}/experiment/{well}/position/{site}, and all that a reader needs
+to understand G is in /definition. The layout is the one that the CellH5 library, CellCognition's
+exporter and Bio-Formats' CellH5Reader agree on.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import h5py
+import imagecodecs
+import numpy as np
+
+from platebench.errors import UserError
+from platebench.images import tiff
+from platebench.images.features import SHAPE_AND_INTENSITY, outline
+from platebench.images.movie import FRAMES
+from platebench.images.names import Place
+from platebench.images.nuclei import CLASSES
+from platebench.images.screen import Segmented
+
+REGION = "primary__primary"
+"""The name of the one kind of object: nuclei, segmented in the first channel."""
+
+UNPREDICTED = -99
+MINUTES_A_FRAME = 30
+FIRST_TIMESTAMP = 1132142400
+"""16 November 2005, 12:00 UTC, in seconds: the day that idr0013 notes for plate LT0001_02."""
+
+FRAMES_BESIDE_EVENT = 4
+"""An event follows the mother this many frames back, and each daughter as many on."""
+
+_GZIP = {"compression": "gzip", "compression_opts": 4}
+_DEFLATE_LEVEL = 1
+_CLASS_COLOURS = (
+    "#00ff00",
+    "#0080ff",
+    "#80ff00",
+    "#ff80ff",
+    "#8000ff",
+    "#ffff00",
+    "#ff8000",
+    "#ff0000",
+    "#808080",
+)
+
+_TIME_LAPSE = np.dtype([("frame", "<i4"), ("timestamp_abs", "<i4"), ("timestamp_rel", "<i4")])
+_OBJECT = np.dtype([("time_idx", "<i4"), ("obj_label_id", "<i4")])
+_TRACKING = np.dtype([("obj_idx1", "<u4"), ("obj_idx2", "<u4")])
+_EVENT = np.dtype([("obj_id", "<u4"), ("idx1", "<u4"), ("idx2", "<u4")])
+_BOUNDING_BOX = np.dtype([(side, "<i4") for side in ("left", "right", "top", "bottom")])
+_CENTER = np.dtype([("x", "<i4"), ("y", "<i4")])
+_ORIENTATION = np.dtype([("angle", "<f8"), ("eccentricity", "<f8")])
+_PREDICTION = np.dtype([("label_idx", "<i4")])
+_CLASS_LABEL = np.dtype([("label", "<i4"), ("name", "S100"), ("color", "S9")])
+_CHANNEL = np.dtype(
+    [
+        ("channel_name", "S50"),
+        ("description", "S100"),
+        ("is_physical", "?"),
+        ("voxel_size", "<f8", (3,)),
+        ("color", "S7"),
+    ]
+)
+_REGION = np.dtype([("region_name", "S50"), ("channel_idx", "<i4")])
+_OBJECT_KIND = np.dtype([(name, "S512") for name in ("name", "type", "source1", "source2")])
+
+
+# Writing
+
+
+def write_cellh5(path: Path, place: Place, frames: Iterable[Segmented]) -> None:
+    """Write a movie: `frames` in order of time, each at its own place of FRAMES.
+
+    The frames between are left out, and marked so in the attribute `valid`.
+    """
+    with h5py.File(path, "w") as file:
+        position = file.create_group(_position(place))
+        objects = _Objects()
+        images, regions = None, None
+        for frame in frames:
+            if images is None or regions is None:
+                images = _planes(position, "image/channel", frame.image)
+                regions = _planes(position, "image/region", frame.labels)
+            _write_plane(images, frame.shot.frame, frame.image)
+            _write_plane(regions, frame.shot.frame, frame.labels)
+            objects.append(frame)
+        _write_time_lapse(position)
+        _write_objects(position, objects)
+        _write_definition(file.create_group("definition"))
+
+
+def _position(place: Place) -> str:
+    well = f"{int(place.well or 0):05d}"
+    return f"/sample/0/plate/{place.plate}/experiment/{well}/position/{place.site}"
+
+
+def _planes(position: h5py.Group, name: str, like: np.ndarray) -> h5py.Dataset:
+    """Create a dataset (1, FRAMES, 1, y, x) with chunks of a quarter of each side."""
+    height, width = like.shape
+    planes = position.create_dataset(
+        name,
+        shape=(1, FRAMES, 1, height, width),
+        dtype=like.dtype.newbyteorder("<"),
+        chunks=(1, 1, 1, height // 4, width // 4),
+        **_GZIP,
+    )
+    planes.attrs["valid"] = np.zeros(FRAMES, np.float64)
+    return planes
+
+
+def _write_plane(planes: h5py.Dataset, frame: int, plane: np.ndarray) -> None:
+    """Write one plane, compressed here: the filter's own zlib takes half as long again."""
+    height, width = planes.chunks[-2:]
+    for top in range(0, plane.shape[0], height):
+        for left in range(0, plane.shape[1], width):
+            chunk = np.zeros((height, width), planes.dtype)
+            part = plane[top : top + height, left : left + width]
+            chunk[: part.shape[0], : part.shape[1]] = part
+            packed = imagecodecs.deflate_encode(chunk.tobytes(), level=_DEFLATE_LEVEL)
+            planes.id.write_direct_chunk((0, frame, 0, top, left), packed)
+    valid = planes.attrs["valid"]
+    valid[frame] = 1
+    planes.attrs["valid"] = valid
+
+
+def _write_time_lapse(position: h5py.Group) -> None:
+    lapse = np.zeros(FRAMES, _TIME_LAPSE)
+    lapse["frame"] = np.arange(FRAMES)
+    lapse["timestamp_rel"] = lapse["frame"] * MINUTES_A_FRAME * 60
+    lapse["timestamp_abs"] = FIRST_TIMESTAMP + lapse["timestamp_rel"]
+    position.create_dataset("image/time_lapse", data=lapse, **_GZIP)
+
+
+@dataclass
+class _Objects:
+    """The object and feature tables of a movie, frame by frame; all share their row order."""
+
+    objects: list[np.ndarray] = field(default_factory=list)
+    boxes: list[np.ndarray] = field(default_factory=list)
+    centers: list[np.ndarray] = field(default_factory=list)
+    orientations: list[np.ndarray] = field(default_factory=list)
+    features: list[np.ndarray] = field(default_factory=list)
+    contours: list[str] = field(default_factory=list)
+    classes: list[np.ndarray] = field(default_factory=list)
+    probabilities: list[np.ndarray] = field(default_factory=list)
+    rows: dict[tuple[int, int], int] = field(default_factory=dict)
+    mothers: dict[int, int | None] = field(default_factory=dict)
+
+    def append(self, frame: Segmented) -> None:
+        """Add the objects of a frame."""
+        measured, time = frame.measured, frame.shot.frame
+        objects = np.zeros(len(frame.cells), _OBJECT)
+        objects["time_idx"] = time
+        objects["obj_label_id"] = np.arange(1, len(frame.cells) + 1)
+        for label, cell in enumerate(frame.cells, 1):
+            self.rows[time, cell.number] = len(self.contours)
+            self.mothers[cell.number] = cell.mother
+            corners = outline(frame.labels, label, measured.bounding_box[label - 1])
+            self.contours.append(pack_contour(corners))
+        self.objects.append(objects)
+        self.boxes.append(_as_records(measured.bounding_box, _BOUNDING_BOX))
+        self.centers.append(_as_records(measured.center, _CENTER))
+        self.orientations.append(_as_records(measured.orientation, _ORIENTATION))
+        self.features.append(measured.features)
+        self.classes.append(_as_records(frame.classes[:, np.newaxis], _PREDICTION))
+        self.probabilities.append(frame.probabilities)
+
+    def tracking(self) -> np.ndarray:
+        """Return which row goes on as which in the next frame; a mother, as both daughters."""
+        pairs = [
+            (before, row) for key, row in self.rows.items() if (before := self._before(*key)) >= 0
+        ]
+        return np.array(pairs, _TRACKING)
+
+    def events(self) -> np.ndarray:
+        """Return every division: the mother's last steps, then each daughter's first."""
+        divisions: dict[int, list[int]] = {}
+        for (_, number), row in self.rows.items():
+            mother = self.mothers[number]
+            if mother is not None and row == self._first_row(number):
+                divisions.setdefault(mother, []).append(number)
+        steps = [
+            (event, before, after)
+            for event, (mother, daughters) in enumerate(sorted(divisions.items()))
+            for before, after in self._steps(mother, daughters)
+        ]
+        return np.array(steps, _EVENT)
+
+    def _before(self, time: int, number: int) -> int:
+        """Return the row that this cell, or else its mother, has in the frame before, or -1."""
+        before = self.rows.get((time - 1, number), -1)
+        mother = self.mothers[number]
+        if before < 0 and mother is not None:
+            before = self.rows.get((time - 1, mother), -1)
+        return before
+
+    def _times(self, number: int) -> list[int]:
+        return sorted(time for time, cell in self.rows if cell == number)
+
+    def _first_row(self, number: int) -> int:
+        return self.rows[self._times(number)[0], number]
+
+    def _steps(self, mother: int, daughters: list[int]) -> Iterator[tuple[int, int]]:
+        """Yield pairs of rows along the mother's way, then along each daughter's."""
+        times = self._times(mother)[-FRAMES_BESIDE_EVENT:]
+        yield from self._pairs(mother, times)
+        for daughter in daughters:
+            times = self._times(daughter)[:FRAMES_BESIDE_EVENT]
+            before = self._before(times[0], daughter)
+            if before >= 0:
+                yield before, self.rows[times[0], daughter]
+            yield from self._pairs(daughter, times)
+
+    def _pairs(self, number: int, times: list[int]) -> Iterator[tuple[int, int]]:
+        for earlier, later in pairwise(times):
+            if later == earlier + 1:
+                yield self.rows[earlier, number], self.rows[later, number]
+
+
+def _as_records(columns: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    records = np.empty(len(columns), dtype)
+    for place, name in enumerate(dtype.names or ()):
+        records[name] = columns[:, place]
+    return records
+
+
+def _write_objects(position: h5py.Group, objects: _Objects) -> None:
+    _write_table(position, f"object/{REGION}", np.concatenate(objects.objects))
+    _write_table(position, "object/tracking", objects.tracking())
+    _write_table(position, "object/event", objects.events())
+    feature = position.create_group(f"feature/{REGION}")
+    _write_table(feature, "bounding_box", np.concatenate(objects.boxes))
+    _write_table(feature, "center", np.concatenate(objects.centers))
+    _write_table(feature, "orientation", np.concatenate(objects.orientations))
+    _write_table(feature, "object_features", np.concatenate(objects.features), **_GZIP)
+    contours = np.array(objects.contours, dtype=h5py.string_dtype("ascii"))
+    _write_table(feature, "crack_contour", contours)
+    guess = feature.create_group("object_classification")
+    _write_table(guess, "prediction", np.concatenate(objects.classes))
+    _write_table(guess, "probability", np.concatenate(objects.probabilities))
+
+
+def _write_table(group: h5py.Group, name: str, rows: np.ndarray, **options: object) -> None:
+    """Write rows that more can be appended to."""
+    shape = (None, *rows.shape[1:])
+    chunks = (1024, *rows.shape[1:])
+    group.create_dataset(name, data=rows, maxshape=shape, chunks=chunks, **options)
+
+
+def _write_definition(definition: h5py.Group) -> None:
+    channel = (b"H2B-GFP", b"chromatin", True, (1.0, 1.0, 1.0), b"#00ff00")
+    definition["image/channel"] = np.array([channel], _CHANNEL)
+    definition["image/region"] = np.array([(f"region___{REGION}", 0)], _REGION)
+    definition["image/time_lapse"] = np.array(_TIME_LAPSE.names, "S12")
+    kinds = {
+        REGION: ("region", f"region___{REGION}", ""),
+        "tracking": ("relation", REGION, REGION),
+        "event": ("object", "tracking", ""),
+    }
+    for name, kind in kinds.items():
+        definition[f"object/{name}"] = np.array([(name, *kind)], _OBJECT_KIND)
+    feature = definition.create_group(f"feature/{REGION}")
+    for name, dtype in (
+        ("bounding_box", _BOUNDING_BOX),
+        ("center", _CENTER),
+        ("orientation", _ORIENTATION),
+    ):
+        feature[name] = np.array([(column,) for column in dtype.names or ()], [("name", "S16")])
+    feature["crack_contour"] = np.array([("contour_polygon",)], [("name", "S512")])
+    names = [(name,) for name in SHAPE_AND_INTENSITY]
+    feature["object_features"] = np.array(names, [("name", "S256")])
+    labels = [
+        (label, name, colour)
+        for label, (name, colour) in enumerate(zip(CLASSES, _CLASS_COLOURS, strict=True))
+    ]
+    feature["object_classification/class_labels"] = np.array(labels, _CLASS_LABEL)
+    attributes = feature["object_classification/class_labels"].attrs
+    attributes["UNPREDICED_LABEL"] = np.int32(UNPREDICTED)
+    attributes["UNPREDICED_PROB"] = np.float32(np.nan)
+
+
+def pack_contour(corners: list[int]) -> str:
+    """Return corners (x, y, x, y, ...) as CellH5 keeps them: base64 of zlib of decimal text."""
+    return base64.b64encode(zlib.compress(",".join(map(str, corners)).encode())).decode()
+
+
+def unpack_contour(text: str | bytes) -> list[int]:
+    """Return the corners that `pack_contour` packed."""
+    return [int(number) for number in zlib.decompress(base64.b64decode(text)).split(b",")]
+
+
+# Reading
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One written plane of a CH5 file, as an image of an image set.
+
+    `path` is that of the file below the image set's folder, and the plane's place in it.
+    """
+
+    file_path: Path
+    dataset: str
+    index: tuple[int, int, int]
+    path: str
+    place: Place
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def filesize(self) -> int:
+        """The size of the plane as a TIFF file, which is how its layout `tiff` keeps it."""
+        return tiff.encoded_size(self.shape, self.dtype)
+
+    def pixels(self) -> np.ndarray:
+        """Return the plane, (y, x), in native byte order."""
+        try:
+            with h5py.File(self.file_path, "r") as file:
+                plane = file[self.dataset][self.index]
+        except (OSError, KeyError) as error:
+            raise UserError(f"{self.file_path}: cannot read {self.path} ({error})") from error
+        return np.ascontiguousarray(plane, dtype=self.dtype)
+
+    def file(self) -> bytes:
+        """Return the plane as an uncompressed TIFF file."""
+        return tiff.encode(self.pixels())
+
+
+def planes_of(path: Path, relative: str) -> list[Plane]:
+    """Return every written plane of a CH5 file, channel by channel, in order of time.
+
+    `relative` is the file's path below the image set's folder. Raises UserError if it is no
+    HDF5 file, has no /sample, or no plane that was written.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            if "sample" not in file:
+                raise UserError(f"{path}: no CellH5 file, it has no group /sample")
+            planes = [plane for images in _images(file) for plane in _written(images, relative)]
+    except OSError as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        raise UserError(f"{path}: not a readable HDF5 file ({reason})") from error
+    if not planes:
+        raise UserError(f"{path}: holds no written image")
+    return planes
+
+
+def _images(file: h5py.File) -> Iterator[h5py.Dataset]:
+    """Yield the image dataset of every position."""
+    for plate in _members(file, "sample/0/plate"):
+        for experiment in _members(plate, "experiment"):
+            for position in _members(experiment, "position"):
+                images = position.get("image/channel")
+                if isinstance(images, h5py.Dataset) and images.ndim == 5:
+                    yield images
+
+
+def _members(group: h5py.Group, name: str) -> list[h5py.Group]:
+    inner = group.get(name)
+    members = inner.values() if isinstance(inner, h5py.Group) else ()
+    return [member for member in members if isinstance(member, h5py.Group)]
+
+
+def _written(images: h5py.Dataset, relative: str) -> Iterator[Plane]:
+    channels, frames, slices, height, width = images.shape
+    valid = np.ravel(images.attrs.get("valid", np.ones(frames)))
+    _, _, _, _, plate, _, well, _, site, *_ = images.name.split("/")
+    for channel in range(channels):
+        for frame in np.flatnonzero(valid).tolist():
+            for depth in range(slices):
+                index = (channel, frame, depth)
+                yield Plane(
+                    file_path=Path(images.file.filename),
+                    dataset=images.name,
+                    index=index,
+                    path=f"{relative}{images.name}/{channel}/{frame}/{depth}",
+                    place=Place(plate, well.lstrip("0") or well, site, frame),
+                    shape=(height, width),
+                    dtype=images.dtype.newbyteorder("="),
+                )
