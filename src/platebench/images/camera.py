@@ -7,6 +7,7 @@ subtracted, so that most pixels are 0 and some 1.
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from typing import Literal
 
@@ -27,7 +28,7 @@ _READ_NOISE = 31
 def take_frame(movie: Movie, frame: int, profile: Profile) -> np.ndarray:
     """Return `frame` as the camera sees it: uint8 (HEIGHT, WIDTH)."""
     background = _background(movie.seed, movie.number)
-    light = np.zeros((HEIGHT, WIDTH), np.int16)
+    light = _canvas()
     for cell, patch in movie.visible(frame):
         field, part = _overlap(patch, int(cell.x[frame]), int(cell.y[frame]))
         # Nuclei lie side by side in one layer: where two meet, the brighter is in front.
@@ -95,11 +96,27 @@ def _noise(source: np.random.PCG64, shape: tuple[int, ...]) -> np.ndarray:
 def _background(seed: int, number: int) -> np.ndarray:
     """Return the empty field: int16 (HEIGHT, WIDTH), brightest near its middle."""
     t = random_integers(generator(_LAMP_STREAM, seed, number), (3,))
-    x = np.arange(WIDTH, dtype=np.int64) - WIDTH // 2 - int(t[0] % 200) + 100
-    y = np.arange(HEIGHT, dtype=np.int64) - HEIGHT // 2 - int(t[1] % 160) + 80
+    x = np.arange(WIDTH, dtype=np.int32) - WIDTH // 2 - int(t[0] % 200) + 100
+    y = np.arange(HEIGHT, dtype=np.int32) - HEIGHT // 2 - int(t[1] % 160) + 80
     level = 14 * 16 + int(t[2] % 32)
     fall = (x * x)[np.newaxis, :] + (y * y)[:, np.newaxis]
-    return (level - fall * 52 // (WIDTH // 2) ** 2).astype(np.int16)
+    return (level - (fall >> 13)).astype(np.int16)
+
+
+class _Scratch(threading.local):
+    """An array a thread, kept from frame to frame: fresh memory costs more than filling it."""
+
+    canvas: np.ndarray | None = None
+
+
+_scratch = _Scratch()
+
+
+def _canvas() -> np.ndarray:
+    if _scratch.canvas is None:
+        _scratch.canvas = np.empty((HEIGHT, WIDTH), np.int16)
+    _scratch.canvas.fill(0)
+    return _scratch.canvas
 
 
 def _overlap(patch: Patch, x: int, y: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

@@ -35,11 +35,18 @@ from platebench.images.manifest import (
     write_manifest,
 )
 from platebench.images.movie import HEIGHT, WIDTH, movie
-from platebench.images.screen import Segmented, Shot, place_of_shot, segment, shots, tiff_name
+from platebench.images.screen import (
+    FRAMES_A_MOVIE,
+    Segmented,
+    Shot,
+    place_of_shot,
+    segment,
+    shots,
+    tiff_name,
+)
 from platebench.images.tables import COLUMNS, cell_lines, join_pieces, write_piece
 from platebench.images.tiff import header
 
-_FRAMES_A_TASK = 16
 _PIECES = "tables.pieces"
 _OWN = {"tiff", "ch5", "tables", _PIECES, MANIFEST}
 
@@ -122,7 +129,7 @@ def _make(
     everything = list(shots(settings.images))
     tasks: list[Task] = [
         *_movie_tasks(part, everything, settings),
-        *_tiff_tasks(part, everything, settings),
+        *_tiff_tasks(part, everything, settings, processes),
     ]
     total, done = sum(len(task.shots) for task in tasks), 0
     digests: dict[int, str] = {}
@@ -211,10 +218,18 @@ class MovieTask:
             yield frame
 
 
-def _tiff_tasks(part: Path, everything: list[Shot], settings: Settings) -> Iterator[TiffTask]:
-    for first in range(0, len(everything), _FRAMES_A_TASK):
-        chunk = everything[first : first + _FRAMES_A_TASK]
-        yield TiffTask(part / "tiff", chunk, settings)
+def _tiff_tasks(
+    part: Path, everything: list[Shot], settings: Settings, processes: int
+) -> Iterator[TiffTask]:
+    """Yield tasks: whole movies, or the largest even parts that leave every process two.
+
+    Nuclei are drawn once for all frames of a task.
+    """
+    frames = FRAMES_A_MOVIE
+    while frames > 1 and len(everything) < 2 * processes * frames:
+        frames //= 2
+    for first in range(0, len(everything), frames):
+        yield TiffTask(part / "tiff", everything[first : first + frames], settings)
 
 
 def _movie_tasks(part: Path, everything: list[Shot], settings: Settings) -> Iterator[MovieTask]:

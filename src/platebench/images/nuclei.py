@@ -85,17 +85,15 @@ class Nucleus:
     grain: tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Patch:
-    """A drawn nucleus: `light` int16, `mask` bool, both (side, side), its centre in the middle."""
+class Patch(NamedTuple):
+    """A drawn nucleus: `light` int16, `mask` bool, both (side, side).
+
+    Its centre is in the middle, `reach` pixels from each edge.
+    """
 
     light: np.ndarray
     mask: np.ndarray
-
-    @property
-    def reach(self) -> int:
-        """The distance from the centre to the patch's edge, in pixels."""
-        return int(self.light.shape[0]) // 2
+    reach: int
 
 
 def draw(nucleus: Nucleus, phenotype: str) -> Patch:
@@ -112,7 +110,7 @@ def draw(nucleus: Nucleus, phenotype: str) -> Patch:
         halo = np.maximum(halo, np.maximum(1.0 - distance / 1.8, 0.0))
     grain = 1.0 + look.texture * ((fine - 128.0) + 0.7 * (coarse - 128.0)) / 256.0
     light = nucleus.light * look.light * (body * np.maximum(grain, 0.35) + 0.035 * halo * halo)
-    return Patch(np.minimum(light, BRIGHTEST).astype(np.int16), body > 0.5)
+    return Patch(np.minimum(light, BRIGHTEST).astype(np.int16), body > 0.5, reach)
 
 
 def _lobes(nucleus: Nucleus, phenotype: str, radius: float) -> list[Lobe]:
