@@ -1,0 +1,1 @@
+"""asv's benchmark classes: one file an operation. Everything else is in src/platebench."""

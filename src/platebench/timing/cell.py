@@ -1,0 +1,160 @@
+"""What every benchmark class shares: one cell, set up, checked, timed and recorded.
+
+asv calls `setup` before every sample. The first time, the store is found, its files are made
+fresh, and the operation is done twice untimed: once for its peak memory, which also warms up,
+and once comparing all it gives with the image set's digests. A cell that differs raises Mismatch
+there and so fails. What every timed sample left is checked again after its timer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar
+
+from platebench.errors import Mismatch, Unsupported
+from platebench.images.held import HeldImages
+from platebench.stores import registry
+from platebench.stores.contract import VersionedStore
+from platebench.timing import page_cache
+from platebench.timing.clock import Clock
+from platebench.timing.drain import Drain, check
+from platebench.timing.memory import peak_memory
+from platebench.timing.prepare import prepare
+from platebench.timing.workspace import Kind, Workspace
+
+RECORD = "PLATEBENCH_RECORD"
+"""Environment: a file for what asv's own result cannot carry, as JSON."""
+
+IMAGES = "PLATEBENCH_IMAGES"
+"""Environment: the image sets to measure, separated by commas."""
+
+DEFAULT_IMAGES = "raw-32"
+SAMPLES = (3, 20, 0.5)
+"""asv's repeat: at least 3 samples, at most 20, until half a second is over."""
+
+
+def image_sets() -> list[str]:
+    """Return the names of the image sets to measure."""
+    return os.environ.get(IMAGES, DEFAULT_IMAGES).split(",")
+
+
+class Cell:
+    """One operation on one store and one image set. A benchmark class adds the timed line.
+
+    It defines `operation`, which its timed line calls; `first`, what the operation needs, done
+    once; `before` and `after`, what each sample needs and how it is checked; and `verify`, which
+    compares everything the operation gives with what was put in.
+    """
+
+    param_names: ClassVar[list[str]] = ["store", "images"]
+    params: ClassVar[list[list[str]]] = [registry.names(), image_sets()]
+    number = 1
+    rounds = 1
+    warmup_time = 0
+    repeat: ClassVar[Any] = SAMPLES
+    timeout = 900.0
+
+    workspace: Workspace
+    versioned: ClassVar[bool] = False
+    kind: ClassVar[Kind] = "data"
+
+    store: Any
+    images: HeldImages
+    path: Path
+    drain: Drain
+    copied: int
+
+    def __init__(self) -> None:
+        self.timer = Clock()
+        self._is_set_up = False
+        self._record: dict[str, object] = {}
+
+    def setup(self, store: str, images: str, *details: Any) -> None:
+        """Set the cell up: all of it before the first sample, `before` for the others."""
+        try:
+            if not self._is_set_up:
+                self._first(store, images, *details)
+                self._is_set_up = True
+            self.before()
+        except Unsupported as reason:
+            raise NotImplementedError(str(reason)) from reason
+
+    def teardown(self, *params: Any) -> None:
+        """Check what the sample did, and leave the record."""
+        if self._is_set_up:
+            if self.timer.wall_s:
+                self.after()
+            self._leave_record()
+
+    def first(self, *details: Any) -> None:
+        """Prepare what the operation needs."""
+
+    def operation(self) -> None:
+        """Do what is timed."""
+        raise NotImplementedError
+
+    def verify(self) -> None:
+        """Compare all that the operation gives with what was put in."""
+        raise NotImplementedError
+
+    def before(self) -> None:
+        """Prepare one sample."""
+
+    def after(self) -> None:
+        """Check one sample: that it copied every byte, and the last image right."""
+        if self.copied != self.expected_bytes:
+            raise Mismatch(f"{self.copied} of {self.expected_bytes} bytes were copied out")
+        last = self.drain.last_image(self.images, self.rows[-1])
+        check([last], self.images, self.rows[-1:])
+
+    def expects(self, rows: Sequence[int]) -> None:
+        """Say which images a sample reads."""
+        self.rows = rows
+        self.expected_bytes = sum(self.images.image_bytes(row) for row in rows)
+        self._record |= {"images": len(rows), "pixel_bytes": self.expected_bytes}
+
+    def _first(self, store: str, images: str, *details: Any) -> None:
+        self.store = registry.find(store)
+        if self.versioned and not isinstance(self.store, VersionedStore):
+            raise Unsupported(f"{self.store.format} has no versions")
+        self.images = self.workspace.images(images)
+        self.images.touch()
+        self.drain = Drain(self.images)
+        self.path = prepare(self.workspace, self.store, self.images, self.kind)
+        stored_bytes, stored_files = page_cache.stored_size(self.path)
+        self._record |= {
+            "stored_bytes": stored_bytes,
+            "stored_files": stored_files,
+            "set_images": len(self.images),
+            "set_pixel_bytes": self.images.pixel_bytes,
+        }
+        self.expects(range(len(self.images)))
+        self.first(*details)
+        self.before()
+        with peak_memory() as peak:
+            self.operation()
+        self.after()
+        self.verify()
+        self._record["peak_bytes"] = peak.bytes
+
+    def _leave_record(self) -> None:
+        if RECORD in os.environ:
+            times = {"wall_s": self.timer.wall_s, "cpu_s": self.timer.cpu_s}
+            Path(os.environ[RECORD]).write_text(json.dumps(self._record | times))
+
+
+def library_versions() -> dict[str, str]:
+    """Return the version of every library that any format is measured with, where installed."""
+    versions = {}
+    for name in sorted({name for format_ in registry.FORMATS for name in format_.needs}):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+

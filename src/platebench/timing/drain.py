@@ -1,0 +1,76 @@
+"""What counts as a read, and whether it gave back what was put in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from platebench.errors import Mismatch
+from platebench.images.imageset import ImageSet, digest
+
+
+class Drain:
+    """Memory the suite owns, into which every image read is copied.
+
+    A read is over when all its bytes are in here: a view, a descriptor or a lazy batch that was
+    never copied out has not been read. One image's memory serves all images, one after another.
+    """
+
+    def __init__(self, images: ImageSet) -> None:
+        largest = max(images.image_bytes(row) for row in range(len(images)))
+        self.memory = np.zeros(largest, np.uint8)
+        self.memory.fill(1)  # so that the pages are there before anything is timed
+
+    def __call__(self, arrays: Iterable[np.ndarray]) -> int:
+        """Copy each array out and return the number of bytes copied."""
+        copied = 0
+        for array in arrays:
+            values = _bytes_of(array)
+            self.memory[: values.size] = values
+            copied += values.size
+        return copied
+
+    def last_image(self, images: ImageSet, row: int) -> np.ndarray:
+        """Return what is in memory as image `row`."""
+        size = images.image_bytes(row)
+        return self.memory[:size].view(images.dtypes[row]).reshape(images.shapes[row])
+
+
+def _bytes_of(array: np.ndarray) -> np.ndarray:
+    if type(array) is not np.ndarray and not isinstance(array, np.memmap):
+        raise Mismatch(f"a {type(array).__name__} came back, not an array of pixels")
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+
+def check(arrays: Iterable[np.ndarray], images: ImageSet, rows: Sequence[int]) -> None:
+    """Raise Mismatch unless `arrays` are exactly the images of `rows`, in that order."""
+    digests = images.digests()
+    found = 0
+    for array in arrays:
+        if found == len(rows):
+            raise Mismatch(f"more than the {len(rows)} images asked for came back")
+        row = rows[found]
+        _check_kind(array, images, row)
+        if digest(array) != digests[row]:
+            raise Mismatch(_difference(array, images, row))
+        found += 1
+    if found < len(rows):
+        raise Mismatch(f"{found} of the {len(rows)} images asked for came back")
+
+
+def _check_kind(array: np.ndarray, images: ImageSet, row: int) -> None:
+    _bytes_of(array)
+    if array.dtype != images.dtypes[row]:
+        raise Mismatch(f"image {row} came back as {array.dtype}, not {images.dtypes[row]}")
+    if array.shape != images.shapes[row]:
+        raise Mismatch(f"image {row} came back with shape {array.shape}, not {images.shapes[row]}")
+
+
+def _difference(array: np.ndarray, images: ImageSet, row: int) -> str:
+    digests = images.digests()
+    returned = digest(array)
+    if returned in digests:
+        return f"image {digests.index(returned)} came back in place of image {row}"
+    differing = int(np.count_nonzero(array != images.pixels(row)))
+    return f"image {row} came back with {differing} of {array.size} values changed"

@@ -1,0 +1,75 @@
+"""The operating system's page cache: emptied for cold reads, and looked at to be sure."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from pathlib import Path
+
+from platebench.errors import Unsupported
+
+HOW = "fsync and posix_fadvise(POSIX_FADV_DONTNEED) on every file, seen empty with mincore"
+"""How the cache was emptied, as published beside every cold figure."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return every file at or below `path`."""
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def empty(path: Path) -> None:
+    """Remove the files at `path` from the page cache.
+
+    Raises Unsupported when pages stay, as they do on tmpfs, whose files are nowhere else, or
+    when another process keeps them mapped: a read after this would not be cold.
+    """
+    files = files_of(path)
+    for file in files:
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+    staying = sum(resident_bytes(file) for file in files)
+    if staying:
+        raise Unsupported(f"{staying} bytes of {path.name} stay in the page cache")
+
+
+def resident_bytes(file: Path) -> int:
+    """Return how many bytes of the file are in the page cache, in whole pages, by mincore(2)."""
+    size = file.stat().st_size
+    if size == 0:
+        return 0
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), size, mmap.MAP_PRIVATE) as mapped:
+        pages = -(-size // mmap.PAGESIZE)
+        present = (ctypes.c_ubyte * pages)()
+        start = ctypes.c_char.from_buffer(mapped)
+        try:
+            address = ctypes.c_void_p(ctypes.addressof(start))
+            if _libc.mincore(address, ctypes.c_size_t(size), present) != 0:
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(file))
+        finally:
+            del start
+    return sum(page & 1 for page in present) * mmap.PAGESIZE
+
+
+def sync_tree(path: Path) -> None:
+    """Return when every file and folder at or below `path` is on the disk."""
+    for place in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        descriptor = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def stored_size(path: Path) -> tuple[int, int]:
+    """Return the bytes and the number of files at or below `path`; a shared file counts once."""
+    found = {(stat.st_dev, stat.st_ino): stat.st_size for stat in map(Path.stat, files_of(path))}
+    return sum(found.values()), len(found)

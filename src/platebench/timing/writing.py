@@ -1,0 +1,179 @@
+"""The cells that write: a whole image set, and the operations on versions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import ClassVar
+
+from platebench.errors import Mismatch
+from platebench.images.imageset import ImageSet
+from platebench.timing.cell import Cell
+from platebench.timing.drain import check
+from platebench.timing.page_cache import sync_tree
+from platebench.timing.workspace import Kind, tenth
+
+
+class Scratch(Cell):
+    """A cell that writes into a folder of its own, new for every sample."""
+
+    def before(self) -> None:
+        """Make room for a sample."""
+        self._remove()
+        folder = self.workspace.root / "scratch" / f"{os.getpid()}-{uuid.uuid4().hex}"
+        folder.mkdir(parents=True)
+        self.target = folder / "store"
+        self.fill()
+
+    def fill(self) -> None:
+        """Put into `target` what the operation begins with."""
+
+    def teardown(self, *params: object) -> None:
+        """Check the sample, then remove what it wrote."""
+        try:
+            super().teardown(*params)
+        finally:
+            self._remove()
+
+    def check_newest(self, images: ImageSet, version: int | None = None) -> None:
+        """Raise Mismatch unless this version (or the only one) holds exactly `images`."""
+        opened = self.store.open(self.target, *([] if version is None else [version]))
+        with opened:
+            check(opened.scan(), images, range(len(images)))
+
+    def verify(self) -> None:
+        """Nothing more than `after` has compared, after every sample."""
+
+    def _remove(self) -> None:
+        if hasattr(self, "target"):
+            shutil.rmtree(self.target.parent, ignore_errors=True)
+
+
+class WriteCell(Scratch):
+    """Write an image set, to the end of fsync."""
+
+    def operation(self) -> None:
+        """Write, and wait for the disk."""
+        self.store.write(self.images, self.target)
+        sync_tree(self.target)
+
+    def after(self) -> None:
+        """Read all of it back."""
+        self.check_newest(self.images)
+
+
+class VersionCell(Scratch):
+    """A cell on a store with two versions: the images, and a tenth more."""
+
+    versioned = True
+    kind: ClassVar[Kind] = "history"
+
+    def first(self) -> None:
+        """Know the first version, and what the newest holds."""
+        self.first_version = self.workspace.first_version(self.store, self.images)
+        added = len(tenth(self.images))
+        self.grown = self.images.select([*range(len(self.images)), *range(added)])
+
+    def fill(self) -> None:
+        """Copy the files by hard links: no store changes a file in place."""
+        shutil.copytree(self.path, self.target, copy_function=os.link)
+
+
+class AppendCell(VersionCell):
+    """Add a tenth more images as a new version, to the end of fsync."""
+
+    kind: ClassVar[Kind] = "data"
+
+    def first(self) -> None:
+        """Know what is added."""
+        self.added = tenth(self.images)
+        self.expects(range(len(self.added)))
+        self.grown = self.images.select([*range(len(self.images)), *range(len(self.added))])
+
+    def operation(self) -> None:
+        """Append, and wait for the disk."""
+        self.version = self.store.append(self.added, self.target)
+        sync_tree(self.target)
+
+    def after(self) -> None:
+        """Compare all images of the new version and of the one before."""
+        self.check_newest(self.grown)
+        self.check_newest(self.images, self.store.versions(self.target)[-2].number)
+
+
+class ListVersionsCell(VersionCell):
+    """List the versions."""
+
+    def first(self) -> None:
+        """Read no pixels."""
+        super().first()
+        self.expects([])
+
+    def operation(self) -> None:
+        """List them."""
+        self.listed = self.store.versions(self.target)
+
+    def after(self) -> None:
+        """See that both versions are there."""
+        numbers = [version.number for version in self.listed]
+        if self.first_version not in numbers[:-1]:
+            raise Mismatch(f"versions {numbers} do not show {self.first_version} as an old one")
+
+
+class OpenVersionCell(VersionCell):
+    """Open the first version, read every image of it, close."""
+
+    def operation(self) -> None:
+        """Copy every image of the first version out."""
+        with self.store.open(self.target, self.first_version) as opened:
+            self.copied = self.drain(opened.scan())
+
+    def after(self) -> None:
+        """Check the bytes copied."""
+        Cell.after(self)
+
+    def verify(self) -> None:
+        """Compare every image of both versions."""
+        self.check_newest(self.images, self.first_version)
+        self.check_newest(self.grown)
+
+
+class RestoreCell(VersionCell):
+    """Make the first version the newest again."""
+
+    def first(self) -> None:
+        """Read no pixels."""
+        super().first()
+        self.expects([])
+
+    def operation(self) -> None:
+        """Restore, and wait for the disk."""
+        self.store.restore(self.target, self.first_version)
+        sync_tree(self.target)
+
+    def after(self) -> None:
+        """Compare all images of the newest version."""
+        self.check_newest(self.images)
+
+
+class PruneCell(VersionCell):
+    """Remove all versions but the newest."""
+
+    def first(self) -> None:
+        """Read no pixels."""
+        super().first()
+        self.expects([])
+
+    def operation(self) -> None:
+        """Prune, and wait for the disk."""
+        self.store.prune(self.target, keep=1)
+        sync_tree(self.target)
+
+    def after(self) -> None:
+        """See that one version is left, and compare all its images."""
+        left = [version.number for version in self.store.versions(self.target)]
+        if len(left) != 1:
+            raise Mismatch(f"versions {left} are left, not one")
+        self.check_newest(self.grown)
