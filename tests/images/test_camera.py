@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import lz4.frame
+import numpy as np
+import pytest
+import tifffile
+import zstandard
+from platebench.images.camera import label_frame, take_frame
+from platebench.images.imageset import digest
+from platebench.images.movie import FRAMES, HEIGHT, WIDTH, Movie
+from platebench.images.nuclei import BRIGHTEST, CLASSES, LARGEST_REACH, draw
+
+GOLDEN = {
+    "raw": "91b87943568b761ab066cbf8c4bf22ec",
+    "ic": "a003d9bf0cd9ced2348980d4b3bc8fa8",
+}
+
+
+def entropy(image: np.ndarray) -> float:
+    shares = np.bincount(image.ravel()) / image.size
+    shares = shares[shares > 0]
+    return float(-(shares * np.log2(shares)).sum())
+
+
+def zstd_ratio(image: np.ndarray) -> float:
+    return len(zstandard.ZstdCompressor(1).compress(image.tobytes())) / image.nbytes
+
+
+def lz4_ratio(image: np.ndarray) -> float:
+    return len(lz4.frame.compress(image.tobytes())) / image.nbytes
+
+
+def roughness(image: np.ndarray) -> float:
+    return float(np.diff(image.astype(np.int64), axis=1).std())
+
+
+def looks_raw(image: np.ndarray) -> bool:
+    return (
+        2.8 <= entropy(image) <= 3.3
+        and 0.32 <= zstd_ratio(image) <= 0.38
+        and 0.54 <= lz4_ratio(image) <= 0.60
+        and np.mean(image == 0) < 0.05
+        and 2.4 <= roughness(image) <= 3.6
+    )
+
+
+@pytest.mark.parametrize("profile", ["raw", "ic"])
+def test_a_seed_gives_the_same_pixels_everywhere(profile):
+    assert digest(take_frame(Movie(1, 0), 43, profile)) == GOLDEN[profile]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("number", [0, 3, 11])
+def test_raw_images_have_the_statistics_of_real_fields(seed, number):
+    assert looks_raw(take_frame(Movie(seed, number), 50, "raw"))
+
+
+def test_the_statistics_tell_noise_and_a_blank_from_a_field():
+    random = np.random.default_rng(1)
+    assert not looks_raw(random.integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8))
+    assert not looks_raw(random.normal(13, 2.2, (HEIGHT, WIDTH)).astype(np.uint8))
+    assert not looks_raw(np.full((HEIGHT, WIDTH), 13, np.uint8))
+
+
+def test_real_fields_scaled_to_eight_bits_pass_as_raw(real_images):
+    for path in real_images.glob("*.tif"):
+        field = tifffile.imread(path) >> 8
+        image = field.astype(np.uint8)
+        assert 2.7 <= entropy(image) <= 3.3
+        assert 0.32 <= zstd_ratio(image) <= 0.38
+        assert 0.54 <= lz4_ratio(image) <= 0.60
+        assert 2.4 <= roughness(image) <= 3.6
+
+
+@pytest.mark.parametrize("number", [0, 5])
+def test_corrected_images_are_mostly_nought_and_sometimes_one(number):
+    image = take_frame(Movie(1, number), 60, "ic")
+    assert np.median(image) == 0
+    assert np.mean(image == 0) > 0.5
+    assert 0.1 < np.mean(image == 1) < 0.4
+
+
+def test_raw_light_is_uneven():
+    frames = [take_frame(Movie(1, 0), frame, "raw") for frame in range(43, 63)]
+    darkest = np.min(frames, axis=0).astype(np.float64)
+    middle = np.median(darkest[400:600, 500:800])
+    assert middle > np.median(darkest[:64, :64]) + 1
+
+
+def test_profiles_show_the_same_nuclei():
+    raw, corrected = (take_frame(Movie(1, 0), 43, profile) for profile in ("raw", "ic"))
+    labels, _ = label_frame(Movie(1, 0), 43)
+    assert np.corrcoef(raw[labels > 0], corrected[labels > 0])[0, 1] > 0.99
+
+
+def test_another_seed_movie_or_frame_is_another_image():
+    images = [
+        take_frame(Movie(1, 0), 43, "raw"),
+        take_frame(Movie(2, 0), 43, "raw"),
+        take_frame(Movie(1, 1), 43, "raw"),
+        take_frame(Movie(1, 0), 44, "raw"),
+    ]
+    assert len({digest(image) for image in images}) == 4
+
+
+def test_a_frame_does_not_depend_on_the_frames_drawn_before():
+    movie = Movie(1, 2)
+    for frame in (10, 90):
+        take_frame(movie, frame, "raw")
+    assert np.array_equal(take_frame(movie, 50, "raw"), take_frame(Movie(1, 2), 50, "raw"))
+
+
+def test_frames_drawn_are_arrays_of_their_own():
+    movie = Movie(1, 0)
+    first = take_frame(movie, 43, "raw")
+    kept = first.copy()
+    take_frame(movie, 44, "raw")
+    assert np.array_equal(first, kept)
+
+
+def test_labels_count_from_one_without_a_gap():
+    for frame in (0, 43, FRAMES - 1):
+        labels, numbers = label_frame(Movie(1, 0), frame)
+        assert labels.dtype == np.uint16
+        assert sorted(np.unique(labels)) == list(range(len(numbers) + 1))
+
+
+def test_nuclei_are_brighter_than_what_is_around_them():
+    image = take_frame(Movie(1, 0), 43, "raw")
+    labels, _ = label_frame(Movie(1, 0), 43)
+    assert np.median(image[labels > 0]) > 3 * np.median(image[labels == 0])
+
+
+def test_nuclei_persist_and_drift():
+    movie = Movie(1, 0)
+    for cell in movie.cells:
+        assert np.abs(np.diff(cell.x[cell.first : cell.last + 1])).max(initial=0) <= 6
+    moved = [abs(int(cell.x[80] - cell.x[43])) for cell in movie.cells if cell.ends == "never"]
+    assert max(moved) > 5
+
+
+def test_a_division_leaves_two_daughters_beside_where_the_mother_was():
+    movie = Movie(1, 0)
+    mothers = [cell for cell in movie.cells if cell.ends == "division"]
+    assert mothers
+    for mother in mothers:
+        daughters = [cell for cell in movie.cells if cell.mother == mother.number]
+        assert [daughter.first for daughter in daughters] == [mother.last + 1] * 2
+        for daughter in daughters:
+            assert abs(int(daughter.x[daughter.first] - mother.x[mother.last])) < 25
+            assert daughter.phenotype(daughter.first) == "Anaphase"
+        assert mother.phenotype(mother.last) == "Metaphase"
+
+
+def test_every_class_is_drawn_somewhere_and_is_not_too_bright():
+    movies = [Movie(1, number) for number in range(12)]
+    seen = {
+        cell.phenotype(frame)
+        for movie in movies
+        for cell in movie.cells
+        for frame in range(cell.first, cell.last + 1)
+    }
+    assert seen == set(CLASSES)
+    for cell in movies[0].cells:
+        for phenotype in CLASSES:
+            patch = draw(cell.nucleus, phenotype)
+            assert patch.reach <= LARGEST_REACH
+            assert patch.light.max() <= BRIGHTEST
+            assert patch.light.min() >= 0
+            assert patch.mask.any()
+
+
+def test_the_brightest_light_does_not_wrap_around():
+    # 255 at most, of nucleus, background and noise together; see camera._expose.
+    light, noise = BRIGHTEST + 255, 15
+    assert (light + ((noise * ((light >> 3) + 31)) >> 5) + 8) >> 4 <= 255

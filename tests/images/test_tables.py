@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import gzip
+
+import h5py
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import tifffile
+from platebench.errors import UserError
+from platebench.images.cellh5 import planes_of
+from platebench.images.nuclei import CLASSES
+from platebench.images.tables import COLUMNS, find_tables, read_table
+
+ENDINGS = [".csv", ".tsv", ".txt"]
+
+
+@pytest.fixture(scope="module")
+def cells(screen):
+    return read_table(screen / "tables" / "cells.csv")
+
+
+def test_tables_have_the_columns_of_such_a_screen(cells):
+    assert tuple(cells.column_names) == COLUMNS
+    assert COLUMNS[:9] == (
+        "Mitocheck_Phenotypic_Class",
+        "Cell_UUID",
+        "Location_Center_X",
+        "Location_Center_Y",
+        "Metadata_Plate",
+        "Metadata_Well",
+        "Metadata_Frame",
+        "Metadata_Site",
+        "Metadata_Gene",
+    )
+    assert {name[:4] for name in COLUMNS[9:]} == {"CP__", "DP__"}
+
+
+def test_names_made_of_digits_stay_text(cells):
+    assert cells["Metadata_Site"].unique().to_pylist() == ["01"]
+    assert cells["Metadata_Well"].unique().to_pylist() == ["15", "16"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_gzipped_table_is_the_plain_one(screen, ending):
+    plain = screen / "tables" / f"cells{ending}"
+    packed = screen / "tables" / f"cells{ending}.gz"
+    assert gzip.decompress(packed.read_bytes()) == plain.read_bytes()
+    # Bytes 4 to 8 are the time of packing: none, or the same seed gave other bytes.
+    assert packed.read_bytes()[4:8] == bytes(4)
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, *(f"{ending}.gz" for ending in ENDINGS)])
+def test_all_six_forms_hold_the_same_table(screen, cells, ending):
+    assert read_table(screen / "tables" / f"cells{ending}").equals(cells)
+
+
+def test_pandas_reads_the_packed_table_whole(screen, cells):
+    frame = pd.read_csv(screen / "tables" / "cells.tsv.gz", sep="\t")
+    assert len(frame) == cells.num_rows
+
+
+def test_every_cell_has_a_name_of_its_own(cells):
+    assert len(cells["Cell_UUID"].unique()) == cells.num_rows
+
+
+def test_rows_are_the_objects_of_the_movies_in_their_order(screen, cells):
+    path = screen / "ch5" / "LT0001_02" / "hdf5" / "00015_01.ch5"
+    with h5py.File(path) as file:
+        position = file["sample/0/plate/LT0001_02/experiment/00015/position/01"]
+        times = position["object/primary__primary"]["time_idx"]
+        classes = position["feature/primary__primary/object_classification/prediction"]["label_idx"]
+        features = position["feature/primary__primary/object_features"][:]
+    rows = cells.slice(0, len(times))
+    assert rows["Metadata_Frame"].to_pylist() == times.tolist()
+    assert rows["Mitocheck_Phenotypic_Class"].to_pylist() == [CLASSES[row] for row in classes]
+    areas = rows["CP__AreaShape_Area"].to_numpy()
+    assert np.allclose(areas, features[:, 0], rtol=1e-5)
+    assert cells.num_rows > len(times)
+
+
+def test_mean_intensity_is_that_of_the_pixels_in_the_tiff(screen, cells):
+    frame = cells.slice(0, 60).to_pandas()
+    first = frame[frame["Metadata_Frame"] == 43]
+    pixels = tifffile.imread(screen / "tiff" / "LT0001_02.LT0001_02_15_43_IC.tif")
+    path = screen / "ch5" / "LT0001_02" / "hdf5" / "00015_01.ch5"
+    dataset = planes_of(path, "")[0].dataset.replace("channel", "region")
+    with h5py.File(path) as file:
+        labels = file[dataset][0, 43, 0]
+    for label, mean in enumerate(first["CP__Intensity_MeanIntensity_DNA"], start=1):
+        assert pixels[labels == label].mean() == pytest.approx(mean, rel=1e-5)
+
+
+def test_tables_are_found_below_a_folder_and_notes_are_not(tmp_path):
+    inner = tmp_path / "a"
+    inner.mkdir()
+    (inner / "x.csv").write_text("one,two\n1,2\n")
+    (inner / "y.txt").write_text("one\ttwo\n1\t2\n")
+    (tmp_path / "README.txt").write_text("Nothing but words, and a comma.\n")
+    (tmp_path / "z.TSV.gz").write_bytes(gzip.compress(b"one\ttwo\n1\t2\n"))
+    tables = find_tables(tmp_path)
+    assert list(tables) == ["a/x.csv", "a/y.txt", "z.TSV.gz"]
+    expected = pa.table({"one": [1], "two": [2]})
+    assert all(tables[name].equals(expected) for name in tables)
+
+
+def test_a_table_that_cannot_be_read_is_named(tmp_path):
+    path = tmp_path / "bad.csv"
+    path.write_text("a,b\n1\n1,2,3\n")
+    with pytest.raises(UserError, match=r"bad\.csv: not a readable table"):
+        find_tables(tmp_path)["bad.csv"]
+
+
+def test_a_broken_gzip_is_named(tmp_path):
+    (tmp_path / "bad.txt.gz").write_bytes(b"no gzip")
+    with pytest.raises(UserError, match=r"bad\.txt\.gz"):
+        find_tables(tmp_path)
