@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from platebench.images.fixtures import make_fixtures
 
 IMAGES = 34

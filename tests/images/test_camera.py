@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tifffile
 import zstandard
+
 from platebench.images.camera import label_frame, take_frame
 from platebench.images.imageset import digest
 from platebench.images.movie import FRAMES, HEIGHT, WIDTH, Movie

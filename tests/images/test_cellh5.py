@@ -3,6 +3,8 @@ from __future__ import annotations
 import h5py
 import numpy as np
 import pytest
+from scipy import ndimage
+
 from platebench.images.cellh5 import (
     FRAMES_BESIDE_EVENT,
     pack_contour,
@@ -20,7 +22,6 @@ from platebench.images.screen import (
     segment,
     shots,
 )
-from scipy import ndimage
 
 G = "/sample/0/plate/LT0001_02/experiment/00015/position/01"
 F = f"{G}/feature/primary__primary"

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
+
 from platebench.images.features import (
     GRID_SIDE,
     SHAPE_AND_INTENSITY,
@@ -14,7 +16,6 @@ from platebench.images.features import (
     outline,
 )
 from platebench.images.screen import FIRST_FRAME, Shot, segment
-from scipy import ndimage
 
 
 def column(measured, name):
@@ -66,8 +67,9 @@ def test_an_area_off_by_one_pixel_is_noticed(frame):
 def test_a_tilted_ellipse_is_measured_as_drawn():
     y, x = np.mgrid[:200, :200] - 100.0
     angle = math.radians(30)
-    along, across = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(
-        angle
+    along, across = (
+        x * math.cos(angle) + y * math.sin(angle),
+        y * math.cos(angle) - x * math.sin(angle),
     )
     labels = ((along / 60) ** 2 + (across / 30) ** 2 <= 1).astype(np.uint16)
     measured = measure(labels.astype(np.uint8), labels, 1)
@@ -92,7 +94,9 @@ def test_a_frame_without_objects_measures_nothing():
 
 @given(st.floats(-1e12, 1e12))
 def test_the_arctangent_is_right_to_the_last_digits(tangent):
-    assert float(_arctangent(np.array([tangent]))[0]) == pytest.approx(math.atan(tangent), rel=1e-14)
+    assert float(_arctangent(np.array([tangent]))[0]) == pytest.approx(
+        math.atan(tangent), rel=1e-14
+    )
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 3), st.integers(0, 3))
@@ -109,7 +113,7 @@ def test_the_outline_of_a_rectangle_goes_once_around(width, height, left, top):
 def test_outlines_enclose_the_area_of_whole_objects(frame):
     for label in range(1, len(frame.cells) + 1):
         filled = ndimage.binary_fill_holes(frame.labels == label, np.ones((3, 3)))
-        pieces, count = ndimage.label(filled)
+        _, count = ndimage.label(filled)
         if count > 1:
             continue
         corners = outline(frame.labels, label, frame.measured.bounding_box[label - 1])

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import tifffile
+
 from platebench.errors import UserError
 from platebench.images.cellh5 import planes_of
 from platebench.images.nuclei import CLASSES

@@ -73,8 +73,11 @@ class TiffSource:
         return array
 
     def file(self) -> bytes:
-        """Return the file's own bytes."""
-        return self._file.read_bytes()
+        """Return the file's own bytes; UserError if they cannot be read."""
+        try:
+            return self._file.read_bytes()
+        except OSError as error:
+            raise UserError(f"{self._file}: cannot be read ({error.strerror})") from error
 
 
 def open_images(

@@ -87,6 +87,8 @@ def describe(path: Path) -> tuple[tuple[int, ...], np.dtype]:
                         f"{path}: truncated; its header tells of {_ends(page)} bytes, "
                         f"the file has {size}"
                     )
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (tifffile.TiffFileError, ValueError, struct.error, IndexError, KeyError) as error:
         raise UserError(f"{path}: not a readable TIFF file ({_line(error)})") from error
     if dtype is None or dtype.kind not in "uif":

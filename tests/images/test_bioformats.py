@@ -1,0 +1,42 @@
+"""An independent reader of CellH5: Bio-Formats. Its jar is too large to be a dependency."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def jar() -> Path:
+    given = os.environ.get("PLATEBENCH_BIOFORMATS_JAR")
+    if not given:
+        pytest.skip("PLATEBENCH_BIOFORMATS_JAR does not name bioformats_package.jar")
+    if shutil.which("java") is None:
+        pytest.skip("there is no java to run Bio-Formats")
+    return Path(given)
+
+
+def info(jar: Path, path: Path) -> str:
+    command = ["java", "-cp", jar, "loci.formats.tools.ImageInfo", "-no-upgrade", "-nopix", path]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_bioformats_reads_images_and_labels_in_their_size(screen, jar):
+    said = info(jar, screen / "ch5" / "LT0001_02" / "hdf5" / "00015_01.ch5")
+    assert "[CellH5 (HDF)]" in said
+    assert "Series count = 2" in said
+    for part in ("Width = 1344", "Height = 1024", "SizeT = 94", "SizeC = 1", "SizeZ = 1"):
+        assert said.count(part) == 2, part
+    assert "Pixel type = uint8" in said
+    assert "Pixel type = uint16" in said
+
+
+def test_bioformats_tells_a_file_that_is_no_cellh5(tmp_path, jar):
+    path = tmp_path / "words.ch5"
+    path.write_text("Only words.\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        info(jar, path)

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tifffile
+
+from platebench.errors import UserError
+from platebench.images import fixtures
+from platebench.images.camera import take_frame
+from platebench.images.fixtures import make_fixtures
+from platebench.images.folder import open_images
+from platebench.images.imageset import digest
+from platebench.images.manifest import read_manifest
+from platebench.images.movie import FRAMES, Movie
+from platebench.images.screen import FIRST_FRAME, place_of_shot, shots, tiff_name
+
+FIRST = "LT0001_02.LT0001_02_15_43_IC.tif"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_a_fixture_has_the_files_that_screens_have(screen):
+    paths = {path.relative_to(screen).as_posix() for path in screen.rglob("*") if path.is_file()}
+    assert {path for path in paths if not path.startswith("tiff/")} == {
+        "manifest.json",
+        "ch5/LT0001_02/hdf5/00015_01.ch5",
+        "ch5/LT0001_02/hdf5/00016_01.ch5",
+        "tables/cells.csv",
+        "tables/cells.csv.gz",
+        "tables/cells.tsv",
+        "tables/cells.tsv.gz",
+        "tables/cells.txt",
+        "tables/cells.txt.gz",
+    }
+    assert f"tiff/{FIRST}" in paths
+    assert len([path for path in paths if path.startswith("tiff/")]) == 34
+
+
+def test_the_tiff_files_are_named_and_tagged_as_the_talks(screen, tmp_path):
+    path = screen / "tiff" / FIRST
+    content = path.read_bytes()
+    assert len(content) == 1_376_512
+    assert content[:10] == b"II*\0\x08\0\0\0\x0e\0"
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        assert page.shape == (1024, 1344)
+        assert page.dataoffsets == (256,)
+        assert page.compression == 1
+        assert file.byteorder == "<"
+        image = page.asarray()
+    tifffile.imwrite(tmp_path / "again.tif", image)
+    assert (tmp_path / "again.tif").read_bytes() == content
+
+
+@pytest.mark.parametrize("profile", ["raw", "ic"])
+def test_the_number_of_processes_changes_no_byte(tmp_path, profile):
+    made = [
+        contents(make_fixtures(tmp_path / str(n), 6, profile, ch5=True, tables=True, processes=n))
+        for n in (1, 2, 4)
+    ]
+    assert made[0] == made[1] == made[2]
+
+
+def test_another_seed_gives_other_bytes(tmp_path):
+    one = make_fixtures(tmp_path / "one", 1, seed=1)
+    two = make_fixtures(tmp_path / "two", 1, seed=2)
+    assert (one / "tiff" / FIRST).read_bytes() != (two / "tiff" / FIRST).read_bytes()
+
+
+def test_a_larger_fixture_begins_with_the_smaller(screen, tmp_path):
+    small = contents(make_fixtures(tmp_path / "small", 2) / "tiff")
+    large = contents(screen / "tiff")
+    assert all(large[name] == content for name, content in small.items())
+
+
+def test_the_manifest_holds_the_digest_of_every_image(screen):
+    manifest = read_manifest(screen)
+    assert manifest is not None
+    assert len(manifest.entries) == manifest.settings.images == 34
+    for entry in manifest.entries[::11]:
+        assert entry.digest == digest(tifffile.imread(screen / entry.path))
+    image = take_frame(Movie(1, 0), FIRST_FRAME, "raw")
+    assert manifest.entries[0].digest == digest(image)
+
+
+@pytest.mark.parametrize("images", [1, 2, 31, 32, 33, 2048, 6000])
+def test_any_number_of_images_has_names_and_places_of_its_own(images):
+    everything = list(shots(images))
+    assert tiff_name(everything[0]) == FIRST
+    assert len({tiff_name(shot) for shot in everything}) == images
+    assert len({place_of_shot(shot) for shot in everything}) == images
+    assert max(shot.frame for shot in everything) < FRAMES
+
+
+def test_a_whole_fixture_is_kept_as_it_is(tmp_path):
+    out = make_fixtures(tmp_path / "out", 2, processes=1)
+    before = (out / "tiff" / FIRST).stat().st_mtime_ns
+    make_fixtures(out, 2, processes=1)
+    assert (out / "tiff" / FIRST).stat().st_mtime_ns == before
+
+
+def test_a_fixture_with_other_settings_is_replaced(tmp_path):
+    out = make_fixtures(tmp_path / "out", 3, processes=1)
+    make_fixtures(out, 2, "ic", processes=1)
+    assert len(open_images(out)) == 2
+    assert len(list((out / "tiff").iterdir())) == 2
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    make_fixtures(tmp_path, 1)
+    assert open_images(tmp_path).name == "raw-1"
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "tiff"])
+def test_a_folder_with_something_else_is_refused_and_left(tmp_path, name):
+    (tmp_path / name).write_text("years of work")
+    with pytest.raises(UserError, match="holds files that are not fixtures"):
+        make_fixtures(tmp_path, 1)
+    assert contents(tmp_path) == {name: b"years of work"}
+
+
+def test_a_fixture_to_which_somebody_added_is_refused_and_left(tmp_path):
+    out = make_fixtures(tmp_path / "out", 1)
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="not fixtures"):
+        make_fixtures(out, 2)
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_a_file_in_the_way_is_refused_and_left(tmp_path):
+    path = tmp_path / "out"
+    path.write_text("mine")
+    with pytest.raises(UserError, match="is a file"):
+        make_fixtures(path, 1)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"images": 0}, "0 images cannot be made"),
+        ({"images": -3}, "-3 images cannot be made"),
+        ({"images": 1, "profile": "jpeg"}, "unknown profile 'jpeg'"),
+        ({"images": 1, "seed": -1}, "the seed -1 is negative"),
+        ({"images": 1, "processes": 0}, "0 processes"),
+    ],
+)
+def test_settings_without_sense_are_refused_in_one_line(tmp_path, settings, fault):
+    with pytest.raises(UserError, match=fault) as raised:
+        make_fixtures(tmp_path / "out", **settings)
+    assert "\n" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_full_disk_is_said_and_nothing_is_left(tmp_path, monkeypatch, processes):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fixtures, "digest", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        make_fixtures(tmp_path / "out", 4, processes=processes)
+    assert list(tmp_path.iterdir()) == []
+    assert multiprocessing.active_children() == []
+
+
+def test_another_fault_of_the_disk_is_not_called_full(tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fixtures, "digest", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        make_fixtures(tmp_path / "out", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_the_fixture_that_was_there(tmp_path, monkeypatch):
+    out = make_fixtures(tmp_path / "out", 2)
+    before = contents(out)
+    monkeypatch.setattr(fixtures, "digest", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        make_fixtures(out, 3)
+    assert contents(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_run_left_is_not_taken_for_whole(tmp_path):
+    part = tmp_path / "out.part"
+    (part / "tiff").mkdir(parents=True)
+    (part / "tiff" / FIRST).write_bytes(b"half")
+    make_fixtures(tmp_path / "out", 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+MAKE = """
+import sys
+from pathlib import Path
+from platebench.images.fixtures import make_fixtures
+make_fixtures(Path(sys.argv[1]), 100000, processes=2, progress=lambda *_: print(flush=True))
+"""
+
+
+def start(out: Path) -> subprocess.Popen[bytes]:
+    source = Path(fixtures.__file__).parents[2]
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAKE, str(out)],
+        env={**os.environ, "PYTHONPATH": str(source)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+def session_ends(leader: int) -> bool:
+    """Say whether every process of the session ends within half a minute."""
+    for _ in range(300):
+        try:
+            os.killpg(leader, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_an_interrupt_leaves_nothing_and_ends_the_workers(tmp_path):
+    process = start(tmp_path / "out")
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode != 0
+    assert said.count(b"Traceback") == 1
+    assert session_ends(process.pid)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    process = start(tmp_path / "out")
+    process.kill()
+    process.communicate()
+    assert session_ends(process.pid)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.part"]
+
+
+def test_progress_tells_what_is_done_and_to_do(tmp_path):
+    told: list[tuple[int, int]] = []
+    make_fixtures(
+        tmp_path / "out", 3, tables=True, processes=1, progress=lambda *now: told.append(now)
+    )
+    assert told[-1] == (6, 6)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
