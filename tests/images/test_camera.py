@@ -12,8 +12,8 @@ from platebench.images.movie import FRAMES, HEIGHT, WIDTH, Movie
 from platebench.images.nuclei import BRIGHTEST, CLASSES, LARGEST_REACH, draw
 
 GOLDEN = {
-    "raw": "91b87943568b761ab066cbf8c4bf22ec",
-    "ic": "a003d9bf0cd9ced2348980d4b3bc8fa8",
+    "raw": "2de9fd44329f7a382733ddebb07bf22f",
+    "ic": "4d2536b6212f8aafc8d0616bd641fd88",
 }
 
 

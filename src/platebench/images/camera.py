@@ -21,6 +21,7 @@ Profile = Literal["raw", "ic"]
 
 _LAMP_STREAM, _NOISE_STREAM = 4, 5
 _BAND = 64
+_HALF_A_LEVEL = 8
 _READ_NOISE = 31
 """Noise without any light, in units that give, with shot noise, what real fields compress to."""
 
@@ -73,8 +74,8 @@ def _expose(
         band += light[rows]
         if profile == "ic":
             band -= background[rows]
+            band += _HALF_A_LEVEL
             np.maximum(band, dark, out=band)
-        band += 8
         band >>= 4
         # No band reaches 256: `draw` and `_background` keep the light below BRIGHTEST.
         image[rows] = band
@@ -82,23 +83,24 @@ def _expose(
 
 
 def _noise(source: np.random.PCG64, shape: tuple[int, ...]) -> np.ndarray:
-    """Return int16 noise from -15 to 15: the sum of two halves of a byte, hence triangular."""
-    low = random_bytes(source, shape[0] * shape[1]).reshape(shape)
-    high = low >> 4
-    low &= 15
-    low += high
-    noise = low.astype(np.int16)
-    noise -= 15
-    return noise
+    """Return int16 noise from -15 to 15: one half of a byte less the other, hence triangular."""
+    high = random_bytes(source, shape[0] * shape[1]).reshape(shape)
+    low = high & 15
+    high >>= 4
+    low -= high
+    return low.view(np.int8).astype(np.int16)
 
 
 @lru_cache(maxsize=2)
 def _background(seed: int, number: int) -> np.ndarray:
-    """Return the empty field: int16 (HEIGHT, WIDTH), brightest near its middle."""
+    """Return the empty field: int16 (HEIGHT, WIDTH), brightest near its middle.
+
+    It has half a grey level more than there is light, so that cutting off rounds.
+    """
     t = random_integers(generator(_LAMP_STREAM, seed, number), (3,))
     x = np.arange(WIDTH, dtype=np.int32) - WIDTH // 2 - int(t[0] % 200) + 100
     y = np.arange(HEIGHT, dtype=np.int32) - HEIGHT // 2 - int(t[1] % 160) + 80
-    level = 14 * 16 + int(t[2] % 32)
+    level = 13 * 16 + _HALF_A_LEVEL + int(t[2] % 32)
     fall = (x * x)[np.newaxis, :] + (y * y)[:, np.newaxis]
     return (level - (fall >> 13)).astype(np.int16)
 
