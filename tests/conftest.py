@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tifffile
+
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet, digest
 
 

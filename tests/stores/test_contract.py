@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet, digest
 from platebench.stores import registry
 from platebench.stores.contract import OpenStore, Store, VersionedStore
-
 from tests.conftest import ArrayImages, noise
 
 every_store = pytest.mark.parametrize("name", registry.names())

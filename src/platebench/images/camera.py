@@ -48,10 +48,14 @@ def label_frame(movie: Movie, frame: int) -> tuple[np.ndarray, list[int]]:
     for cell, patch in movie.visible(frame):
         field, part = _overlap(patch, int(cell.x[frame]), int(cell.y[frame]))
         owner[field][patch.mask[part]] = cell.number + 1
-    present = np.flatnonzero(np.bincount(owner.ravel(), minlength=2)[1:]) + 1
+    flat = owner.ravel()
+    places = np.flatnonzero(flat)
+    owners = flat[places]
+    present = np.flatnonzero(np.bincount(owners))
     label = np.zeros(len(movie.cells) + 1, np.uint16)
     label[present] = np.arange(1, len(present) + 1)
-    return label[owner], [int(number) - 1 for number in present]
+    flat[places] = label[owners]
+    return owner, [int(number) - 1 for number in present]
 
 
 def _expose(

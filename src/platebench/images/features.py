@@ -91,7 +91,7 @@ def measure(image: np.ndarray, labels: np.ndarray, count: int) -> Measured:
     sum_x, sum_y = pixels.sum(pixels.x), pixels.sum(pixels.y)
     long, short, angle = _axes(pixels, area, sum_x, sum_y)
     eccentricity = np.sqrt(np.maximum(1.0 - (short * short) / (long * long), 0.0))
-    perimeter = _perimeter(labels, count)
+    perimeter = _perimeter(pixels, labels)
     box = (right - left + 1) * (bottom - top + 1)
     mean_x, mean_y, mean = sum_x / area, sum_y / area, light / area
     # Where an object is black all over, its centre of light is its centre.
@@ -179,18 +179,15 @@ def _arctangent(tangent: np.ndarray) -> np.ndarray:
     return np.asarray(16.0 * tangent * series)
 
 
-def _perimeter(labels: np.ndarray, count: int) -> np.ndarray:
+def _perimeter(pixels: _Pixels, labels: np.ndarray) -> np.ndarray:
     """Return how many pixel edges part each object from what is not that object, float64."""
     padded = np.pad(labels, 1)
-    edges = np.zeros(count + 1, np.int64)
-    for one, other in (
-        (padded[1:-1, :-1], padded[1:-1, 1:]),
-        (padded[:-1, 1:-1], padded[1:, 1:-1]),
-    ):
-        differ = one != other
-        edges += np.bincount(one[differ], minlength=count + 1)
-        edges += np.bincount(other[differ], minlength=count + 1)
-    return edges[1:].astype(np.float64)
+    width, flat = padded.shape[1], padded.ravel()
+    places = (pixels.y + 1) * width + pixels.x + 1
+    edges = np.zeros(len(places), np.int64)
+    for neighbour in (-1, 1, -width, width):
+        edges += flat[places + neighbour] != flat[places]
+    return pixels.sum(edges).astype(np.float64)
 
 
 def _grid(

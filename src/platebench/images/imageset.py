@@ -33,7 +33,7 @@ def digest(array: np.ndarray) -> str:
     """
     contiguous = np.ascontiguousarray(array)
     state = hashlib.blake2b(f"{contiguous.dtype.str}{contiguous.shape}".encode(), digest_size=16)
-    state.update(contiguous.reshape(-1).view(np.uint8))
+    state.update(contiguous.reshape(-1).view(np.uint8).data)
     return state.hexdigest()
 
 

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.feather as feather
-import pyarrow.ipc as ipc
+from pyarrow import feather, ipc
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, check_rows
@@ -127,9 +126,7 @@ class _OpenTable(_OpenIpc):
         first = 0
         for index in range(self._images.num_record_batches):
             column = self._images.get_batch(index).column(0)
-            yield from decode(
-                column, self._layout, self._kinds, range(first, first + len(column))
-            )
+            yield from decode(column, self._layout, self._kinds, range(first, first + len(column)))
             first += len(column)
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:

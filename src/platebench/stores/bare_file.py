@@ -53,7 +53,7 @@ def _ending(table: pa.Table, ends: list[int]) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    stream = sink.getvalue().to_pybytes()
+    stream: bytes = sink.getvalue().to_pybytes()
     kinds = [table["shape"].to_pylist(), table["dtype"].to_pylist()]
     if all(len(set(map(repr, kind))) == 1 for kind in kinds):
         kinds = [kind[:1] for kind in kinds]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv as csv
+from pyarrow import csv
 
 from platebench.images.imageset import IMAGE_SCHEMA
 

@@ -209,9 +209,7 @@ class _OpenBlobs(_OpenLance):
     """Blob columns: read as binary in a scan, fetched as bytes by row."""
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        scanner = self._dataset.scanner(
-            columns=[IMAGE], batch_size=1, blob_handling="all_binary"
-        )
+        scanner = self._dataset.scanner(columns=[IMAGE], batch_size=1, blob_handling="all_binary")
         return iter(scanner.to_batches())
 
     def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:

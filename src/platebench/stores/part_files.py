@@ -18,7 +18,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -79,7 +79,7 @@ class PartFiles(VersionedStore):
     def versions(self, path: Path) -> list[Version]:
         """List the versions from their lists of parts."""
         return [
-            Version(number, datetime.fromisoformat(_read(path, number)["made"]))
+            Version(number, datetime.fromisoformat(_read(path, number).made))
             for number in _numbers(path)
         ]
 
@@ -113,24 +113,28 @@ def _newest(path: Path) -> int:
     return _numbers(path)[-1]
 
 
-def _read(path: Path, number: int) -> dict[str, object]:
+class _Listed(NamedTuple):
+    """What a version's list says: when it was made, and the names of its part files."""
+
+    made: str
+    parts: list[str]
+
+
+def _read(path: Path, number: int) -> _Listed:
     try:
-        listed: dict[str, object] = json.loads(_list_file(path, number).read_text())
+        return _Listed(**json.loads(_list_file(path, number).read_text()))
     except FileNotFoundError:
         raise KeyError(number) from None
-    return listed
 
 
 def _parts(path: Path, number: int) -> list[str]:
-    parts = _read(path, number)["parts"]
-    assert isinstance(parts, list)
-    return parts
+    return _read(path, number).parts
 
 
 def _publish(path: Path, number: int, parts: list[str]) -> int:
-    listed = {"made": datetime.now(UTC).isoformat(), "parts": parts}
+    listed = _Listed(datetime.now(UTC).isoformat(), parts)
     draft = path / f".{number:06d}.draft"
-    draft.write_text(json.dumps(listed))
+    draft.write_text(json.dumps(listed._asdict()))
     os.link(draft, _list_file(path, number))  # unlike a rename, fails if the version exists
     draft.unlink()
     return number

@@ -19,8 +19,8 @@ from platebench.stores.contract import Store
 class Format:
     """A storage format: what it is called, where its store is, and what it takes.
 
-    `store` is `module:Class`, `variants` the tunings of each layout, `needs` the distributions
-    on PyPI that it is measured with and whose versions decide its speed.
+    `store` is `module:Class`; `variants` are the tunings of each layout, the layout that suits it
+    best first; `needs` are the distributions on PyPI whose versions decide what is measured.
     """
 
     name: str
@@ -55,21 +55,21 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "parquet",
         "parquet:Parquet",
-        {"tiff": _ALL, "pixels": _ALL, "tensor": _ALL, "nested": _ALL},
+        {"pixels": _ALL, "tiff": _ALL, "tensor": _ALL, "nested": _ALL},
         ("pyarrow", "awkward"),
         versioned=True,
     ),
     Format(
         "arrow-ipc",
         "arrow_ipc:ArrowIpc",
-        {"tiff": _ALL, "pixels": _ALL, "tensor": _ALL},
+        {"pixels": _ALL, "tiff": _ALL, "tensor": _ALL},
         ("pyarrow",),
         versioned=True,
     ),
     Format(
         "lancedb",
         "lancedb:LanceDb",
-        {"tiff": _ALL, "pixels": _ALL, "tensor": _ALL},
+        {"pixels": _ALL, "tiff": _ALL, "tensor": _ALL},
         ("lancedb", "pylance", "pyarrow"),
         versioned=True,
     ),

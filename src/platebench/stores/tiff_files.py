@@ -94,4 +94,5 @@ def _read(file: Path) -> np.ndarray:
 
 
 def _map(file: Path) -> np.ndarray:
-    return tifffile.memmap(file, mode="r")
+    mapped: np.ndarray = tifffile.memmap(file, mode="r")
+    return mapped

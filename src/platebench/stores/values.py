@@ -154,9 +154,7 @@ def kinds_of(schema: pa.Schema, columns: Callable[[list[str]], pa.Table]) -> Kin
         return SameKind((tuple(common["shape"]), np.dtype(common["dtype"])))
     table = columns(["shape", "dtype"])
     shapes, dtypes = table["shape"].to_pylist(), table["dtype"].to_pylist()
-    return [
-        (tuple(shape), np.dtype(dtype)) for shape, dtype in zip(shapes, dtypes, strict=True)
-    ]
+    return [(tuple(shape), np.dtype(dtype)) for shape, dtype in zip(shapes, dtypes, strict=True)]
 
 
 def decode(
@@ -206,7 +204,7 @@ def _decode_nested(column: pa.Array, kinds: Kinds, rows: Sequence[int]) -> Itera
         yield ak.to_numpy(value).astype(kinds[row][1], copy=False)
 
 
-def decode_value(value: bytes, layout: str, kind: Kind) -> np.ndarray:
+def decode_value(value: bytes | memoryview, layout: str, kind: Kind) -> np.ndarray:
     """Return the image in one value of a `tiff` or `pixels` column."""
     if layout == "tiff":
         return read_tiff(value)

@@ -13,7 +13,6 @@ Images are read by `array[i]`, which in zarr 3.1 is several times faster than `o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
 
 from platebench.errors import Mismatch, Unsupported
 from platebench.images.held import HeldImages
@@ -22,7 +24,7 @@ from platebench.stores.contract import VersionedStore
 from platebench.timing import page_cache
 from platebench.timing.clock import Clock
 from platebench.timing.drain import Drain, check
-from platebench.timing.memory import peak_memory
+from platebench.timing.memory import PeakMemory
 from platebench.timing.prepare import prepare
 from platebench.timing.workspace import Kind, Workspace
 
@@ -65,7 +67,8 @@ class Cell:
     store: Any
     images: HeldImages
     path: Path
-    drain: Drain
+    memory: Drain
+    drain: Callable[[Iterable[np.ndarray]], int]
     copied: int
 
     def __init__(self) -> None:
@@ -85,10 +88,9 @@ class Cell:
 
     def teardown(self, *params: Any) -> None:
         """Check what the sample did, and leave the record."""
-        if self._is_set_up:
-            if self.timer.wall_s:
-                self.after()
-            self._leave_record()
+        if self._is_set_up and self.timer.wall_s:
+            self.after()
+        self._leave_record()
 
     def first(self, *details: Any) -> None:
         """Prepare what the operation needs."""
@@ -108,7 +110,7 @@ class Cell:
         """Check one sample: that it copied every byte, and the last image right."""
         if self.copied != self.expected_bytes:
             raise Mismatch(f"{self.copied} of {self.expected_bytes} bytes were copied out")
-        last = self.drain.last_image(self.images, self.rows[-1])
+        last = self.memory.last_image(self.images, self.rows[-1])
         check([last], self.images, self.rows[-1:])
 
     def expects(self, rows: Sequence[int]) -> None:
@@ -118,28 +120,34 @@ class Cell:
         self._record |= {"images": len(rows), "pixel_bytes": self.expected_bytes}
 
     def _first(self, store: str, images: str, *details: Any) -> None:
-        self.store = registry.find(store)
-        if self.versioned and not isinstance(self.store, VersionedStore):
-            raise Unsupported(f"{self.store.format} has no versions")
         self.images = self.workspace.images(images)
-        self.images.touch()
-        self.drain = Drain(self.images)
-        self.path = prepare(self.workspace, self.store, self.images, self.kind)
-        stored_bytes, stored_files = page_cache.stored_size(self.path)
         self._record |= {
-            "stored_bytes": stored_bytes,
-            "stored_files": stored_files,
             "set_images": len(self.images),
             "set_pixel_bytes": self.images.pixel_bytes,
         }
+        self.store = registry.find(store)
+        if self.versioned and not isinstance(self.store, VersionedStore):
+            raise Unsupported(f"{self.store.format} has no versions")
+        self.images.touch()
+        self.memory = Drain(self.images)
+        self.drain = self.memory
+        self.path = prepare(self.workspace, self.store, self.images, self.kind)
+        stored_bytes, stored_files = page_cache.stored_size(self.path)
+        self._record |= {"stored_bytes": stored_bytes, "stored_files": stored_files}
         self.expects(range(len(self.images)))
         self.first(*details)
         self.before()
-        with peak_memory() as peak:
-            self.operation()
+        self._record["peak_bytes"] = self._peak_of_operation()
         self.after()
         self.verify()
-        self._record["peak_bytes"] = peak.bytes
+
+    def _peak_of_operation(self) -> int | None:
+        """Do the operation once, looking at memory whenever an image arrives."""
+        drain, peak = self.drain, PeakMemory()
+        self.drain = lambda images: drain(peak.watching(images))
+        self.operation()
+        self.drain = drain
+        return peak.bytes
 
     def _leave_record(self) -> None:
         if RECORD in os.environ:
@@ -156,5 +164,3 @@ def library_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-

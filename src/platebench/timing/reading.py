@@ -45,9 +45,19 @@ class TakeCell(Cell):
     params: ClassVar[list[list[str]]] = [*Cell.params, list(ROWS), list(HANDLES)]
 
     def first(self, rows: str, handle: str = "reopened") -> None:
-        """Choose the rows, the same for every store, and open the handle if it is kept."""
-        self.expects(choose_rows(rows, len(self.images)))
+        """Open the handle if it is kept."""
+        self._which = rows
+        self._chance = random.Random(len(self.images))
         self._kept: Any = self.store.open(self.path) if handle == "kept" else None
+
+    def before(self) -> None:
+        """Choose the next sample's rows, the same ones for every store.
+
+        They differ from sample to sample, or a library that keeps what it last decoded would be
+        measured at giving it out again.
+        """
+        self.expects(choose_rows(self._which, len(self.images), self._chance))
+        super().before()
 
     def operation(self) -> None:
         """Copy the rows' images out."""
@@ -84,13 +94,12 @@ class TableCell(Cell):
         """Nothing more than `after` has compared."""
 
 
-def choose_rows(which: str, images: int) -> Sequence[int]:
-    """Return the rows to take: the same for a given number of images, on every machine.
+def choose_rows(which: str, images: int, chance: random.Random) -> Sequence[int]:
+    """Return the rows to take: the same from the same `chance`, on every machine.
 
     Scattered rows are in random order and differ while there are 16 images to choose from;
     of fewer images, some are asked for again.
     """
-    chance = random.Random(images)
     if which == "1":
         return [chance.randrange(images)]
     if which == "16 scattered":

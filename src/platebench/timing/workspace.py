@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import platebench.stores
 from platebench.errors import UserError
@@ -189,9 +189,9 @@ def fingerprint(store: Store, images: ImageSet) -> str:
 
 def _generated(name: str) -> tuple[Profile, int] | None:
     profile, _, number = name.partition("-")
-    if number.isdecimal() and (profile == "raw" or profile == "ic"):
-        return profile, int(number)
-    return None
+    if not number.isdecimal() or profile not in get_args(Profile):
+        return None
+    return cast(Profile, profile), int(number)
 
 
 def _listing(folder: Path) -> list[list[object]]:

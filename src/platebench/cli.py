@@ -1,0 +1,195 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from platebench.errors import UserError
+from platebench.images.fixtures import make_fixtures
+from platebench.progress import FixtureBar, RunBar
+from platebench.results import report as reports
+from platebench.results.checkout import find_checkout
+from platebench.results.measuring import Settings, measure, newcomer_stores, stores_to_measure
+from platebench.results.records import record_files
+from platebench.results.tidy import CellResult, tidy
+from platebench.stores import registry
+
+FAILED = 1
+MISUSED = 2
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console()
+errors = Console(stderr=True)
+
+
+class Profile(StrEnum):
+    """How generated images look."""
+
+    raw = "raw"
+    ic = "ic"
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+
+
+@app.callback()
+def about() -> None:
+    """Measure in which storage format microscopy images should be kept.
+
+    Exit status: 0 all well, 1 a cell failed, 2 something given cannot be used.
+    """
+
+
+@app.command(
+    "make-fixtures",
+    epilog="Example: platebench make-fixtures --images 32 --ch5 --tables --out fixtures",
+)
+def make_fixtures_command(
+    out: Annotated[Path, typer.Option(help="Folder to make them in.")],
+    images: Annotated[int, typer.Option(help="Number of images, 1 or more.")] = 32,
+    profile: Annotated[
+        Profile, typer.Option(help="raw: as taken. ic: background subtracted.")
+    ] = Profile.raw,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    ch5: Annotated[bool, typer.Option("--ch5", help="Make CellH5 files too.")] = False,
+    tables: Annotated[bool, typer.Option("--tables", help="Make CSV, TSV, TXT too.")] = False,
+) -> None:
+    """Make TIFF files of nuclei, and CellH5 files and tables that agree with them."""
+    with FixtureBar(errors) as bar:
+        made = make_fixtures(
+            out, images, profile.value, seed, ch5=ch5, tables=tables, progress=bar.update
+        )
+    console.print(f"{images} images in {made}", highlight=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: platebench run --stores 'parquet,zarr:*:fast' --images 128")
+def run(
+    stores: Annotated[
+        str | None,
+        typer.Option(help="Formats, stores or patterns, by commas; all that can be measured."),
+    ] = None,
+    images: Annotated[
+        str, typer.Option(help="Numbers of generated images, ic-N, or folders, by commas.")
+    ] = "64",
+    operations: Annotated[str | None, typer.Option(help="Operations, by commas; all.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Passes over all cells.")] = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="One sample a cell: a look.")] = False,
+    newcomer: Annotated[
+        bool, typer.Option("--newcomer", help="Each format's default and fast in one layout.")
+    ] = False,
+) -> None:
+    """Measure, and print the table. Results are kept in results/, cell by cell."""
+    checkout = find_checkout(Path.cwd())
+    settings = Settings(
+        stores=newcomer_stores() if newcomer else stores_to_measure(_split(stores) or ["*"]),
+        images=_split(images),
+        operations=_split(operations),
+        rounds=rounds,
+        quick=quick,
+    )
+    with RunBar(errors) as bar:
+        file = measure(checkout, checkout / "results", settings, bar)
+    cells = tidy(file)
+    console.print(reports.as_tables(cells))
+    console.print(f"Kept in {file.file.relative_to(checkout)}", highlight=False, soft_wrap=True)
+    _exit_by(cells)
+
+
+@app.command(epilog="Example: platebench report --format csv > figures.csv")
+def report(
+    output: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
+    results: Annotated[Path | None, typer.Option(help="Folder of results; the checkout's.")] = None,
+    machine: Annotated[str | None, typer.Option(help="Of this machine only.")] = None,
+) -> None:
+    """Show the newest results: every cell, its median, and how it stands to the floor."""
+    folder = results or find_checkout(Path.cwd()) / "results"
+    files = record_files(folder, machine)
+    if not files:
+        raise UserError(f"{folder}: no results yet; 'platebench run' makes them")
+    cells = tidy(files[-1])
+    if output is Format.table:
+        console.print(reports.as_tables(cells))
+    else:
+        writers = {"json": reports.as_json, "csv": reports.as_csv, "markdown": reports.as_markdown}
+        sys.stdout.write(writers[output.value](cells) + "\n")
+
+
+@app.command(epilog="Example: platebench stores --json | jq '.[].name'")
+def stores(
+    as_json: Annotated[bool, typer.Option("--json", help="As a JSON list.")] = False,
+) -> None:
+    """List what can be measured here, and why the rest cannot."""
+    rows = [
+        {"name": name, "versions": each.versioned, "why_not": each.why_not()}
+        for each in registry.FORMATS
+        for name in each.names
+    ]
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+        return
+    table = Table(box=None)
+    for head in ("store", "versions", "here"):
+        table.add_column(head)
+    for row in rows:
+        here = str(row["why_not"] or "yes")
+        table.add_row(str(row["name"]), "yes" if row["versions"] else "", here)
+    console.print(table)
+
+
+def _split(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _exit_by(cells: list[CellResult]) -> None:
+    failed = [cell for cell in cells if cell.status == "failed"]
+    if failed:
+        first = failed[0]
+        detail = f" {first.detail}" if first.detail else ""
+        _complain(
+            f"{len(failed)} of {len(cells)} cells failed, the first {first.operation}{detail} of"
+            f" {first.store}: {first.message}"
+        )
+        raise typer.Exit(FAILED)
+
+
+def _complain(message: str) -> None:
+    errors.print(
+        f"platebench: {message}", style="red", highlight=False, markup=False, soft_wrap=True
+    )
+
+
+def main() -> None:
+    """Run the command line; errors a person can mend are one line."""
+    try:
+        app()
+    except UserError as error:
+        _complain(str(error))
+        sys.exit(MISUSED)
+    except KeyboardInterrupt:
+        _complain("interrupted; what was measured is kept")
+        sys.exit(130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _complain(f"the disk is full ({error.filename or 'writing'}); make room and run again")
+        sys.exit(FAILED)

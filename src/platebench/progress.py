@@ -1,0 +1,86 @@
+"""Progress bars: what is being done, how much of it is left, and for how long."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from platebench.timing.suite import CellName, Run
+
+
+class _Bar:
+    """A bar on standard error; without a terminal, a line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}", table_column=None),
+            BarColumn(bar_width=16),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=None)
+        self._said = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """Show that `what` is being done, after `done` of `total`."""
+        self._progress.update(self._task, description=_fitting(what), completed=done, total=total)
+
+    def say(self, line: str) -> None:
+        """Print a line, once, above the bar or where there is no terminal."""
+        if line != self._said:
+            self._said = line
+            self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+class FixtureBar(_Bar):
+    """Shows how many images are drawn."""
+
+    def update(self, done: int, total: int) -> None:
+        """Show the images done."""
+        self.show("drawing images", done, total)
+
+
+class RunBar(_Bar):
+    """Shows which cell is being measured."""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Show what is made before the first cell."""
+        self.show(what, done, total)
+        if not self._console.is_terminal and done == total:
+            self.say(f"{what}: {total}")
+
+    def begins(self, number: int, cells: int, cell: CellName) -> None:
+        """Show the cell; without a terminal, every twentieth."""
+        store, _, *details = cell.params
+        what = " ".join([cell.kind, store, *details])
+        self.show(what, number - 1, cells)
+        if not self._console.is_terminal and number % 20 == 1:
+            self.say(f"{number - 1}/{cells} {what}")
+
+    def ended(self, run: Run) -> None:
+        """Say at once when a cell failed."""
+        if run.status == "failed":
+            self.say(f"{run.cell} failed: {run.message}")
+
+
+def _fitting(what: str, width: int = 40) -> str:
+    return what.ljust(width) if len(what) <= width else what[: width - 1] + "…"

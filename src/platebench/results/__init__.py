@@ -1,0 +1,1 @@
+"""What came out: the records of runs, asv's files, one tidy table, ratios and verdicts."""

@@ -1,0 +1,103 @@
+"""The same results as asv keeps them, so that `asv show`, `compare` and `publish` work."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import asv.results
+import asv.runner
+import asv.util
+
+from platebench.results.checkout import Commit
+from platebench.results.records import Record, RecordFile, RunInfo
+
+
+def write_asv_results(
+    results: Path,
+    machine: Mapping[str, str],
+    benchmarks: Mapping[str, Mapping[str, Any]],
+    commit: Commit,
+    files: Sequence[RecordFile],
+) -> Path:
+    """Write the pooled samples of the runs in `files` as asv's file of their commit.
+
+    The runs share a commit and library versions, of which the file's name has a digest: asv's own
+    name for an existing environment is the interpreter's path. Parameters that were not measured
+    are NaN, which asv shows as n/a; a cell that failed is null.
+    """
+    info = files[-1].info()
+    records = [record for file in files for record in file.records()]
+    params = {key: str(value) for key, value in machine.items()} | {"python": info.python}
+    stored = asv.results.Results(
+        params, {}, commit.hash, commit.date_ms, info.python, environment_name(info), {}
+    )
+    known = _with_all_image_sets(benchmarks, records)
+    for name, benchmark in known.items():
+        mine = [record for record in records if record.run.cell.benchmark == name]
+        if mine:
+            stored.add_result(
+                benchmark,
+                _pooled(benchmark["params"], mine),
+                started_at=datetime.fromisoformat(mine[0].run.started),
+                record_samples=True,
+            )
+    asv.util.write_json(str(results / info.machine / "machine.json"), dict(machine), 1)
+    asv.util.write_json(str(results / "benchmarks.json"), known, 2)
+    stored.save(str(results))
+    return results / info.machine / f"{commit.hash[:8]}-{environment_name(info)}.json"
+
+
+def environment_name(info: RunInfo) -> str:
+    """Return a name for the interpreter and libraries that says no path."""
+    versions = json.dumps([info.python, sorted(info.libraries.items())])
+    return f"py{info.python}-{hashlib.sha256(versions.encode()).hexdigest()[:8]}"
+
+
+def _with_all_image_sets(
+    benchmarks: Mapping[str, Mapping[str, Any]], records: Sequence[Record]
+) -> dict[str, dict[str, Any]]:
+    """Return the benchmarks with every image set that was measured among their parameters."""
+    found = sorted({repr(record.run.cell.params[1]) for record in records})
+    known = {name: dict(benchmark) for name, benchmark in benchmarks.items()}
+    for benchmark in known.values():
+        if len(benchmark["params"]) > 1:
+            stores, _, *others = benchmark["params"]
+            benchmark["params"] = [stores, found, *others]
+    return known
+
+
+def _pooled(params: Sequence[Sequence[str]], records: Sequence[Record]) -> Any:
+    samples: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    failed: set[tuple[str, ...]] = set()
+    for record in records:
+        key = tuple(repr(value) for value in record.run.cell.params)
+        samples[key] += record.run.samples_s
+        if record.run.status == "failed":
+            failed.add(key)
+    keys = list(product(*params))
+    return asv.runner.BenchmarkResult(
+        result=[_value(key, samples, failed) for key in keys],
+        samples=[samples.get(key) or None for key in keys],
+        number=[1 if samples.get(key) else None for key in keys],
+        errcode=1 if failed else 0,
+        stderr="",
+        profile=None,
+    )
+
+
+def _value(
+    key: tuple[str, ...],
+    samples: Mapping[tuple[str, ...], list[float]],
+    failed: set[tuple[str, ...]],
+) -> float | None:
+    if key in failed:
+        return None
+    return 1.0 if samples.get(key) else math.nan

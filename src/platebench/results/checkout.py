@@ -1,0 +1,50 @@
+"""The checkout that is measured: where it is, at which commit, and whether it was changed."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from platebench.errors import UserError
+
+MEASURED = ("src", "benchmarks", "asv.conf.json", "pyproject.toml", "constraints.txt")
+"""What decides a figure. Changes elsewhere leave the commit's name as it is."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit, and when it was made, in milliseconds since 1970 as asv counts."""
+
+    hash: str
+    date_ms: int
+    changed: bool
+
+    @property
+    def name(self) -> str:
+        """The hash; with changes that no commit holds, under a name of its own."""
+        return f"{self.hash}+changes" if self.changed else self.hash
+
+
+def find_checkout(start: Path) -> Path:
+    """Return the folder at or above `start` that holds platebench's benchmarks."""
+    for folder in (start, *start.parents):
+        if (folder / "asv.conf.json").is_file() and (folder / "benchmarks").is_dir():
+            return folder
+    raise UserError(f"{start}: not in a checkout of platebench; clone it and run there")
+
+
+def commit_of(checkout: Path) -> Commit:
+    """Return the commit that is checked out."""
+    said = _git(checkout, "log", "-1", "--format=%H %ct").split()
+    if len(said) != 2:
+        raise UserError(f"{checkout}: no git history; results are kept by commit, so clone it")
+    changes = _git(checkout, "status", "--porcelain", "--", *MEASURED)
+    return Commit(said[0], int(said[1]) * 1000, bool(changes))
+
+
+def _git(checkout: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(checkout), *arguments], capture_output=True, text=True, check=False
+    )
+    return done.stdout if done.returncode == 0 else ""

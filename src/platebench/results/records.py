@@ -1,0 +1,92 @@
+"""The raw record of a run: a file of JSON lines, appended to after every cell.
+
+asv's own files hold the pooled samples, but no rounds, CPU times, library versions or reasons.
+A run that is interrupted keeps every line that it wrote. The first line describes the run, each
+other line one cell in one round.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from platebench.timing.suite import CellName, Run
+
+SUFFIX = ".run.jsonl"
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What all cells of a run share. `commit` ends in `+changes` when the checkout had any."""
+
+    started: str
+    commit: str
+    machine: str
+    python: str
+    libraries: dict[str, str]
+    images: list[str]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        """The name of the run's file, which sorts by time."""
+        return f"{self.started.replace(':', '').replace('-', '')}{SUFFIX}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One cell in one round."""
+
+    round: int
+    run: Run
+
+
+class RecordFile:
+    """The file of one run."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    @classmethod
+    def create(cls, results: Path, info: RunInfo) -> RecordFile:
+        """Begin the file of a run in the machine's folder of `results`."""
+        folder = results / info.machine
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / info.file_name
+        with file.open("x") as opened:
+            opened.write(json.dumps(asdict(info)) + "\n")
+        return cls(file)
+
+    def append(self, record: Record) -> None:
+        """Add a line, and see that it is on the disk."""
+        with self.file.open("a") as opened:
+            opened.write(json.dumps({"round": record.round, **asdict(record.run)}) + "\n")
+            opened.flush()
+            os.fsync(opened.fileno())
+
+    def info(self) -> RunInfo:
+        """Return what the first line says."""
+        with self.file.open() as opened:
+            return RunInfo(**json.loads(opened.readline()))
+
+    def records(self) -> Iterator[Record]:
+        """Yield the cells; a last line that was cut off by a crash is left out."""
+        with self.file.open() as opened:
+            next(opened)
+            for line in opened:
+                if not line.endswith("\n"):
+                    return
+                read = json.loads(line)
+                cell = CellName(read["cell"]["benchmark"], tuple(read["cell"]["params"]))
+                number = read.pop("round")
+                yield Record(number, Run(**{**read, "cell": cell}))
+
+
+def record_files(results: Path, machine: str | None = None) -> list[RecordFile]:
+    """Return the files of all runs, or of one machine's, oldest first."""
+    found: Sequence[Path] = list(results.glob(f"{machine or '*'}/*{SUFFIX}"))
+    return [RecordFile(file) for file in sorted(found, key=lambda file: file.name)]

@@ -1,0 +1,118 @@
+"""The results as text: a table for the terminal, Markdown, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from platebench.results.tidy import CellResult
+from platebench.timing.operations import OPERATIONS
+
+COLUMNS = ("store", "median", "x floor", "MB/s", "images/s", "bytes", "CPU", "peak MB")
+"""Column heads. `bytes` is stored bytes a pixel byte, `CPU` CPU seconds a wall second."""
+
+
+def as_json(cells: Sequence[CellResult]) -> str:
+    """Return the cells as a JSON list."""
+    return json.dumps([cell.as_dict() for cell in cells], indent=1, allow_nan=False)
+
+
+def as_csv(cells: Sequence[CellResult]) -> str:
+    """Return the cells as CSV, the libraries as one JSON field."""
+    sink = io.StringIO()
+    rows = [cell.as_dict() | {"libraries": json.dumps(dict(cell.libraries))} for cell in cells]
+    writer = csv.DictWriter(sink, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return sink.getvalue()
+
+
+def as_markdown(cells: Sequence[CellResult]) -> str:
+    """Return a Markdown table an operation."""
+    parts = []
+    for title, group in _groups(cells):
+        parts += [f"### {title}", "", _markdown_row(COLUMNS), _markdown_row(["---"] * len(COLUMNS))]
+        parts += [_markdown_row(_fields(cell)) for cell in group]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def as_tables(cells: Sequence[CellResult]) -> RenderableType:
+    """Return tables for a terminal of 80 columns, one an operation."""
+    return Group(*(_table(title, group) for title, group in _groups(cells)))
+
+
+def _table(title: str, cells: Sequence[CellResult]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(COLUMNS[0], no_wrap=True, min_width=23)
+    for head in COLUMNS[1:]:
+        table.add_column(head, justify="right", no_wrap=True)
+    for cell in cells:
+        table.add_row(*_fields(cell))
+    reasons = [
+        f"{cell.store} {cell.status}: {cell.message}" for cell in cells if cell.status != "ok"
+    ]
+    return Group(Text(title, "bold"), table, *(Text(reason, "dim") for reason in reasons), "")
+
+
+def _groups(cells: Sequence[CellResult]) -> list[tuple[str, list[CellResult]]]:
+    """Return the cells by operation, the quickest first in each and those without a time last."""
+    groups = []
+    for _, group in groupby(cells, key=_group_key):
+        mine = sorted(group, key=lambda cell: (cell.median_s is None, cell.median_s or 0.0))
+        groups.append((_title(mine[0]), mine))
+    return groups
+
+
+def _group_key(cell: CellResult) -> tuple[object, ...]:
+    return (cell.operation, cell.detail, cell.cache, cell.profile, cell.images)
+
+
+def _title(cell: CellResult) -> str:
+    says = next(each.says for each in OPERATIONS.values() if each.name == cell.operation)
+    detail = f", {cell.detail}" if cell.detail else ""
+    count = "" if cell.images is None else f"{cell.images} "
+    return f"{cell.operation}{detail}, {cell.cache}, {count}{cell.profile} images: {says}"
+
+
+def _fields(cell: CellResult) -> list[str]:
+    if cell.status != "ok" or cell.median_s is None:
+        return [cell.store, cell.status, *[""] * 6]
+    return [
+        cell.store,
+        seconds(cell.median_s),
+        figure(cell.floor_ratio),
+        figure(cell.mb_per_s),
+        figure(cell.images_per_s),
+        figure(cell.bytes_a_pixel_byte),
+        figure(None if cell.cpu_s is None else cell.cpu_s / cell.median_s),
+        figure(None if cell.peak_bytes is None else cell.peak_bytes / 1e6),
+    ]
+
+
+def _markdown_row(fields: Sequence[str]) -> str:
+    return f"| {' | '.join(fields)} |"
+
+
+def seconds(value: float) -> str:
+    """Return a time with three digits and its unit."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if value >= size:
+            return f"{figure(value / size)} {unit}"
+    return f"{figure(value / 1e-9)} ns"
+
+
+def figure(value: float | None) -> str:
+    """Return a number with three digits; nothing for None."""
+    if value is None:
+        return ""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -1,0 +1,168 @@
+"""One tidy table of what was measured: a row a cell, over all rounds of a run."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from platebench.results.records import Record, RecordFile, RunInfo
+from platebench.stores.registry import FLOOR
+from platebench.timing.operations import OPERATIONS
+from platebench.timing.suite import CellName
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One cell. Times are wall seconds of one operation; None where it was not measured.
+
+    `images` is the size of the image set, `read_images` and `read_bytes` what one operation
+    moves, in uncompressed pixels. `cpu_s` is the median over samples, all threads; `peak_bytes`
+    the largest over rounds; `floor_ratio` the median over the floor's in the same rounds.
+    """
+
+    operation: str
+    detail: str
+    store: str
+    format: str
+    layout: str
+    tuning: str
+    images: int | None
+    profile: str
+    cache: str
+    status: str
+    message: str
+    median_s: float | None
+    q25_s: float | None
+    q75_s: float | None
+    samples: int
+    rounds: int
+    cpu_s: float | None
+    peak_bytes: int | None
+    stored_bytes: int | None
+    stored_files: int | None
+    set_pixel_bytes: int | None
+    read_images: int | None
+    read_bytes: int | None
+    floor_ratio: float | None
+    commit: str
+    machine: str
+    libraries: Mapping[str, str]
+
+    @property
+    def bytes_a_pixel_byte(self) -> float | None:
+        """Bytes stored for each byte of uncompressed pixels."""
+        if self.stored_bytes is None or not self.set_pixel_bytes:
+            return None
+        return self.stored_bytes / self.set_pixel_bytes
+
+    @property
+    def mb_per_s(self) -> float | None:
+        """Uncompressed pixels moved a second, in 10^6 bytes."""
+        return self.read_bytes / 1e6 / self.median_s if self.read_bytes and self.median_s else None
+
+    @property
+    def images_per_s(self) -> float | None:
+        """Images moved a second."""
+        return self.read_images / self.median_s if self.read_images and self.median_s else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the cell as published in JSON."""
+        return asdict(self)
+
+
+def tidy(file: RecordFile) -> list[CellResult]:
+    """Return the cells of a run, in the order of operations, details and stores."""
+    info = file.info()
+    by_cell: dict[CellName, list[Record]] = defaultdict(list)
+    for record in file.records():
+        by_cell[record.run.cell].append(record)
+    medians = {cell: _round_medians(records) for cell, records in by_cell.items()}
+    cells = [
+        _cell(info, cell, records, _floor_ratio(cell, medians)) for cell, records in by_cell.items()
+    ]
+    return sorted(cells, key=_place)
+
+
+def _place(cell: CellResult) -> tuple[object, ...]:
+    """Return where a cell is published: operations in their order, warm before cold."""
+    operations = [(operation.name, operation.cache) for operation in OPERATIONS.values()]
+    place = operations.index((cell.operation, cell.cache))
+    return (place, cell.profile, cell.images or 0, cell.detail)
+
+
+def _cell(
+    info: RunInfo, cell: CellName, records: Sequence[Record], floor_ratio: float | None
+) -> CellResult:
+    operation = OPERATIONS[cell.kind]
+    store, images, *details = cell.params
+    format_, layout, tuning = store.split(":")
+    samples = [sample for record in records for sample in record.run.samples_s]
+    quartiles = np.quantile(samples, [0.25, 0.5, 0.75]).tolist() if samples else [None] * 3
+    worst = _worst(records)
+    noted = worst.run.record
+    return CellResult(
+        operation=operation.name,
+        detail=", ".join(details),
+        store=store,
+        format=format_,
+        layout=layout,
+        tuning=tuning,
+        images=noted.get("set_images"),
+        profile=images.rsplit("-", 1)[0] if images.rsplit("-", 1)[-1].isdecimal() else images,
+        cache=operation.cache,
+        status=worst.run.status,
+        message=worst.run.message,
+        median_s=quartiles[1],
+        q25_s=quartiles[0],
+        q75_s=quartiles[2],
+        samples=len(samples),
+        rounds=len(records),
+        cpu_s=_median(
+            second for record in records for second in record.run.record.get("cpu_s", [])
+        ),
+        peak_bytes=_largest(record.run.record.get("peak_bytes") for record in records),
+        stored_bytes=noted.get("stored_bytes"),
+        stored_files=noted.get("stored_files"),
+        set_pixel_bytes=noted.get("set_pixel_bytes"),
+        read_images=noted.get("images"),
+        read_bytes=noted.get("pixel_bytes"),
+        floor_ratio=floor_ratio,
+        commit=info.commit,
+        machine=info.machine,
+        libraries=info.libraries,
+    )
+
+
+def _worst(records: Sequence[Record]) -> Record:
+    """Return the record that speaks for the cell: a failure in any round is a failed cell."""
+    ranks = {"failed": 0, "skipped": 1, "ok": 2}
+    return min(records, key=lambda record: ranks[record.run.status])
+
+
+def _round_medians(records: Iterable[Record]) -> dict[int, float]:
+    return {
+        record.round: statistics.median(record.run.samples_s)
+        for record in records
+        if record.run.samples_s
+    }
+
+
+def _floor_ratio(cell: CellName, medians: Mapping[CellName, Mapping[int, float]]) -> float | None:
+    """Return the median over rounds of a cell's median over the floor's in the same round."""
+    floor = medians.get(CellName(cell.benchmark, (FLOOR, *cell.params[1:])), {})
+    mine = medians[cell]
+    return _median(mine[number] / floor[number] for number in mine if number in floor)
+
+
+def _median(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return statistics.median(found) if found else None
+
+
+def _largest(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)

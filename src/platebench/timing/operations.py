@@ -1,0 +1,61 @@
+"""The operations, as they are asked for and published, and the benchmark classes that time them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from platebench.errors import UserError
+from platebench.timing.suite import CellName
+
+
+class Operation(NamedTuple):
+    """What a benchmark class measures."""
+
+    name: str
+    cache: str
+    says: str
+    on_versions: bool = False
+
+
+OPERATIONS = {
+    "Write": Operation("write", "warm", "write all images and their table, to the end of fsync"),
+    "FullScan": Operation("scan", "warm", "open, read every image in order"),
+    "ColdFullScan": Operation("scan", "cold", "the same from the disk"),
+    "RandomRows": Operation("take", "warm", "read single images by row"),
+    "ColdRandomRows": Operation("take", "cold", "the same from the disk"),
+    "ReadTable": Operation("table", "warm", "read the columns that are not pixels"),
+    "ColdReadTable": Operation("table", "cold", "the same from the disk"),
+    "Append": Operation("append", "warm", "add a tenth more images as a new version", True),
+    "ListVersions": Operation("list-versions", "warm", "list the versions", True),
+    "OpenVersion": Operation(
+        "open-version", "warm", "open the first version, read every image", True
+    ),
+    "Restore": Operation("restore", "warm", "make the first version the newest again", True),
+    "Prune": Operation("prune", "warm", "remove all versions but the newest", True),
+}
+"""Each benchmark class's operation, in the order they are published."""
+
+
+def operation_names() -> list[str]:
+    """Return the names of the operations."""
+    return list(dict.fromkeys(operation.name for operation in OPERATIONS.values()))
+
+
+def choose(
+    cells: Sequence[CellName], stores: Sequence[str], operations: Sequence[str]
+) -> list[CellName]:
+    """Return the cells of these stores and operations; all operations when none are named.
+
+    Operations on versions are left out for formats that have none.
+    """
+    unknown = [name for name in operations if name not in operation_names()]
+    if unknown:
+        raise UserError(
+            f"{unknown[0]}: no such operation; there are {', '.join(operation_names())}"
+        )
+    return [
+        cell
+        for cell in cells
+        if cell.params[0] in stores and (not operations or OPERATIONS[cell.kind].name in operations)
+    ]

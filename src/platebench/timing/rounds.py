@@ -1,0 +1,39 @@
+"""Rounds: one pass over all cells after another, each in its own shuffled order.
+
+A shared machine is fast in one minute and slow in the next. Cells that are compared must be
+neighbours in time, and none may always come first; so every round measures every cell, and
+ratios are formed inside a round.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+
+from platebench.timing.suite import CellName, Run, Suite
+
+Announce = Callable[[int, CellName], None]
+"""Called with the round and the cell before it is measured."""
+
+
+def rounds(
+    suite: Suite,
+    cells: Sequence[CellName],
+    number: int,
+    repeat: Sequence[float] | None = None,
+    announce: Announce = lambda number, cell: None,
+    done: frozenset[tuple[int, CellName]] = frozenset(),
+) -> Iterator[tuple[int, Run]]:
+    """Yield each run with its round, from 1 to `number`; what is `done` is left out."""
+    for this in range(1, number + 1):
+        for cell in shuffled(cells, this):
+            if (this, cell) not in done:
+                announce(this, cell)
+                yield this, suite.run(cell, repeat)
+
+
+def shuffled(cells: Sequence[CellName], this_round: int) -> list[CellName]:
+    """Return the cells in the order of a round: another in each, but the same when resumed."""
+    order = list(cells)
+    random.Random(this_round).shuffle(order)
+    return order

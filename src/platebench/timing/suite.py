@@ -1,0 +1,162 @@
+"""asv's benchmarks of one checkout in one interpreter, run a cell at a time.
+
+asv itself runs all benchmarks in its own order. Rounds, arms and a progress bar need to choose
+the next cell, so this drives asv's own runner: every cell is a fresh process that asv starts, and
+what it returns is asv's result.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import asv.benchmarks
+import asv.config
+import asv.console
+import asv.environment
+import asv.repo
+import asv.runner
+import asv.util
+
+from platebench.errors import UserError
+from platebench.timing.cell import IMAGES, RECORD
+
+Status = Literal["ok", "failed", "skipped"]
+
+QUICK = (1, 2, 0.05)
+"""asv's repeat for a look: one sample, two if they are short."""
+
+
+@dataclass(frozen=True)
+class CellName:
+    """A cell as asv names it: `full_scan.FullScan.time_scan` and its parameters' values."""
+
+    benchmark: str
+    params: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.benchmark}({', '.join(self.params)})"
+
+    @property
+    def kind(self) -> str:
+        """The benchmark class, which says the operation."""
+        return self.benchmark.split(".")[-2]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one process measured of one cell.
+
+    `record` is what the process noted beside asv's samples: CPU seconds a sample, peak memory,
+    bytes and files stored.
+    """
+
+    cell: CellName
+    status: Status
+    message: str
+    started: str
+    samples_s: list[float]
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+class Suite:
+    """The benchmarks of a checkout, for these image sets, in this interpreter."""
+
+    def __init__(
+        self,
+        repository: Path,
+        images: Sequence[str],
+        python: Path = Path(sys.executable),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self._variables = {**(variables or {}), IMAGES: ",".join(images)}
+        self._benchmark_dir = repository / "benchmarks"
+        asv.console.log.enable(verbose=False)
+        config = asv.config.Config.load(str(repository / "asv.conf.json"))
+        config.benchmark_dir = str(self._benchmark_dir)
+        self._environment = asv.environment.ExistingEnvironment(config, str(python), {}, {})
+        with self._quietly():
+            self.benchmarks: dict[str, dict[str, Any]] = asv.benchmarks.Benchmarks.discover(
+                config, asv.repo.NoRepository(), [self._environment], [None]
+            )
+
+    def cells(self) -> list[CellName]:
+        """Return every timed cell of every benchmark."""
+        return [
+            CellName(name, tuple(str(ast.literal_eval(value)) for value in values))
+            for name, benchmark in self.benchmarks.items()
+            if benchmark["type"] == "time"
+            for values in product(*benchmark["params"])
+        ]
+
+    def run(self, cell: CellName, repeat: Sequence[float] | None = None) -> Run:
+        """Measure a cell in a fresh process. A cell that fails is a result, not an error."""
+        benchmark = self.benchmarks[cell.benchmark]
+        wanted = [repr(value) for value in cell.params]
+        index = list(map(list, product(*benchmark["params"]))).index(wanted)
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        extra = {} if repeat is None else {"repeat": list(repeat)}
+        with self._quietly(), tempfile.TemporaryDirectory() as folder:
+            record = Path(folder) / "record.json"
+            os.environ[RECORD] = str(record)
+            spawner = asv.runner.get_spawner(self._environment, str(self._benchmark_dir), "spawn")
+            result = asv.runner.run_benchmark(
+                benchmark, spawner, profile=False, selected_idx={index}, extra_params=extra
+            )
+            noted = json.loads(record.read_text()) if record.exists() else {}
+        return _run(cell, started, result, index, noted)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Give asv its variables, keep it from printing, and hand its errors on as ours."""
+        before = dict(os.environ)
+        os.environ.update(self._variables)
+        logger, disabled = asv.console.log._logger, asv.console.log._logger.disabled
+        logger.disabled = True
+        try:
+            yield
+        except asv.util.UserError as error:
+            if str(error) == "Interrupted.":
+                raise KeyboardInterrupt from None
+            raise UserError(str(error)) from error
+        finally:
+            logger.disabled = disabled
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _run(cell: CellName, started: str, result: Any, index: int, noted: dict[str, Any]) -> Run:
+    samples = result.samples[index] or []
+    value = result.result[index]
+    if result.errcode != 0 or value is None:
+        return Run(cell, "failed", _why_failed(result.stderr, result.errcode), started, [], noted)
+    if not samples and isinstance(value, float) and math.isnan(value):
+        return Run(cell, "skipped", _why_skipped(result.stderr), started, [], noted)
+    for times in ("wall_s", "cpu_s"):  # without the calls that only warmed up
+        noted[times] = noted[times][-len(samples) :]
+    return Run(cell, "ok", "", started, samples, noted)
+
+
+def _why_skipped(output: str) -> str:
+    found = re.search(r"asv: skipped: NotImplementedError\((['\"])(.*)\1\)", output)
+    return found.group(2) if found else output.strip()
+
+
+def _why_failed(output: str, status: int) -> str:
+    """Return the last line of a traceback, without the exception's module."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    if not lines or lines[-1].startswith("For parameters"):
+        return f"the process ended with status {status} and said nothing"
+    return re.sub(r"^(?:\w+\.)+(\w+: )", r"\1", lines[-1].strip())
