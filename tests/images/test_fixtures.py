@@ -195,6 +195,29 @@ def test_a_failure_leaves_the_fixture_that_was_there(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_failure_to_put_the_new_one_in_place_brings_the_old_back(tmp_path, monkeypatch):
+    out = make_fixtures(tmp_path / "out", 2)
+    before = contents(out)
+    rename = Path.rename
+
+    def fail_for_part(path, target):
+        if path.name == "out.part":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_part)
+    with pytest.raises(KeyboardInterrupt):
+        make_fixtures(out, 3)
+    assert contents(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_may_be_named_by_a_way_back(tmp_path):
+    (tmp_path / "inner").mkdir()
+    out = make_fixtures(tmp_path / "inner" / ".." / "out", 1)
+    assert out == tmp_path / "out"
+
+
 def test_what_a_killed_run_left_is_not_taken_for_whole(tmp_path):
     part = tmp_path / "out.part"
     (part / "tiff").mkdir(parents=True)

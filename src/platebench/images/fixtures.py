@@ -14,6 +14,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -73,7 +74,7 @@ def make_fixtures(
     nothing half-made is left then, nor after an interrupt.
     """
     settings = _checked(Settings(images, profile, seed, ch5, tables), processes)
-    out = out.absolute()
+    out = out.resolve()
     _refuse_foreign(out)
     present = read_manifest(out)
     if present is not None and present.settings == settings:
@@ -83,9 +84,7 @@ def make_fixtures(
     shutil.rmtree(part, ignore_errors=True)
     try:
         _make(part, settings, processes or _processors(), progress)
-        if out.exists():
-            shutil.rmtree(out)
-        part.rename(out)
+        _replace(out, part)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -93,6 +92,21 @@ def make_fixtures(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return out
+
+
+def _replace(out: Path, part: Path) -> None:
+    """Put `part` where `out` is or is not; the old `out` goes only when the new one stands."""
+    if not out.exists():
+        part.rename(out)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f"{out.name}.", dir=out.parent))
+    try:
+        out.rename(aside / out.name)
+        part.rename(out)
+    finally:
+        if not out.exists():
+            (aside / out.name).rename(out)
+        shutil.rmtree(aside)
 
 
 def _checked(settings: Settings, processes: int | None) -> Settings:
