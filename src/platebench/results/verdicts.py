@@ -5,21 +5,29 @@ What the words mean, for a threshold of 10% and in both directions alike:
 - **slower**: that the cell is slower at all is beyond doubt, and a slowdown by the threshold is not
   ruled out. Beyond doubt is a test against a ratio of 1 in which, of all cells of the run called
   slower, at most 5% are expected to be so by chance (Benjamini and Hochberg 1995, by
-  `scipy.stats.false_discovery_control`). Ruled out means that the 95% confidence interval ends
-  below the threshold.
-- **same**: the whole 95% confidence interval lies inside 1 / 1.1 to 1.1. This is the pair of
-  one-sided tests of Schuirmann (1987, J. Pharmacokinet. Biopharm. 15:657), each at 2.5%.
+  `scipy.stats.false_discovery_control`). Ruled out means that the confidence interval ends below
+  the threshold.
+- **same**: the whole confidence interval lies inside 1 / 1.1 to 1.1. This is the pair of one-sided
+  tests of Schuirmann (1987, J. Pharmacokinet. Biopharm. 15:657), each at 2.5% over all looks.
 - **undecided**: neither. More rounds would tell.
 
 A cell that is slower beyond doubt by 3% +- 1% is the same within 10%, not slower. The stricter
 reading of "slower than 10%", an interval wholly above 1.1, would find a true slowdown of 10% once
 in 40 runs, however many rounds it has; this one finds it whenever the noise allows. Nor can it call
-a trifle slower: to be beyond doubt the estimate is at least some 2.8 errors from 1 while the
-interval reaches about 2 further, so a cell called slower at 10% is measured slower by at least 5%.
+a trifle slower: to be beyond doubt in a family of cells the estimate lies nearly three errors from
+1, and the interval reaches little more than two further, so what is called slower at 10% has been
+measured slower by about 5% at the least.
 
 Looking again after more rounds gives chance another try. So looks are planned: at 6, 10 and 16
-rounds, and each has a fixed share of the error to spend (Bonferroni over looks; the smallest p over
-share is valid however the run is stopped). Rounds beyond the last look reached wait for the next.
+rounds, and each has a fixed share of every error to spend (Bonferroni over looks: the smallest p
+over its share is valid however the run is stopped). Rounds beyond the last look reached wait for
+the next. The first look has 0.3 so that a slowdown of 25% is found in it, the last 0.6 so that one
+of 10% is.
+
+What that finds depends on the machine. Where the medians of fresh processes spread by 0.065 (log),
+simulated families of 40 cells, half of them slower, gave 98 in 100 slowdowns of 10% found within 16
+rounds and 99 in 100 of 25% within 6; a cell that is slower all alone among 40 must stand out more
+and is found 79 and 90 times in 100. With no change 2 cells in 1000 were called slower or faster.
 """
 
 from __future__ import annotations
@@ -59,7 +67,7 @@ class Plan:
 
     threshold: float = 0.10
     looks: tuple[int, ...] = (6, 10, 16)
-    shares: tuple[float, ...] = (0.2, 0.1, 0.7)
+    shares: tuple[float, ...] = (0.3, 0.1, 0.6)
     false_discoveries: float = 0.05
 
     def __post_init__(self) -> None:
