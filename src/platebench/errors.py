@@ -6,7 +6,7 @@ class UserError(Exception):
 
 
 class Unsupported(Exception):
-    """A store cannot hold these images or do this operation; the cell is skipped, with this reason."""
+    """A store cannot hold these images or do this operation; the cell is skipped, saying why."""
 
 
 class Mismatch(Exception):

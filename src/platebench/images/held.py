@@ -49,9 +49,11 @@ def _write(images: ImageSet, folder: Path, progress: Callable[[], None]) -> None
             pixel_ends.append(pixel_ends[-1] + pixels.write(array.reshape(-1).view(np.uint8).data))
             file_ends.append(file_ends[-1] + files.write(images.file(row)))
             progress()
-    with pa.OSFile(str(folder / "images.arrow"), "wb") as sink:
-        with pa.ipc.new_file(sink, images.table.schema) as writer:
-            writer.write_table(images.table)
+    with (
+        pa.OSFile(str(folder / "images.arrow"), "wb") as sink,
+        pa.ipc.new_file(sink, images.table.schema) as writer,
+    ):
+        writer.write_table(images.table)
     held = {"name": images.name, "pixels": pixel_ends, "files": file_ends, "digests": digests}
     (folder / MARK).write_text(json.dumps(held))
 

@@ -39,7 +39,7 @@ class OpenStore(ABC):
     ) -> None:
         self.close()
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most stores have nothing to close
         """Let go of files and handles."""
 
     @abstractmethod
@@ -63,7 +63,7 @@ class OpenStore(ABC):
 
     @abstractmethod
     def table(self) -> pa.Table:
-        """Return the columns that are not pixels, as in `ImageSet.table`, without reading pixels."""
+        """Return the columns that are not pixels, as `ImageSet.table` has them."""
 
 
 @dataclass(frozen=True)
