@@ -12,8 +12,8 @@ from platebench.images.movie import FRAMES, HEIGHT, WIDTH, Movie
 from platebench.images.nuclei import BRIGHTEST, CLASSES, LARGEST_REACH, draw
 
 GOLDEN = {
-    "raw": "2de9fd44329f7a382733ddebb07bf22f",
-    "ic": "4d2536b6212f8aafc8d0616bd641fd88",
+    "raw": "c75e47a527a9c250d5c795e25ce59a8f",
+    "ic": "eba2f8810cd2b98e28874f4aa9aac750",
 }
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 
 IMAGE_SCHEMA = pa.schema(
     [
@@ -29,10 +30,11 @@ IMAGE_SCHEMA = pa.schema(
 def digest(array: np.ndarray) -> str:
     """Return the digest of an image: its dtype, shape and every value, as 32 hex digits.
 
-    BLAKE2b, so that no widened, cropped, reordered or altered image can pass for another.
+    XXH3 with 128 bits: made to find accidents, not forgers, and ten times as quick as a
+    cryptographic hash, so that every image of every cell can be compared.
     """
-    contiguous = np.ascontiguousarray(array)
-    state = hashlib.blake2b(f"{contiguous.dtype.str}{contiguous.shape}".encode(), digest_size=16)
+    contiguous = np.asarray(array, order="C")
+    state = xxhash.xxh3_128(f"{contiguous.dtype.str}{contiguous.shape}".encode())
     state.update(contiguous.reshape(-1).view(np.uint8).data)
     return state.hexdigest()
 
