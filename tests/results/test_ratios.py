@@ -195,8 +195,7 @@ def test_a_plain_confidence_interval_would_contain_a_second_run_too_seldom() -> 
 
 
 def test_samples_of_one_process_taken_as_replicates_would_give_far_too_narrow_an_interval() -> None:
-    machine = Machine()
-    measured = machine.measure(np.ones(400), 8, np.random.default_rng(10))
+    measured = Machine(samples=20).measure(np.ones(400), 8, np.random.default_rng(10))
     pooled = [
         stats.ttest_ind(*(np.log(list(chain(*side.values()))) for side in sides)).pvalue
         for sides in measured.values()

@@ -7,10 +7,10 @@ neighbours' medians correlated at 0.3 to 0.8, and ratios of neighbours spread 1.
 than ratios of any two.
 
 Each round speaks with the median of its samples. On those same timings the minimum spread 2.2 times
-as much for writing and 1.1 times for decompressing, where a process meets a fast or a slow moment by
-luck, and only a tenth less for the two reads; and it falls as samples are added, so a slow store
-with few samples would look slower still. The lower quartile was within a tenth of the median either
-way. The median is also what the tables show.
+as much for writing and 1.1 times for decompressing, where a process meets a fast or a slow moment
+by luck, and only a tenth less for the two reads; and it falls as samples are added, so a slow store
+with few samples would look slower still. The lower quartile was within about a tenth of the median
+either way. The median is also what the tables show.
 
 Two different intervals can be asked for, both from Student's t on the log scale:
 
@@ -19,6 +19,9 @@ Two different intervals can be asked for, both from Student's t on the log scale
   because a second run has an error of its own: only about 83% of second runs fall inside a plain
   95% confidence interval (Cumming and Maillardet 2006, Confidence intervals and replication,
   Psychol. Methods 11:217; Spence and Stanley 2016, Prediction interval, PLoS ONE 11:e0162874).
+  Simulated second runs fall inside 93 times in 100 with 6 rounds and 95 with 16; on the timings
+  above, an operation against itself, 92 and 90 times. What moves a ratio for a whole run is not in
+  it: where that exceeds two thirds of the ratio's standard error, fewer than 90 in 100 fall inside.
 - `limits`, the confidence interval of the true ratio, which verdicts are made with.
 """
 
@@ -93,8 +96,8 @@ class Ratio(Pooled):
     def settled(self) -> bool:
         """Return whether the order is settled: a second run would very likely show it again.
 
-        True when the published interval leaves out 1: a two-sided p of at most 0.03 with 2 rounds,
-        0.015 with 6, 0.009 with 16. So often is an order settled where there is none.
+        True when the published interval leaves out 1. Of simulated pairs without a difference that
+        settled an order in vain for 4 in 100 with 2 rounds, 3 with 6, 2 with 8 and 1 with 16.
         """
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
 
@@ -128,7 +131,8 @@ def typical(cell: Rounds) -> Pooled:
 def width(pooled: Pooled) -> float:
     """Return the half-width of the published interval, relative to the figure: 0.05 is +-5%.
 
-    Infinite from one round, so that it is never narrow enough.
+    Infinite from one round, so that it is never narrow enough. Who adds rounds until the interval
+    is narrow stops at a lucky moment: in simulations 89 to 91 second runs in 100 fell inside.
     """
     if pooled.low is None or pooled.high is None:
         return math.inf

@@ -27,7 +27,7 @@ of 10% is.
 What that finds depends on the machine. Where the medians of fresh processes spread by 0.065 (log),
 simulated families of 40 cells, half of them slower, gave 98 in 100 slowdowns of 10% found within 16
 rounds and 99 in 100 of 25% within 6; a cell that is slower all alone among 40 must stand out more
-and is found 79 and 90 times in 100. With no change 2 cells in 1000 were called slower or faster.
+and is found about 80 and 90 times in 100. With no change 2 cells in 1000 were called slower or faster.
 """
 
 from __future__ import annotations
