@@ -75,6 +75,17 @@ def test_the_same_arm_twice_is_called_different_in_at_most_1_cell_of_100(machine
     assert part(verdicts(machine, 1.0, 0, 25), *CALLED) <= 0.01
 
 
+@pytest.mark.parametrize("size", [1, 4, 20])
+def test_few_cells_are_called_different_no_more_often_than_many(size: int) -> None:
+    called = 0
+    for seed in range(25):
+        cells = list(family(Machine(), 1.0, 0, seed).items())
+        for start in range(0, len(cells), size):
+            judged = judge(dict(cells[start : start + size]))
+            called += sum(j.verdict in CALLED for j in judged.values())
+    assert called / (25 * 40) <= 0.01
+
+
 def test_a_slowdown_of_10_percent_is_found_95_times_in_100_within_16_rounds() -> None:
     assert part(verdicts(Machine(), 1.10, 20, 20), Verdict.SLOWER) >= 0.95
 

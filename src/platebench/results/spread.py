@@ -53,9 +53,9 @@ def pool(values: np.ndarray) -> Spread:
     scaled median absolute deviations (Davies and Gather 1993, The identification of multiple
     outliers, J. Am. Stat. Assoc. 88:782). It sets aside 1 ordinary round in 100 with 6 or 7 rounds,
     3 in 1000 with 8 or more, so little of the mean's precision is lost, and a round 30 times too
-    slow has no say. Of what was tried on
-    simulated noise (mean, trimmed means, clipping) this found most slowdowns. The ranks of six
-    rounds cannot give a p below 1/32, and trimming leaves six rounds three degrees of freedom.
+    slow has no say. Of what was tried on simulated noise (mean, trimmed means, clipping) this found
+    most slowdowns. The ranks of six rounds cannot give a p below 1/32, and trimming leaves six
+    rounds three degrees of freedom.
 
     Below six rounds: the median, which one stray round cannot move far, with the error of a mean
     widened by the median's loss for normal noise, at most pi/2 in variance. A stray round stays in
