@@ -1,6 +1,7 @@
 """The floor: the pixels of all images end to end in one bare file.
 
-Read through a memory map, so that the one copy is the one that every read needs. It is what the
+A scan goes through a memory map, so that its one copy is the one that every read needs; rows are
+read with pread, which from the disk brings in what is asked for and no more. It is what the
 machine can do, not a format to use: nothing is checked and nothing but platebench can read it.
 
 The file is the pixels, then the table as Arrow IPC, then a JSON footer and the footer's length
@@ -12,7 +13,8 @@ from __future__ import annotations
 import itertools
 import json
 import mmap
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,9 @@ import pyarrow as pa
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, check_rows
 from platebench.stores.part_files import PartFiles
+
+_ENDING = 16_384
+"""Bytes read at once from the end, which is the whole footer of a thousand images."""
 
 
 class BareFile(PartFiles):
@@ -63,12 +68,15 @@ def _ending(table: pa.Table, ends: list[int]) -> bytes:
 
 class _OpenBareFile(OpenStore):
     def __init__(self, file: Path) -> None:
-        with file.open("rb") as source:
-            self._map = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
-        footer_end = len(self._map) - 8
-        footer_start = footer_end - int.from_bytes(self._map[footer_end:], "little")
-        footer = json.loads(self._map[footer_start:footer_end])
-        self._table = (footer_start - footer["table"], footer_start)
+        self._file = os.open(file, os.O_RDONLY)
+        size = os.fstat(self._file).st_size
+        ending = os.pread(self._file, _ENDING, max(0, size - _ENDING))
+        footer_bytes = int.from_bytes(ending[-8:], "little")
+        if footer_bytes + 8 > len(ending):
+            ending = os.pread(self._file, footer_bytes + 8, size - footer_bytes - 8)
+        footer = json.loads(ending[-8 - footer_bytes : -8])
+        self._size = size
+        self._table = (size - 8 - footer_bytes - footer["table"], footer["table"])
         self._starts: list[int] = [0, *footer["ends"]]
         shapes, dtypes = footer["kinds"]
         self._kinds = [
@@ -76,25 +84,35 @@ class _OpenBareFile(OpenStore):
         ]
 
     def close(self) -> None:
-        """Nothing to do: the map goes when the last view of it does."""
+        os.close(self._file)
 
     def __len__(self) -> int:
         return len(self._starts) - 1
 
     def scan(self) -> Iterator[np.ndarray]:
-        return self._views(range(len(self)))
+        mapped = mmap.mmap(self._file, self._size, access=mmap.ACCESS_READ)
+        for row, start in enumerate(self._starts[:-1]):
+            shape, dtype = self._kind(row)
+            count = (self._starts[row + 1] - start) // dtype.itemsize
+            yield np.frombuffer(mapped, dtype, count, start).reshape(shape)
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         check_rows(rows, len(self))
-        return self._views(rows)
+        return self._read(rows)
 
     def table(self) -> pa.Table:
-        start, end = self._table
-        return pa.ipc.open_stream(self._map[start:end]).read_all()
+        start, size = self._table
+        return pa.ipc.open_stream(os.pread(self._file, size, start)).read_all()
 
-    def _views(self, rows: Iterable[int]) -> Iterator[np.ndarray]:
+    def _read(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        memory = np.empty(max(np.diff(self._starts)), np.uint8)
         for row in rows:
             start, end = self._starts[row], self._starts[row + 1]
-            shape, dtype = self._kinds[row if len(self._kinds) > 1 else 0]
-            count = (end - start) // dtype.itemsize
-            yield np.frombuffer(self._map, dtype, count, start).reshape(shape)
+            shape, dtype = self._kind(row)
+            read = memory[: end - start]
+            if os.preadv(self._file, [read.data], start) != len(read):
+                raise EOFError(f"image {row} is cut off")
+            yield read.view(dtype).reshape(shape)
+
+    def _kind(self, row: int) -> tuple[tuple[int, ...], np.dtype]:
+        return self._kinds[row if len(self._kinds) > 1 else 0]

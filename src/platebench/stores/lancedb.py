@@ -4,9 +4,9 @@
   compresses binary columns on its own. A scan is `to_batches` as typed; rows are `take_offsets`,
   put back into the order asked for.
 - `fast`: for TIFF files and raw pixels a blob column (`lancedb.blob`), which Lance's guide names
-  for images and which is not compressed, read by `read_blobs`; for tensors the field's
-  compression is `none`. Scans ask for few images a batch.
-- `small`: the field's compression is Zstandard level 9.
+  for images and which is not compressed, with rows read by `read_blobs`; for tensors the field's
+  compression is `none`. Scans ask for one image a batch.
+- `small`: the field's compression is Zstandard level 9, and scans are as for `fast`.
 
 Lance files are immutable, and a version is a manifest that names them.
 """
@@ -14,7 +14,6 @@ Lance files are immutable, and a version is a manifest that names them.
 from __future__ import annotations
 
 import inspect
-from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -73,7 +72,7 @@ class LanceDb(VersionedStore):
             table.checkout(version)
         if self._blobs:
             return _OpenBlobs(table, self.layout)
-        opened = _OpenDefault if self.tuning == "default" else _OpenTuned
+        opened = _OpenLance if self.tuning == "default" else _OpenTuned
         return opened(table, self.layout)
 
     def append(self, images: ImageSet, path: Path) -> int:
@@ -149,7 +148,7 @@ def _as_blobs(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 class _OpenLance(OpenStore):
-    """What all tunings share. A scan is batch by batch, in row order as Lance scans by default."""
+    """The calls a reader of LanceDB's documentation types. A scan is in row order."""
 
     def __init__(self, table: lancedb.table.Table, layout: str) -> None:
         self._table = table
@@ -174,23 +173,13 @@ class _OpenLance(OpenStore):
         check_rows(rows, len(self))
         return self._taken(rows)
 
-    @abstractmethod
-    def _batches(self) -> Iterator[pa.RecordBatch]: ...
-
-    def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        column = self._dataset.take(list(rows), columns=[IMAGE])[IMAGE]
-        return decode(column, self._layout, self._kinds, rows)
-
-
-class _OpenDefault(_OpenLance):
-    """The calls a reader of LanceDB's documentation types."""
-
     def _batches(self) -> Iterator[pa.RecordBatch]:
         return iter(self._dataset.to_batches(columns=[IMAGE]))
 
     def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         if not hasattr(self._table, "take_offsets"):  # lancedb 0.14 has none yet
-            return super()._taken(rows)
+            column = self._dataset.take(list(rows), columns=[IMAGE])[IMAGE]
+            return decode(column, self._layout, self._kinds, rows)
         column = self._table.take_offsets(list(rows)).select([IMAGE]).to_arrow()[IMAGE]
         # The rows came back sorted; the place of each row asked for among them is its rank.
         ranks = np.argsort(np.argsort(rows, kind="stable"), kind="stable")
@@ -199,7 +188,7 @@ class _OpenDefault(_OpenLance):
 
 
 class _OpenTuned(_OpenLance):
-    """One image a batch."""
+    """One image a batch, so that the first is there before the last is decoded."""
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         return iter(self._dataset.to_batches(columns=[IMAGE], batch_size=1))
