@@ -17,7 +17,7 @@ from platebench.errors import UserError
 from platebench.images.fixtures import make_fixtures
 from platebench.progress import FixtureBar, RunBar
 from platebench.results import report as reports
-from platebench.results.checkout import find_checkout
+from platebench.timing.checkout import find_checkout
 from platebench.results.measuring import Settings, measure, newcomer_stores, stores_to_measure
 from platebench.results.records import record_files
 from platebench.results.tidy import CellResult, tidy
@@ -25,6 +25,8 @@ from platebench.stores import registry
 
 FAILED = 1
 MISUSED = 2
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
 
 app = typer.Typer(
     add_completion=False,
@@ -182,12 +184,13 @@ def main() -> None:
     """Run the command line; errors a person can mend are one line."""
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            _complain("interrupted; what was measured is kept")
+        raise
     except UserError as error:
         _complain(str(error))
         sys.exit(MISUSED)
-    except KeyboardInterrupt:
-        _complain("interrupted; what was measured is kept")
-        sys.exit(130)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,7 +17,7 @@ import asv.results
 import asv.runner
 import asv.util
 
-from platebench.results.checkout import Commit
+from platebench.timing.checkout import Commit
 from platebench.results.records import Record, RecordFile, RunInfo
 
 
@@ -49,9 +50,13 @@ def write_asv_results(
                 started_at=datetime.fromisoformat(mine[0].run.started),
                 record_samples=True,
             )
-    asv.util.write_json(str(results / info.machine / "machine.json"), dict(machine), 1)
-    asv.util.write_json(str(results / "benchmarks.json"), known, 2)
-    stored.save(str(results))
+    with tempfile.TemporaryDirectory(dir=results, prefix=".") as folder:
+        drafts = Path(folder)
+        asv.util.write_json(str(drafts / info.machine / "machine.json"), dict(machine), 1)
+        asv.util.write_json(str(drafts / "benchmarks.json"), known, 2)
+        stored.save(folder)
+        for draft in [file for file in drafts.rglob("*") if file.is_file()]:
+            draft.replace(results / draft.relative_to(drafts))
     return results / info.machine / f"{commit.hash[:8]}-{environment_name(info)}.json"
 
 

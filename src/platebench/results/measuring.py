@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,14 +15,14 @@ import asv.machine
 
 from platebench.errors import UserError
 from platebench.results.asv_files import environment_name, write_asv_results
-from platebench.results.checkout import Commit, commit_of
+from platebench.timing.checkout import Commit, commit_of
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
 from platebench.stores import registry
 from platebench.timing.cell import library_versions
-from platebench.timing.operations import choose
+from platebench.timing.operations import check_operations, choose
 from platebench.timing.rounds import rounds
 from platebench.timing.suite import QUICK, CellName, Run, Suite
-from platebench.timing.workspace import WORK, Workspace
+from platebench.timing.workspace import WORK, Workspace, generated
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,18 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
 
     Whatever ends it, what was measured is kept, asv's file included, and scratch copies go.
     """
+    check_operations(settings.operations)
+    wanted = [_wanted(images) for images in settings.images]
+    commit = commit_of(checkout)
     workspace = Workspace.here(checkout / ".platebench")
-    names = [_image_set(workspace, images, watcher) for images in settings.images]
+    names = list(dict.fromkeys(_ready(workspace, images, watcher) for images in wanted))
     suite = Suite(checkout, names, variables={WORK: str(workspace.root)})
     cells = choose(suite.cells(), settings.stores, settings.operations)
     if not cells:
         raise UserError("nothing to measure: no benchmark has these stores and operations")
-    commit = commit_of(checkout)
     machine = asv.machine.Machine.get_defaults()
     file = RecordFile.create(results, _info(settings, names, commit, machine["machine"]))
-    count = 0
+    count, measured = 0, False
 
     def announce(number: int, cell: CellName) -> None:
         nonlocal count
@@ -73,25 +76,36 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
     try:
         for number, run in rounds(suite, cells, settings.rounds, repeat, announce):
             file.append(Record(number, run))
+            measured = True
             watcher.ended(run)
     finally:
         workspace.clear_scratch()
-        if count and not commit.changed:
+        if measured and not commit.changed:
             write_asv_results(results, machine, suite.benchmarks, commit, _same_arm(results, file))
     return file
 
 
-def _image_set(workspace: Workspace, images: str, watcher: Watcher) -> str:
+def _wanted(images: str) -> str | Path:
+    """Return the name of an image set to generate, or the user's folder or file.
+
+    Raises UserError for what is neither. A folder called `raw-3` is given as `./raw-3`.
+    """
+    name = f"raw-{int(images)}" if re.fullmatch(r"[+-]?[0-9]+", images) else images
+    if generated(name) is not None:
+        return name
+    if re.fullmatch(r"(raw|ic)-[+-]?[0-9]+", name):
+        raise UserError(f"--images {images}: give 1 image or more, without leading zeros")
+    if not Path(images).exists():
+        raise UserError(f"{images}: neither a number of images, raw-N, ic-N, nor a folder")
+    return Path(images)
+
+
+def _ready(workspace: Workspace, wanted: str | Path, watcher: Watcher) -> str:
     """Return the name of an image set, made or held and ready to be measured."""
-    if not images.removeprefix("-").isdecimal() and not _names_generated(images):
-        return workspace.hold_folder(Path(images), watcher.preparing)
-    name = images if _names_generated(images) else f"raw-{images}"
-    workspace.images(name, watcher.preparing)
-    return name
-
-
-def _names_generated(images: str) -> bool:
-    return images.startswith(("raw-", "ic-"))
+    if isinstance(wanted, Path):
+        return workspace.hold_folder(wanted, watcher.preparing)
+    workspace.images(wanted, watcher.preparing)
+    return wanted
 
 
 def _info(settings: Settings, images: list[str], commit: Commit, machine: str) -> RunInfo:

@@ -57,8 +57,10 @@ class RecordFile:
         folder = results / info.machine
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / info.file_name
-        with file.open("x") as opened:
-            opened.write(json.dumps(asdict(info)) + "\n")
+        draft = file.with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(info)) + "\n")
+        os.link(draft, file)  # unlike a rename, fails if another run began in the same microsecond
+        draft.unlink()
         return cls(file)
 
     def append(self, record: Record) -> None:

@@ -50,8 +50,8 @@ def as_tables(cells: Sequence[CellResult]) -> RenderableType:
 
 
 def _table(title: str, cells: Sequence[CellResult]) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(COLUMNS[0], no_wrap=True, min_width=23)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(COLUMNS[0], no_wrap=True, min_width=24)
     for head in COLUMNS[1:]:
         table.add_column(head, justify="right", no_wrap=True)
     for cell in cells:

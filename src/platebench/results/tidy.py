@@ -14,6 +14,7 @@ from platebench.results.records import Record, RecordFile, RunInfo
 from platebench.stores.registry import FLOOR
 from platebench.timing.operations import OPERATIONS
 from platebench.timing.suite import CellName
+from platebench.timing.workspace import generated
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _cell(
         layout=layout,
         tuning=tuning,
         images=noted.get("set_images"),
-        profile=images.rsplit("-", 1)[0] if images.rsplit("-", 1)[-1].isdecimal() else images,
+        profile=made[0] if (made := generated(images)) else images,
         cache=operation.cache,
         status=worst.run.status,
         message=worst.run.message,

@@ -1,9 +1,10 @@
 """What every benchmark class shares: one cell, set up, checked, timed and recorded.
 
 asv calls `setup` before every sample. The first time, the store is found, its files are made
-fresh, and the operation is done twice untimed: once for its peak memory, which also warms up,
-and once comparing all it gives with the image set's digests. A cell that differs raises Mismatch
-there and so fails. What every timed sample left is checked again after its timer.
+fresh, and the operation is done twice untimed: once comparing all it gives with the image set's
+digests, which also imports what the library puts off, and once for its peak memory. A cell that
+differs raises Mismatch there and so fails. What every timed sample left is checked again after its
+timer.
 """
 
 from __future__ import annotations
@@ -137,9 +138,9 @@ class Cell:
         self.expects(range(len(self.images)))
         self.first(*details)
         self.before()
+        self.verify()
         self._record["peak_bytes"] = self._peak_of_operation()
         self.after()
-        self.verify()
 
     def _peak_of_operation(self) -> int | None:
         """Do the operation once, looking at memory whenever an image arrives."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from platebench.errors import Mismatch
 from platebench.images.imageset import ImageSet, digest
@@ -27,6 +28,10 @@ class Drain:
         copied = 0
         for array in arrays:
             values = _bytes_of(array)
+            if values.size > self.memory.size:
+                raise Mismatch(
+                    f"an image of {values.size} bytes came back, the largest has {self.memory.size}"
+                )
             self.memory[: values.size] = values
             copied += values.size
         return copied
@@ -38,9 +43,13 @@ class Drain:
 
 
 def _bytes_of(array: np.ndarray) -> np.ndarray:
-    if type(array) is not np.ndarray and not isinstance(array, np.memmap):
+    if not _is_pixels(array):
         raise Mismatch(f"a {type(array).__name__} came back, not an array of pixels")
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+
+def _is_pixels(array: object) -> bool:
+    return type(array) is np.ndarray or isinstance(array, np.memmap)
 
 
 def check(arrays: Iterable[np.ndarray], images: ImageSet, rows: Sequence[int]) -> None:
@@ -49,18 +58,23 @@ def check(arrays: Iterable[np.ndarray], images: ImageSet, rows: Sequence[int]) -
     found = 0
     for array in arrays:
         if found == len(rows):
-            raise Mismatch(f"more than the {len(rows)} images asked for came back")
+            raise Mismatch(
+                f"more than the {len(rows)} images asked for came back, after image {rows[-1]}"
+            )
         row = rows[found]
         _check_kind(array, images, row)
         if digest(array) != digests[row]:
             raise Mismatch(_difference(array, images, row))
         found += 1
     if found < len(rows):
-        raise Mismatch(f"{found} of the {len(rows)} images asked for came back")
+        raise Mismatch(
+            f"{found} of the {len(rows)} images asked for came back, image {rows[found]} did not"
+        )
 
 
 def _check_kind(array: np.ndarray, images: ImageSet, row: int) -> None:
-    _bytes_of(array)
+    if not _is_pixels(array):
+        raise Mismatch(f"image {row} came back as a {type(array).__name__}, not an array of pixels")
     if array.dtype != images.dtypes[row]:
         raise Mismatch(f"image {row} came back as {array.dtype}, not {images.dtypes[row]}")
     if array.shape != images.shapes[row]:
@@ -74,3 +88,17 @@ def _difference(array: np.ndarray, images: ImageSet, row: int) -> str:
         return f"image {digests.index(returned)} came back in place of image {row}"
     differing = int(np.count_nonzero(array != images.pixels(row)))
     return f"image {row} came back with {differing} of {array.size} values changed"
+
+
+def check_table(table: pa.Table, images: ImageSet) -> None:
+    """Raise Mismatch unless `table` is the image set's, in every column and row."""
+    if table.equals(images.table):
+        return
+    if table.schema != images.table.schema or table.num_rows != len(images):
+        raise Mismatch(
+            f"a table of {table.num_rows} rows and the columns {', '.join(table.column_names)} came"
+            f" back, not the one of {len(images)} images"
+        )
+    pairs = zip(table.to_pylist(), images.table.to_pylist(), strict=True)
+    row = next((row for row, (back, put) in enumerate(pairs) if back != put), 0)
+    raise Mismatch(f"the table's row of image {row} is not the one that was put in")

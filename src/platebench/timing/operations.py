@@ -42,18 +42,17 @@ def operation_names() -> list[str]:
     return list(dict.fromkeys(operation.name for operation in OPERATIONS.values()))
 
 
+def check_operations(operations: Sequence[str]) -> None:
+    """Raise UserError for a name that is no operation's."""
+    for name in operations:
+        if name not in operation_names():
+            raise UserError(f"{name}: no such operation; there are {', '.join(operation_names())}")
+
+
 def choose(
     cells: Sequence[CellName], stores: Sequence[str], operations: Sequence[str]
 ) -> list[CellName]:
-    """Return the cells of these stores and operations; all operations when none are named.
-
-    Operations on versions are left out for formats that have none.
-    """
-    unknown = [name for name in operations if name not in operation_names()]
-    if unknown:
-        raise UserError(
-            f"{unknown[0]}: no such operation; there are {', '.join(operation_names())}"
-        )
+    """Return the cells of these stores and operations; all operations when none are named."""
     return [
         cell
         for cell in cells

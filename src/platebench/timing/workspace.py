@@ -15,9 +15,10 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -32,6 +33,7 @@ from platebench.images.held import HeldImages, hold, is_held
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.stores.contract import Store, VersionedStore
+from platebench.timing.page_cache import files_of
 
 WORK = "PLATEBENCH_WORK"
 SEED = 1
@@ -61,42 +63,67 @@ class Workspace:
     def images(self, name: str, progress: Progress = no_progress) -> HeldImages:
         """Return the image set `raw-N` or `ic-N`, generated when it is not there, or a held one."""
         path = self.root / "images" / name
-        with self._lock(path):
-            if not is_held(path):
-                self._generate(name, path, progress)
+        if not is_held(path):
+            wanted = generated(name)
+            if wanted is None:
+                raise UserError(f"{name}: no such image set; give raw-N, ic-N or a folder")
+            with self._lock(path):
+                if not is_held(path):
+                    self._generate(name, path, *wanted, progress)
         return HeldImages(path)
 
     def hold_folder(self, folder: Path, progress: Progress = no_progress) -> str:
-        """Hold the images of a user's folder, again if it changed, and return the set's name."""
+        """Hold the images of a user's folder, again if it changed, and return the set's name.
+
+        The name is the folder's with a digest of what is in it, so that figures of two folders
+        that are called alike, or of one before and after a change, never stand under one name.
+        """
+        folder = folder.resolve()
         images = open_images(folder)
-        name = images.name
-        if _generated(name) is not None:
-            name = f"{name}-files"
-            images.name = name
-        path = self.root / "images" / name
-        source = {"folder": str(folder.resolve()), "files": _listing(folder)}
-        mark = path / "source.json"
-        with self._lock(path):
-            if not (is_held(path) and mark.exists() and json.loads(mark.read_text()) == source):
-                done = 0
+        source = {"folder": str(folder), "files": _listing(folder)}
+        with self._lock(self.root / "images" / "folders"):
+            known = {mark.parent.name: json.loads(mark.read_text()) for mark in self._sources()}
+            for name, other in known.items():
+                if other == source:
+                    return name
+            images.name = _name_for(folder, images)
+            self._hold(images, progress)
+            for name, other in known.items():
+                if other["folder"] == source["folder"] and name != images.name:
+                    self._forget_images(name)
+            _leave(self._source(images.name), source)
+        return images.name
 
-                def count() -> None:
-                    nonlocal done
-                    done += 1
-                    progress(f"reading {name}", done, len(images))
+    def _sources(self) -> list[Path]:
+        return sorted((self.root / "images").glob("*/source.json"))
 
-                hold(images, path, count)
-                mark.write_text(json.dumps(source))
-        return name
+    def _source(self, name: str) -> Path:
+        return self.root / "images" / name / "source.json"
 
-    def _generate(self, name: str, path: Path, progress: Progress) -> None:
-        generated = _generated(name)
-        if generated is None:
-            raise UserError(f"{name}: no such image set; give raw-N, ic-N or a folder")
-        profile, number = generated
-        with tempfile.TemporaryDirectory(dir=_made(self.root)) as folder:
+    def _hold(self, images: ImageSet, progress: Progress) -> None:
+        path = self.root / "images" / images.name
+        if is_held(path):
+            return
+        done = 0
+
+        def count() -> None:
+            nonlocal done
+            done += 1
+            progress(f"reading {images.name}", done, len(images))
+
+        hold(images, path, count)
+
+    def _forget_images(self, name: str) -> None:
+        """Remove a held image set and all that was stored of it."""
+        shutil.rmtree(self.root / "images" / name, ignore_errors=True)
+        shutil.rmtree(self.root / "stores" / name, ignore_errors=True)
+
+    def _generate(
+        self, name: str, path: Path, profile: Profile, number: int, progress: Progress
+    ) -> None:
+        with self.scratch() as folder:
             made = make_fixtures(
-                Path(folder) / name,
+                folder / name,
                 number,
                 profile,
                 SEED,
@@ -118,10 +145,10 @@ class Workspace:
                 shutil.rmtree(path, ignore_errors=True)
                 try:
                     notes = _write(store, images, path, kind)
+                    _leave(mark, {"fingerprint": fingerprint(store, images), **notes})
                 except BaseException:
                     shutil.rmtree(path, ignore_errors=True)
                     raise
-                mark.write_text(json.dumps({"fingerprint": fingerprint(store, images), **notes}))
         return path
 
     def is_fresh(self, store: Store, images: ImageSet, kind: Kind) -> bool:
@@ -143,17 +170,24 @@ class Workspace:
         """Remove a store's files."""
         shutil.rmtree(self._folder(store_name, images_name), ignore_errors=True)
 
+    def scratch_folder(self) -> Path:
+        """Return a new, empty folder on the same disk, which belongs to this process."""
+        return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=_made(self.root / "scratch")))
+
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """Lend a folder on the same disk, empty, and remove it afterwards."""
-        with tempfile.TemporaryDirectory(
-            dir=_made(self.root / "scratch"), ignore_cleanup_errors=True
-        ) as folder:
-            yield Path(folder)
+        folder = self.scratch_folder()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def clear_scratch(self) -> None:
-        """Remove what interrupted benchmarks left."""
-        shutil.rmtree(self.root / "scratch", ignore_errors=True)
+        """Remove what processes that have ended left; others may be measuring at this moment."""
+        for folder in (self.root / "scratch").glob("*-*"):
+            if not _runs(int(folder.name.partition("-")[0])):
+                shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def _lock(self, path: Path) -> Iterator[None]:
@@ -173,6 +207,16 @@ def _write(store: Store, images: ImageSet, path: Path, kind: Kind) -> dict[str, 
     return {"first": first}
 
 
+def _leave(mark: Path, content: Mapping[str, object]) -> None:
+    """Write a mark that is either whole or not there."""
+    draft = mark.with_suffix(".part")
+    try:
+        draft.write_text(json.dumps(content))
+        draft.replace(mark)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def tenth(images: ImageSet) -> ImageSet:
     """Return the images that a version adds: a tenth as many, at least one, numbered onwards."""
     return images.select(range(max(1, len(images) // 10)), first_row=len(images))
@@ -187,16 +231,29 @@ def fingerprint(store: Store, images: ImageSet) -> str:
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def _generated(name: str) -> tuple[Profile, int] | None:
-    profile, _, number = name.partition("-")
-    if not number.isdecimal() or profile not in get_args(Profile):
-        return None
-    return cast(Profile, profile), int(number)
+def generated(name: str) -> tuple[Profile, int] | None:
+    """Return the profile and number of images that `raw-N` or `ic-N` asks for, or None."""
+    found = re.fullmatch(rf"({'|'.join(get_args(Profile))})-([1-9][0-9]*)", name)
+    return None if found is None else (cast(Profile, found[1]), int(found[2]))
+
+
+def _name_for(folder: Path, images: ImageSet) -> str:
+    plain = re.sub(r"[^\w.-]+", "_", folder.stem).lstrip(".") or "images"
+    return f"{plain}-{images.fingerprint[:6]}"
 
 
 def _listing(folder: Path) -> list[list[object]]:
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return [[str(file.relative_to(folder)), *_size_and_time(file)] for file in files]
+    return [[str(file.relative_to(folder)), *_size_and_time(file)] for file in files_of(folder)]
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _size_and_time(file: Path) -> tuple[int, int]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from typing import ClassVar
 
 from platebench.errors import Mismatch
 from platebench.images.imageset import ImageSet
 from platebench.timing.cell import Cell
-from platebench.timing.drain import check
+from platebench.timing.drain import check, check_table
 from platebench.timing.page_cache import sync_tree
 from platebench.timing.workspace import Kind, tenth
 
@@ -21,13 +20,19 @@ class Scratch(Cell):
     def before(self) -> None:
         """Make room for a sample."""
         self._remove()
-        folder = self.workspace.root / "scratch" / f"{os.getpid()}-{uuid.uuid4().hex}"
-        folder.mkdir(parents=True)
-        self.target = folder / "store"
+        self.target = self.workspace.scratch_folder() / "store"
         self.fill()
 
     def fill(self) -> None:
         """Put into `target` what the operation begins with."""
+
+    def setup(self, store: str, images: str, *details: object) -> None:
+        """Set up; what failed before its first sample leaves nothing either."""
+        try:
+            super().setup(store, images, *details)
+        except BaseException:
+            self._remove()
+            raise
 
     def teardown(self, *params: object) -> None:
         """Check the sample, then remove what it wrote."""
@@ -41,6 +46,7 @@ class Scratch(Cell):
         opened = self.store.open(self.target, *([] if version is None else [version]))
         with opened:
             check(opened.scan(), images, range(len(images)))
+            check_table(opened.table(), images)
 
     def verify(self) -> None:
         """Nothing more than `after` has compared, after every sample."""

@@ -1,0 +1,284 @@
+"""A cell of a store that is broken in any one way fails, and says which image is wrong."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platebench.errors import Mismatch, Unsupported
+from platebench.images.held import HeldImages
+from platebench.images.imageset import ImageSet
+from platebench.stores import registry
+from platebench.timing import page_cache
+from platebench.timing.cell import RECORD, Cell
+from platebench.timing.workspace import Workspace
+from tests.conftest import noise
+from tests.timing import broken_stores as broken
+from tests.timing.broken_stores import BrokenStore
+from tests.timing.conftest import SET
+
+STORE = "arrow-ipc:pixels:fast"
+CLASSES = {
+    name: f"benchmarks.{module}"
+    for module, names in {
+        "full_scan": ["FullScan", "ColdFullScan"],
+        "random_rows": ["RandomRows", "ColdRandomRows"],
+        "read_table": ["ReadTable", "ColdReadTable"],
+        "write": ["Write"],
+        "versions": ["Append", "ListVersions", "OpenVersion", "Restore", "Prune"],
+    }.items()
+    for name in names
+}
+DETAILS = {"RandomRows": ("16 scattered", "kept"), "ColdRandomRows": ("16 scattered",)}
+
+Sample = Callable[..., Cell]
+
+
+@pytest.fixture
+def sample(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Sample:
+    """Run one sample of a benchmark class in this process, as asv does."""
+
+    def run(kind: str, *details: str, store: str = STORE, samples: int = 1) -> Cell:
+        cell_class = getattr(importlib.import_module(CLASSES[kind]), kind)
+        monkeypatch.setattr(cell_class, "workspace", workspace)
+        cell = cell_class()
+        params = (store, SET, *(details or DETAILS.get(kind, ())))
+        method = next(getattr(cell, name) for name in dir(cell) if name.startswith("time_"))
+        for _ in range(samples):
+            try:
+                cell.setup(*params)
+                cell.timer()
+                method(*params)
+                cell.timer()
+            finally:
+                cell.teardown(*params)
+        return cell
+
+    return run
+
+
+@pytest.fixture
+def breaks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put a store broken in the given ways in the place of the whole one."""
+    find = registry.find
+
+    def replace(**replaced: Any) -> None:
+        def find_broken(name: str) -> BrokenStore:
+            whole = find(name)
+            bound = {
+                key: value(whole) if key not in {"arrays", "table"} else value
+                for key, value in replaced.items()
+            }
+            return BrokenStore(whole, **bound)
+
+        monkeypatch.setattr(registry, "find", find_broken)
+
+    return replace
+
+
+def nothing_in_scratch(workspace: Workspace) -> bool:
+    return not any((workspace.root / "scratch").glob("*"))
+
+
+@pytest.fixture
+def on_disk(workspace: Workspace) -> None:
+    """Skip cold cells where the temporary folder is kept in memory."""
+    file = workspace.root / "images" / SET / "held.json"
+    try:
+        page_cache.empty(file)
+    except Unsupported as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_a_whole_store_passes_every_cell(kind, sample, workspace, on_disk) -> None:
+    cell = sample(kind, samples=3)
+    assert len(cell.timer.wall_s) == len(cell.timer.cpu_s) == 3
+    assert nothing_in_scratch(workspace)
+
+
+def test_what_stands_between_no_store_and_a_cell_is_only_the_wrapper(sample, breaks) -> None:
+    breaks()
+    for kind in ("FullScan", "RandomRows", "Write", "Append", "Restore", "Prune"):
+        sample(kind)
+
+
+READS = ("FullScan", "ColdFullScan", "RandomRows", "ColdRandomRows", "OpenVersion", "Write")
+WRITTEN = ("Append", "Restore", "Prune")
+
+
+@pytest.mark.parametrize("kind", [*READS, *WRITTEN])
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (broken.one_flipped_byte, "image 5 came back with 1 of 864 values changed"),
+        (broken.two_rows_swapped, "image [56] came back in place of image [56]"),
+        (broken.widened, r"image \d+ came back as int64, not uint8"),
+        (broken.widened_one_by_one, "image 5 came back as int64, not uint8"),
+        (broken.flattened, r"image \d+ came back with shape \(864,\), not \(24, 36\)"),
+        (broken.lazy, r"image \d+ came back as a memoryview, not an array of pixels"),
+        (broken.never_decoded, r"image \d+ came back as a function, not an array of pixels"),
+        (broken.last_image_lost, r"2\d of the 2\d images asked for came back, image \d+ did not"),
+        (broken.an_image_more, r"more than the \d+ images asked for came back"),
+        (broken.from_a_reused_buffer, r"image \d+ came back in place of image \d+"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_wrong_images_fail_the_cell(kind, arrays, message, sample, breaks, on_disk) -> None:
+    breaks(arrays=arrays)
+    with pytest.raises(Mismatch, match=message):
+        sample(kind)
+
+
+def without_duplicates(rows, given):
+    seen = set()
+    for row, array in zip(rows, given, strict=True):
+        if row not in seen:
+            seen.add(row)
+            yield array
+
+
+def test_rows_asked_for_twice_that_come_once_fail_the_cell(
+    workspace, sample, breaks, monkeypatch
+) -> None:
+    """Of fewer than 16 images some are asked for twice, which `take` must keep."""
+    from platebench.images.held import hold
+
+    hold(noise(4), workspace.root / "images" / "noise-4")
+    monkeypatch.setattr("tests.timing.test_cells.SET", "noise-4")
+    sample("RandomRows")
+    breaks(arrays=without_duplicates)
+    with pytest.raises(Mismatch, match=r"\d+ of 13824 bytes were copied out"):
+        sample("RandomRows")
+
+
+@pytest.mark.parametrize("kind", ["ReadTable", "ColdReadTable", "Write", *WRITTEN])
+def test_a_changed_table_fails_the_cell(kind, sample, breaks, on_disk) -> None:
+    breaks(table=broken.well_changed)
+    with pytest.raises(Mismatch, match=r"the table's row of image \d+ is not the one"):
+        sample(kind)
+
+
+def test_a_write_that_drops_an_image_fails(sample, breaks, workspace) -> None:
+    def write(whole):
+        return lambda images, path: whole.write(images.select(range(20)), path)
+
+    breaks(write=write)
+    with pytest.raises(Mismatch, match="20 of the 21 images asked for came back, image 20 did"):
+        sample("Write")
+    assert nothing_in_scratch(workspace)
+
+
+def test_an_append_that_overwrites_fails(sample, breaks) -> None:
+    def append(whole):
+        def overwrite(images: ImageSet, path: Path) -> int:
+            number = whole.append(images, path)
+            first = whole.versions(path)[0].number
+            return whole.restore(path, first) or number
+
+        return overwrite
+
+    breaks(append=append)
+    with pytest.raises(Mismatch, match="21 of the 23 images asked for came back, image 21 did not"):
+        sample("Append")
+
+
+def test_an_append_that_leaves_the_older_version_changed_fails(sample, breaks) -> None:
+    def append(whole):
+        def twice(images: ImageSet, path: Path) -> int:
+            whole.append(images.select([0], first_row=21), path)
+            return whole.append(images.select([1], first_row=22), path)
+
+        return twice
+
+    breaks(append=append)
+    with pytest.raises(Mismatch, match="more than the 21 images asked for came back"):
+        sample("Append")
+
+
+def test_a_restore_that_does_nothing_fails(sample, breaks) -> None:
+    breaks(restore=lambda whole: lambda path, version: version)
+    with pytest.raises(Mismatch, match="more than the 21 images asked for came back"):
+        sample("Restore")
+
+
+def test_a_prune_that_loses_the_newest_rows_fails(sample, breaks) -> None:
+    def prune(whole):
+        def lose(path: Path, keep: int) -> None:
+            whole.restore(path, whole.versions(path)[0].number)
+            whole.prune(path, keep)
+
+        return lose
+
+    breaks(prune=prune)
+    with pytest.raises(Mismatch, match="21 of the 23 images asked for came back, image 21 did not"):
+        sample("Prune")
+
+
+def test_a_prune_that_keeps_everything_fails(sample, breaks) -> None:
+    breaks(prune=lambda whole: lambda path, keep: None)
+    with pytest.raises(Mismatch, match=r"versions \[1, 2\] are left, not one"):
+        sample("Prune")
+
+
+def test_a_list_that_forgets_the_first_version_fails(sample, breaks) -> None:
+    breaks(versions=lambda whole: lambda path: whole.versions(path)[1:])
+    with pytest.raises(Mismatch, match=r"versions \[2\] do not show 1 as an old one"):
+        sample("ListVersions")
+
+
+def test_a_store_that_turns_wrong_after_the_first_look_fails_too(sample, breaks) -> None:
+    calls = 0
+
+    def later_wrong(rows, given):
+        nonlocal calls
+        calls += 1
+        for array in given:
+            yield array if calls < 4 else array ^ 1
+
+    breaks(arrays=later_wrong)
+    with pytest.raises(Mismatch, match="image 20 came back with 864 of 864 values changed"):
+        sample("FullScan", samples=4)
+
+
+@pytest.mark.parametrize("kind", ["Append", "ListVersions", "OpenVersion", "Restore", "Prune"])
+def test_a_format_without_versions_is_skipped_with_the_reason(kind, sample) -> None:
+    with pytest.raises(NotImplementedError, match="^tiff-files has no versions$"):
+        sample(kind, store="tiff-files:tiff:default")
+
+
+def test_images_a_format_cannot_hold_skip_the_cell(sample, breaks) -> None:
+    def write(whole):
+        def refuse(images: ImageSet, path: Path) -> None:
+            raise Unsupported("16 bits are too many")
+
+        return refuse
+
+    breaks(write=write)
+    with pytest.raises(NotImplementedError, match="^16 bits are too many$"):
+        sample("Write")
+
+
+def test_a_cold_cell_whose_files_stay_in_memory_is_skipped(sample, monkeypatch) -> None:
+    monkeypatch.setattr(page_cache, "resident_bytes", lambda file: 4096)
+    with pytest.raises(NotImplementedError, match="bytes of data stay in the page cache"):
+        sample("ColdFullScan")
+
+
+def test_a_cell_leaves_its_record(sample, tmp_path, monkeypatch, held: HeldImages) -> None:
+    import json
+
+    monkeypatch.setitem(os.environ, RECORD, str(tmp_path / "record.json"))
+    sample("FullScan", samples=2)
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["images"] == record["set_images"] == 21
+    assert record["pixel_bytes"] == record["set_pixel_bytes"] == held.pixel_bytes
+    assert record["stored_bytes"] > held.pixel_bytes
+    assert record["stored_files"] == 2
+    assert len(record["wall_s"]) == len(record["cpu_s"]) == 2
+    assert record["peak_bytes"] >= 0

@@ -1,0 +1,180 @@
+"""A read counts when all its bytes have been copied, and when they are the right ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from platebench.errors import Mismatch
+from platebench.timing.drain import Drain, check, check_table
+from tests.conftest import ArrayImages, noise
+
+ALL = range(21)
+
+
+class Lazy:
+    """What a library gives that decodes when it is looked at."""
+
+    dtype = np.dtype("u1")
+    shape = (24, 36)
+
+    def __array__(self) -> np.ndarray:
+        return np.zeros(self.shape, self.dtype)
+
+
+def test_every_byte_is_copied_and_counted(images: ArrayImages) -> None:
+    drain = Drain(images)
+    assert drain(images) == images.pixel_bytes
+    assert (drain.last_image(images, 20) == images.pixels(20)).all()
+
+
+def test_no_images_are_no_bytes(images: ArrayImages) -> None:
+    assert Drain(images)([]) == 0
+    check([], images, [])
+
+
+def test_a_copy_does_not_change_when_the_store_reuses_its_memory(images: ArrayImages) -> None:
+    buffer = np.empty((24, 36), np.uint8)
+
+    def through_one_buffer() -> Iterator[np.ndarray]:
+        for row in ALL:
+            buffer[:] = images.pixels(row)
+            yield buffer
+
+    drain = Drain(images)
+    drain(through_one_buffer())
+    buffer.fill(0)
+    assert (drain.last_image(images, 20) == images.pixels(20)).all()
+    check(through_one_buffer(), images, ALL)
+
+
+def test_views_of_a_buffer_that_is_overwritten_are_not_the_images(images: ArrayImages) -> None:
+    buffer = np.empty((24, 36), np.uint8)
+    views = []
+    for row in ALL:
+        buffer[:] = images.pixels(row)
+        views.append(buffer[:])
+    with pytest.raises(Mismatch, match="image 20 came back in place of image 0"):
+        check(views, images, ALL)
+
+
+@pytest.mark.parametrize("transform", [np.asfortranarray, lambda each: np.flip(each.copy())])
+def test_the_order_in_memory_is_not_the_order_of_values(images, transform) -> None:
+    arrays = [transform(each) for each in images]
+    drain = Drain(images)
+    drain(arrays)
+    assert (drain.last_image(images, 20) == arrays[-1]).all()
+
+
+def test_images_that_are_not_contiguous_are_equal_to_those_that_are(images: ArrayImages) -> None:
+    check([np.asfortranarray(each) for each in images], images, ALL)
+    spread = [np.repeat(each, 2, axis=1)[:, ::2] for each in images]
+    check(spread, images, ALL)
+
+
+def test_a_memory_map_is_an_array(images, tmp_path) -> None:
+    file = tmp_path / "image.bin"
+    file.write_bytes(images.pixels(0).tobytes())
+    mapped = np.memmap(file, np.uint8, "r", shape=(24, 36))
+    assert Drain(images)([mapped]) == mapped.size
+    check([mapped], images, [0])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [memoryview(bytes(864)), bytes(864), [[0] * 36] * 24, Lazy(), pa.array([1]), None],
+    ids=lambda given: type(given).__name__,
+)
+def test_what_is_not_an_array_is_not_a_read(images: ArrayImages, given: object) -> None:
+    name = type(given).__name__
+    with pytest.raises(Mismatch, match=f"a {name} came back, not an array of pixels"):
+        Drain(images)([given])  # type: ignore[list-item]
+    with pytest.raises(Mismatch, match=f"image 4 came back as a {name}, not an array of pixels"):
+        check([given], images, [4])  # type: ignore[list-item]
+
+
+def test_an_image_larger_than_any_is_refused_by_name_of_its_size(images: ArrayImages) -> None:
+    with pytest.raises(Mismatch, match="an image of 6912 bytes came back, the largest has 864"):
+        Drain(images)([images.pixels(0).astype(np.int64)])
+
+
+def test_an_image_too_few_is_named(images: ArrayImages) -> None:
+    with pytest.raises(
+        Mismatch, match="20 of the 21 images asked for came back, image 20 did not"
+    ):
+        check(list(images)[:-1], images, ALL)
+
+
+def test_an_image_too_many_is_told(images: ArrayImages) -> None:
+    with pytest.raises(Mismatch, match="more than the 21 images asked for came back"):
+        check([*images, images.pixels(20)], images, ALL)
+
+
+def test_rows_asked_for_twice_come_twice(images: ArrayImages) -> None:
+    rows = [3, 3, 5]
+    check([images.pixels(row) for row in rows], images, rows)
+    with pytest.raises(Mismatch, match="image 5 came back in place of image 3"):
+        check([images.pixels(3), images.pixels(5)], images, rows)
+
+
+@given(row=st.integers(0, 20), value=st.integers(0, 863), bit=st.integers(0, 7))
+def test_any_flipped_bit_is_found_and_its_image_named(row: int, value: int, bit: int) -> None:
+    images = noise(21)
+    arrays = [each.copy() for each in images]
+    arrays[row].flat[value] ^= 1 << bit
+    with pytest.raises(Mismatch, match=f"image {row} came back with 1 of 864 values changed"):
+        check(arrays, images, ALL)
+
+
+@given(st.permutations(range(5)).filter(lambda order: order != list(range(5))))
+def test_any_other_order_is_found(order: list[int]) -> None:
+    images = noise(5)
+    first = next(row for row in range(5) if order[row] != row)
+    with pytest.raises(
+        Mismatch, match=f"image {order[first]} came back in place of image {first}"
+    ):
+        check([images.pixels(row) for row in order], images, range(5))
+
+
+@pytest.mark.parametrize("dtype", ["i8", "i1", "u2", "f4", "bool", ">u2"])
+def test_another_dtype_is_found_even_if_the_values_are_equal(dtype: str) -> None:
+    images = ArrayImages([np.ones((4, 5), np.uint8)])
+    with pytest.raises(Mismatch, match=r"image 0 came back as \S+, not uint8"):
+        check([np.ones((4, 5), dtype)], images, [0])
+
+
+@pytest.mark.parametrize("shape", [(36, 24), (864,), (1, 24, 36), (24, 36, 1)])
+def test_another_shape_is_found_even_if_the_bytes_are_equal(images, shape) -> None:
+    with pytest.raises(Mismatch, match="image 2 came back with shape"):
+        check([images.pixels(2).reshape(shape)], images, [2])
+
+
+def test_the_table_is_compared_in_every_column_and_row(images: ArrayImages) -> None:
+    check_table(images.table, images)
+    wells = images.table["well"].to_pylist()
+    wells[7] = "A01"
+    position = images.table.schema.get_field_index("well")
+    changed = images.table.set_column(
+        position, images.table.schema.field("well"), pa.array(wells, pa.string())
+    )
+    with pytest.raises(Mismatch, match="the table's row of image 7"):
+        check_table(changed, images)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda table: table.slice(0, 20),
+        lambda table: table.drop_columns(["well"]),
+        lambda table: table.set_column(0, "row", table["row"].cast(pa.int32())),
+    ],
+    ids=["row lost", "column lost", "column narrowed"],
+)
+def test_a_table_of_another_form_is_found(images, broken) -> None:
+    with pytest.raises(Mismatch, match="not the one of 21 images"):
+        check_table(broken(images.table), images)

@@ -1,0 +1,121 @@
+"""A cold read begins with files that are not in memory, and that is looked at, not assumed."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from platebench.errors import Unsupported
+from platebench.timing import page_cache
+
+PAGE = mmap.PAGESIZE
+MEMORY_DISK = Path("/dev/shm")
+
+
+@pytest.fixture
+def on_disk(tmp_path: Path) -> Path:
+    """A folder with a whole number of pages, a part of a page, and nothing in its files."""
+    folder = tmp_path / "store"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.bin").write_bytes(b"a" * 10 * PAGE)
+    (folder / "deep" / "b.bin").write_bytes(b"b" * (PAGE + 1))
+    (folder / "empty.bin").touch()
+    page_cache.sync_tree(folder)
+    try:
+        page_cache.empty(folder)
+    except Unsupported as reason:
+        pytest.skip(f"pytest's temporary folder is not on a disk: {reason}")
+    return folder
+
+
+@pytest.fixture
+def in_memory() -> Iterator[Path]:
+    """A folder on a file system that is nowhere but in memory."""
+    if not MEMORY_DISK.is_dir() or not os.access(MEMORY_DISK, os.W_OK):
+        pytest.skip("needs a writable /dev/shm")
+    folder = Path(tempfile.mkdtemp(dir=MEMORY_DISK))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def resident(folder: Path) -> int:
+    return sum(page_cache.resident_bytes(file) for file in page_cache.files_of(folder))
+
+
+def test_emptied_files_are_not_in_memory(on_disk: Path) -> None:
+    assert resident(on_disk) == 0
+
+
+def test_reading_brings_files_into_memory_and_emptying_takes_them_out(on_disk: Path) -> None:
+    for file in page_cache.files_of(on_disk):
+        file.read_bytes()
+    assert resident(on_disk) == 12 * PAGE
+    page_cache.empty(on_disk)
+    assert resident(on_disk) == 0
+
+
+def test_what_was_just_written_is_emptied_too(on_disk: Path) -> None:
+    (on_disk / "new.bin").write_bytes(b"n" * 5 * PAGE)
+    assert resident(on_disk) >= 5 * PAGE
+    page_cache.empty(on_disk)
+    assert resident(on_disk) == 0
+
+
+def test_one_file_can_be_emptied(on_disk: Path) -> None:
+    file = on_disk / "a.bin"
+    file.read_bytes()
+    page_cache.empty(file)
+    assert page_cache.resident_bytes(file) == 0
+
+
+def test_files_that_are_only_in_memory_are_no_cold_read(in_memory: Path) -> None:
+    (in_memory / "stays.bin").write_bytes(b"s" * 3 * PAGE)
+    with pytest.raises(Unsupported, match=f"{3 * PAGE} bytes of {in_memory.name} stay in the page"):
+        page_cache.empty(in_memory)
+
+
+def test_a_file_that_a_process_holds_in_memory_is_no_cold_read(on_disk: Path) -> None:
+    file = on_disk / "a.bin"
+    libc = ctypes.CDLL(None, use_errno=True)
+    with file.open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as mapped:
+        start = ctypes.c_char.from_buffer(mapped)
+        address = ctypes.c_void_p(ctypes.addressof(start))
+        del start
+        if libc.mlock(address, ctypes.c_size_t(len(mapped))) != 0:
+            pytest.skip("this user may not lock memory")
+        with pytest.raises(Unsupported, match="stay in the page cache"):
+            page_cache.empty(on_disk)
+
+
+def test_a_shared_file_counts_once(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    (folder / "a.bin").write_bytes(b"12345")
+    (folder / "b.bin").write_bytes(b"123")
+    os.link(folder / "a.bin", folder / "again.bin")
+    assert page_cache.stored_size(folder) == (8, 2)
+
+
+def test_the_size_of_one_file_is_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "a.ch5"
+    file.write_bytes(b"12345")
+    assert page_cache.stored_size(file) == (5, 1)
+
+
+def test_files_and_folders_are_brought_to_the_disk(tmp_path, monkeypatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda number: synced.append(Path(f"/proc/self/fd/{number}").readlink().name)
+    )
+    folder = tmp_path / "store"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a.bin").write_bytes(b"a")
+    page_cache.sync_tree(folder)
+    assert sorted(synced) == ["a.bin", "deep", "store"]
