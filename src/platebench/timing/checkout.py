@@ -35,12 +35,28 @@ def find_checkout(start: Path) -> Path:
 
 
 def commit_of(checkout: Path) -> Commit:
-    """Return the commit that is checked out."""
-    said = _git(checkout, "log", "-1", "--format=%H %ct").split()
-    if len(said) != 2:
+    """Return the commit that is checked out, and whether what it measures was changed since."""
+    head = _commit(checkout, "HEAD")
+    if head is None:
         raise UserError(f"{checkout}: no git history; results are kept by commit, so clone it")
     changes = _git(checkout, "status", "--porcelain", "--", *MEASURED)
-    return Commit(said[0], int(said[1]) * 1000, bool(changes))
+    return Commit(*head, changed=bool(changes))
+
+
+def commit_at(checkout: Path, revision: str) -> Commit:
+    """Return the commit that a revision names, as it was committed."""
+    found = _commit(checkout, revision)
+    if found is None:
+        raise UserError(f"{revision}: no such revision in {checkout.name}")
+    return Commit(*found, changed=False)
+
+
+def _commit(checkout: Path, revision: str) -> tuple[str, int] | None:
+    """Return a commit's hash and its time in milliseconds."""
+    said = _git(
+        checkout, "log", "-1", "--format=%H %ct", "--end-of-options", revision, "--"
+    ).split()
+    return (said[0], int(said[1]) * 1000) if len(said) == 2 else None
 
 
 def _git(checkout: Path, *arguments: str) -> str:

@@ -1,7 +1,7 @@
 """The first image: a fresh interpreter, its imports, opening the store, one image.
 
 What a script or a viewer waits for before anything is on the screen, and what a warm, imported,
-kept handle hides. Run as a program it reads one image and prints its digest.
+kept handle hides.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from pathlib import Path
 
 from platebench.errors import Mismatch
-from platebench.images.imageset import digest
-from platebench.stores import registry
+from platebench.stores import one_image
 from platebench.timing.cell import Cell
 
 
@@ -29,9 +27,16 @@ class FirstImageCell(Cell):
         self.expects([self._chance.randrange(len(self.images))])
 
     def operation(self) -> None:
-        """Run this module as a program."""
+        """Run the program that reads one image."""
         (row,) = self.rows
-        command = [sys.executable, "-m", __name__, self.store.name, str(self.path), str(row)]
+        command = [
+            sys.executable,
+            "-m",
+            one_image.__name__,
+            self.store.name,
+            str(self.path),
+            str(row),
+        ]
         self.printed = subprocess.run(command, capture_output=True, text=True, check=False)
 
     def after(self) -> None:
@@ -44,15 +49,3 @@ class FirstImageCell(Cell):
 
     def verify(self) -> None:
         """Nothing more than `after` has compared."""
-
-
-def main() -> None:
-    """Read one image, copy it out, print its digest."""
-    store, path, row = sys.argv[1:]
-    with registry.find(store).open(Path(path)) as opened:
-        for image in opened.take([int(row)]):
-            print(digest(image.copy()))
-
-
-if __name__ == "__main__":
-    main()

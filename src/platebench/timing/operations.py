@@ -24,6 +24,7 @@ OPERATIONS = {
     "ColdFullScan": Operation("scan", "cold", "the same from the disk"),
     "RandomRows": Operation("take", "warm", "read single images by row"),
     "ColdRandomRows": Operation("take", "cold", "the same from the disk"),
+    "FirstImage": Operation("first-image", "warm", "start Python, import, open, read one image"),
     "ReadTable": Operation("table", "warm", "read the columns that are not pixels"),
     "ColdReadTable": Operation("table", "cold", "the same from the disk"),
     "Append": Operation("append", "warm", "add a tenth more images as a new version", True),

@@ -1,0 +1,24 @@
+"""A program that reads one image of a store and prints its digest: STORE PATH ROW.
+
+It imports nothing that reading does not need, so that its start is the store's own.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from platebench.images.imageset import digest
+from platebench.stores import registry
+
+
+def main() -> None:
+    """Copy the image out and print its digest."""
+    store, path, row = sys.argv[1:]
+    with registry.find(store).open(Path(path)) as opened:
+        for image in opened.take([int(row)]):
+            print(digest(image.copy()))
+
+
+if __name__ == "__main__":
+    main()

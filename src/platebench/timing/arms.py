@@ -1,0 +1,217 @@
+"""Arms: one source revision in one set of pinned libraries, ready to be measured.
+
+An arm is written as a git revision, as pins, or as both:
+
+    HEAD~1
+    lancedb==0.14.0,pyarrow==16.1.0,numpy<2
+    main with pyarrow==25.0.1
+    .                                   this checkout as it is, changes included
+
+Its source is a copy of that revision's files, found through PYTHONPATH; its libraries are a
+virtual environment, made once for each set of pins and shared by all revisions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from platebench.errors import UserError
+from platebench.timing.checkout import Commit, commit_at, commit_of
+from platebench.timing.workspace import WORK
+
+HERE = "."
+_OPERATORS = re.compile(r"[<>=!~]=|[<>]|===")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ArmSpec:
+    """An arm as it was asked for. Without a revision it is this checkout as it is."""
+
+    text: str
+    revision: str | None
+    pins: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm ready to run: where its source is, and the interpreter with its libraries."""
+
+    name: str
+    commit: Commit
+    checkout: Path
+    python: Path
+    python_version: str
+    libraries: dict[str, str]
+    variables: dict[str, str]
+
+
+def parse_arm(text: str) -> ArmSpec:
+    """Return the arm that `text` asks for. Raises UserError for pins that are none."""
+    revision, separator, pins = text.partition(" with ")
+    if not separator and _OPERATORS.search(text):
+        revision, pins = HERE, text
+    revision = revision.strip()
+    return ArmSpec(text, None if revision == HERE else revision, _parse_pins(pins))
+
+
+def _parse_pins(text: str) -> tuple[str, ...]:
+    """Split at commas, but not between two conditions on one library."""
+    pins: list[str] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if _OPERATORS.match(part) and pins:
+            pins[-1] += f",{part}"
+        else:
+            pins.append(part)
+    for pin in pins:
+        try:
+            Requirement(pin)
+        except InvalidRequirement as error:
+            raise UserError(f"{pin}: not a pin such as pyarrow==16.1.0") from error
+    return tuple(sorted(pins))
+
+
+def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
+    """Copy the source and make the environment, where they are not there yet.
+
+    Raises UserError for a revision that is not known or pins that do not resolve.
+    """
+    if spec.revision is None:
+        commit, source = commit_of(checkout), checkout
+    else:
+        commit = commit_at(checkout, spec.revision)
+        source = _copy_of(checkout, commit, work / "checkouts")
+    python = _environment(spec, source, checkout, work / "environments", say)
+    version, libraries = _ask(python, source)
+    key = _digest(str(source), json.dumps(libraries), version)
+    return Arm(
+        spec.text,
+        commit,
+        source,
+        python,
+        version,
+        libraries,
+        {"PYTHONPATH": str(source / "src"), WORK: str(_work_folder(work, key))},
+    )
+
+
+def _work_folder(work: Path, key: str) -> Path:
+    """Return a work folder of the arm's own for stored files, with the image sets of all."""
+    folder = work / "arms" / key
+    folder.mkdir(parents=True, exist_ok=True)
+    (work / "images").mkdir(exist_ok=True)
+    link = folder / "images"
+    if not link.is_symlink():
+        link.symlink_to(work / "images", target_is_directory=True)
+    return folder
+
+
+def _copy_of(checkout: Path, commit: Commit, folder: Path) -> Path:
+    """Return a folder with the files of a commit, but for its results."""
+    copy = folder / commit.hash
+    if copy.exists():
+        return copy
+    archive = subprocess.run(
+        ["git", "-C", str(checkout), "archive", commit.hash, "--", ".", ":(exclude)results"],
+        capture_output=True,
+        check=True,
+    )
+    part = folder / f"{commit.hash}.{os.getpid()}.part"
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(part, filter="data")
+    part.rename(copy)
+    return copy
+
+
+def _environment(spec: ArmSpec, source: Path, checkout: Path, folder: Path, say: Say) -> Path:
+    """Return the interpreter that has the arm's libraries.
+
+    That is the one running this, if the arm asks for no pins of its own and its revision has the
+    same constraints as this checkout; otherwise one that is made, and kept for the next time.
+    """
+    constraints = _read(source / "constraints.txt")
+    if not spec.pins and constraints == _read(checkout / "constraints.txt"):
+        return Path(sys.executable)
+    required = tomllib.loads((source / "pyproject.toml").read_text())["project"]["dependencies"]
+    made = folder / _digest(sys.version, constraints, *required, *spec.pins)
+    python = made / "bin" / "python"
+    ready = made / "ready"
+    if not ready.exists():
+        say(f"making an environment for {spec.text}")
+        shutil.rmtree(made, ignore_errors=True)
+        try:
+            _make_environment(made, python, [*required, *spec.pins], constraints)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        ready.touch()
+    return python
+
+
+def _make_environment(made: Path, python: Path, wanted: list[str], constraints: str) -> None:
+    """Install what is wanted, and the constraints' versions of all else that this allows."""
+    made.mkdir(parents=True)
+    (made / "wanted.in").write_text("\n".join(wanted) + "\n")
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if uv is None:
+        _run([sys.executable, "-m", "venv", str(made)])
+        _run([str(python), "-m", "pip", "install", "--quiet", "-r", str(made / "wanted.in")])
+        return
+    pinned = made / "pinned.txt"
+    # uv prefers the versions that the output file already names, where they fit.
+    pinned.write_text(re.sub(r"\s*\\\n\s*--hash=\S+", "", constraints))
+    compiling = ["--python", sys.executable, "--no-header", "--no-annotate", "--quiet"]
+    _run([uv, "pip", "compile", *compiling, str(made / "wanted.in"), "-o", str(pinned)])
+    _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(made)])
+    _run([uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(pinned)])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = [line.strip(" ×╰─▶│") for line in done.stderr.splitlines()]
+        said = " ".join(line for line in lines if line)
+        raise UserError(f"the pins do not resolve or install: {said[:300]}")
+
+
+def _ask(python: Path, source: Path) -> tuple[str, dict[str, str]]:
+    """Return the arm's Python version and library versions, as its own source lists them."""
+    question = (
+        "import json, platform; from platebench.timing.cell import library_versions;"
+        "print(json.dumps([platform.python_version(), library_versions()]))"
+    )
+    done = subprocess.run(
+        [str(python), "-c", question],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(source / "src")},
+    )
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()[-1]
+        raise UserError(f"platebench of that revision does not run on those libraries: {said}")
+    version, libraries = json.loads(done.stdout)
+    return version, libraries
+
+
+def _read(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
