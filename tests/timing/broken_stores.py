@@ -77,15 +77,14 @@ class BrokenStore(VersionedStore):
 
 def one_flipped_byte(rows, given):
     for row, array in zip(rows, given, strict=True):
-        if row == 5:
-            array = array.copy()
-            array.flat[100] ^= 1
-        yield array
+        changed = array.copy()
+        changed.flat[100] ^= row == 5
+        yield changed
 
 
 def two_rows_swapped(rows, given):
     arrays = [array.copy() for array in given]
-    found = {row: array for row, array in zip(rows, arrays, strict=True)}
+    found = dict(zip(rows, arrays, strict=True))
     other = {5: 6, 6: 5}
     for row, array in zip(rows, arrays, strict=True):
         yield found.get(other.get(row, row), array)

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from platebench.images.held import HeldImages, hold
-from platebench.timing.workspace import Workspace
+from platebench.stores import registry
+from platebench.timing.workspace import Kind, Workspace
 from tests.conftest import noise
 
 SET = "noise-21"
+STORE = "arrow-ipc:pixels:fast"
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A work folder that holds 21 small images and what STORE makes of them."""
+    made = Workspace(tmp_path_factory.mktemp("prepared"))
+    held = hold(noise(21), made.root / "images" / SET)
+    for kind in get_args(Kind):
+        made.stored(registry.find(STORE), held, kind)
+    return made.root
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """A workspace that holds 21 small images under the name `noise-21`."""
-    made = Workspace(tmp_path / "work")
-    hold(noise(21), made.root / "images" / SET)
-    return made
+def workspace(prepared: Path, tmp_path: Path) -> Workspace:
+    """A workspace of the test's own, in which STORE has been written already."""
+    return Workspace(Path(shutil.copytree(prepared, tmp_path / "work")))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from platebench.errors import Mismatch, Unsupported
-from platebench.images.held import HeldImages
+from platebench.images.held import HeldImages, hold
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.timing import page_cache
@@ -20,9 +21,8 @@ from platebench.timing.workspace import Workspace
 from tests.conftest import noise
 from tests.timing import broken_stores as broken
 from tests.timing.broken_stores import BrokenStore
-from tests.timing.conftest import SET
+from tests.timing.conftest import SET, STORE
 
-STORE = "arrow-ipc:pixels:fast"
 CLASSES = {
     name: f"benchmarks.{module}"
     for module, names in {
@@ -147,8 +147,6 @@ def test_rows_asked_for_twice_that_come_once_fail_the_cell(
     workspace, sample, breaks, monkeypatch
 ) -> None:
     """Of fewer than 16 images some are asked for twice, which `take` must keep."""
-    from platebench.images.held import hold
-
     hold(noise(4), workspace.root / "images" / "noise-4")
     monkeypatch.setattr("tests.timing.test_cells.SET", "noise-4")
     sample("RandomRows")
@@ -248,7 +246,7 @@ def test_a_store_that_turns_wrong_after_the_first_look_fails_too(sample, breaks)
 
 @pytest.mark.parametrize("kind", ["Append", "ListVersions", "OpenVersion", "Restore", "Prune"])
 def test_a_format_without_versions_is_skipped_with_the_reason(kind, sample) -> None:
-    with pytest.raises(NotImplementedError, match="^tiff-files has no versions$"):
+    with pytest.raises(NotImplementedError, match=r"^tiff-files has no versions$"):
         sample(kind, store="tiff-files:tiff:default")
 
 
@@ -260,7 +258,7 @@ def test_images_a_format_cannot_hold_skip_the_cell(sample, breaks) -> None:
         return refuse
 
     breaks(write=write)
-    with pytest.raises(NotImplementedError, match="^16 bits are too many$"):
+    with pytest.raises(NotImplementedError, match=r"^16 bits are too many$"):
         sample("Write")
 
 
@@ -271,8 +269,6 @@ def test_a_cold_cell_whose_files_stay_in_memory_is_skipped(sample, monkeypatch) 
 
 
 def test_a_cell_leaves_its_record(sample, tmp_path, monkeypatch, held: HeldImages) -> None:
-    import json
-
     monkeypatch.setitem(os.environ, RECORD, str(tmp_path / "record.json"))
     sample("FullScan", samples=2)
     record = json.loads((tmp_path / "record.json").read_text())

@@ -104,9 +104,7 @@ def test_an_image_larger_than_any_is_refused_by_name_of_its_size(images: ArrayIm
 
 
 def test_an_image_too_few_is_named(images: ArrayImages) -> None:
-    with pytest.raises(
-        Mismatch, match="20 of the 21 images asked for came back, image 20 did not"
-    ):
+    with pytest.raises(Mismatch, match="20 of the 21 images asked for came back, image 20 did not"):
         check(list(images)[:-1], images, ALL)
 
 
@@ -135,9 +133,7 @@ def test_any_flipped_bit_is_found_and_its_image_named(row: int, value: int, bit:
 def test_any_other_order_is_found(order: list[int]) -> None:
     images = noise(5)
     first = next(row for row in range(5) if order[row] != row)
-    with pytest.raises(
-        Mismatch, match=f"image {order[first]} came back in place of image {first}"
-    ):
+    with pytest.raises(Mismatch, match=f"image {order[first]} came back in place of image {first}"):
         check([images.pixels(row) for row in order], images, range(5))
 
 

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -150,13 +151,14 @@ def _run(cell: CellName, started: str, result: Any, index: int, noted: dict[str,
 
 
 def _why_skipped(output: str) -> str:
-    found = re.search(r"asv: skipped: NotImplementedError\((['\"])(.*)\1\)", output)
-    return found.group(2) if found else output.strip()
+    found = re.search(r"asv: skipped: NotImplementedError\((['\"].*['\"])\)", output)
+    return str(ast.literal_eval(found.group(1))) if found else output.strip()
 
 
 def _why_failed(output: str, status: int) -> str:
     """Return the last line of a traceback, without the exception's module."""
     lines = [line for line in output.splitlines() if line.strip()]
     if not lines or lines[-1].startswith("For parameters"):
-        return f"the process ended with status {status} and said nothing"
+        how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        return f"the process ended {how} and said nothing"
     return re.sub(r"^(?:\w+\.)+(\w+: )", r"\1", lines[-1].strip())

@@ -1,0 +1,360 @@
+"""Stored files are made once, kept while fresh, made anew when stale, and never half."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from platebench.errors import UserError
+from platebench.images.held import HeldImages, hold
+from platebench.stores import registry
+from platebench.timing import page_cache
+from platebench.timing import workspace as workspaces
+from platebench.timing.prepare import prepare
+from platebench.timing.workspace import WORK, Workspace, generated, tenth
+from tests.conftest import noise
+from tests.timing.broken_stores import BrokenStore
+from tests.timing.conftest import SET, STORE
+
+OTHER = "arrow-ipc:pixels:small"
+
+
+def digest_of(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return every file below `folder` with its number on the disk and its time."""
+    return {
+        str(file.relative_to(folder)): (file.stat().st_ino, file.stat().st_mtime_ns)
+        for file in page_cache.files_of(folder)
+    }
+
+
+def scans(store, path: Path) -> int:
+    with store.open(path) as opened:
+        return sum(1 for _ in opened.scan())
+
+
+# Freshness
+
+
+def test_fresh_files_are_kept(workspace: Workspace, held: HeldImages) -> None:
+    store = registry.find(OTHER)
+    path = workspace.stored(store, held)
+    before = digest_of(path)
+    assert workspace.is_fresh(store, held, "data")
+    assert workspace.stored(store, held) == path
+    assert digest_of(path) == before
+
+
+@pytest.mark.parametrize("what", ["library", "source", "images", "python"])
+def test_stale_files_are_written_anew(what, workspace, held, monkeypatch, tmp_path) -> None:
+    store = registry.find(STORE)
+    path = workspace.stored(store, held)
+    before = digest_of(path)
+    if what == "library":
+        version = metadata.version
+        monkeypatch.setattr(
+            metadata, "version", lambda name: version(name) + ("+x" if name == "pyarrow" else "")
+        )
+    elif what == "source":
+        copied = tmp_path / "stores"
+        shutil.copytree(Path(workspaces.platebench.stores.__file__).parent, copied)
+        with (copied / "arrow_ipc.py").open("a") as file:
+            file.write("# changed\n")
+        monkeypatch.setattr(workspaces.platebench.stores, "__file__", str(copied / "__init__.py"))
+    elif what == "images":
+        shutil.rmtree(held.path)
+        held = hold(noise(20), held.path)
+        held.name = SET
+    else:
+        monkeypatch.setattr(workspaces.platform, "python_version", lambda: "3.99.0")
+    assert not workspace.is_fresh(store, held, "data")
+    workspace.stored(store, held)
+    assert workspace.is_fresh(store, held, "data")
+    assert not set(digest_of(path).values()) & set(before.values())
+    assert scans(store, path) == len(held)
+
+
+def test_a_mark_without_its_end_is_never_seen(workspace, held, monkeypatch) -> None:
+    """The mark is written under another name: a crash leaves either none or a whole one."""
+    replace = Path.replace
+
+    def crash(self: Path, target: Path) -> Path:
+        if target.name == "data.json":
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    store = registry.find(OTHER)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "replace", crash)
+        workspace.stored(store, held)
+    assert not workspace.is_fresh(store, held, "data")
+    folder = workspace.root / "stores" / SET / OTHER.replace(":", ".")
+    assert not page_cache.files_of(folder) if folder.exists() else True
+    assert scans(store, workspace.stored(store, held)) == 21
+
+
+def test_a_history_holds_the_images_and_then_a_tenth_more(workspace, held) -> None:
+    store = registry.find(STORE)
+    path = workspace.stored(store, held, "history")
+    first = workspace.first_version(store, held)
+    with store.open(path, first) as opened:
+        assert len(opened) == 21
+    with store.open(path) as opened:
+        assert len(opened) == 23
+    assert tenth(held).table["row"].to_pylist() == [21, 22]
+    assert len(tenth(noise(3))) == 1
+
+
+# Interruption
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("broken"), SystemExit(1)])
+def test_an_interrupted_write_leaves_nothing(error, workspace, held) -> None:
+    whole = registry.find(OTHER)
+
+    def interrupted(images, path):
+        whole.write(images, path)
+        raise error
+
+    with pytest.raises(type(error)):
+        workspace.stored(BrokenStore(whole, write=interrupted), held)
+    folder = workspace.root / "stores" / SET / OTHER.replace(":", ".")
+    assert not (folder / "data").exists()
+    assert not workspace.is_fresh(whole, held, "data")
+
+
+def test_a_killed_write_is_not_taken_for_whole(workspace, held) -> None:
+    program = f"""
+import pathlib, time
+from platebench.stores import registry
+from platebench.timing.workspace import Workspace
+from tests.timing.broken_stores import BrokenStore
+whole = registry.find({OTHER!r})
+def write(images, path):
+    whole.write(images.select(range(5)), path)
+    print("half", flush=True)
+    time.sleep(600)
+workspace = Workspace(pathlib.Path({str(workspace.root)!r}))
+workspace.stored(BrokenStore(whole, write=write), workspace.images({SET!r}))
+"""
+    repository = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=repository
+    ) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        writer.send_signal(signal.SIGKILL)
+    store = registry.find(OTHER)
+    path = workspace.root / "stores" / SET / OTHER.replace(":", ".") / "data"
+    assert scans(store, path) == 5, "half of it is there"
+    assert not workspace.is_fresh(store, held, "data")
+    assert scans(store, workspace.stored(store, held)) == 21
+
+
+def test_a_disk_that_fills_up_leaves_nothing(workspace, held) -> None:
+    whole = registry.find(OTHER)
+
+    def full(images, path):
+        whole.write(images.select(range(5)), path)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        workspace.stored(BrokenStore(whole, write=full), held)
+    assert not (workspace.root / "stores" / SET / OTHER.replace(":", ".") / "data").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 300 kB, which only root can make."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(place)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip("only root can mount a small disk")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize(
+    "store", ["arrow-ipc:pixels:fast", "parquet:pixels:fast", "zarr:tensor:fast"]
+)
+def test_a_disk_that_is_really_full_is_said_and_left_as_it_was(store, small_disk) -> None:
+    workspace = Workspace(small_disk)
+    held = hold(noise(4, (120, 200)), small_disk / "images" / "noise-4")
+    before = shutil.disk_usage(small_disk).used
+    with pytest.raises(RuntimeError, match=rf"writing {store} failed: .*[Nn]o space left"):
+        prepare(workspace, registry.find(store), held, "data")
+    assert shutil.disk_usage(small_disk).used - before <= 16384
+    assert not workspace.is_fresh(registry.find(store), held, "data")
+
+
+# Several processes
+
+
+def _stored_by_another(root: Path) -> float:
+    workspace = Workspace(root)
+    whole = registry.find(OTHER)
+
+    def slow(images, path):
+        (root / f"wrote-{os.getpid()}").touch()
+        time.sleep(0.5)
+        whole.write(images, path)
+
+    workspace.stored(BrokenStore(whole, write=slow), workspace.images(SET))
+    return scans(whole, workspace.stored(whole, workspace.images(SET)))
+
+
+def test_two_processes_at_once_write_it_once(workspace: Workspace) -> None:
+    with ProcessPoolExecutor(2) as pool:
+        counts = list(pool.map(_stored_by_another, [workspace.root] * 2))
+    assert counts == [21, 21]
+    assert len(list(workspace.root.glob("wrote-*"))) == 1
+
+
+def test_scratch_of_a_process_that_runs_is_left_alone(workspace: Workspace) -> None:
+    with workspace.scratch() as mine:
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        left = workspace.root / "scratch" / f"{ended.pid}-left"
+        left.mkdir()
+        (left / "file").touch()
+        workspace.clear_scratch()
+        assert mine.is_dir()
+        assert not left.exists()
+    assert not mine.exists()
+
+
+def test_scratch_goes_with_an_error_too(workspace: Workspace) -> None:
+    with pytest.raises(KeyboardInterrupt), workspace.scratch() as mine:
+        (mine / "file").touch()
+        raise KeyboardInterrupt
+    assert not mine.exists()
+
+
+# Image sets
+
+
+def tiff_folder(folder: Path, images: int = 2, seed: int = 0) -> Path:
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(seed)
+    for number in range(images):
+        values = random.integers(0, 255, (8, 9), np.uint8)
+        tifffile.imwrite(folder / f"{number}.tif", values)
+    return folder
+
+
+def test_a_folder_is_held_once_while_it_stays_the_same(workspace, tmp_path) -> None:
+    folder = tiff_folder(tmp_path / "plate")
+    name = workspace.hold_folder(folder)
+    before = digest_of(workspace.root / "images" / name)
+    assert workspace.hold_folder(folder) == name
+    assert digest_of(workspace.root / "images" / name) == before
+    assert len(workspace.images(name)) == 2
+
+
+def test_a_folder_that_changed_is_held_anew_under_another_name(workspace, tmp_path) -> None:
+    folder = tiff_folder(tmp_path / "plate")
+    name = workspace.hold_folder(folder)
+    workspace.stored(registry.find(STORE), workspace.images(name))
+    tifffile.imwrite(folder / "1.tif", np.full((8, 9), 7, np.uint8))
+    again = workspace.hold_folder(folder)
+    assert again != name
+    assert (workspace.images(again).pixels(1) == 7).all()
+    assert not (workspace.root / "images" / name).exists(), "what is no longer there takes no room"
+    assert not (workspace.root / "stores" / name).exists()
+
+
+def test_folders_that_are_called_alike_do_not_mix(workspace, tmp_path) -> None:
+    one = workspace.hold_folder(tiff_folder(tmp_path / "monday" / "plate", seed=1))
+    two = workspace.hold_folder(tiff_folder(tmp_path / "tuesday" / "plate", seed=2))
+    assert one != two
+    assert workspace.images(one).digests() != workspace.images(two).digests()
+
+
+def test_a_copy_of_a_folder_has_the_same_name_anywhere(workspace, tmp_path) -> None:
+    folder = tiff_folder(tmp_path / "plate")
+    copied = shutil.copytree(folder, tmp_path / "elsewhere" / "plate")
+    assert workspace.hold_folder(folder) == workspace.hold_folder(copied)
+
+
+@pytest.mark.parametrize("called", ["raw-3", "ic-64", "a plate, of 'two'", ".hidden", "64"])
+def test_what_a_folder_is_called_does_no_harm(called, workspace, tmp_path) -> None:
+    name = workspace.hold_folder(tiff_folder(tmp_path / called))
+    assert generated(name) is None
+    assert not set(name) & set(", '\"/:")
+    assert not name.startswith(".")
+    assert len(workspace.images(name)) == 2
+
+
+def test_one_file_can_be_held(workspace, tmp_path) -> None:
+    folder = tiff_folder(tmp_path / "plate")
+    assert len(workspace.images(workspace.hold_folder(folder / "0.tif"))) == 1
+
+
+def test_a_folder_that_cannot_be_read_to_its_end_leaves_nothing(workspace, tmp_path) -> None:
+    folder = tiff_folder(tmp_path / "plate")
+    whole = (folder / "1.tif").read_bytes()
+    (folder / "1.tif").write_bytes(whole[:-40])
+    before = sorted((workspace.root / "images").glob("[!.]*"))
+    with pytest.raises(UserError, match=r"1\.tif"):
+        workspace.hold_folder(folder)
+    assert sorted((workspace.root / "images").glob("[!.]*")) == before
+
+
+def test_sets_are_generated_once_and_named_by_profile_and_number(tmp_path) -> None:
+    workspace = Workspace(tmp_path / "work")
+    said: list[tuple[str, int, int]] = []
+    images = workspace.images("ic-2", lambda *done: said.append(done))
+    assert (len(images), images.name) == (2, "ic-2")
+    assert said[-1] == ("drawing ic-2", 2, 2)
+    before = digest_of(images.path)
+    workspace.images("ic-2")
+    assert digest_of(images.path) == before
+    assert not list((workspace.root / "scratch").glob("*"))
+
+
+@pytest.mark.parametrize("name", ["raw-0", "raw--1", "raw-1.5", "raw-", "other-3", "raw-03", "x"])
+def test_names_of_no_set_are_refused_and_make_nothing(name, tmp_path) -> None:
+    workspace = Workspace(tmp_path / "work")
+    assert generated(name) is None
+    with pytest.raises(UserError, match="no such image set; give raw-N, ic-N or a folder"):
+        workspace.images(name)
+    assert not workspace.root.exists()
+
+
+def test_the_work_folder_can_be_named_by_the_environment(monkeypatch, tmp_path) -> None:
+    monkeypatch.delenv(WORK, raising=False)
+    assert Workspace.here(tmp_path).root == tmp_path
+    monkeypatch.setenv(WORK, str(tmp_path / "other"))
+    assert Workspace.here(tmp_path).root == tmp_path / "other"
+
+
+def test_a_writing_process_that_fails_is_quoted(workspace, held) -> None:
+    store = BrokenStore(registry.find(OTHER))
+    mark = workspace.root / "stores" / SET / OTHER.replace(":", ".")
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text("a file stands where the folder should")
+    with pytest.raises(RuntimeError, match=f"writing {OTHER} failed: .*(Error|Exists)"):
+        prepare(workspace, store, held, "data")
+
+
+def test_a_mark_is_json_with_a_fingerprint(workspace, held) -> None:
+    workspace.stored(registry.find(OTHER), held)
+    mark = workspace.root / "stores" / SET / OTHER.replace(":", ".") / "data.json"
+    assert list(json.loads(mark.read_text())) == ["fingerprint"]
