@@ -15,13 +15,16 @@ from rich.table import Table
 
 from platebench.errors import UserError
 from platebench.images.fixtures import make_fixtures
-from platebench.progress import FixtureBar, RunBar
+from platebench.progress import CompareBar, FixtureBar, RunBar
+from platebench.results import compare_report as compare_reports
 from platebench.results import report as reports
-from platebench.timing.checkout import find_checkout
+from platebench.results.comparing import CompareSettings, compare
 from platebench.results.measuring import Settings, measure, newcomer_stores, stores_to_measure
 from platebench.results.records import record_files
 from platebench.results.tidy import CellResult, tidy
+from platebench.results.verdicts import Plan, exit_status, single_look
 from platebench.stores import registry
+from platebench.timing.checkout import find_checkout
 
 FAILED = 1
 MISUSED = 2
@@ -115,6 +118,56 @@ def run(
     console.print(reports.as_tables(cells))
     console.print(f"Kept in {file.file.relative_to(checkout)}", highlight=False, soft_wrap=True)
     _exit_by(cells)
+
+
+@app.command(
+    "compare",
+    epilog="Examples: platebench compare HEAD~1 .   "
+    "platebench compare HEAD 'pyarrow==16.1.0,numpy<2' --stores parquet:pixels:default",
+)
+def compare_command(
+    arms: Annotated[
+        list[str],
+        typer.Argument(help="Revisions, pins, 'REV with PINS', or . for this checkout as it is."),
+    ],
+    stores: Annotated[
+        str | None, typer.Option(help="Formats, stores or patterns, by commas; a newcomer's.")
+    ] = None,
+    images: Annotated[str, typer.Option(help="As for run.")] = "32",
+    operations: Annotated[str | None, typer.Option(help="Operations, by commas; all.")] = None,
+    threshold: Annotated[float, typer.Option(min=0.001, help="What counts as slower.")] = 0.10,
+    rounds: Annotated[
+        int | None, typer.Option(min=2, help="A fixed number; else 6, 10, 16 as needed.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="One sample a cell and round.")] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the verdicts here, short, as Markdown.")
+    ] = None,
+) -> None:
+    """Measure arms in turn and say what is slower in the others than in the first.
+
+    Exit status: 1 something is slower beyond doubt, 2 a cell failed on one side only, 0 otherwise.
+    A comparison that is killed goes on where it was when it is asked for again.
+    """
+    if len(arms) < 2:
+        raise UserError("give two arms or more, such as HEAD~1 and .")
+    checkout = find_checkout(Path.cwd())
+    plan = single_look(rounds, threshold) if rounds else Plan(threshold)
+    settings = CompareSettings(
+        arms=arms,
+        stores=stores_to_measure(_split(stores), floor=False) if stores else newcomer_stores(),
+        images=_split(images),
+        operations=_split(operations),
+        plan=plan,
+        quick=quick,
+    )
+    with CompareBar(errors) as bar:
+        comparison = compare(checkout, checkout / "results", settings, bar)
+    console.print(compare_reports.as_tables(comparison, plan))
+    if markdown is not None:
+        markdown.write_text(compare_reports.as_markdown(comparison, plan))
+    verdicts = [verdict for each in comparison.judgements for verdict in each.values()]
+    raise typer.Exit(exit_status(verdicts))
 
 
 @app.command(epilog="Example: platebench report --format csv > figures.csv")

@@ -82,5 +82,18 @@ class RunBar(_Bar):
             self.say(f"{run.cell} failed: {run.message}")
 
 
+class CompareBar(RunBar):
+    """Shows which cell is being measured in which round, and says what is being made."""
+
+    def begins(self, number: int, cells: int, cell: CellName) -> None:
+        """Show the cell and the round."""
+        store, _, *details = cell.params
+        self.show(f"round {number} {' '.join([cell.kind, store, *details])}", number - 1, cells)
+
+    def says(self, line: str) -> None:
+        """Print what a person should know."""
+        self.say(line)
+
+
 def _fitting(what: str, width: int = 40) -> str:
     return what.ljust(width) if len(what) <= width else what[: width - 1] + "…"

@@ -15,10 +15,10 @@ import asv.machine
 
 from platebench.errors import UserError
 from platebench.results.asv_files import environment_name, write_asv_results
-from platebench.timing.checkout import Commit, commit_of
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
 from platebench.stores import registry
 from platebench.timing.cell import library_versions
+from platebench.timing.checkout import Commit, commit_of
 from platebench.timing.operations import check_operations, choose
 from platebench.timing.rounds import rounds
 from platebench.timing.suite import QUICK, CellName, Run, Suite
@@ -55,10 +55,9 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
     Whatever ends it, what was measured is kept, asv's file included, and scratch copies go.
     """
     check_operations(settings.operations)
-    wanted = [_wanted(images) for images in settings.images]
     commit = commit_of(checkout)
     workspace = Workspace.here(checkout / ".platebench")
-    names = list(dict.fromkeys(_ready(workspace, images, watcher) for images in wanted))
+    names = image_sets(workspace, settings.images, watcher)
     suite = Suite(checkout, names, variables={WORK: str(workspace.root)})
     cells = choose(suite.cells(), settings.stores, settings.operations)
     if not cells:
@@ -81,8 +80,17 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
     finally:
         workspace.clear_scratch()
         if measured and not commit.changed:
-            write_asv_results(results, machine, suite.benchmarks, commit, _same_arm(results, file))
+            write_asv_results(results, machine, suite.benchmarks, commit, same_arm(results, file))
     return file
+
+
+def image_sets(workspace: Workspace, images: Sequence[str], watcher: Watcher) -> list[str]:
+    """Return the names of the image sets, made or held and ready to be measured.
+
+    Raises UserError for what is neither a number of images, the name of a set, nor a folder.
+    """
+    wanted = [_wanted(each) for each in images]
+    return list(dict.fromkeys(_ready(workspace, each, watcher) for each in wanted))
 
 
 def _wanted(images: str) -> str | Path:
@@ -120,7 +128,7 @@ def _info(settings: Settings, images: list[str], commit: Commit, machine: str) -
     )
 
 
-def _same_arm(results: Path, file: RecordFile) -> list[RecordFile]:
+def same_arm(results: Path, file: RecordFile) -> list[RecordFile]:
     """Return this run's file and those of the same commit, libraries and machine, oldest first."""
     info = file.info()
     return [
@@ -131,12 +139,12 @@ def _same_arm(results: Path, file: RecordFile) -> list[RecordFile]:
     ]
 
 
-def stores_to_measure(patterns: Sequence[str]) -> list[str]:
+def stores_to_measure(patterns: Sequence[str], floor: bool = True) -> list[str]:
     """Return the stores that `patterns` name: a store, a format, or with `*` and `?` as in a shell.
 
-    Raises UserError for a pattern that names none. The floor is always among them.
+    Raises UserError for a pattern that names none. The floor is among them unless told otherwise.
     """
-    chosen: dict[str, None] = {registry.FLOOR: None}
+    chosen: dict[str, None] = {registry.FLOOR: None} if floor else {}
     for pattern in patterns:
         whole = pattern if pattern.count(":") == 2 else f"{pattern}:*"
         found = fnmatch.filter(registry.names(), whole)

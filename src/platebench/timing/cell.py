@@ -134,7 +134,11 @@ class Cell:
         self.drain = self.memory
         self.path = prepare(self.workspace, self.store, self.images, self.kind)
         stored_bytes, stored_files = page_cache.stored_size(self.path)
-        self._record |= {"stored_bytes": stored_bytes, "stored_files": stored_files}
+        self._record |= {
+            "kind": self.kind,
+            "stored_bytes": stored_bytes,
+            "stored_files": stored_files,
+        }
         self.expects(range(len(self.images)))
         self.first(*details)
         self.before()

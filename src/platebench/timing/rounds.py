@@ -32,6 +32,20 @@ def rounds(
                 yield this, suite.run(cell, repeat)
 
 
+def alternating(
+    suites: Sequence[Suite], cells: Sequence[CellName], this_round: int
+) -> Iterator[tuple[int, Suite, CellName]]:
+    """Yield one round over several arms: each cell in every arm before the next cell.
+
+    So the arms' processes are neighbours in time. Which arm goes first changes from round to
+    round and from cell to cell. The number is the arm's place in `suites`.
+    """
+    for place, cell in enumerate(shuffled(cells, this_round)):
+        for step in range(len(suites)):
+            arm = (this_round + place + step) % len(suites)
+            yield arm, suites[arm], cell
+
+
 def shuffled(cells: Sequence[CellName], this_round: int) -> list[CellName]:
     """Return the cells in the order of a round: another in each, but the same when resumed."""
     order = list(cells)

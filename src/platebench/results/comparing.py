@@ -1,0 +1,245 @@
+"""Two or more arms, measured in turn and judged: what `platebench compare` does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import asv.machine
+
+from platebench.errors import UserError
+from platebench.results.asv_files import write_asv_results
+from platebench.results.measuring import Watcher, image_sets, same_arm
+from platebench.results.records import Record, RecordFile, RunInfo, record_files
+from platebench.results.verdicts import Judgement, Plan, judge
+from platebench.timing.arms import Arm, make_arm, parse_arm
+from platebench.timing.operations import check_operations, choose
+from platebench.timing.rounds import alternating
+from platebench.timing.suite import QUICK, CellName, Suite
+from platebench.timing.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """What to compare. The first arm is what the others are held against."""
+
+    arms: list[str]
+    stores: list[str]
+    images: list[str]
+    operations: list[str]
+    plan: Plan
+    quick: bool = False
+
+
+class CompareWatcher(Watcher, Protocol):
+    """Told how a comparison goes on."""
+
+    def says(self, line: str) -> None:
+        """Something that a person should know."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out: each arm, its records, and the verdicts on every arm but the first."""
+
+    arms: list[Arm]
+    files: list[RecordFile]
+    judgements: list[dict[CellName, Judgement]]
+
+
+def compare(
+    checkout: Path, results: Path, settings: CompareSettings, watcher: CompareWatcher
+) -> Comparison:
+    """Measure the arms in turn until every verdict stands or the plan's last look is over.
+
+    A comparison of the same arms that was killed is taken up where it was.
+    """
+    check_operations(settings.operations)
+    specs = [parse_arm(text) for text in settings.arms]
+    workspace = Workspace.here(checkout / ".platebench")
+    arms = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
+    names = image_sets(workspace, settings.images, watcher)
+    suites = [Suite(arm.checkout, names, arm.python, arm.variables) for arm in arms]
+    cells = _shared_cells(suites, settings)
+    files = _record_files(results, settings, names, arms, cells, watcher)
+    measured = _Measured(files)
+    try:
+        _measure(suites, cells, measured, settings, watcher)
+        for file in files:
+            file.finish()
+    finally:
+        for arm in arms:
+            Workspace(Path(arm.variables["PLATEBENCH_WORK"])).clear_scratch()
+        machine = asv.machine.Machine.get_defaults()
+        for arm, suite, file in zip(arms, suites, files, strict=True):
+            if not arm.commit.changed and any(True for _ in file.records()):
+                write_asv_results(
+                    results, machine, suite.benchmarks, arm.commit, same_arm(results, file)
+                )
+    return Comparison(arms, files, measured.judge(cells, settings.plan))
+
+
+def _shared_cells(suites: Sequence[Suite], settings: CompareSettings) -> list[CellName]:
+    """Return the cells that every arm has, under the same version of their benchmark."""
+    first, *others = suites
+    shared = [
+        cell
+        for cell in choose(first.cells(), settings.stores, settings.operations)
+        if all(cell in other.cells() for other in others)
+        and all(
+            first.benchmarks[cell.benchmark]["version"]
+            == other.benchmarks[cell.benchmark]["version"]
+            for other in others
+        )
+    ]
+    if not shared:
+        raise UserError("nothing to compare: the arms share no benchmark of these stores")
+    return shared
+
+
+class _Measured:
+    """What has been measured so far, in every arm."""
+
+    def __init__(self, files: Sequence[RecordFile]) -> None:
+        self.files = files
+        self._runs: list[dict[CellName, dict[int, Record]]] = [{} for _ in files]
+        for arm, file in enumerate(files):
+            for record in file.records():
+                self._note(arm, record)
+
+    def add(self, arm: int, record: Record) -> None:
+        """Keep a record."""
+        self.files[arm].append(record)
+        self._note(arm, record)
+
+    def has(self, arm: int, cell: CellName, number: int) -> bool:
+        """Say whether an arm's cell was measured in a round."""
+        return number in self._runs[arm].get(cell, {})
+
+    def fails(self, cell: CellName) -> bool:
+        """Say whether the cell failed or was skipped in any arm: more rounds tell nothing."""
+        return any(
+            record.run.status != "ok"
+            for runs in self._runs
+            for record in runs.get(cell, {}).values()
+        )
+
+    def judge(self, cells: Sequence[CellName], plan: Plan) -> list[dict[CellName, Judgement]]:
+        """Return the verdicts on each arm but the first."""
+        by_name = {str(cell): cell for cell in cells}
+        sides = [{name: self._rounds(arm, by_name[name]) for name in by_name} for arm in self._arms]
+        return [
+            {
+                by_name[name]: verdict
+                for name, verdict in judge(
+                    {name: (sides[0][name], other[name]) for name in by_name}, plan
+                ).items()
+            }
+            for other in sides[1:]
+        ]
+
+    @property
+    def _arms(self) -> range:
+        return range(len(self._runs))
+
+    def _rounds(self, arm: int, cell: CellName) -> dict[int, list[float]] | None:
+        records = self._runs[arm].get(cell, {})
+        if not records or any(record.run.status != "ok" for record in records.values()):
+            return None
+        return {number: record.run.samples_s for number, record in records.items()}
+
+    def _note(self, arm: int, record: Record) -> None:
+        self._runs[arm].setdefault(record.run.cell, {})[record.round] = record
+
+
+def _measure(
+    suites: Sequence[Suite],
+    cells: Sequence[CellName],
+    measured: _Measured,
+    settings: CompareSettings,
+    watcher: CompareWatcher,
+) -> None:
+    repeat = QUICK if settings.quick else None
+    wanted = dict.fromkeys(cells, settings.plan.looks[0])
+    number = 0
+    while any(rounds > number for rounds in wanted.values()):
+        number += 1
+        here = [cell for cell in cells if wanted[cell] >= number]
+        for arm, suite, cell in alternating(suites, here, number):
+            if measured.has(arm, cell, number) or (number > 1 and measured.fails(cell)):
+                continue
+            watcher.begins(number, max(wanted.values()), cell)
+            run = suite.run(cell, repeat)
+            measured.add(arm, Record(number, run))
+            watcher.ended(run)
+        if number in settings.plan.looks:
+            for judgements in measured.judge(cells, settings.plan):
+                for cell, judgement in judgements.items():
+                    wanted[cell] = max(wanted[cell], judgement.rounds_wanted or 0)
+
+
+def _record_files(
+    results: Path,
+    settings: CompareSettings,
+    images: list[str],
+    arms: Sequence[Arm],
+    cells: Sequence[CellName],
+    watcher: CompareWatcher,
+) -> list[RecordFile]:
+    """Return a file an arm: those of the same comparison if it was killed, or else new ones."""
+    machine = asv.machine.Machine.get_defaults()["machine"]
+    identity = [
+        *((arm.commit.name, sorted(arm.libraries.items()), arm.python_version) for arm in arms),
+        *map(str, cells),
+        settings.quick,
+        repr(settings.plan),
+    ]
+    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    # Changes that no commit holds may be others by now, so nothing measured of them is taken up.
+    found = {} if any(arm.commit.changed for arm in arms) else _unfinished(results, machine, key)
+    if len(found) == len(arms):
+        files = [found[place] for place in range(len(arms))]
+        begun = sum(1 for file in files for _ in file.records())
+        watcher.says(f"continuing a comparison that was cut off after {begun} processes")
+        for file in files:
+            file.mend()
+        return files
+    return [
+        RecordFile.create(
+            results,
+            RunInfo(
+                started=datetime.now(UTC).isoformat(timespec="microseconds"),
+                commit=arm.commit.name,
+                machine=machine,
+                python=arm.python_version,
+                libraries=arm.libraries,
+                images=images,
+                settings={"compare": key, "arm": place, "name": arm.name},
+            ),
+        )
+        for place, arm in enumerate(arms)
+    ]
+
+
+def _unfinished(results: Path, machine: str, key: str) -> dict[int, RecordFile]:
+    return {
+        file.info().settings["arm"]: file
+        for file in record_files(results, machine)
+        if file.info().settings.get("compare") == key and not file.finished
+    }
+
+
+def stored_sizes(file: RecordFile) -> dict[tuple[str, str], float]:
+    """Return the bytes stored a pixel byte, by store and image set."""
+    sizes: dict[tuple[str, str], float] = {}
+    for record in file.records():
+        noted = record.run.record
+        if noted.get("kind") == "data":
+            store, images, *_ = record.run.cell.params
+            sizes[store, images] = noted["stored_bytes"] / noted["set_pixel_bytes"]
+    return sizes
