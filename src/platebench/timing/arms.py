@@ -106,8 +106,14 @@ def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
         python,
         version,
         libraries,
-        {"PYTHONPATH": str(source / "src"), WORK: str(_work_folder(work, key))},
+        {**_source_path(source), WORK: str(_work_folder(work, key))},
     )
+
+
+def _source_path(source: Path) -> dict[str, str]:
+    """Return what makes Python find platebench there; asv heeds only its own variable."""
+    path = str(source / "src")
+    return {"PYTHONPATH": path, "ASV_PYTHONPATH": path}
 
 
 def _work_folder(work: Path, key: str) -> Path:
@@ -200,7 +206,7 @@ def _ask(python: Path, source: Path) -> tuple[str, dict[str, str]]:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(source / "src")},
+        env={**os.environ, **_source_path(source)},
     )
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()[-1]

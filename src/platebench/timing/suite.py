@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import logging
 import math
 import os
 import re
@@ -124,18 +125,36 @@ class Suite:
         """Give asv its variables, keep it from printing, and hand its errors on as ours."""
         before = dict(os.environ)
         os.environ.update(self._variables)
-        logger, disabled = asv.console.log._logger, asv.console.log._logger.disabled
-        logger.disabled = True
+        logger = asv.console.log._logger
+        handlers, logger.handlers = logger.handlers, [said := _Said()]
         try:
             yield
         except asv.util.UserError as error:
             if str(error) == "Interrupted.":
                 raise KeyboardInterrupt from None
-            raise UserError(str(error)) from error
+            raise UserError(f"asv: {str(error).rstrip('.')}{said.reason()}") from error
         finally:
-            logger.disabled = disabled
+            logger.handlers = handlers
             os.environ.clear()
             os.environ.update(before)
+
+
+class _Said(logging.Handler):
+    """Keeps what asv would have printed, of which only the reason of a failure is wanted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines += record.getMessage().splitlines()
+
+    def reason(self) -> str:
+        """Return the last exception that was named, after a colon."""
+        named = [
+            line.strip() for line in self._lines if re.match(r"\s*[\w.]+(Error|Exception): ", line)
+        ]
+        return f": {named[-1]}" if named else ""
 
 
 def _run(cell: CellName, started: str, result: Any, index: int, noted: dict[str, Any]) -> Run:
