@@ -17,8 +17,8 @@ import asv.results
 import asv.runner
 import asv.util
 
-from platebench.timing.checkout import Commit
 from platebench.results.records import Record, RecordFile, RunInfo
+from platebench.timing.checkout import Commit
 
 
 def write_asv_results(

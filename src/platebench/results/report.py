@@ -40,6 +40,7 @@ def as_markdown(cells: Sequence[CellResult]) -> str:
     for title, group in _groups(cells):
         parts += [f"### {title}", "", _markdown_row(COLUMNS), _markdown_row(["---"] * len(COLUMNS))]
         parts += [_markdown_row(_fields(cell)) for cell in group]
+        parts += ["", *(f"- {reason}" for reason in _reasons(group))]
         parts.append("")
     return "\n".join(parts)
 
@@ -56,10 +57,12 @@ def _table(title: str, cells: Sequence[CellResult]) -> RenderableType:
         table.add_column(head, justify="right", no_wrap=True)
     for cell in cells:
         table.add_row(*_fields(cell))
-    reasons = [
-        f"{cell.store} {cell.status}: {cell.message}" for cell in cells if cell.status != "ok"
-    ]
-    return Group(Text(title, "bold"), table, *(Text(reason, "dim") for reason in reasons), "")
+    reasons = [Text(reason, "dim") for reason in _reasons(cells)]
+    return Group(Text(title, "bold"), table, *reasons, "")
+
+
+def _reasons(cells: Sequence[CellResult]) -> list[str]:
+    return [f"{cell.store} {cell.status}: {cell.message}" for cell in cells if cell.status != "ok"]
 
 
 def _groups(cells: Sequence[CellResult]) -> list[tuple[str, list[CellResult]]]:
@@ -104,15 +107,22 @@ def _markdown_row(fields: Sequence[str]) -> str:
 def seconds(value: float) -> str:
     """Return a time with three digits and its unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if value >= size:
+        if _rounded(value / size) >= 1:
             return f"{figure(value / size)} {unit}"
     return f"{figure(value / 1e-9)} ns"
 
 
 def figure(value: float | None) -> str:
-    """Return a number with three digits; nothing for None."""
+    """Return a number with three digits or more, millions with an M; nothing for None."""
     if value is None:
         return ""
-    if value >= 100:
+    if _rounded(value) >= 1e6:
+        return f"{figure(value / 1e6)}M"
+    if _rounded(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.1f}" if _rounded(value) >= 10 else f"{value:.2f}"
+
+
+def _rounded(value: float) -> float:
+    """Return a number as three digits show it, so that 9.996 is ten."""
+    return float(f"{value:.3g}")

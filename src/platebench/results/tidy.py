@@ -83,10 +83,22 @@ def tidy(file: RecordFile) -> list[CellResult]:
     for record in file.records():
         by_cell[record.run.cell].append(record)
     medians = {cell: _round_medians(records) for cell, records in by_cell.items()}
+    sizes = _sizes_of_sets(by_cell)
     cells = [
-        _cell(info, cell, records, _floor_ratio(cell, medians)) for cell, records in by_cell.items()
+        _cell(info, cell, records, sizes.get(cell.params[1], {}), _floor_ratio(cell, medians))
+        for cell, records in by_cell.items()
     ]
     return sorted(cells, key=_place)
+
+
+def _sizes_of_sets(cells: Mapping[CellName, Sequence[Record]]) -> dict[str, dict[str, int]]:
+    """Return how large each image set is. A process that was killed left no note of its own."""
+    return {
+        cell.params[1]: {key: record.run.record[key] for key in ("set_images", "set_pixel_bytes")}
+        for cell, records in cells.items()
+        for record in records
+        if "set_images" in record.run.record
+    }
 
 
 def _place(cell: CellResult) -> tuple[object, ...]:
@@ -97,7 +109,11 @@ def _place(cell: CellResult) -> tuple[object, ...]:
 
 
 def _cell(
-    info: RunInfo, cell: CellName, records: Sequence[Record], floor_ratio: float | None
+    info: RunInfo,
+    cell: CellName,
+    records: Sequence[Record],
+    size: Mapping[str, int],
+    floor_ratio: float | None,
 ) -> CellResult:
     operation = OPERATIONS[cell.kind]
     store, images, *details = cell.params
@@ -105,7 +121,7 @@ def _cell(
     samples = [sample for record in records for sample in record.run.samples_s]
     quartiles = np.quantile(samples, [0.25, 0.5, 0.75]).tolist() if samples else [None] * 3
     worst = _worst(records)
-    noted = worst.run.record
+    noted = {**size, **worst.run.record}
     return CellResult(
         operation=operation.name,
         detail=", ".join(details),

@@ -1,0 +1,172 @@
+"""A report says every figure in each of its forms."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from platebench.results.report import (
+    COLUMNS,
+    as_csv,
+    as_json,
+    as_markdown,
+    as_tables,
+    figure,
+    seconds,
+)
+from platebench.results.tidy import CellResult, tidy
+from platebench.stores import registry
+from tests.results.made_up_runs import failed, floor, ok, run_file, skipped
+
+PUBLISHED = [
+    "operation",
+    "detail",
+    "store",
+    "format",
+    "layout",
+    "tuning",
+    "images",
+    "profile",
+    "cache",
+    "status",
+    "message",
+    "median_s",
+    "q25_s",
+    "q75_s",
+    "samples",
+    "cpu_s",
+    "peak_bytes",
+    "stored_bytes",
+    "stored_files",
+    "floor_ratio",
+    "commit",
+    "libraries",
+]
+BROKEN = "parquet:nested:default"
+UNABLE = "ch5:tensor:fast"
+
+
+@pytest.fixture
+def cells(tmp_path) -> list[CellResult]:
+    message = 'Mismatch: image 3 | "quoted", with a comma'
+    runs = [floor([0.001]), ok([0.002, 0.004]), failed(message, BROKEN), skipped("16 bits", UNABLE)]
+    return tidy(run_file(tmp_path, runs))
+
+
+def printed(cells: list[CellResult], width: int = 80) -> str:
+    sink = io.StringIO()
+    Console(file=sink, width=width).print(as_tables(cells))
+    return sink.getvalue()
+
+
+def test_json_is_a_strict_list_with_every_field_of_every_cell(cells) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    read = json.loads(as_json(cells), parse_constant=refuse)
+    assert {cell["status"] for cell in read} == {"ok", "failed", "skipped"}
+    for cell in read:
+        assert set(PUBLISHED) <= set(cell)
+        assert isinstance(cell["libraries"], dict)
+    (mine,) = [cell for cell in read if cell["store"] == "arrow-ipc:pixels:fast"]
+    assert (mine["median_s"], mine["samples"], mine["floor_ratio"]) == (0.003, 2, 3.0)
+
+
+def test_csv_has_a_line_a_cell_and_the_same_fields(cells) -> None:
+    read = list(csv.DictReader(io.StringIO(as_csv(cells))))
+    assert len(read) == len(cells)
+    assert set(PUBLISHED) <= set(read[0])
+    by_store = {row["store"]: row for row in read}
+    assert by_store[BROKEN]["message"] == 'Mismatch: image 3 | "quoted", with a comma'
+    assert by_store[BROKEN]["median_s"] == ""
+    assert json.loads(by_store[UNABLE]["libraries"])["numpy"] == "2.4.2"
+
+
+def test_markdown_has_a_table_an_operation_with_rows_of_one_width(cells) -> None:
+    lines = as_markdown(cells).splitlines()
+    assert lines[0].startswith("### scan, warm, 64 raw images")
+    rows = [line for line in lines if line.startswith("|")]
+    assert {len(row.split("|")[1:-1]) for row in rows} == {len(COLUMNS)}
+    assert len(rows) == len(cells) + 2
+    assert any(BROKEN in row and "failed" in row for row in rows)
+
+
+def test_reasons_stand_in_the_table_and_in_markdown(cells) -> None:
+    for text in (" ".join(printed(cells).split()), as_markdown(cells)):
+        assert f"{BROKEN} failed: Mismatch: image 3" in text
+        assert f"{UNABLE} skipped: 16 bits" in text
+
+
+def test_the_quickest_comes_first_and_those_without_a_time_last(cells) -> None:
+    text = printed(cells)
+    places = [text.index(store) for store in (registry.FLOOR, "arrow-ipc:pixels:fast", BROKEN)]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("seconds_", [1e-7, 9.994e-4, 0.99951, 99.951, 4321.0])
+@pytest.mark.parametrize("peak", [0, 123_456_789_012])
+def test_tables_fit_eighty_columns_and_nothing_is_cut(seconds_, peak, tmp_path) -> None:
+    longest = max(registry.names(), key=len)
+    many = {"set_images": 2048, "images": 2048, "pixel_bytes": 2048 * 1024 * 1344}
+    runs = [
+        floor([1e-4], **many),
+        ok([seconds_], longest, peak_bytes=peak, stored_bytes=10**12, **many),
+    ]
+    text = printed(tidy(run_file(tmp_path, runs)))
+    assert "…" not in text
+    assert longest in text
+    assert max(map(len, text.splitlines())) <= 80
+    for head in COLUMNS:
+        assert head in text
+
+
+def test_a_report_of_nothing_is_empty() -> None:
+    assert json.loads(as_json([])) == []
+    assert as_markdown([]) == ""
+    assert printed([]).strip() == ""
+    assert as_csv([]).strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(2.5e-10, "0.25 ns"), (1e-6, "1.00 us"), (9.9996e-4, "1.00 ms"),
+     (0.0123, "12.3 ms"), (0.5, "500 ms"), (0.99999, "1.00 s"), (1234.5, "1,234 s")],
+)  # fmt: skip
+def test_times_have_three_digits_and_a_unit(value: float, text: str) -> None:
+    assert seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (0.0, "0.00"),
+        (1.004, "1.00"),
+        (9.996, "10.0"),
+        (99.96, "100"),
+        (12345.6, "12,346"),
+        (28_185_723, "28.2M"),
+    ],
+)
+def test_numbers_have_three_digits(value: float | None, text: str) -> None:
+    assert figure(value) == text
+
+
+@given(st.floats(1e-9, 9e5))
+def test_no_number_is_wider_than_its_column(value: float) -> None:
+    assert len(figure(value)) <= 7
+    assert len(seconds(min(value, 9e4))) <= 8
+
+
+def test_cells_of_other_image_sets_are_in_tables_of_their_own(tmp_path) -> None:
+    cells = tidy(run_file(tmp_path, [ok([1.0]), ok([1.0], image_set="ic-64")]))
+    assert printed(cells).count("scan, warm") == 2
+    again = [*cells, *(replace(cell, commit="other") for cell in cells)]
+    assert len(json.loads(as_json(again))) == 4
