@@ -6,6 +6,7 @@ An arm is written as a git revision, as pins, or as both:
     lancedb==0.14.0,pyarrow==16.1.0,numpy<2
     main with pyarrow==25.0.1
     .                                   this checkout as it is, changes included
+    newest                              the newest release of every library, as of today
 
 Its source is a copy of that revision's files, found through PYTHONPATH; its libraries are a
 virtual environment, made once for each set of pins and shared by all revisions.
@@ -25,6 +26,7 @@ import tarfile
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -34,6 +36,7 @@ from platebench.timing.checkout import Commit, commit_at, commit_of
 from platebench.timing.workspace import WORK
 
 HERE = "."
+NEWEST = "newest"
 _OPERATORS = re.compile(r"[<>=!~]=|[<>]|===")
 
 Say = Callable[[str], None]
@@ -64,7 +67,7 @@ class Arm:
 def parse_arm(text: str) -> ArmSpec:
     """Return the arm that `text` asks for. Raises UserError for pins that are none."""
     revision, separator, pins = text.partition(" with ")
-    if not separator and _OPERATORS.search(text):
+    if not separator and (_OPERATORS.search(text) or text.strip() == NEWEST):
         revision, pins = HERE, text
     revision = revision.strip()
     return ArmSpec(text, None if revision == HERE else revision, _parse_pins(pins))
@@ -80,7 +83,8 @@ def _parse_pins(text: str) -> tuple[str, ...]:
             pins.append(part)
     for pin in pins:
         try:
-            Requirement(pin)
+            if pin != NEWEST:
+                Requirement(pin)
         except InvalidRequirement as error:
             raise UserError(f"{pin}: not a pin such as pyarrow==16.1.0") from error
     return tuple(sorted(pins))
@@ -154,14 +158,18 @@ def _environment(spec: ArmSpec, source: Path, checkout: Path, folder: Path, say:
     if not spec.pins and constraints == _read(checkout / "constraints.txt"):
         return Path(sys.executable)
     required = tomllib.loads((source / "pyproject.toml").read_text())["project"]["dependencies"]
-    made = folder / _digest(sys.version, constraints, *required, *spec.pins)
+    wanted = [*required, *spec.pins]
+    if NEWEST in spec.pins:
+        wanted.remove(NEWEST)
+        constraints = f"# no version is preferred to the newest of {datetime.now(UTC):%Y-%m-%d}\n"
+    made = folder / _digest(sys.version, constraints, *wanted)
     python = made / "bin" / "python"
     ready = made / "ready"
     if not ready.exists():
         say(f"making an environment for {spec.text}")
         shutil.rmtree(made, ignore_errors=True)
         try:
-            _make_environment(made, python, [*required, *spec.pins], constraints)
+            _make_environment(made, python, wanted, constraints)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
