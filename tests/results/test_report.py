@@ -25,30 +25,11 @@ from platebench.results.tidy import CellResult, tidy
 from platebench.stores import registry
 from tests.results.made_up_runs import failed, floor, ok, run_file, skipped
 
-PUBLISHED = [
-    "operation",
-    "detail",
-    "store",
-    "format",
-    "layout",
-    "tuning",
-    "images",
-    "profile",
-    "cache",
-    "status",
-    "message",
-    "median_s",
-    "q25_s",
-    "q75_s",
-    "samples",
-    "cpu_s",
-    "peak_bytes",
-    "stored_bytes",
-    "stored_files",
-    "floor_ratio",
-    "commit",
-    "libraries",
-]
+PUBLISHED = {
+    *("operation", "detail", "store", "format", "layout", "tuning", "images", "profile", "cache"),
+    *("status", "message", "median_s", "q25_s", "q75_s", "samples", "cpu_s", "peak_bytes"),
+    *("stored_bytes", "stored_files", "floor_ratio", "commit", "libraries"),
+}
 BROKEN = "parquet:nested:default"
 UNABLE = "ch5:tensor:fast"
 
@@ -73,7 +54,7 @@ def test_json_is_a_strict_list_with_every_field_of_every_cell(cells) -> None:
     read = json.loads(as_json(cells), parse_constant=refuse)
     assert {cell["status"] for cell in read} == {"ok", "failed", "skipped"}
     for cell in read:
-        assert set(PUBLISHED) <= set(cell)
+        assert set(cell) >= PUBLISHED
         assert isinstance(cell["libraries"], dict)
     (mine,) = [cell for cell in read if cell["store"] == "arrow-ipc:pixels:fast"]
     assert (mine["median_s"], mine["samples"], mine["floor_ratio"]) == (0.003, 2, 3.0)
@@ -82,7 +63,7 @@ def test_json_is_a_strict_list_with_every_field_of_every_cell(cells) -> None:
 def test_csv_has_a_line_a_cell_and_the_same_fields(cells) -> None:
     read = list(csv.DictReader(io.StringIO(as_csv(cells))))
     assert len(read) == len(cells)
-    assert set(PUBLISHED) <= set(read[0])
+    assert set(read[0]) >= PUBLISHED
     by_store = {row["store"]: row for row in read}
     assert by_store[BROKEN]["message"] == 'Mismatch: image 3 | "quoted", with a comma'
     assert by_store[BROKEN]["median_s"] == ""

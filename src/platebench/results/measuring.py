@@ -89,6 +89,8 @@ def image_sets(workspace: Workspace, images: Sequence[str], watcher: Watcher) ->
 
     Raises UserError for what is neither a number of images, the name of a set, nor a folder.
     """
+    if not images:
+        raise UserError("--images: give a number of images or a folder")
     wanted = [_wanted(each) for each in images]
     return list(dict.fromkeys(_ready(workspace, each, watcher) for each in wanted))
 

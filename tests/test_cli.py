@@ -1,0 +1,439 @@
+"""The command line as a person meets it: what it prints, what it refuses, what it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import asv.results
+import h5py
+import numpy as np
+import pytest
+import tifffile
+
+from platebench import cli
+from platebench.results.records import record_files
+from platebench.timing.operations import OPERATIONS
+from platebench.timing.workspace import WORK
+from tests.results.made_up_runs import failed, ok, run_file
+
+REPOSITORY = Path(__file__).parents[1]
+COMMANDS = ("make-fixtures", "run", "compare", "report", "stores")
+
+
+class Said(NamedTuple):
+    """What a command line printed, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def platebench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command line in this process."""
+
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["platebench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+            sys.exit(0)
+        said = capsys.readouterr()
+        return Said(int(ended.value.code or 0), said.out, said.err)
+
+    return run
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=A Person", "-c", "user.email=person@example.org"]
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True)
+
+
+@pytest.fixture
+def checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Path:
+    """A checkout of its own with one commit; a test may give a file, a text and what replaces it.
+
+    The work folder is beside it.
+    """
+    folder = tmp_path / "checkout"
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("src", "benchmarks"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignore)
+    for name in ("asv.conf.json", "pyproject.toml", ".gitignore"):
+        shutil.copy(REPOSITORY / name, folder)
+    if hasattr(request, "param"):
+        file, text, other = request.param
+        whole = (folder / file).read_text()
+        assert whole.count(text) == 1, f"{file} no longer has {text}"
+        (folder / file).write_text(whole.replace(text, other))
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Begin")
+    monkeypatch.setenv(WORK, str(tmp_path / "work"))
+    monkeypatch.setenv("PYTHONPATH", str(folder / "src"))
+    monkeypatch.setenv("ASV_PYTHONPATH", str(folder / "src"))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+PROGRAM = [sys.executable, "-c", "from platebench.cli import main; main()"]
+
+
+def in_a_process(*arguments: str) -> Said:
+    done = subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, check=False)
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def plate(tmp_path: Path) -> Path:
+    """A folder of two small TIFF files."""
+    folder = tmp_path / "plate"
+    folder.mkdir()
+    random = np.random.default_rng(1)
+    for number in range(2):
+        values = random.integers(0, 255, (40, 50), np.uint8)
+        tifffile.imwrite(folder / f"{number}.tif", values)
+    return folder
+
+
+def left(folder: Path) -> list[str]:
+    """Return the files below a folder, but for the locks that keep processes apart."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return [str(file.relative_to(folder)) for file in files if file.suffix != ".lock"]
+
+
+# Help
+
+
+def test_help_names_every_command(platebench: Command) -> None:
+    said = platebench("--help")
+    assert said.status == 0
+    for command in COMMANDS:
+        assert command in said.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example(command: str, platebench: Command) -> None:
+    said = platebench(command, "--help")
+    assert said.status == 0
+    assert re.search(rf"Examples?: platebench {command} ", " ".join(said.out.split()))
+
+
+@pytest.mark.parametrize("arguments", [["fly"], ["run", "--fast"], ["run", "--rounds", "0"]])
+def test_words_that_are_unknown_are_misuse(arguments: list[str], platebench: Command) -> None:
+    said = platebench(*arguments)
+    assert (said.status, said.out) == (2, "")
+    assert "Traceback" not in said.err
+
+
+# Bad input
+
+
+def truncated(folder: Path) -> str:
+    file = folder / "1.tif"
+    file.write_bytes(file.read_bytes()[:-100])
+    return "1.tif"
+
+
+def text_called_tif(folder: Path) -> str:
+    (folder / "notes.tif").write_text("Dear diary\n")
+    return "notes.tif"
+
+
+def ch5_without_sample(folder: Path) -> str:
+    with h5py.File(folder / "movie.ch5", "w") as file:
+        file["definition"] = 1
+    return "movie.ch5"
+
+
+def emptied(folder: Path) -> str:
+    for file in folder.iterdir():
+        file.unlink()
+    return "plate"
+
+
+def removed(folder: Path) -> str:
+    shutil.rmtree(folder)
+    return "plate"
+
+
+@pytest.mark.parametrize(
+    "spoil", [truncated, text_called_tif, ch5_without_sample, emptied, removed]
+)
+def test_a_folder_that_cannot_be_used_is_one_line_and_leaves_nothing(
+    spoil: Callable[[Path], str], checkout: Path, plate: Path, platebench: Command
+) -> None:
+    named = spoil(plate)
+    said = platebench("run", "--images", str(plate), "--stores", "zarr")
+    assert said.status == 2
+    (line,) = said.err.splitlines()
+    assert line.startswith("platebench: ")
+    assert named in line
+    assert said.out == ""
+    assert left(checkout.parent / "work") == []
+    assert not (checkout / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--images", "0"], "--images 0: give 1 image or more"),
+        (["--images", "-1"], "--images -1: give 1 image or more"),
+        (["--images", "raw-0"], "--images raw-0: give 1 image or more"),
+        (["--images", "2,0"], "--images 0: give 1 image or more"),
+        (["--images", "1.5"], "1.5: neither a number of images, raw-N, ic-N, nor a folder"),
+        (["--images", "abc"], "abc: neither a number of images, raw-N, ic-N, nor a folder"),
+        (["--images", ","], "--images: give a number of images or a folder"),
+        (["--stores", "parket"], "parket: no such store; 'platebench stores' lists them"),
+        (["--stores", "parquet:pixels:quick"], "parquet:pixels:quick: no such store"),
+        (["--stores", "zarr,nope:*:fast"], "nope:*:fast: no such store"),
+        (["--operations", "reed"], "reed: no such operation; there are write, scan, take"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_one_line_and_leave_nothing(
+    arguments: list[str], words: str, checkout: Path, platebench: Command
+) -> None:
+    said = platebench("run", *arguments)
+    assert said.status == 2
+    (line,) = said.err.splitlines()
+    assert line.startswith(f"platebench: {words}")
+    assert left(checkout.parent / "work") == []
+    assert not (checkout / "results").exists()
+
+
+def test_outside_a_checkout_a_run_says_where_to_go(tmp_path, monkeypatch, platebench) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = platebench("run", "--images", "2")
+    assert said.status == 2
+    assert (
+        said.err
+        == f"platebench: {tmp_path}: not in a checkout of platebench; clone it and run there\n"
+    )
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("images", ["0", "-3"])
+def test_no_fixture_of_no_images(images: str, tmp_path: Path, platebench: Command) -> None:
+    said = platebench("make-fixtures", "--images", images, "--out", str(tmp_path / "out"))
+    assert said.status == 2
+    assert len(said.err.splitlines()) == 1
+    assert left(tmp_path) == []
+
+
+def test_a_report_without_results_says_how_to_make_some(tmp_path, platebench) -> None:
+    said = platebench("report", "--results", str(tmp_path))
+    assert said.status == 2
+    assert said.err == f"platebench: {tmp_path}: no results yet; 'platebench run' makes them\n"
+
+
+def test_a_full_disk_is_said_in_one_line(checkout: Path, monkeypatch, platebench) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "held.json")
+
+    monkeypatch.setattr("platebench.timing.workspace.hold", full)
+    said = platebench("run", "--images", "2", "--stores", "zarr")
+    assert said.status == 1
+    lines = said.err.splitlines()
+    assert lines[-1] == ("platebench: the disk is full (held.json); make room and run again")
+    assert left(checkout.parent / "work") == []
+
+
+# Reports and lists
+
+
+def test_a_report_is_of_the_newest_run(tmp_path: Path, platebench: Command) -> None:
+    run_file(tmp_path, [ok([1.0])], started="2026-03-01T00:00:00.000001+00:00")
+    run_file(tmp_path, [ok([2.0])], started="2026-03-02T00:00:00.000001+00:00", machine="other")
+    newest = json.loads(platebench("report", "--results", str(tmp_path), "--format", "json").out)
+    assert [cell["median_s"] for cell in newest] == [2.0]
+    other = platebench(
+        "report", "--results", str(tmp_path), "--format", "json", "--machine", "bench-pc"
+    )
+    assert [cell["median_s"] for cell in json.loads(other.out)] == [1.0]
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "markdown"])
+def test_a_report_of_a_failed_cell_says_why(form: str, tmp_path, platebench) -> None:
+    run_file(tmp_path, [ok([1.0]), failed("Mismatch: image 3", "parquet:pixels:fast")])
+    said = platebench("report", "--results", str(tmp_path), "--format", form)
+    assert said.status == 0
+    assert "Mismatch: image 3" in said.out
+
+
+def test_stores_that_lack_their_library_say_so(monkeypatch, platebench: Command) -> None:
+    version = metadata.version
+
+    def without_zarr(name: str) -> str:
+        if name == "zarr":
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", without_zarr)
+    listed = {row["name"]: row for row in json.loads(platebench("stores", "--json").out)}
+    assert listed["zarr:tensor:fast"]["why_not"] == "zarr is not installed"
+    assert listed["parquet:pixels:fast"]["why_not"] is None
+    assert listed["parquet:pixels:fast"]["versions"]
+    assert re.search(r"zarr:tensor:fast +zarr is not installed", platebench("stores").out)
+
+
+# Whole runs
+
+
+def test_a_run_measures_every_operation_and_all_tools_read_it(checkout: Path) -> None:
+    store = "arrow-ipc:pixels:fast"
+    said = in_a_process("run", "--images", "2", "--quick", "--stores", store)
+    assert said.status == 0, said.err
+    assert "…" not in said.out
+    (file,) = record_files(checkout / "results")
+    assert file.info().images == ["raw-2"]
+    cells = json.loads(in_a_process("report", "--format", "json").out)
+    assert {(cell["operation"], cell["cache"]) for cell in cells} == {
+        (operation.name, operation.cache) for operation in OPERATIONS.values()
+    }
+    assert {cell["store"] for cell in cells} == {store, "floor:pixels:fast"}
+    for cell in cells:
+        assert cell["status"] == "ok" or "page cache" in cell["message"], cell["message"]
+        assert cell["commit"] == file.info().commit
+    (read,) = asv.results.iter_results(str(checkout / "results"))
+    assert read.commit_hash == file.info().commit
+    shown = asv_command("show", read.commit_hash[:8])
+    assert "full_scan.FullScan.time_scan" in shown
+    asv_command("publish", "--html-dir", str(checkout.parent / "html"))
+    assert (checkout.parent / "html" / "index.html").is_file()
+    assert not list((checkout.parent / "work" / "scratch").glob("*"))
+    for place in (str(checkout), str(Path.home()), sys.prefix):
+        for result in (checkout / "results").rglob("*.json*"):
+            assert place not in result.read_text() + result.name
+
+
+def asv_command(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "asv", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "checkout",
+    [
+        (
+            "src/platebench/stores/tiff_files.py",
+            "self._read(_file(self._path, row)) for row in rows",
+            "self._read(_file(self._path, row ^ 1)) for row in rows",
+        )
+    ],
+    indirect=True,
+    ids=["rows swapped"],
+)
+def test_a_broken_store_fails_its_cells_and_the_others_go_on(checkout: Path, plate: Path) -> None:
+    stores = "tiff-files:tiff:default,arrow-ipc:pixels:fast"
+    said = in_a_process(
+        "run", "--images", str(plate), "--quick", "--stores", stores, "--operations", "write,scan"
+    )
+    message = "Mismatch: image 1 came back in place of image 0"
+    assert said.status == 1
+    assert f"tiff-files:tiff:default failed: {message}" in " ".join(said.out.split())
+    assert said.err.splitlines()[-1] == (
+        f"platebench: 3 of 9 cells failed, the first write of tiff-files:tiff:default: {message}"
+    )
+    (file,) = record_files(checkout / "results")
+    found = {(each.run.cell.kind, each.run.cell.params[0]): each.run for each in file.records()}
+    assert len(found) == 9
+    for (_, store), run in found.items():
+        assert (run.status == "failed") == (store == "tiff-files:tiff:default")
+    (read,) = asv.results.iter_results(str(checkout / "results"))
+    assert None in read.get_result_value(
+        "full_scan.FullScan.time_scan", read.get_result_params("full_scan.FullScan.time_scan")
+    )
+
+
+def test_a_changed_checkout_is_measured_under_a_name_of_its_own(
+    checkout: Path, plate: Path
+) -> None:
+    with (checkout / "src" / "platebench" / "errors.py").open("a") as file:
+        file.write("# changed\n")
+    said = in_a_process(
+        "run", "--images", str(plate), "--quick", "--stores", "floor", "--operations", "table"
+    )
+    assert said.status == 0, said.err
+    (kept,) = record_files(checkout / "results")
+    assert kept.info().commit.endswith("+changes")
+    assert list(asv.results.iter_results(str(checkout / "results"))) == []
+
+
+@pytest.fixture
+def running(checkout: Path, plate: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run of many cells, in a process group of its own."""
+    stores = "arrow-ipc,parquet:pixels:*,tiff-files"
+    with subprocess.Popen(
+        [*PROGRAM, "run", "--images", str(plate), "--stores", stores],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            wait_for_records(checkout, process)
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for_records(checkout: Path, process: subprocess.Popen[str]) -> None:
+    while process.poll() is None:
+        files = record_files(checkout / "results")
+        if files and any(files[0].records()):
+            return
+        time.sleep(0.1)
+    raise AssertionError(process.communicate())
+
+
+def test_a_run_that_is_interrupted_keeps_what_it_had_measured(
+    checkout: Path, running: subprocess.Popen[str]
+) -> None:
+    os.killpg(running.pid, signal.SIGINT)
+    _, err = running.communicate()
+    assert running.returncode == 130
+    assert err.splitlines()[-1] == "platebench: interrupted; what was measured is kept"
+    assert "Traceback" not in err
+    (file,) = record_files(checkout / "results")
+    assert list(file.records())
+    (read,) = asv.results.iter_results(str(checkout / "results"))
+    assert read.get_all_result_keys()
+    assert not list((checkout.parent / "work" / "scratch").glob("*"))
+    assert not [name for name in left(checkout / "results") if "draft" in name]
+
+
+def test_a_run_that_is_killed_keeps_what_it_had_measured(
+    checkout: Path, plate: Path, running: subprocess.Popen[str]
+) -> None:
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()
+    (file,) = record_files(checkout / "results")
+    assert list(file.records())
+    said = in_a_process("report", "--format", "json")
+    assert json.loads(said.out)
+    again = in_a_process(
+        "run", "--images", str(plate), "--quick", "--stores", "arrow-ipc:pixels:fast",
+        "--operations", "scan",
+    )  # fmt: skip
+    assert again.status == 0, again.err
+    assert not list((checkout.parent / "work" / "scratch").glob("*"))
