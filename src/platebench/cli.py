@@ -21,6 +21,7 @@ from platebench.results import report as reports
 from platebench.results.comparing import CompareSettings, compare
 from platebench.results.measuring import Settings, measure, newcomer_stores, stores_to_measure
 from platebench.results.records import record_files
+from platebench.results.selfcheck import CELLS, ROUNDS, selfcheck
 from platebench.results.tidy import CellResult, tidy
 from platebench.results.verdicts import Plan, exit_status, single_look
 from platebench.stores import registry
@@ -168,6 +169,34 @@ def compare_command(
         markdown.write_text(compare_reports.as_markdown(comparison, plan))
     verdicts = [verdict for each in comparison.judgements for verdict in each.values()]
     raise typer.Exit(exit_status(verdicts))
+
+
+@app.command("selfcheck", epilog="Example: platebench selfcheck --rounds 6 --cells 10")
+def selfcheck_command(
+    rounds: Annotated[int, typer.Option(min=4, help="Rounds an arm.")] = ROUNDS,
+    cells: Annotated[int, typer.Option(min=2, help="Cells, of all operations.")] = CELLS,
+) -> None:
+    """Measure what this machine is able to tell: false alarms, and slowdowns put in on purpose.
+
+    Exit status: 1 if a figure is not as asked, 0 otherwise. With the defaults it takes about half
+    an hour; nothing else should run meanwhile.
+    """
+    checkout = find_checkout(Path.cwd())
+    with CompareBar(errors) as bar:
+        found = selfcheck(checkout, checkout / "results", rounds, cells, bar)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("", "asked", "measured", "of"):
+        table.add_column(head, justify="left" if not head else "right")
+    for finding in found.findings:
+        style = "" if finding.met else "red"
+        measured = f"{finding.measured:.1%}"
+        table.add_row(finding.what, finding.asked, measured, f"{finding.trials:,}", style=style)
+    console.print(table)
+    console.print(
+        f"{found.cells} cells, {found.rounds} rounds. From process to process a cell's median"
+        f" varies by {found.process_noise:.1%}, the ratio of neighbours by {found.pair_noise:.1%}."
+    )
+    raise typer.Exit(0 if found.met else FAILED)
 
 
 @app.command(epilog="Example: platebench report --format csv > figures.csv")

@@ -67,7 +67,7 @@ def compare(
     suites = [Suite(arm.checkout, names, arm.python, arm.variables) for arm in arms]
     cells = _shared_cells(suites, settings)
     files = _record_files(results, settings, names, arms, cells, watcher)
-    measured = _Measured(files)
+    measured = Measured(files)
     try:
         _measure(suites, cells, measured, settings, watcher)
         for file in files:
@@ -102,7 +102,7 @@ def _shared_cells(suites: Sequence[Suite], settings: CompareSettings) -> list[Ce
     return shared
 
 
-class _Measured:
+class Measured:
     """What has been measured so far, in every arm."""
 
     def __init__(self, files: Sequence[RecordFile]) -> None:
@@ -132,7 +132,10 @@ class _Measured:
     def judge(self, cells: Sequence[CellName], plan: Plan) -> list[dict[CellName, Judgement]]:
         """Return the verdicts on each arm but the first."""
         by_name = {str(cell): cell for cell in cells}
-        sides = [{name: self._rounds(arm, by_name[name]) for name in by_name} for arm in self._arms]
+        sides = [
+            {name: self._rounds(arm, cell) for name, cell in by_name.items()}
+            for arm in range(len(self._runs))
+        ]
         return [
             {
                 by_name[name]: verdict
@@ -143,9 +146,10 @@ class _Measured:
             for other in sides[1:]
         ]
 
-    @property
-    def _arms(self) -> range:
-        return range(len(self._runs))
+    def sides(self, arm: int, cells: Sequence[CellName]) -> dict[str, dict[int, list[float]]]:
+        """Return an arm's samples by cell and round, without the cells that failed anywhere."""
+        rounds = {str(cell): self._rounds(arm, cell) for cell in cells if not self.fails(cell)}
+        return {name: samples for name, samples in rounds.items() if samples is not None}
 
     def _rounds(self, arm: int, cell: CellName) -> dict[int, list[float]] | None:
         records = self._runs[arm].get(cell, {})
@@ -160,7 +164,7 @@ class _Measured:
 def _measure(
     suites: Sequence[Suite],
     cells: Sequence[CellName],
-    measured: _Measured,
+    measured: Measured,
     settings: CompareSettings,
     watcher: CompareWatcher,
 ) -> None:

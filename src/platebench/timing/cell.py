@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -34,6 +35,9 @@ RECORD = "PLATEBENCH_RECORD"
 
 IMAGES = "PLATEBENCH_IMAGES"
 """Environment: the image sets to measure, separated by commas."""
+
+SLOWER = "PLATEBENCH_SLOWER"
+"""Environment: slow every timed operation down by this share, for `platebench selfcheck`."""
 
 DEFAULT_IMAGES = "raw-32"
 SAMPLES = (3, 20, 0.5)
@@ -142,9 +146,13 @@ class Cell:
         self.expects(range(len(self.images)))
         self.first(*details)
         self.before()
-        self.verify()
+        # Memory first: what an earlier pass left allocated would hide in what was there before.
         self._record["peak_bytes"] = self._peak_of_operation()
+        self.verify()
         self.after()
+        if SLOWER in os.environ:
+            share = float(os.environ[SLOWER])
+            self.operation = _slowed(self.operation, share)  # type: ignore[method-assign]
 
     def _peak_of_operation(self) -> int | None:
         """Do the operation once, looking at memory whenever an image arrives."""
@@ -158,6 +166,19 @@ class Cell:
         if RECORD in os.environ:
             times = {"wall_s": self.timer.wall_s, "cpu_s": self.timer.cpu_s}
             Path(os.environ[RECORD]).write_text(json.dumps(self._record | times))
+
+
+def _slowed(operation: Callable[[], None], share: float) -> Callable[[], None]:
+    """Return the operation, kept busy at its end until it has taken `share` longer."""
+
+    def slow() -> None:
+        start = time.perf_counter()
+        operation()
+        end = start + (time.perf_counter() - start) * (1 + share)
+        while time.perf_counter() < end:
+            pass
+
+    return slow
 
 
 def library_versions() -> dict[str, str]:

@@ -1,0 +1,244 @@
+"""What this machine is able to tell: `platebench selfcheck`.
+
+The same arm is measured twice, a third time with every operation slowed down by a tenth and a
+fourth time by a quarter, on purpose and for real: the operation is kept busy that much longer.
+Then the verdicts are held against what is known to be true.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asv.machine
+import numpy as np
+
+from platebench.results.comparing import CompareWatcher, Measured
+from platebench.results.measuring import image_sets, newcomer_stores
+from platebench.results.ratios import Rounds, log_ratios, ratio
+from platebench.results.records import Record, RecordFile, RunInfo
+from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
+from platebench.timing.arms import Arm, make_arm, parse_arm
+from platebench.timing.cell import SLOWER
+from platebench.timing.operations import choose
+from platebench.timing.rounds import alternating
+from platebench.timing.suite import CellName, Suite
+from platebench.timing.workspace import Workspace
+
+CELLS = 40
+ROUNDS = 16
+FEW_ROUNDS = 6
+IMAGES = "8"
+REPEAT = (3, 10, 0.2)
+"""asv's repeat: the noise between processes, not within them, is what decides."""
+
+RELABELLINGS = 250
+_SLOWDOWNS = (0.0, 0.0, 0.10, 0.25)
+
+Sides = Mapping[str, Rounds]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One figure asked of the machine, and what it was: shares of 1."""
+
+    what: str
+    asked: str
+    measured: float
+    trials: int
+    met: bool
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """What was found, and the noise behind it: standard deviations of logarithms.
+
+    `process_noise` is that of a cell's median from process to process, `pair_noise` that of the
+    ratio of two neighbouring processes.
+    """
+
+    findings: list[Finding]
+    process_noise: float
+    pair_noise: float
+    cells: int
+    rounds: int
+
+    @property
+    def met(self) -> bool:
+        """Whether every figure is as asked."""
+        return all(finding.met for finding in self.findings)
+
+
+def selfcheck(
+    checkout: Path, results: Path, rounds: int, cells: int, watcher: CompareWatcher
+) -> SelfCheck:
+    """Measure, and return what the verdicts were worth. The records are kept in `results`."""
+    workspace = Workspace.here(checkout / ".platebench")
+    arm = make_arm(parse_arm("."), checkout, workspace.root, watcher.says)
+    names = image_sets(workspace, [IMAGES], watcher)
+    suites = [
+        Suite(arm.checkout, names, arm.python, arm.variables | _slowing(share))
+        for share in _SLOWDOWNS
+    ]
+    chosen = _some_cells(suites[0], cells)
+    files = [
+        _record_file(results, arm, names, share, place) for place, share in enumerate(_SLOWDOWNS)
+    ]
+    measured = Measured(files)
+    for number in range(1, rounds + 1):
+        here = suites if number <= FEW_ROUNDS else suites[:-1]
+        for place, suite, cell in alternating(here, chosen, number):
+            watcher.begins(number, rounds, cell)
+            run = suite.run(cell, REPEAT)
+            measured.add(place, Record(number, run))
+            watcher.ended(run)
+    for file in files:
+        file.finish()
+    return assess([measured.sides(place, chosen) for place in range(len(files))], rounds)
+
+
+def assess(arms: Sequence[Sides], rounds: int) -> SelfCheck:
+    """Hold the verdicts on measured arms (same, same, a tenth slower, a quarter) against the truth."""
+    first, same, tenth, quarter = arms
+    plan = _plan(rounds)
+    few = {name: _up_to(first[name], FEW_ROUNDS) for name in first}
+    found_tenth = _share(judge(_pairs(first, tenth), plan), {Verdict.SLOWER})
+    found_quarter = _share(
+        judge(_pairs(few, quarter), single_look(min(rounds, FEW_ROUNDS))), {Verdict.SLOWER}
+    )
+    called = _share(judge(_pairs(first, same), plan), {Verdict.SLOWER, Verdict.FASTER})
+    relabelled = statistics.fmean(_relabelled(first, same, plan))
+    inside = [*_second_run_inside(first, same), *_second_run_inside(first, tenth)]
+    count = len(first)
+    covered = statistics.fmean(inside)
+    findings = [
+        Finding(
+            "called slower or faster, the same arm twice",
+            "at most 1%",
+            called,
+            count,
+            called <= 0.01,
+        ),
+        Finding(
+            "the same, rounds relabelled by chance",
+            "at most 1%",
+            relabelled,
+            count * RELABELLINGS,
+            relabelled <= 0.01,
+        ),
+        Finding(
+            f"found: 10% slower, at most {rounds} rounds",
+            "at least 95%",
+            found_tenth,
+            count,
+            found_tenth >= 0.95,
+        ),
+        Finding(
+            f"found: 25% slower, at most {FEW_ROUNDS} rounds",
+            "at least 95%",
+            found_quarter,
+            count,
+            found_quarter >= 0.95,
+        ),
+        Finding(
+            "second run's ratio inside the first's interval",
+            "at least 90%",
+            covered,
+            len(inside),
+            covered >= 0.90,
+        ),
+    ]
+    return SelfCheck(findings, _process_noise(first), _pair_noise(first, same), count, rounds)
+
+
+def _plan(rounds: int) -> Plan:
+    return Plan() if rounds == ROUNDS else single_look(rounds)
+
+
+def _slowing(share: float) -> dict[str, str]:
+    return {SLOWER: str(share)} if share else {}
+
+
+def _some_cells(suite: Suite, number: int) -> list[CellName]:
+    """Return cells of all operations on what a newcomer measures, the same ones every time."""
+    cells = choose(suite.cells(), newcomer_stores(), [])
+    return random.Random(number).sample(cells, min(number, len(cells)))
+
+
+def _record_file(
+    results: Path, arm: Arm, images: list[str], share: float, place: int
+) -> RecordFile:
+    info = RunInfo(
+        started=datetime.now(UTC).isoformat(timespec="microseconds"),
+        commit=arm.commit.name,
+        machine=asv.machine.Machine.get_defaults()["machine"],
+        python=arm.python_version,
+        libraries=arm.libraries,
+        images=images,
+        settings={"selfcheck": place, "slower": share},
+    )
+    return RecordFile.create(results, info)
+
+
+def _pairs(first: Sides, second: Sides) -> dict[str, tuple[Rounds, Rounds]]:
+    return {name: (first[name], second[name]) for name in first if name in second}
+
+
+def _share(judgements: Mapping[str, Judgement], wanted: set[Verdict]) -> float:
+    verdicts = [judgement.verdict for judgement in judgements.values()]
+    return sum(verdict in wanted for verdict in verdicts) / len(verdicts)
+
+
+def _relabelled(first: Sides, same: Sides, plan: Plan) -> list[float]:
+    """Return the shares called when, round by round, chance says which process was whose.
+
+    Neither arm differs from the other, so any labelling is as true as the one that was run: 40
+    cells alone could not show a rate of 1 in 100.
+    """
+    chance = random.Random(RELABELLINGS)
+    shares = []
+    for _ in range(RELABELLINGS):
+        pairs: dict[str, tuple[Rounds, Rounds]] = {}
+        for name in first:
+            flips = {number: chance.random() < 0.5 for number in first[name]}
+            one = {n: (same if flips[n] else first)[name][n] for n in flips}
+            other = {n: (first if flips[n] else same)[name][n] for n in flips}
+            pairs[name] = (one, other)
+        shares.append(_share(judge(pairs, plan), {Verdict.SLOWER, Verdict.FASTER}))
+    return shares
+
+
+def _second_run_inside(first: Sides, second: Sides) -> list[bool]:
+    """Say of each cell whether the ratio of the later half lies in the earlier half's interval."""
+    inside = []
+    for name in first:
+        numbers = sorted(first[name])
+        half = len(numbers) // 2
+        earlier, later = (
+            ratio({n: second[name][n] for n in part}, {n: first[name][n] for n in part})
+            for part in (numbers[:half], numbers[half:])
+        )
+        if earlier.low is not None and earlier.high is not None:
+            inside.append(earlier.low <= later.estimate <= earlier.high)
+    return inside
+
+
+def _up_to(rounds: Rounds, number: int) -> Rounds:
+    return {each: samples for each, samples in rounds.items() if each <= number}
+
+
+def _process_noise(arm: Sides) -> float:
+    return statistics.median(
+        float(np.std([np.log(np.median(samples)) for samples in rounds.values()], ddof=1))
+        for rounds in arm.values()
+    )
+
+
+def _pair_noise(first: Sides, same: Sides) -> float:
+    return statistics.median(
+        float(np.std(log_ratios(same[name], first[name]), ddof=1)) for name in first
+    )
