@@ -102,57 +102,37 @@ def selfcheck(
 
 
 def assess(arms: Sequence[Sides], rounds: int) -> SelfCheck:
-    """Hold the verdicts on measured arms (same, same, a tenth slower, a quarter) against the truth."""
+    """Hold the verdicts on the measured arms against the truth.
+
+    The arms are: the same, the same, a tenth slower, a quarter slower.
+    """
     first, same, tenth, quarter = arms
     plan = _plan(rounds)
     few = {name: _up_to(first[name], FEW_ROUNDS) for name in first}
-    found_tenth = _share(judge(_pairs(first, tenth), plan), {Verdict.SLOWER})
-    found_quarter = _share(
-        judge(_pairs(few, quarter), single_look(min(rounds, FEW_ROUNDS))), {Verdict.SLOWER}
-    )
-    called = _share(judge(_pairs(first, same), plan), {Verdict.SLOWER, Verdict.FASTER})
+    few_plan = single_look(min(rounds, FEW_ROUNDS))
+    changed = {Verdict.SLOWER, Verdict.FASTER}
+    called = _share(judge(_pairs(first, same), plan), changed)
     relabelled = statistics.fmean(_relabelled(first, same, plan))
+    tenths = _share(judge(_pairs(first, tenth), plan), {Verdict.SLOWER})
+    quarters = _share(judge(_pairs(few, quarter), few_plan), {Verdict.SLOWER})
     inside = [*_second_run_inside(first, same), *_second_run_inside(first, tenth)]
     count = len(first)
-    covered = statistics.fmean(inside)
     findings = [
-        Finding(
-            "called slower or faster, the same arm twice",
-            "at most 1%",
-            called,
-            count,
-            called <= 0.01,
-        ),
-        Finding(
-            "the same, rounds relabelled by chance",
-            "at most 1%",
-            relabelled,
-            count * RELABELLINGS,
-            relabelled <= 0.01,
-        ),
-        Finding(
-            f"found: 10% slower, at most {rounds} rounds",
-            "at least 95%",
-            found_tenth,
-            count,
-            found_tenth >= 0.95,
-        ),
-        Finding(
-            f"found: 25% slower, at most {FEW_ROUNDS} rounds",
-            "at least 95%",
-            found_quarter,
-            count,
-            found_quarter >= 0.95,
-        ),
-        Finding(
-            "second run's ratio inside the first's interval",
-            "at least 90%",
-            covered,
-            len(inside),
-            covered >= 0.90,
-        ),
+        _at_most(0.01, called, "the same arm twice: called slower or faster", count),
+        _at_most(0.01, relabelled, "the same, labels by chance", count * RELABELLINGS),
+        _at_least(0.95, tenths, f"10% slower, {rounds} rounds: found", count),
+        _at_least(0.95, quarters, f"25% slower, {few_plan.looks[0]} rounds: found", count),
+        _at_least(0.90, statistics.fmean(inside), "second run in the interval", len(inside)),
     ]
     return SelfCheck(findings, _process_noise(first), _pair_noise(first, same), count, rounds)
+
+
+def _at_most(asked: float, measured: float, what: str, trials: int) -> Finding:
+    return Finding(what, f"at most {asked:.0%}", measured, trials, measured <= asked)
+
+
+def _at_least(asked: float, measured: float, what: str, trials: int) -> Finding:
+    return Finding(what, f"at least {asked:.0%}", measured, trials, measured >= asked)
 
 
 def _plan(rounds: int) -> Plan:
