@@ -16,9 +16,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from platebench.images import manifest
 from platebench.images.imageset import ImageSet, digest
 
 MARK = "held.json"
+SCHEMA = [2, manifest.SCHEMA]
+"""Of the held folder and its digests, and of the images made: sets made otherwise are made anew."""
 
 
 def hold(images: ImageSet, path: Path, progress: Callable[[], None] = lambda: None) -> HeldImages:
@@ -54,13 +57,20 @@ def _write(images: ImageSet, folder: Path, progress: Callable[[], None]) -> None
         pa.ipc.new_file(sink, images.table.schema) as writer,
     ):
         writer.write_table(images.table)
-    held = {"name": images.name, "pixels": pixel_ends, "files": file_ends, "digests": digests}
+    held = {
+        "schema": SCHEMA,
+        "name": images.name,
+        "pixels": pixel_ends,
+        "files": file_ends,
+        "digests": digests,
+    }
     (folder / MARK).write_text(json.dumps(held))
 
 
 def is_held(path: Path) -> bool:
-    """Say whether `path` holds a whole image set."""
-    return (path / MARK).is_file()
+    """Say whether `path` holds a whole image set, made as this version would make it."""
+    mark = path / MARK
+    return mark.is_file() and bool(json.loads(mark.read_text()).get("schema") == SCHEMA)
 
 
 class HeldImages(ImageSet):
