@@ -8,7 +8,8 @@ subtracted, so that most pixels are 0 and some 1.
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import cache, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ Profile = Literal["raw", "ic"]
 
 _LAMP_STREAM, _NOISE_STREAM = 4, 5
 _BAND = 64
+_NOISE_STORE = 1 << 18
 _HALF_A_LEVEL = 8
 _READ_NOISE = 31
 """Noise without any light, in units that give, with shot noise, what real fields compress to."""
@@ -28,14 +30,14 @@ _READ_NOISE = 31
 
 def take_frame(movie: Movie, frame: int, profile: Profile) -> np.ndarray:
     """Return `frame` as the camera sees it: uint8 (HEIGHT, WIDTH)."""
-    background = _background(movie.seed, movie.number)
-    light = _canvas()
+    light = _scratch.light
+    light.fill(0)
     for cell, patch in movie.visible(frame):
         field, part = _overlap(patch, int(cell.x[frame]), int(cell.y[frame]))
         # Nuclei lie side by side in one layer: where two meet, the brighter is in front.
-        np.maximum(light[field], patch.light[part], out=light[field])
-    light += background
-    return _expose(light, background, profile, movie, frame)
+        lit = light[field]
+        np.maximum(lit, patch.light[part], out=lit)
+    return _expose(light, profile, movie, frame)
 
 
 def label_frame(movie: Movie, frame: int) -> tuple[np.ndarray, list[int]]:
@@ -58,41 +60,59 @@ def label_frame(movie: Movie, frame: int) -> tuple[np.ndarray, list[int]]:
     return owner, [int(number) - 1 for number in present]
 
 
-def _expose(
-    light: np.ndarray, background: np.ndarray, profile: Profile, movie: Movie, frame: int
-) -> np.ndarray:
-    """Add the camera's noise to `light` and round to grey levels, band by band of rows.
+def _expose(light: np.ndarray, profile: Profile, movie: Movie, frame: int) -> np.ndarray:
+    """Add background and noise to `light`, in place, and round to grey levels, band by band.
 
     A band stays in the processor's cache from the first operation to the last.
     """
-    source = generator(_NOISE_STREAM, movie.seed, movie.number, frame)
+    background = _background(movie.seed, movie.number)
     image = np.empty((HEIGHT, WIDTH), np.uint8)
-    dark = np.zeros((_BAND, WIDTH), np.int16)
-    for top in range(0, HEIGHT, _BAND):
+    noise, amplitude = _scratch.noise, _scratch.amplitude
+    for top, (one, other) in zip(
+        range(0, HEIGHT, _BAND), _noise(movie.seed, movie.number, frame), strict=True
+    ):
         rows = np.s_[top : top + _BAND]
-        amplitude = light[rows] >> 3
+        band = light[rows]
+        band += background[rows]
+        np.right_shift(band, 3, out=amplitude)
         amplitude += _READ_NOISE
-        band = _noise(source, (_BAND, WIDTH))
-        band *= amplitude
-        band >>= 5
-        band += light[rows]
+        np.subtract(one, other, out=noise)
+        noise *= amplitude
+        noise >>= 5
+        band += noise
         if profile == "ic":
             band -= background[rows]
             band += _HALF_A_LEVEL
-            np.maximum(band, dark, out=band)
+            np.maximum(band, _scratch.dark, out=band)
         band >>= 4
         # No band reaches 256: `draw` and `_background` keep the light below BRIGHTEST.
         image[rows] = band
     return image
 
 
-def _noise(source: np.random.PCG64, shape: tuple[int, ...]) -> np.ndarray:
-    """Return int16 noise from -15 to 15: one half of a byte less the other, hence triangular."""
-    high = random_bytes(source, shape[0] * shape[1]).reshape(shape)
-    low = high & 15
-    high >>= 4
-    low -= high
-    return low.view(np.int8).astype(np.int16)
+def _noise(seed: int, number: int, frame: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield for each band two int16 (_BAND, WIDTH) of 0 to 15, whose difference is its noise.
+
+    Each is cut from a store of random numbers, at a place that is itself drawn: new numbers for
+    every pixel took as long as the rest of the frame. There are 31 thousand million pairs of
+    places, so noise comes again too seldom for any format to gain by it.
+    """
+    source = generator(_NOISE_STREAM, seed, number, frame)
+    size = _BAND * WIDTH
+    places = random_integers(source, (HEIGHT // _BAND, 2)) % (_NOISE_STORE - size)
+    ones, others = _noise_stores()
+    for one, other in places.tolist():
+        yield (
+            ones[one : one + size].reshape(_BAND, WIDTH),
+            others[other : other + size].reshape(_BAND, WIDTH),
+        )
+
+
+@cache
+def _noise_stores() -> tuple[np.ndarray, np.ndarray]:
+    """Return random numbers from 0 to 15 for all movies: two arrays, int16 (_NOISE_STORE,)."""
+    drawn = random_bytes(generator(_NOISE_STREAM), _NOISE_STORE)
+    return (drawn & 15).astype(np.int16), (drawn >> 4).astype(np.int16)
 
 
 @lru_cache(maxsize=2)
@@ -105,29 +125,33 @@ def _background(seed: int, number: int) -> np.ndarray:
     x = np.arange(WIDTH, dtype=np.int32) - WIDTH // 2 - int(t[0] % 200) + 100
     y = np.arange(HEIGHT, dtype=np.int32) - HEIGHT // 2 - int(t[1] % 160) + 80
     level = 13 * 16 + _HALF_A_LEVEL + int(t[2] % 32)
-    fall = (x * x)[np.newaxis, :] + (y * y)[:, np.newaxis]
-    return (level - (fall >> 13)).astype(np.int16)
+    field = np.empty((HEIGHT, WIDTH), np.int16)
+    for top in range(0, HEIGHT, _BAND):
+        rows = np.s_[top : top + _BAND]
+        fall = (x * x)[np.newaxis, :] + (y * y)[rows, np.newaxis]
+        fall >>= 13
+        field[rows] = level - fall
+    return field
 
 
 class _Scratch(threading.local):
-    """An array a thread, kept from frame to frame: fresh memory costs more than filling it."""
+    """Arrays a thread, kept from frame to frame: fresh memory costs more than filling it."""
 
-    canvas: np.ndarray | None = None
+    def __init__(self) -> None:
+        self.light = np.empty((HEIGHT, WIDTH), np.int16)
+        self.noise = np.empty((_BAND, WIDTH), np.int16)
+        self.amplitude = np.empty((_BAND, WIDTH), np.int16)
+        self.dark = np.zeros((_BAND, WIDTH), np.int16)
 
 
 _scratch = _Scratch()
 
 
-def _canvas() -> np.ndarray:
-    if _scratch.canvas is None:
-        _scratch.canvas = np.empty((HEIGHT, WIDTH), np.int16)
-    _scratch.canvas.fill(0)
-    return _scratch.canvas
-
-
 def _overlap(patch: Patch, x: int, y: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Return where the patch lies in the field, and which part of it lies there."""
     left, top, side = x - patch.reach, y - patch.reach, 2 * patch.reach + 1
+    if 0 <= left <= WIDTH - side and 0 <= top <= HEIGHT - side:
+        return (slice(top, top + side), slice(left, left + side)), (slice(None), slice(None))
     columns = slice(max(left, 0), max(min(left + side, WIDTH), 0))
     rows = slice(max(top, 0), max(min(top + side, HEIGHT), 0))
     return (rows, columns), (

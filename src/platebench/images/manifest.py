@@ -14,7 +14,7 @@ from platebench.images.camera import Profile
 from platebench.images.names import Place
 
 MANIFEST = "manifest.json"
-SCHEMA = 1
+SCHEMA = 2
 """Raised when the same settings give other bytes than before, so an old fixture is made anew."""
 
 

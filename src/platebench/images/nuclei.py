@@ -101,16 +101,24 @@ def draw(nucleus: Nucleus, phenotype: str) -> Patch:
     look = LOOKS[phenotype]
     lobes = _lobes(nucleus, phenotype, nucleus.radius * look.size)
     reach = min(LARGEST_REACH, int(max(abs(o.x) + abs(o.y) + o.long for o in lobes) * 1.35) + 4)
-    fine, coarse, bend = _textures(nucleus.grain, 2 * reach + 1)
-    bend = 1.0 + (bend - 128.0) / 330.0
-    body = halo = np.zeros_like(bend)
+    grain, bend = (_cut(plane, nucleus.grain, 2 * reach + 1) for plane in _texture_planes())
+    body = halo = np.zeros((), np.float32)
     for lobe in lobes:
-        distance = _distance(lobe, reach) * bend
+        distance = _distance(lobe, reach)
+        distance *= bend
         body = np.maximum(body, _edge(distance, lobe, look.softness))
-        halo = np.maximum(halo, np.maximum(1.0 - distance / 1.8, 0.0))
-    grain = 1.0 + look.texture * ((fine - 128.0) + 0.7 * (coarse - 128.0)) / 256.0
-    light = nucleus.light * look.light * (body * np.maximum(grain, 0.35) + 0.035 * halo * halo)
-    return Patch(np.minimum(light, BRIGHTEST).astype(np.int16), body > 0.5, reach)
+        distance *= -1.0 / 1.8
+        distance += 1.0
+        halo = np.maximum(halo, distance)
+    texture = grain * look.texture
+    texture += 1.0
+    light = np.maximum(texture, 0.35, out=texture)
+    light *= body
+    halo *= halo
+    halo *= 0.035
+    light += halo
+    light *= nucleus.light * look.light
+    return Patch(np.minimum(light, BRIGHTEST, out=light).astype(np.int16), body > 0.5, reach)
 
 
 def _lobes(nucleus: Nucleus, phenotype: str, radius: float) -> list[Lobe]:
@@ -164,8 +172,15 @@ def _distance(lobe: Lobe, reach: int) -> np.ndarray:
 
 def _edge(distance: np.ndarray, lobe: Lobe, softness: float) -> np.ndarray:
     """Return 1 inside the lobe and 0 outside, going over smoothly in `softness` pixels."""
-    rise = np.clip((1.0 - distance) * (lobe.short / softness) + 0.5, 0.0, 1.0)
-    return np.asarray(rise * rise * (3.0 - 2.0 * rise))
+    steepness = lobe.short / softness
+    rise = distance * -steepness
+    rise += steepness + 0.5
+    np.minimum(np.maximum(rise, 0.0, out=rise), 1.0, out=rise)
+    smooth = rise * -2.0
+    smooth += 3.0
+    smooth *= rise
+    smooth *= rise
+    return np.asarray(smooth)
 
 
 @cache
@@ -174,27 +189,33 @@ def _grid(reach: int) -> tuple[np.ndarray, np.ndarray]:
     return line[np.newaxis, :], line[:, np.newaxis]
 
 
-def _textures(grain: tuple[int, int], side: int) -> list[np.ndarray]:
-    x, y = grain
-    return [plane[y : y + side, x : x + side] for plane in _texture_planes()]
+def _cut(plane: np.ndarray, place: tuple[int, int], side: int) -> np.ndarray:
+    x, y = place
+    return plane[y : y + side, x : x + side]
 
 
 @cache
-def _texture_planes() -> list[np.ndarray]:
-    """Return smooth noise at three scales: float32, from 0 to 255 around 128, periodic.
-
-    The first two are chromatin; the third bends outlines.
-    """
+def _texture_planes() -> tuple[np.ndarray, np.ndarray]:
+    """Return smooth noise, float32 and periodic: chromatin around 0, and outlines around 1."""
     source = generator(_TEXTURE_STREAM)
-    planes = []
-    for width in (3, 9, 25):
-        noise = random_bytes(source, TEXTURE_SIDE * TEXTURE_SIDE).astype(np.int64)
-        plane = noise.reshape(TEXTURE_SIDE, TEXTURE_SIDE)
-        for _ in range(2):
-            for axis in (0, 1):
-                shifted = [np.roll(plane, step, axis) for step in range(width)]
-                plane = sum(shifted[1:], start=shifted[0])
-        even = plane * 1.0 / width**4 - 127.5
-        stretched = np.clip(even * (width * 0.85) + 128.0, 0.0, 255.0)
-        planes.append(np.tile(stretched, (2, 2)).astype(np.float32))
-    return planes
+    fine, coarse, bend = (_smooth(source, width) for width in (3, 9, 25))
+    chromatin = (fine + 0.7 * coarse) / 256.0
+    outline = 1.0 + bend / 330.0
+    return np.tile(chromatin, (2, 2)), np.tile(outline, (2, 2))
+
+
+def _smooth(source: np.random.PCG64, width: int) -> np.ndarray:
+    """Return float32 noise of grains about `width` wide, from -128 to 127 around 0, periodic."""
+    noise = random_bytes(source, TEXTURE_SIDE * TEXTURE_SIDE).astype(np.int32)
+    plane = noise.reshape(TEXTURE_SIDE, TEXTURE_SIDE)
+    for _ in range(2):
+        plane = _sums(_sums(plane, width).T, width).T
+    even = plane / width**4 - 127.5
+    return np.clip(even * (width * 0.85), -128.0, 127.0).astype(np.float32)
+
+
+def _sums(plane: np.ndarray, width: int) -> np.ndarray:
+    """Return for each place the sum of `width` values of its column that end there, periodic."""
+    # Totals stay below 2**31: 281 rows of 255, summed over 25 three times before.
+    totals = np.cumsum(np.concatenate([plane[-width:], plane]), axis=0, dtype=np.int32)
+    return np.asarray(totals[width:] - totals[:-width])
