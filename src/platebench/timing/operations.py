@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from platebench.errors import UserError
+from platebench.stores.registry import format_of
 from platebench.timing.suite import CellName
 
 
@@ -53,9 +54,16 @@ def check_operations(operations: Sequence[str]) -> None:
 def choose(
     cells: Sequence[CellName], stores: Sequence[str], operations: Sequence[str]
 ) -> list[CellName]:
-    """Return the cells of these stores and operations; all operations when none are named."""
+    """Return the cells of these stores and operations; all operations when none are named.
+
+    Operations on versions are left out for formats that have none, and so are benchmarks that
+    measure something other than a store.
+    """
     return [
         cell
         for cell in cells
-        if cell.params[0] in stores and (not operations or OPERATIONS[cell.kind].name in operations)
+        if cell.kind in OPERATIONS
+        and cell.params[0] in stores
+        and (not operations or OPERATIONS[cell.kind].name in operations)
+        and (format_of(cell.params[0]).versioned or not OPERATIONS[cell.kind].on_versions)
     ]
