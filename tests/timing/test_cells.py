@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from platebench.errors import Mismatch, Unsupported
@@ -118,11 +119,14 @@ WRITTEN = ("Append", "Restore", "Prune")
     [
         (broken.one_flipped_byte, "image 5 came back with 1 of 864 values changed"),
         (broken.two_rows_swapped, "image [56] came back in place of image [56]"),
-        (broken.widened, r"image \d+ came back as int64, not uint8"),
-        (broken.widened_one_by_one, "image 5 came back as int64, not uint8"),
+        (broken.widened, r"(image|read) \d+ (came back as|gave) int64"),
+        (broken.widened_one_by_one, r"(image 5 came back as|read \d+ gave) int64"),
         (broken.flattened, r"image \d+ came back with shape \(864,\), not \(24, 36\)"),
-        (broken.lazy, r"image \d+ came back as a memoryview, not an array of pixels"),
-        (broken.never_decoded, r"image \d+ came back as a function, not an array of pixels"),
+        (broken.lazy, r"(image|read) \d+ (came back as|gave) a memoryview, not an array of pixels"),
+        (
+            broken.never_decoded,
+            r"(image|read) \d+ (came back as|gave) a function, not an array of pixels",
+        ),
         (broken.last_image_lost, r"2\d of the 2\d images asked for came back, image \d+ did not"),
         (broken.an_image_more, r"more than the \d+ images asked for came back"),
         (broken.from_a_reused_buffer, r"image \d+ came back in place of image \d+"),
@@ -164,7 +168,7 @@ def test_a_changed_table_fails_the_cell(kind, sample, breaks, on_disk) -> None:
 
 def test_a_write_that_drops_an_image_fails(sample, breaks, workspace) -> None:
     def write(whole):
-        return lambda images, path: whole.write(images.select(range(20)), path)
+        return lambda images, path: whole.write(images.select(range(min(20, len(images)))), path)
 
     breaks(write=write)
     with pytest.raises(Mismatch, match="20 of the 21 images asked for came back, image 20 did"):
@@ -190,7 +194,7 @@ def test_an_append_that_leaves_the_older_version_changed_fails(sample, breaks) -
     def append(whole):
         def twice(images: ImageSet, path: Path) -> int:
             whole.append(images.select([0], first_row=21), path)
-            return whole.append(images.select([1], first_row=22), path)
+            return whole.append(images.select([len(images) - 1], first_row=22), path)
 
         return twice
 
@@ -266,6 +270,30 @@ def test_a_cold_cell_whose_files_stay_in_memory_is_skipped(sample, monkeypatch) 
     monkeypatch.setattr(page_cache, "resident_bytes", lambda file: 4096)
     with pytest.raises(NotImplementedError, match="bytes of data stay in the page cache"):
         sample("ColdFullScan")
+
+
+def late_import(function):
+    """Return the function, with 80 MB that stay the first time it is called."""
+    imported = []
+
+    def importing(*arguments, **named):
+        if not imported:
+            imported.append(np.ones(80_000_000, np.uint8))
+        return function(*arguments, **named)
+
+    return importing
+
+
+@pytest.mark.parametrize("kind", ["Write", "Append", "Restore", "Prune", "FullScan", "ReadTable"])
+def test_what_a_library_imports_late_is_no_operations_peak(kind, sample, breaks) -> None:
+    names = ("write", "append", "restore", "prune")
+    breaks(
+        arrays=late_import(lambda rows, given: given),
+        table=late_import(lambda given: given),
+        **{name: lambda whole, name=name: late_import(getattr(whole, name)) for name in names},
+    )
+    peak = sample(kind)._record["peak_bytes"]
+    assert peak is None or peak < 40_000_000
 
 
 def test_a_cell_leaves_its_record(sample, tmp_path, monkeypatch, held: HeldImages) -> None:

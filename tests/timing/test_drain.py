@@ -92,14 +92,16 @@ def test_a_memory_map_is_an_array(images, tmp_path) -> None:
 )
 def test_what_is_not_an_array_is_not_a_read(images: ArrayImages, given: object) -> None:
     name = type(given).__name__
-    with pytest.raises(Mismatch, match=f"a {name} came back, not an array of pixels"):
+    with pytest.raises(Mismatch, match=f"read 0 gave a {name}, not an array of pixels"):
         Drain(images)([given])  # type: ignore[list-item]
     with pytest.raises(Mismatch, match=f"image 4 came back as a {name}, not an array of pixels"):
         check([given], images, [4])  # type: ignore[list-item]
 
 
 def test_an_image_larger_than_any_is_refused_by_name_of_its_size(images: ArrayImages) -> None:
-    with pytest.raises(Mismatch, match="an image of 6912 bytes came back, the largest has 864"):
+    with pytest.raises(
+        Mismatch, match=r"read 0 gave int64 of \(24, 36\), 6912 bytes; the largest image has 864"
+    ):
         Drain(images)([images.pixels(0).astype(np.int64)])
 
 

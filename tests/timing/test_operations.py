@@ -13,6 +13,7 @@ from platebench.stores import registry
 from platebench.timing.cell import Cell
 from platebench.timing.operations import OPERATIONS, check_operations, choose, operation_names
 from platebench.timing.suite import CellName
+from tests.timing.conftest import STORE
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -62,10 +63,10 @@ def test_the_cells_of_stores_and_operations_are_chosen() -> None:
     cells = [
         CellName(f"module.{kind}.time_it", (store, "raw-2"))
         for kind in OPERATIONS
-        for store in ("a:b:c", "d:e:f")
+        for store in (STORE, "floor:pixels:fast")
     ]
-    assert choose(cells, ["a:b:c"], []) == [cell for cell in cells if cell.params[0] == "a:b:c"]
-    assert [cell.kind for cell in choose(cells, ["a:b:c"], ["scan", "prune"])] == [
+    assert choose(cells, [STORE], []) == [cell for cell in cells if cell.params[0] == STORE]
+    assert [cell.kind for cell in choose(cells, [STORE], ["scan", "prune"])] == [
         "FullScan",
         "ColdFullScan",
         "Prune",

@@ -268,6 +268,15 @@ def test_a_folder_is_held_once_while_it_stays_the_same(workspace, tmp_path) -> N
     assert len(workspace.images(name)) == 2
 
 
+def test_a_folder_held_by_another_version_is_held_anew(workspace, tmp_path) -> None:
+    folder = tiff_folder(tmp_path / "plate")
+    name = workspace.hold_folder(folder)
+    mark = workspace.root / "images" / name / "held.json"
+    mark.write_text(json.dumps(json.loads(mark.read_text()) | {"schema": -1}))
+    assert workspace.hold_folder(folder) == name
+    assert len(workspace.images(name)) == 2
+
+
 def test_a_folder_that_changed_is_held_anew_under_another_name(workspace, tmp_path) -> None:
     folder = tiff_folder(tmp_path / "plate")
     name = workspace.hold_folder(folder)

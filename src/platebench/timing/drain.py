@@ -26,11 +26,14 @@ class Drain:
     def __call__(self, arrays: Iterable[np.ndarray]) -> int:
         """Copy each array out and return the number of bytes copied."""
         copied = 0
-        for array in arrays:
-            values = _bytes_of(array)
+        for number, array in enumerate(arrays):
+            if not _is_pixels(array):
+                raise Mismatch(f"read {number} gave {_not_pixels(array)}")
+            values = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
             if values.size > self.memory.size:
                 raise Mismatch(
-                    f"an image of {values.size} bytes came back, the largest has {self.memory.size}"
+                    f"read {number} gave {array.dtype} of {array.shape}, {values.size} bytes;"
+                    f" the largest image has {self.memory.size}"
                 )
             self.memory[: values.size] = values
             copied += values.size
@@ -42,14 +45,12 @@ class Drain:
         return self.memory[:size].view(images.dtypes[row]).reshape(images.shapes[row])
 
 
-def _bytes_of(array: np.ndarray) -> np.ndarray:
-    if not _is_pixels(array):
-        raise Mismatch(f"a {type(array).__name__} came back, not an array of pixels")
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-
-
 def _is_pixels(array: object) -> bool:
     return type(array) is np.ndarray or isinstance(array, np.memmap)
+
+
+def _not_pixels(given: object) -> str:
+    return f"a {type(given).__name__}, not an array of pixels"
 
 
 def check(arrays: Iterable[np.ndarray], images: ImageSet, rows: Sequence[int]) -> None:
@@ -74,7 +75,7 @@ def check(arrays: Iterable[np.ndarray], images: ImageSet, rows: Sequence[int]) -
 
 def _check_kind(array: np.ndarray, images: ImageSet, row: int) -> None:
     if not _is_pixels(array):
-        raise Mismatch(f"image {row} came back as a {type(array).__name__}, not an array of pixels")
+        raise Mismatch(f"image {row} came back as {_not_pixels(array)}")
     if array.dtype != images.dtypes[row]:
         raise Mismatch(f"image {row} came back as {array.dtype}, not {images.dtypes[row]}")
     if array.shape != images.shapes[row]:

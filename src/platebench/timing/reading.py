@@ -93,6 +93,10 @@ class TableCell(Cell):
         """Compare the whole table; it is small."""
         check_table(self.table, self.images)
 
+    def warm_up(self) -> None:
+        """Read it once; it is small."""
+        self.operation()
+
     def verify(self) -> None:
         """Nothing more than `after` has compared."""
 

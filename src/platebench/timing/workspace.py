@@ -84,7 +84,7 @@ class Workspace:
         with self._lock(self.root / "images" / "folders"):
             known = {mark.parent.name: json.loads(mark.read_text()) for mark in self._sources()}
             for name, other in known.items():
-                if other == source:
+                if other == source and is_held(self._source(name).parent):
                     return name
             images.name = _name_for(folder, images)
             self._hold(images, progress)

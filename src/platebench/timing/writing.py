@@ -48,6 +48,11 @@ class Scratch(Cell):
             check(opened.scan(), images, range(len(images)))
             check_table(opened.table(), images)
 
+    def warm_up(self) -> None:
+        """Do it once, on a copy that is thrown away."""
+        self.operation()
+        self.before()
+
     def verify(self) -> None:
         """Nothing more than `after` has compared, after every sample."""
 
@@ -63,6 +68,10 @@ class WriteCell(Scratch):
         """Write, and wait for the disk."""
         self.store.write(self.images, self.target)
         sync_tree(self.target)
+
+    def warm_up(self) -> None:
+        """Write one image."""
+        self.store.write(self.images.select([0]), self.target.with_name("one-image"))
 
     def after(self) -> None:
         """Read all of it back."""
@@ -97,6 +106,11 @@ class AppendCell(VersionCell):
         self.expects(range(len(self.added)))
         self.grown = self.images.select([*range(len(self.images)), *range(len(self.added))])
 
+    def warm_up(self) -> None:
+        """Append one image."""
+        self.store.append(self.added.select([0], first_row=len(self.images)), self.target)
+        self.before()
+
     def operation(self) -> None:
         """Append, and wait for the disk."""
         self.version = self.store.append(self.added, self.target)
@@ -129,6 +143,10 @@ class ListVersionsCell(VersionCell):
 
 class OpenVersionCell(VersionCell):
     """Open the first version, read every image of it, close."""
+
+    def warm_up(self) -> None:
+        """Read one image."""
+        Cell.warm_up(self)
 
     def operation(self) -> None:
         """Copy every image of the first version out."""
