@@ -12,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from importlib import metadata
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -221,7 +222,7 @@ def _stored_by_another(root: Path) -> float:
 
 
 def test_two_processes_at_once_write_it_once(workspace: Workspace) -> None:
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         counts = list(pool.map(_stored_by_another, [workspace.root] * 2))
     assert counts == [21, 21]
     assert len(list(workspace.root.glob("wrote-*"))) == 1
