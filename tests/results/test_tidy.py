@@ -80,7 +80,7 @@ def test_the_floor_ratio_is_formed_inside_rounds(tmp_path) -> None:
     floors, mine = (
         cell.floor_ratio for cell in sorted(tidy(file), key=lambda each: each.store)[::-1]
     )
-    assert mine == 3.0
+    assert mine == pytest.approx(3)
     assert floors == 1.0
 
 
@@ -98,7 +98,7 @@ def test_the_floor_is_that_of_the_same_operation_and_images(tmp_path) -> None:
         for cell in tidy(run_file(tmp_path, runs))
         if cell.store == IPC
     }
-    assert ratios == {"take": 2.0, "scan": 8.0}
+    assert ratios == pytest.approx({"take": 2.0, "scan": 8.0})
 
 
 def test_without_a_floor_there_is_no_ratio(tmp_path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -12,11 +13,19 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from platebench.results.ratios import ratio
 from platebench.results.tidy import CellResult
 from platebench.timing.operations import OPERATIONS
 
-COLUMNS = ("store", "median", "x floor", "MB/s", "images/s", "bytes", "CPU", "peak MB")
-"""Column heads. `bytes` is stored bytes a pixel byte, `CPU` CPU seconds a wall second."""
+COLUMNS = ("store", "median", "x floor", "+-", "MB/s", "images/s", "bytes", "CPU", "peak MB")
+TERMINAL = COLUMNS[:-1]
+"""Column heads; a terminal of 80 columns has no room for the last."""
+
+LEGEND = (
+    "x floor: times one bare file, formed inside rounds. +-: a second run's ratio is within it 95"
+    " times in 100; none from one round. ~: the order of this store and the one above is not"
+    " settled. bytes: stored a pixel byte. CPU: CPU seconds a wall second, all threads."
+)
 
 
 def as_json(cells: Sequence[CellResult]) -> str:
@@ -39,7 +48,7 @@ def as_markdown(cells: Sequence[CellResult]) -> str:
     parts = []
     for title, group in _groups(cells):
         parts += [f"### {title}", "", _markdown_row(COLUMNS), _markdown_row(["---"] * len(COLUMNS))]
-        parts += [_markdown_row(_fields(cell)) for cell in group]
+        parts += [_markdown_row(fields) for fields in _rows(group)]
         parts += ["", *(f"- {reason}" for reason in _reasons(group))]
         parts.append("")
     return "\n".join(parts)
@@ -47,16 +56,16 @@ def as_markdown(cells: Sequence[CellResult]) -> str:
 
 def as_tables(cells: Sequence[CellResult]) -> RenderableType:
     """Return tables for a terminal of 80 columns, one an operation."""
-    return Group(*(_table(title, group) for title, group in _groups(cells)))
+    return Group(*(_table(title, group) for title, group in _groups(cells)), Text(LEGEND, "dim"))
 
 
 def _table(title: str, cells: Sequence[CellResult]) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(COLUMNS[0], no_wrap=True, min_width=24)
-    for head in COLUMNS[1:]:
+    for head in TERMINAL[1:]:
         table.add_column(head, justify="right", no_wrap=True)
-    for cell in cells:
-        table.add_row(*_fields(cell))
+    for fields in _rows(cells):
+        table.add_row(*fields[: len(TERMINAL)])
     reasons = [Text(reason, "dim") for reason in _reasons(cells)]
     return Group(Text(title, "bold"), table, *reasons, "")
 
@@ -85,19 +94,40 @@ def _title(cell: CellResult) -> str:
     return f"{cell.operation}{detail}, {cell.cache}, {count}{cell.profile} images: {says}"
 
 
-def _fields(cell: CellResult) -> list[str]:
+def _rows(cells: Sequence[CellResult]) -> list[list[str]]:
+    """Return the fields of each cell of a group, which is in order."""
+    above: list[CellResult | None] = [None, *cells[:-1]]
+    return [_fields(cell, before) for cell, before in zip(cells, above, strict=True)]
+
+
+def _fields(cell: CellResult, above: CellResult | None) -> list[str]:
     if cell.status != "ok" or cell.median_s is None:
-        return [cell.store, cell.status, *[""] * 6]
+        return [cell.store, cell.status, *[""] * (len(COLUMNS) - 2)]
     return [
         cell.store,
         seconds(cell.median_s),
         figure(cell.floor_ratio),
+        f"{_reach(cell)}{_unsettled(cell, above)}",
         figure(cell.mb_per_s),
         figure(cell.images_per_s),
         figure(cell.bytes_a_pixel_byte),
         figure(None if cell.cpu_s is None else cell.cpu_s / cell.median_s),
         figure(None if cell.peak_bytes is None else cell.peak_bytes / 1e6),
     ]
+
+
+def _reach(cell: CellResult) -> str:
+    """Return half the interval's width, relative to the ratio."""
+    if cell.floor_low is None or cell.floor_high is None or cell.floor_low == cell.floor_high:
+        return ""
+    return f"{math.sqrt(cell.floor_high / cell.floor_low) - 1:.0%}"
+
+
+def _unsettled(cell: CellResult, above: CellResult | None) -> str:
+    """Return a mark when more rounds might put the cell above the one it stands below."""
+    if above is None or not cell.by_round.keys() & above.by_round.keys():
+        return ""
+    return "" if ratio(cell.by_round, above.by_round).settled else "~"
 
 
 def _markdown_row(fields: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from platebench.results.ratios import Ratio, Rounds, ratio
 from platebench.results.records import Record, RecordFile, RunInfo
 from platebench.stores.registry import FLOOR
 from platebench.timing.operations import OPERATIONS
@@ -23,7 +24,9 @@ class CellResult:
 
     `images` is the size of the image set, `read_images` and `read_bytes` what one operation
     moves, in uncompressed pixels. `cpu_s` is the median over samples, all threads; `peak_bytes`
-    the largest over rounds; `floor_ratio` the median over the floor's in the same rounds.
+    the largest over rounds. `floor_ratio` is the ratio to the floor's median in the same rounds,
+    `floor_low` and `floor_high` the interval in which a second run's would be 95 times in 100:
+    see `ratios`. `by_round` holds the samples it rests on.
     """
 
     operation: str
@@ -50,9 +53,12 @@ class CellResult:
     read_images: int | None
     read_bytes: int | None
     floor_ratio: float | None
+    floor_low: float | None
+    floor_high: float | None
     commit: str
     machine: str
     libraries: Mapping[str, str]
+    by_round: Rounds
 
     @property
     def bytes_a_pixel_byte(self) -> float | None:
@@ -72,8 +78,10 @@ class CellResult:
         return self.read_images / self.median_s if self.read_images and self.median_s else None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the cell as published in JSON."""
-        return asdict(self)
+        """Return the cell as published in JSON, which has no room for every sample."""
+        published = asdict(self)
+        del published["by_round"]
+        return published
 
 
 def tidy(file: RecordFile) -> list[CellResult]:
@@ -82,10 +90,9 @@ def tidy(file: RecordFile) -> list[CellResult]:
     by_cell: dict[CellName, list[Record]] = defaultdict(list)
     for record in file.records():
         by_cell[record.run.cell].append(record)
-    medians = {cell: _round_medians(records) for cell, records in by_cell.items()}
     sizes = _sizes_of_sets(by_cell)
     cells = [
-        _cell(info, cell, records, sizes.get(cell.params[1], {}), _floor_ratio(cell, medians))
+        _cell(info, cell, records, sizes.get(cell.params[1], {}), _floor_ratio(cell, by_cell))
         for cell, records in by_cell.items()
     ]
     return sorted(cells, key=_place)
@@ -113,7 +120,7 @@ def _cell(
     cell: CellName,
     records: Sequence[Record],
     size: Mapping[str, int],
-    floor_ratio: float | None,
+    floor_ratio: Ratio | None,
 ) -> CellResult:
     operation = OPERATIONS[cell.kind]
     store, images, *details = cell.params
@@ -148,10 +155,13 @@ def _cell(
         set_pixel_bytes=noted.get("set_pixel_bytes"),
         read_images=noted.get("images"),
         read_bytes=noted.get("pixel_bytes"),
-        floor_ratio=floor_ratio,
+        floor_ratio=None if floor_ratio is None else floor_ratio.estimate,
+        floor_low=None if floor_ratio is None else floor_ratio.low,
+        floor_high=None if floor_ratio is None else floor_ratio.high,
         commit=info.commit,
         machine=info.machine,
         libraries=info.libraries,
+        by_round=samples_by_round(records),
     )
 
 
@@ -161,19 +171,16 @@ def _worst(records: Sequence[Record]) -> Record:
     return min(records, key=lambda record: ranks[record.run.status])
 
 
-def _round_medians(records: Iterable[Record]) -> dict[int, float]:
-    return {
-        record.round: statistics.median(record.run.samples_s)
-        for record in records
-        if record.run.samples_s
-    }
+def samples_by_round(records: Iterable[Record]) -> dict[int, list[float]]:
+    """Return the samples of each round in which the cell was measured."""
+    return {record.round: record.run.samples_s for record in records if record.run.samples_s}
 
 
-def _floor_ratio(cell: CellName, medians: Mapping[CellName, Mapping[int, float]]) -> float | None:
-    """Return the median over rounds of a cell's median over the floor's in the same round."""
-    floor = medians.get(CellName(cell.benchmark, (FLOOR, *cell.params[1:])), {})
-    mine = medians[cell]
-    return _median(mine[number] / floor[number] for number in mine if number in floor)
+def _floor_ratio(cell: CellName, records: Mapping[CellName, Sequence[Record]]) -> Ratio | None:
+    """Return the cell's ratio to the floor, None where no round holds both."""
+    mine = samples_by_round(records[cell])
+    floor = samples_by_round(records.get(CellName(cell.benchmark, (FLOOR, *cell.params[1:])), []))
+    return ratio(mine, floor) if mine.keys() & floor.keys() else None
 
 
 def _median(values: Iterable[float]) -> float | None:
