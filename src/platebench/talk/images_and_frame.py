@@ -1,0 +1,110 @@
+"""Steps 1 and 2: the images as files, and as values in a DataFrame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import skimage.io
+import tifffile
+from PIL import Image
+
+from platebench.talk.material import TALK_BYTES, TALK_SHAPE, Material
+from platebench.talk.outcome import ANY, Expected, Outcome, version_of
+
+FIRST_BYTES = b"II*\x00\x08\x00\x00\x00"
+"""Little-endian, 42, and where the directory of tags begins: byte 8."""
+
+
+def list_images(material: Material, scratch: Path) -> Outcome:
+    """Step 1: size, first bytes and tags of the files, and the arrays three libraries make."""
+    first = material.files[0]
+    with first.open("rb") as file:
+        start = file.read(10)
+    size = first.stat().st_size
+    read = [_read_all_ways(file) for file in material.files]
+    equal = all(
+        array.dtype == arrays["tifffile"].dtype and np.array_equal(array, arrays["tifffile"])
+        for arrays in read
+        for array in arrays.values()
+    )
+    array = read[0]["tifffile"]
+    expected = [
+        Expected("scikit-image, tifffile and Pillow read equal arrays", _of_images(), equal)
+    ]
+    if material.is_talks:
+        as_then = size == TALK_BYTES and start.startswith(FIRST_BYTES) and array.shape == TALK_SHAPE
+        expected.append(Expected("size, first bytes and shape are those of 2024", ANY, as_then))
+    return Outcome(
+        step=1,
+        title="The images as files",
+        done="read_bytes()[:10]; TiffFile.pages[0].tags; skimage.io.imread, tifffile.imread,"
+        " PIL.Image.open",
+        then="1,376,512 bytes; b'II*\\x00\\x08...'; an array of shape (1024, 1344)",
+        now=[
+            f"{len(material.files)} files, the first {first.name}: {size:,} bytes; {start!r}",
+            f"tags: {_tags(first)}",
+            f"array: {array.shape} {array.dtype}, "
+            + ("equal through all three" if equal else "not equal through all three"),
+        ],
+        expected=expected,
+        facts={
+            "filesize_bytes": size,
+            "first_bytes": start.hex(),
+            "shape": list(array.shape),
+            "dtype": str(array.dtype),
+            "equal": equal,
+        },
+    )
+
+
+def _read_all_ways(file: Path) -> dict[str, np.ndarray]:
+    with Image.open(file) as opened:
+        pillow = np.asarray(opened)
+    return {
+        "scikit-image": np.asarray(skimage.io.imread(file)),
+        "tifffile": tifffile.imread(file),
+        "pillow": pillow,
+    }
+
+
+def _of_images() -> str:
+    return ", ".join(
+        f"{name} {'.'.join(map(str, version_of(name)))}"
+        for name in ("scikit-image", "tifffile", "pillow")
+    )
+
+
+def _tags(file: Path) -> str:
+    with tifffile.TiffFile(file) as opened:
+        tags = opened.pages.first.tags
+        return ", ".join(f"{tag.name}={_short(tag.value)}" for tag in tags)
+
+
+def _short(value: object) -> str:
+    text = str(getattr(value, "name", value))
+    return text if len(text) <= 32 else text[:31] + "…"
+
+
+def show_frame(material: Material, scratch: Path) -> Outcome:
+    """Step 2: a DataFrame with the files' bytes and the arrays as values, and how it prints."""
+    frame = material.frame()
+    with pd.option_context("display.width", 76, "display.max_colwidth", 18):
+        printed = str(frame.assign(path=[file.name for file in material.files]))
+    text = str(frame["path"].dtype)
+    kept = all(value is array for value, array in zip(frame["image_array"], material.arrays))
+    since = "pandas 3" if version_of("pandas") >= (3,) else "pandas 2"
+    awaited = "str" if version_of("pandas") >= (3,) else "object"
+    return Outcome(
+        step=2,
+        title="A DataFrame of images",
+        done="pd.DataFrame(records) of path, filesize_bytes, image_bytes, image_array",
+        then="a column of object dtype takes anything; printed, an image is its first numbers",
+        now=[printed, f"path is {text}, image_bytes and image_array are object"],
+        expected=[
+            Expected(f"text is {awaited}", since, text == awaited),
+            Expected("the arrays are values of the frame, not copies", ANY, kept),
+        ],
+        facts={"printed": printed, "text_dtype": text},
+    )

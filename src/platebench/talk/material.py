@@ -1,0 +1,124 @@
+"""What the talk is given on: two generated images, or a user's, and a table of their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import tifffile
+
+from platebench.errors import UserError
+from platebench.images.fixtures import make_fixtures
+from platebench.images.folder import TIFF_ENDINGS, open_images
+
+IMAGES = 2
+"""As many as the talk had."""
+
+MOST_IMAGES = 16
+"""The talk keeps every image several times in memory, once with 8 bytes a pixel."""
+
+TALK_BYTES = 1_376_512
+TALK_SHAPE = (1024, 1344)
+
+_CELL_COLUMNS = {
+    "Cell_UUID",
+    "Mitocheck_Phenotypic_Class",
+    "Location_Center_X",
+    "Location_Center_Y",
+    *(f"Metadata_{name}" for name in ("Plate", "Well", "Frame", "Site")),
+}
+
+
+@dataclass(frozen=True)
+class Material:
+    """TIFF files of one dtype and number of axes, and a row a cell of `cells` or other images.
+
+    `cells_are_theirs` says whether the cells are those of the files; else they are generated.
+    """
+
+    name: str
+    files: Sequence[Path]
+    cells: pa.Table
+    cells_are_theirs: bool
+
+    @cached_property
+    def arrays(self) -> list[np.ndarray]:
+        """The images, through tifffile."""
+        return [tifffile.imread(file) for file in self.files]
+
+    @property
+    def pixel_bytes(self) -> int:
+        """The size of all pixels in bytes."""
+        return sum(array.nbytes for array in self.arrays)
+
+    @property
+    def is_talks(self) -> bool:
+        """Whether the images are as many, as large and of the type that the talk's were."""
+        return (
+            len(self.files) == IMAGES
+            and all(file.stat().st_size == TALK_BYTES for file in self.files)
+            and all(array.shape == TALK_SHAPE for array in self.arrays)
+            and all(array.dtype == np.uint8 for array in self.arrays)
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Return the talk's DataFrame: path, filesize_bytes, image_bytes, image_array."""
+        return pd.DataFrame(
+            [
+                {
+                    "path": str(file),
+                    "filesize_bytes": file.stat().st_size,
+                    "image_bytes": file.read_bytes(),
+                    "image_array": array,
+                }
+                for file, array in zip(self.files, self.arrays, strict=True)
+            ]
+        )
+
+
+def generated_material(folder: Path) -> Material:
+    """Return the generator's two images and their cells, made in `folder`."""
+    made = make_fixtures(folder, IMAGES, tables=True, processes=1)
+    return folder_material(made, folder)
+
+
+def folder_material(path: Path, scratch: Path) -> Material:
+    """Return the TIFF files below `path`, and the cells in a table beside them.
+
+    Where no table has the columns of such a screen, cells are generated in `scratch`. Raises
+    UserError for a folder without TIFF files, or with more or more kinds than the talk can show.
+    """
+    images = open_images(path)
+    root = path if path.is_dir() else path.parent
+    names = [name for name in images.table["path"].to_pylist() if _is_tiff(name)]
+    if not names:
+        raise UserError(f"{path}: holds no TIFF file, which the talk is about")
+    if len(names) > MOST_IMAGES:
+        raise UserError(
+            f"{path}: {len(names)} TIFF files; the talk is given on {MOST_IMAGES} at most,"
+            " so name a folder with some of them"
+        )
+    kinds = {
+        (len(shape), dtype)
+        for name, shape, dtype in zip(
+            images.table["path"].to_pylist(), images.shapes, images.dtypes, strict=True
+        )
+        if _is_tiff(name)
+    }
+    if len(kinds) > 1:
+        raise UserError(f"{path}: images of several types; the talk puts one type in a column")
+    files = [(root / name).absolute() for name in names]
+    for name in sorted(images.tables):
+        if set(images.tables[name].column_names) >= _CELL_COLUMNS:
+            return Material(images.name, files, images.tables[name], cells_are_theirs=True)
+    cells = generated_material(scratch / "generated").cells
+    return Material(images.name, files, cells, cells_are_theirs=False)
+
+
+def _is_tiff(name: str) -> bool:
+    return Path(name).suffix.lower() in TIFF_ENDINGS

@@ -1,0 +1,183 @@
+"""Step 9: images, objects and features of one plate in one package, and joined from there."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import lancedb
+import pandas as pd
+import pyarrow as pa
+
+from platebench.talk.embeddings import features_only
+from platebench.talk.lancedb_table import frames_differ
+from platebench.talk.material import Material
+from platebench.talk.outcome import ANY, Expected, Outcome
+
+REPEATS = 9
+_IMAGE = ["Metadata_Plate", "Metadata_Well", "Metadata_Frame", "Metadata_Site"]
+_OBJECT = ["Mitocheck_Phenotypic_Class", "Location_Center_X", "Location_Center_Y"]
+
+
+def package_of(cells: pa.Table) -> dict[str, pa.Table]:
+    """Return the tables `images`, `objects` and `features` of a table with a row a cell.
+
+    `images` has a row an image, `image` its key; `objects` a row a cell, with its image; and
+    `features` a row a cell, in another order, as a feature extractor of its own would write it.
+    """
+    frame = cells.to_pandas()
+    frame["image"] = frame[_IMAGE].astype(str).agg("_".join, axis=1)
+    images = frame[["image", *_IMAGE]].drop_duplicates("image").reset_index(drop=True)
+    objects = frame[["Cell_UUID", "image", *_OBJECT]]
+    features = frame[["Cell_UUID", *features_only(frame)]].sort_values("Cell_UUID")
+    tables = {"images": images, "objects": objects, "features": features}
+    return {
+        name: pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+        for name, table in tables.items()
+    }
+
+
+class Join(ABC):
+    """The package kept by one engine, ready to be joined."""
+
+    @abstractmethod
+    def __init__(self, package: Mapping[str, pa.Table], folder: Path) -> None:
+        """Put the tables in, below `folder`."""
+
+    @abstractmethod
+    def join(self) -> pd.DataFrame:
+        """Return a row a cell: its object's columns, its features, its image's columns."""
+
+
+class PandasJoin(Join):
+    """DataFrames, merged."""
+
+    def __init__(self, package: Mapping[str, pa.Table], folder: Path) -> None:
+        self._frames = {name: table.to_pandas() for name, table in package.items()}
+
+    def join(self) -> pd.DataFrame:
+        objects, features, images = (self._frames[name] for name in _ORDER)
+        return objects.merge(features, on="Cell_UUID").merge(images, on="image")
+
+
+class DuckDbJoin(Join):
+    """Tables of one DuckDB file, joined in SQL."""
+
+    def __init__(self, package: Mapping[str, pa.Table], folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._database = duckdb.connect(str(folder / "plate.duckdb"))
+        for name, table in package.items():
+            self._database.register("given", table)
+            self._database.execute(f"create table {name} as select * from given")
+            self._database.unregister("given")
+
+    def join(self) -> pd.DataFrame:
+        return self._database.execute(
+            "select * from objects join features using (Cell_UUID) join images using (image)"
+        ).fetch_df()
+
+
+class LanceDbAndDuckDbJoin(Join):
+    """Tables of one LanceDB database, which DuckDB reads as Arrow: LanceDB itself has no join."""
+
+    def __init__(self, package: Mapping[str, pa.Table], folder: Path) -> None:
+        database = lancedb.connect(str(folder / "duckdb-over-lancedb"))
+        for name, table in package.items():
+            database.create_table(name, table)
+        self._tables = {name: database.open_table(name).to_lance() for name in package}
+
+    def join(self) -> pd.DataFrame:
+        with duckdb.connect() as database:
+            for name, table in self._tables.items():
+                database.register(name, table)
+            return database.execute(
+                "select * from objects join features using (Cell_UUID) join images using (image)"
+            ).fetch_df()
+
+
+class LanceDbMergeJoin(Join):
+    """What LanceDB has instead: `merge` writes the other table's columns into a new version."""
+
+    def __init__(self, package: Mapping[str, pa.Table], folder: Path) -> None:
+        self._database = lancedb.connect(str(folder / "lancedb-merge"))
+        for name, table in package.items():
+            self._database.create_table(name, table)
+        objects = self._database.open_table("objects")
+        self._before = objects.version
+
+    def join(self) -> pd.DataFrame:
+        objects = self._database.open_table("objects")
+        if objects.version != self._before:
+            objects.checkout(self._before)
+            objects.restore()
+            self._before = objects.version
+        objects.merge(self._database.open_table("features").to_lance().to_table(), "Cell_UUID")
+        objects.checkout_latest()
+        objects.merge(self._database.open_table("images").to_lance().to_table(), "image")
+        objects.checkout_latest()
+        return objects.to_pandas()
+
+
+_ORDER = ("objects", "features", "images")
+
+JOINS: dict[str, type[Join]] = {
+    "pandas": PandasJoin,
+    "duckdb": DuckDbJoin,
+    "lancedb through duckdb": LanceDbAndDuckDbJoin,
+    "lancedb merge": LanceDbMergeJoin,
+}
+
+
+def in_order(joined: pd.DataFrame) -> pd.DataFrame:
+    """Return a join's rows by cell and its columns by name, for comparison."""
+    return joined[sorted(joined.columns)].sort_values("Cell_UUID").reset_index(drop=True)
+
+
+def join_tables(material: Material, scratch: Path) -> Outcome:
+    """Step 9: the same join in every engine, with equal results."""
+    package = package_of(material.cells)
+    engines = {name: made(package, scratch / "package") for name, made in JOINS.items()}
+    truth = in_order(engines["pandas"].join())
+    differences = {
+        name: frames_differ(_plain(in_order(engine.join())), _plain(truth))
+        for name, engine in engines.items()
+    }
+    medians = {}
+    for name, engine in engines.items():
+        times = []
+        for _ in range(REPEATS):
+            started = time.perf_counter()
+            engine.join()
+            times.append(time.perf_counter() - started)
+        medians[name] = statistics.median(times) * 1e3
+    sizes = ", ".join(f"{name} {table.num_rows:,}" for name, table in package.items())
+    whole = len(truth) == material.cells.num_rows
+    return Outcome(
+        step=9,
+        title="Several tables in one package",
+        done="three tables of one plate; objects joined with features by cell, with images by"
+        " image",
+        then="named as LanceDB's promise: images, objects and features in one place",
+        now=[
+            f"rows: {sizes}; columns joined: {truth.shape[1]}",
+            *(
+                f"{name}: {difference or 'equal'}, {medians[name]:.1f} ms"
+                for name, difference in differences.items()
+            ),
+        ],
+        expected=[
+            Expected("every cell is joined once", ANY, whole),
+            Expected("all joins give equal tables", ANY, not any(differences.values())),
+        ],
+        facts={"differences": differences, "median_ms": medians, "rows": len(truth)},
+    )
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with text as objects: which type text has is the library's habit."""
+    texts = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
+    return frame.astype(dict.fromkeys(texts, object))

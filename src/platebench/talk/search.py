@@ -1,0 +1,208 @@
+"""Step 8: LanceDB as a vector database, against NumPy and DuckDB."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import lancedb
+import numpy as np
+
+from platebench.talk.embeddings import Embeddings, embed
+from platebench.talk.material import Material
+from platebench.talk.outcome import ANY, Expected, Outcome
+
+IMAGES = 4096
+"""Images to search among: their own, and made-up ones up to this number."""
+
+QUERIES = 32
+NEAREST = 10
+EXACT_RECALL = 0.999
+REFINED_RECALL = 0.9
+
+_SEED_OF_IMAGES, _SEED_OF_QUERIES = 1, 2
+
+
+class Search(ABC):
+    """Embeddings in one engine, ready to be searched for the nearest by Euclidean distance."""
+
+    exact: bool = True
+
+    @abstractmethod
+    def __init__(self, embeddings: Embeddings, folder: Path) -> None:
+        """Put the embeddings in, below `folder`, and build the index if there is one."""
+
+    @abstractmethod
+    def nearest(self, query: np.ndarray, number: int) -> list[str]:
+        """Return the names of the nearest images, nearest first."""
+
+
+class NumpySearch(Search):
+    """All distances, and the smallest of them: the truth."""
+
+    def __init__(self, embeddings: Embeddings, folder: Path) -> None:
+        self._names = embeddings.names
+        self._vectors = embeddings.vectors
+
+    def nearest(self, query: np.ndarray, number: int) -> list[str]:
+        distances = np.square(self._vectors - query).sum(axis=1)
+        few = np.argpartition(distances, number)[:number]
+        return [self._names[row] for row in few[np.argsort(distances[few], kind="stable")]]
+
+
+class DuckDbSearch(Search):
+    """A DuckDB table in memory, ordered by `array_distance`."""
+
+    def __init__(self, embeddings: Embeddings, folder: Path) -> None:
+        self._database = duckdb.connect()
+        self._database.register("given", embeddings.table())
+        self._database.execute("create table images as select * from given")
+        self._dimensions = embeddings.vectors.shape[1]
+
+    def nearest(self, query: np.ndarray, number: int) -> list[str]:
+        rows = self._database.execute(
+            "select image from images"
+            f" order by array_distance(embedding, ?::float[{self._dimensions}]) limit {number}",
+            [query.tolist()],
+        ).fetchall()
+        return [name for (name,) in rows]
+
+
+class LanceDbSearch(Search):
+    """A LanceDB table without an index, which is searched row by row."""
+
+    def __init__(self, embeddings: Embeddings, folder: Path) -> None:
+        database = lancedb.connect(str(folder / type(self).__name__))
+        self._table = database.create_table("images", embeddings.table())
+        self.build()
+
+    def build(self) -> None:
+        """Build no index."""
+
+    def nearest(self, query: np.ndarray, number: int) -> list[str]:
+        search = self._table.search(query, vector_column_name="embedding").limit(number)
+        return self._names(search)
+
+    def _names(self, search: lancedb.query.LanceVectorQueryBuilder) -> list[str]:
+        # Of ten rows every column is little; and what `select` has to say of the distance differs
+        # from version to version.
+        return [str(name) for name in search.to_arrow()["image"].to_pylist()]
+
+
+class IvfPqSearch(LanceDbSearch):
+    """The index `create_index` makes unless told otherwise, IVF-PQ, queried as typed."""
+
+    exact = False
+
+    def build(self) -> None:
+        """Part the images in 16 cells, and code each vector in sub-vectors of 4."""
+        dimensions = self._table.schema.field("embedding").type.list_size
+        self._table.create_index(
+            metric="l2",
+            vector_column_name="embedding",
+            index_type="IVF_PQ",
+            num_partitions=16,
+            num_sub_vectors=dimensions // 4,
+        )
+
+
+class RefinedIvfPqSearch(IvfPqSearch):
+    """The same, with every cell probed and 10 times as many candidates compared exactly."""
+
+    def nearest(self, query: np.ndarray, number: int) -> list[str]:
+        search = self._table.search(query, vector_column_name="embedding").limit(number)
+        return self._names(search.nprobes(16).refine_factor(10))
+
+
+class HnswSearch(LanceDbSearch):
+    """An HNSW graph over vectors scaled to 8 bits."""
+
+    exact = False
+
+    def build(self) -> None:
+        """Build one graph of all images."""
+        self._table.create_index(
+            metric="l2",
+            vector_column_name="embedding",
+            index_type="IVF_HNSW_SQ",
+            num_partitions=1,
+        )
+
+
+SEARCHES: dict[str, type[Search]] = {
+    "numpy": NumpySearch,
+    "duckdb": DuckDbSearch,
+    "lancedb": LanceDbSearch,
+    "lancedb ivf-pq": IvfPqSearch,
+    "lancedb ivf-pq refined": RefinedIvfPqSearch,
+    "lancedb hnsw": HnswSearch,
+}
+
+
+def queries(material: Material) -> np.ndarray:
+    """Return the vectors of images that are not searched among, float32 (QUERIES, dimensions)."""
+    return embed(material.cells, QUERIES, _SEED_OF_QUERIES).vectors[-QUERIES:]
+
+
+def searched(material: Material, images: int = IMAGES) -> Embeddings:
+    """Return `images` embeddings: those of the cells' own images, then made-up ones."""
+    own = len(embed(material.cells, 0).names)
+    return embed(material.cells, max(0, images - own), _SEED_OF_IMAGES)
+
+
+def recall(embeddings: Embeddings, query: np.ndarray, found: Sequence[str], number: int) -> float:
+    """Return which part of `found` is no farther than the `number`th nearest image.
+
+    A name that is found twice counts once; two images at one distance are equally right.
+    """
+    distances = np.square(embeddings.vectors.astype(np.float64) - query).sum(axis=1)
+    limit = np.partition(distances, number - 1)[number - 1] * (1 + 1e-5)
+    row = {name: place for place, name in enumerate(embeddings.names)}
+    return sum(bool(distances[row[name]] <= limit) for name in set(found)) / number
+
+
+def search_images(material: Material, scratch: Path) -> Outcome:
+    """Step 8: the nearest images by each engine, how many of them are right, and how quickly."""
+    embeddings, asked = searched(material), queries(material)
+    folder = scratch / "search"
+    engines = {name: made(embeddings, folder) for name, made in SEARCHES.items()}
+    recalls: dict[str, float] = {}
+    medians: dict[str, float] = {}
+    for name, engine in engines.items():
+        engine.nearest(asked[0], NEAREST)
+        found, times = [], []
+        for query in asked:
+            started = time.perf_counter()
+            found.append(engine.nearest(query, NEAREST))
+            times.append(time.perf_counter() - started)
+        pairs = zip(asked, found, strict=True)
+        each = [recall(embeddings, query, names, NEAREST) for query, names in pairs]
+        recalls[name], medians[name] = statistics.mean(each), statistics.median(times) * 1e3
+    own = embeddings.names[0]
+    neighbours = [name for name in engines["numpy"].nearest(embeddings.vectors[0], 4)][1:]
+    exact = all(recalls[name] >= EXACT_RECALL for name in engines if engines[name].exact)
+    refined = recalls["lancedb ivf-pq refined"] >= REFINED_RECALL
+    return Outcome(
+        step=8,
+        title="Nearest images",
+        done=f"an embedding an image from its cells' CP__ features; {NEAREST} nearest of"
+        f" {len(embeddings.names):,} images, most of them made up of the same cells"
+        f" ({embeddings.vectors.shape[1]} dimensions, {QUERIES} queries)",
+        then="LanceDB was shown as a vector database; nothing was searched",
+        now=[
+            *(
+                f"{name}: recall@{NEAREST} {recalls[name]:.3f}, {medians[name]:.2f} ms a query"
+                for name in engines
+            ),
+            f"nearest to {own}: {', '.join(neighbours)}",
+        ],
+        expected=[
+            Expected("searches without an index find the very nearest", ANY, exact),
+            Expected(f"refined IVF-PQ finds {REFINED_RECALL:.0%} of them", ANY, refined),
+        ],
+        facts={"recall": recalls, "median_ms": medians, "images": len(embeddings.names)},
+    )

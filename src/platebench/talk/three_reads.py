@@ -1,0 +1,140 @@
+"""Step 6: the talk's three timings of its two images, with their ratio."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import lancedb
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from platebench.talk.lancedb_table import TABLE, file_version, same_images, write_talk_table
+from platebench.talk.material import Material
+from platebench.talk.outcome import Expected, Outcome
+from platebench.talk.nested import write_talk_parquet
+
+REPEATS = 25
+
+PANDAS, ARROW, LANCEDB = "pd.read_parquet", "pq.read_table", "open_table().to_pandas()"
+THEN_MS = {PANDAS: 24.9, ARROW: 23.4, LANCEDB: 8.13}
+"""What the talk showed, in milliseconds."""
+
+
+def three_reads(parquet: Path, folder: Path) -> dict[str, Callable[[], object]]:
+    """Return the three reads as typed, of what `write_talk_files` left.
+
+    All give every value in memory of their own: Parquet decoded, Lance read from its file; none
+    maps a file. `pd` and `lancedb` make DataFrames whose images are object arrays of row arrays.
+    """
+    database = lancedb.connect(str(folder))
+    return {
+        PANDAS: lambda: pd.read_parquet(parquet),
+        ARROW: lambda: pq.read_table(parquet),
+        LANCEDB: lambda: database.open_table(TABLE).to_pandas(),
+    }
+
+
+def write_talk_files(material: Material, folder: Path) -> tuple[Path, Path]:
+    """Write the talk's Parquet file and LanceDB table in `folder`, and return both paths."""
+    parquet, lance = folder / "talk.parquet", folder / "lancedb"
+    write_talk_parquet(material.frame(), parquet)
+    write_talk_table(parquet, lance)
+    return parquet, lance
+
+
+def check_reads(reads: Mapping[str, Callable[[], object]], material: Material) -> dict[str, bool]:
+    """Say of each read whether every image it gives holds the values that were put in."""
+    return {name: same_images(_as_frame(read()), material) for name, read in reads.items()}
+
+
+def _as_frame(read: object) -> pd.DataFrame:
+    return read if isinstance(read, pd.DataFrame) else read.to_pandas()  # type: ignore[attr-defined]
+
+
+def alternate(reads: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Return seconds a read: in each of `repeats` rounds every read once, each first in turn."""
+    samples: dict[str, list[float]] = {name: [] for name in reads}
+    names = list(reads)
+    for number in range(repeats):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            started = time.perf_counter()
+            read = reads[name]()
+            samples[name].append(time.perf_counter() - started)
+            del read
+    return samples
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the lower quartile, the median and the upper quartile."""
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    return float(low), float(middle), float(high)
+
+
+def time_three_reads(material: Material, scratch: Path, repeats: int = REPEATS) -> Outcome:
+    """Step 6: medians over alternating repeats; the ratio is formed inside each repeat.
+
+    The ratio is expected only of images like the talk's, and is held against the libraries only
+    where its quartiles leave no doubt: a shared machine has its moments.
+    """
+    parquet, lance = write_talk_files(material, scratch)
+    reads = three_reads(parquet, lance)
+    right = check_reads(reads, material)
+    samples = alternate(reads, repeats)
+    medians = {name: statistics.median(times) * 1e3 for name, times in samples.items()}
+    ratios = [new / old for new, old in zip(samples[LANCEDB], samples[PANDAS], strict=True)]
+    low, ratio, high = quartiles(ratios)
+    stored = sum(file.stat().st_size for file in lance.rglob("*") if file.is_file())
+    version = file_version(lancedb.connect(str(lance)).open_table(TABLE))
+    expected = [Expected("all three reads give every pixel back", "these", all(right.values()))]
+    if material.is_talks:
+        expected += judge_ratio(low, high, version, stored / material.pixel_bytes)
+    then = THEN_MS[LANCEDB] / THEN_MS[PANDAS]
+    return Outcome(
+        step=6,
+        title="Three timings",
+        done=f"{', '.join(reads)}; medians of {repeats}, alternating, from the page cache",
+        then=", ".join(f"{name} {ms} ms" for name, ms in THEN_MS.items())
+        + f"; LanceDB to pandas {then:.2f}: 'LanceDB feels fast!'",
+        now=[
+            *(f"{name}: {ms:.1f} ms" for name, ms in medians.items()),
+            f"LanceDB to pandas: {ratio:.2f} (quartiles {low:.2f} to {high:.2f})",
+            f"Lance files: version {version}, {stored:,} bytes for"
+            f" {material.pixel_bytes:,} of pixels",
+        ],
+        expected=expected,
+        facts={
+            "median_ms": medians,
+            "samples_s": samples,
+            "ratio": ratio,
+            "ratio_q25": low,
+            "ratio_q75": high,
+            "file_version": version,
+            "stored_bytes": stored,
+            "pixel_bytes": material.pixel_bytes,
+        },
+    )
+
+
+def judge_ratio(low: float, high: float, file_version: str, bytes_a_pixel: float) -> list[Expected]:
+    """Return what is expected of the talk's images in Lance files of a version.
+
+    Files of version 2.0 hold the int64 values that awkward made as they are: large, and quick to
+    read. Later ones compress them on their own: small, and slow to read. `low` and `high` are the
+    quartiles of the ratio LanceDB to pandas.
+    """
+    if file_version == "2.0":
+        of = "Lance files 2.0 (lancedb 0.14, 0.24)"
+        return [
+            Expected("LanceDB is quicker than pd.read_parquet", of, low < 1),
+            Expected("its files hold 8 bytes a pixel or more", of, bytes_a_pixel >= 8),
+        ]
+    of = "Lance files 2.1 on (lancedb 0.40)"
+    return [
+        Expected("LanceDB is slower than pd.read_parquet", of, high > 1),
+        Expected("its files hold under 2 bytes a pixel", of, bytes_a_pixel < 2),
+    ]
