@@ -5,15 +5,27 @@ The table is the group's `images` attribute, as OME-Zarr keeps its metadata in a
 - `default`: `create_array` as typed: zarr chooses the chunks (which cut images up) and
   compresses with Zstandard. Written in blocks of whole chunks, or every chunk would be
   compressed once an image.
-- `fast`: one image a chunk, uncompressed.
+- `fast`: one image a chunk, uncompressed, and zarr's `threading.max_workers` set to 1.
 - `small`: one image a chunk, Zstandard level 9, 16 chunks a shard, so a sixteenth of the files.
 
-Images are read by `array[i]`, which in zarr 3.1 is several times faster than `oindex`.
+Rows are read by `array[i]`, which in zarr 3.1 is several times faster than `oindex`, and scans by
+`array[i : i + 4]` or whole chunks: one request then hands zarr several chunks, and what a request
+costs is shared out among them.
+
+Zarr reads every chunk in a thread of a pool, and opening a group already starts three, which take
+turns. With nothing to decompress several threads have nothing to share, and each brings memory
+that the processor's cache has lost when its turn comes. Scanning 128 images of 1.4 MB took, at
+best of 25 on a busy machine, times the floor: 5.4 by `array[i]` with three threads, 4.4 with one,
+3.5 in blocks of four with one; 16 scattered rows took 5.3 with three and 4.0 with one (zarr 3.1.6,
+warm, 4 cores). `out=`, larger blocks and the asynchronous interface gained next to nothing more.
+
+The number of threads is the process's: other Zarr arrays in it have one thread too, which those
+that decompress many chunks at once would not want.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +41,9 @@ IMAGES = "images"
 SHARD = 16
 """Images a shard."""
 
+TOGETHER = 4
+"""Images a scan asks for at once, and as many more as fill the last chunk or shard."""
+
 
 class Zarr(Store):
     """A Zarr group with one array."""
@@ -37,6 +52,7 @@ class Zarr(Store):
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write block by block, a block being the images of one chunk or shard."""
+        self._configure()
         shape, dtype = require_common_image(images, self.layout)
         group = zarr.create_group(path, attributes={IMAGES: images.table.to_pylist()})
         array = group.create_array(
@@ -52,7 +68,13 @@ class Zarr(Store):
 
     def open(self, path: Path) -> OpenStore:
         """Open the group for reading."""
+        self._configure()
         return _OpenZarr(path)
+
+    def _configure(self) -> None:
+        """Choose zarr's number of threads, which it fixes when it first reads or writes."""
+        if self.tuning == "fast":
+            zarr.config.set({"threading.max_workers": 1})
 
     def _settings(self, shape: tuple[int, ...]) -> dict[str, Any]:
         if self.tuning == "default":
@@ -78,19 +100,14 @@ class _OpenZarr(OpenStore):
 
     def scan(self) -> Iterator[np.ndarray]:
         """Read whole chunks or shards at a time, so that each is decompressed once."""
-        block = (self._array.shards or self._array.chunks)[0]
-        if block == 1:
-            yield from self._images(range(len(self)))
-            return
+        whole = (self._array.shards or self._array.chunks)[0]
+        block = whole * -(-TOGETHER // whole)
         for first in range(0, len(self), block):
             yield from np.asarray(self._array[first : first + block])
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         check_rows(rows, len(self))
-        return self._images(rows)
+        return (np.asarray(self._array[row]) for row in rows)
 
     def table(self) -> pa.Table:
         return pa.Table.from_pylist(self._group.attrs[IMAGES], IMAGE_SCHEMA)
-
-    def _images(self, rows: Iterable[int]) -> Iterator[np.ndarray]:
-        return (np.asarray(self._array[row]) for row in rows)
