@@ -99,6 +99,15 @@ def run(
     ] = "64",
     operations: Annotated[str | None, typer.Option(help="Operations, by commas; all.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Passes over all cells.")] = 1,
+    until: Annotated[
+        str | None, typer.Option(help="Add rounds until intervals are this narrow, such as 5%.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="With --until: stop adding rounds after these.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Take up the same run where it was cut off.")
+    ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="One sample a cell: a look.")] = False,
     newcomer: Annotated[
         bool, typer.Option("--newcomer", help="Each format's default and fast in one layout.")
@@ -112,6 +121,9 @@ def run(
         operations=_split(operations),
         rounds=rounds,
         quick=quick,
+        until=None if until is None else _share(until),
+        minutes=minutes,
+        resume=resume,
     )
     with RunBar(errors) as bar:
         file = measure(checkout, checkout / "results", settings, bar)
@@ -242,6 +254,17 @@ def stores(
 
 def _split(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _share(text: str) -> float:
+    """Return 0.05 for 5% or 0.05."""
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise UserError(f"{text}: give a share such as 5% or 0.05")
+    return share
 
 
 def _exit_by(cells: list[CellResult]) -> None:

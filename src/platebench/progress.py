@@ -76,6 +76,10 @@ class RunBar(_Bar):
         if not self._console.is_terminal and number % 20 == 1:
             self.say(f"{number - 1}/{cells} {what}")
 
+    def says(self, line: str) -> None:
+        """Print what a person should know."""
+        self.say(line)
+
     def ended(self, run: Run) -> None:
         """Say at once when a cell failed."""
         if run.status == "failed":
@@ -89,10 +93,6 @@ class CompareBar(RunBar):
         """Show the cell and the round."""
         store, _, *details = cell.params
         self.show(f"round {number} {' '.join([cell.kind, store, *details])}", number - 1, cells)
-
-    def says(self, line: str) -> None:
-        """Print what a person should know."""
-        self.say(line)
 
 
 def _fitting(what: str, width: int = 40) -> str:

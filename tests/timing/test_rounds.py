@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from platebench.timing.rounds import rounds, shuffled
+from platebench.timing.rounds import fixed, rounds, shuffled
 from platebench.timing.suite import CellName, Run
 
 CELLS = [CellName("full_scan.FullScan.time_scan", (f"store-{n}", "raw-2")) for n in range(12)]
@@ -20,7 +20,7 @@ class Counting:
 
 
 def test_every_round_measures_every_cell() -> None:
-    done = [(number, run.cell) for number, run in rounds(Counting(), CELLS, 3)]
+    done = [(number, run.cell) for number, run in rounds(Counting(), fixed(CELLS, 3))]
     for number in (1, 2, 3):
         assert sorted(cell.params for this, cell in done if this == number) == sorted(
             cell.params for cell in CELLS
@@ -40,9 +40,9 @@ def test_no_cell_always_comes_first() -> None:
 
 
 def test_what_is_done_is_not_measured_again() -> None:
-    before = list(rounds(Counting(), CELLS, 2))
+    before = list(rounds(Counting(), fixed(CELLS, 2)))
     done = frozenset((number, run.cell) for number, run in before[:15])
-    rest = list(rounds(Counting(), CELLS, 2, done=done))
+    rest = list(rounds(Counting(), fixed(CELLS, 2), done=done))
     assert [(number, run.cell) for number, run in rest] == [
         (number, run.cell) for number, run in before[15:]
     ]
@@ -50,12 +50,19 @@ def test_what_is_done_is_not_measured_again() -> None:
 
 def test_each_cell_is_announced_before_it_is_measured() -> None:
     told: list[tuple[int, CellName]] = []
-    measured = rounds(Counting(), CELLS, 1, announce=lambda *what: told.append(what))
+    measured = rounds(Counting(), fixed(CELLS, 1), announce=lambda *what: told.append(what))
     _, first = next(measured)
     assert told == [(1, first.cell)]
 
 
 def test_a_quick_look_is_handed_on() -> None:
     suite = Counting()
-    list(rounds(suite, CELLS, 1, (1, 2, 0.05)))
+    list(rounds(suite, fixed(CELLS, 1), (1, 2, 0.05)))
     assert suite.repeats == {(1, 2, 0.05)}
+
+
+def test_a_round_may_want_fewer_cells_and_the_first_that_wants_none_is_the_end() -> None:
+    wanted = {1: CELLS, 2: CELLS[:3], 3: []}
+    done = [(number, run.cell) for number, run in rounds(Counting(), wanted.__getitem__)]
+    assert [number for number, _ in done] == [1] * 12 + [2] * 3
+    assert {cell for number, cell in done if number == 2} == set(CELLS[:3])

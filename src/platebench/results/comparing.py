@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import asv.machine
 
@@ -36,13 +35,6 @@ class CompareSettings:
     quick: bool = False
 
 
-class CompareWatcher(Watcher, Protocol):
-    """Told how a comparison goes on."""
-
-    def says(self, line: str) -> None:
-        """Something that a person should know."""
-
-
 @dataclass(frozen=True)
 class Comparison:
     """What came out: each arm, its records, and the verdicts on every arm but the first."""
@@ -53,7 +45,7 @@ class Comparison:
 
 
 def compare(
-    checkout: Path, results: Path, settings: CompareSettings, watcher: CompareWatcher
+    checkout: Path, results: Path, settings: CompareSettings, watcher: Watcher
 ) -> Comparison:
     """Measure the arms in turn until every verdict stands or the plan's last look is over.
 
@@ -166,7 +158,7 @@ def _measure(
     cells: Sequence[CellName],
     measured: Measured,
     settings: CompareSettings,
-    watcher: CompareWatcher,
+    watcher: Watcher,
 ) -> None:
     repeat = QUICK if settings.quick else None
     wanted = dict.fromkeys(cells, settings.plan.looks[0])
@@ -193,7 +185,7 @@ def _record_files(
     images: list[str],
     arms: Sequence[Arm],
     cells: Sequence[CellName],
-    watcher: CompareWatcher,
+    watcher: Watcher,
 ) -> list[RecordFile]:
     """Return a file an arm: those of the same comparison if it was killed, or else new ones."""
     machine = asv.machine.Machine.get_defaults()["machine"]

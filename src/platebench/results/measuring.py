@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 import platform
 import re
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -15,25 +17,37 @@ import asv.machine
 
 from platebench.errors import UserError
 from platebench.results.asv_files import environment_name, write_asv_results
+from platebench.results.ratios import ratio, width
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
 from platebench.stores import registry
 from platebench.timing.cell import library_versions
-from platebench.timing.checkout import Commit, commit_of
-from platebench.timing.operations import check_operations, choose
+from platebench.timing.checkout import CHANGES, Commit, commit_of
+from platebench.timing.operations import check_operations, choose, floor_of
 from platebench.timing.rounds import rounds
 from platebench.timing.suite import QUICK, CellName, Run, Suite
 from platebench.timing.workspace import WORK, Workspace, generated
 
+MOST_ROUNDS = 60
+"""Where `until` gives up on a cell even if there is time."""
+
 
 @dataclass(frozen=True)
 class Settings:
-    """What to measure. `images` are numbers (of generated images) or folders."""
+    """What to measure. `images` are numbers (of generated images) or folders.
+
+    With `until`, rounds are added for every cell whose ratio to the floor has a wider interval
+    than that (0.05 is +-5%), until `minutes` are over. With `resume` the newest run of the same
+    settings, commit and libraries that was cut off is taken up.
+    """
 
     stores: list[str]
     images: list[str]
     operations: list[str]
     rounds: int = 1
     quick: bool = False
+    until: float | None = None
+    minutes: float | None = None
+    resume: bool = False
 
 
 class Watcher(Protocol):
@@ -47,6 +61,9 @@ class Watcher(Protocol):
 
     def ended(self, run: Run) -> None:
         """A cell has been measured."""
+
+    def says(self, line: str) -> None:
+        """Something that a person should know."""
 
 
 def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher) -> RecordFile:
@@ -63,25 +80,101 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
     if not cells:
         raise UserError("nothing to measure: no benchmark has these stores and operations")
     machine = asv.machine.Machine.get_defaults()
-    file = RecordFile.create(results, _info(settings, names, commit, machine["machine"]))
-    count, measured = 0, False
-
-    def announce(number: int, cell: CellName) -> None:
-        nonlocal count
-        count += 1
-        watcher.begins(count, len(cells) * settings.rounds, cell)
-
+    file = _record_file(results, _info(settings, names, commit, machine["machine"]), settings)
+    before = list(file.records())
+    goal = _Goal(settings, cells, before, watcher)
+    done = frozenset((record.round, record.run.cell) for record in before)
     repeat = QUICK if settings.quick else None
     try:
-        for number, run in rounds(suite, cells, settings.rounds, repeat, announce):
+        for number, run in rounds(suite, goal.wanted, repeat, goal.announce, done):
             file.append(Record(number, run))
-            measured = True
+            goal.note(number, run)
             watcher.ended(run)
+        goal.conclude()
+        file.finish()
     finally:
         workspace.clear_scratch()
-        if measured and not commit.changed:
+        if goal.measured and not commit.changed:
             write_asv_results(results, machine, suite.benchmarks, commit, same_arm(results, file))
     return file
+
+
+class _Goal:
+    """Knows which cells want another round, and how far the run has come."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        cells: Sequence[CellName],
+        before: Sequence[Record],
+        watcher: Watcher,
+    ) -> None:
+        self._settings = settings
+        self._cells = cells
+        self._watcher = watcher
+        self._samples: dict[CellName, dict[int, list[float]]] = {}
+        self._end = time.monotonic() + 60 * (settings.minutes or math.inf)
+        self._begun = 0
+        self._in_all = len(cells) * settings.rounds
+        self.measured = False
+        for record in before:
+            self.note(record.round, record.run)
+
+    def wanted(self, number: int) -> Sequence[CellName]:
+        """Return the cells of a round: all in the rounds asked for, then those still too wide."""
+        if number <= self._settings.rounds:
+            return self._cells
+        if self._settings.until is None or number > MOST_ROUNDS or time.monotonic() > self._end:
+            return []
+        wide = self._too_wide()
+        floors = {floor_of(cell) for cell in wide}
+        cells = [cell for cell in self._cells if cell in wide or cell in floors]
+        self._in_all += len(cells)
+        return cells
+
+    def announce(self, number: int, cell: CellName) -> None:
+        """Say which cell is next."""
+        self._begun += 1
+        self._watcher.begins(self._begun, self._in_all, cell)
+
+    def note(self, number: int, run: Run) -> None:
+        """Keep what was measured."""
+        self.measured = True
+        if run.status == "ok":
+            self._samples.setdefault(run.cell, {})[number] = run.samples_s
+
+    def conclude(self) -> None:
+        """Say which cells were given up."""
+        wide = [] if self._settings.until is None else self._too_wide()
+        for cell in wide:
+            self._watcher.says(f"gave up on {cell}: wider than +-{self._settings.until:.0%}")
+
+    def _too_wide(self) -> list[CellName]:
+        assert self._settings.until is not None
+        return [
+            cell
+            for cell, samples in self._samples.items()
+            if (floor := self._samples.get(floor_of(cell), {})) is not samples
+            and samples.keys() & floor.keys()
+            and width(ratio(samples, floor)) > self._settings.until
+        ]
+
+
+def _record_file(results: Path, info: RunInfo, settings: Settings) -> RecordFile:
+    """Return the file of a run that was cut off, if one is to be taken up, or else a new one."""
+    if not settings.resume:
+        return RecordFile.create(results, info)
+    same = [
+        file
+        for file in record_files(results, info.machine)
+        if replace(file.info(), started=info.started) == info and not file.finished
+    ]
+    if not same or info.commit.endswith(CHANGES):
+        raise UserError(
+            "no run of these settings, commit and libraries was cut off; leave --resume"
+        )
+    same[-1].mend()
+    return same[-1]
 
 
 def image_sets(workspace: Workspace, images: Sequence[str], watcher: Watcher) -> list[str]:
@@ -126,7 +219,7 @@ def _info(settings: Settings, images: list[str], commit: Commit, machine: str) -
         python=platform.python_version(),
         libraries=library_versions(),
         images=images,
-        settings={**asdict(settings), "images": images},
+        settings={**asdict(settings), "images": images, "resume": False},
     )
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import asv.machine
 import numpy as np
 
-from platebench.results.comparing import CompareWatcher, Measured
-from platebench.results.measuring import image_sets, newcomer_stores
+from platebench.results.comparing import Measured
+from platebench.results.measuring import Watcher, image_sets, newcomer_stores
 from platebench.results.ratios import Rounds, log_ratios, ratio
 from platebench.results.records import Record, RecordFile, RunInfo
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
@@ -74,7 +74,7 @@ class SelfCheck:
 
 
 def selfcheck(
-    checkout: Path, results: Path, rounds: int, cells: int, watcher: CompareWatcher
+    checkout: Path, results: Path, rounds: int, cells: int, watcher: Watcher
 ) -> SelfCheck:
     """Measure, and return what the verdicts were worth. The records are kept in `results`."""
     workspace = Workspace.here(checkout / ".platebench")

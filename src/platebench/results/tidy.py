@@ -12,8 +12,7 @@ import numpy as np
 
 from platebench.results.ratios import Ratio, Rounds, ratio
 from platebench.results.records import Record, RecordFile, RunInfo
-from platebench.stores.registry import FLOOR
-from platebench.timing.operations import OPERATIONS
+from platebench.timing.operations import OPERATIONS, floor_of
 from platebench.timing.suite import CellName
 from platebench.timing.workspace import generated
 
@@ -179,7 +178,7 @@ def samples_by_round(records: Iterable[Record]) -> dict[int, list[float]]:
 def _floor_ratio(cell: CellName, records: Mapping[CellName, Sequence[Record]]) -> Ratio | None:
     """Return the cell's ratio to the floor, None where no round holds both."""
     mine = samples_by_round(records[cell])
-    floor = samples_by_round(records.get(CellName(cell.benchmark, (FLOOR, *cell.params[1:])), []))
+    floor = samples_by_round(records.get(floor_of(cell), []))
     return ratio(mine, floor) if mine.keys() & floor.keys() else None
 
 

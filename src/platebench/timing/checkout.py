@@ -11,6 +11,9 @@ from platebench.errors import UserError
 MEASURED = ("src", "benchmarks", "asv.conf.json", "pyproject.toml", "constraints.txt")
 """What decides a figure. Changes elsewhere leave the commit's name as it is."""
 
+CHANGES = "+changes"
+"""What is added to the name of a commit whose files were changed since."""
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -23,7 +26,7 @@ class Commit:
     @property
     def name(self) -> str:
         """The hash; with changes that no commit holds, under a name of its own."""
-        return f"{self.hash}+changes" if self.changed else self.hash
+        return f"{self.hash}{CHANGES}" if self.changed else self.hash
 
 
 def find_checkout(start: Path) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from platebench.errors import UserError
-from platebench.stores.registry import format_of
+from platebench.stores.registry import FLOOR, format_of
 from platebench.timing.suite import CellName
 
 
@@ -37,6 +37,11 @@ OPERATIONS = {
     "Prune": Operation("prune", "warm", "remove all versions but the newest", True),
 }
 """Each benchmark class's operation, in the order they are published."""
+
+
+def floor_of(cell: CellName) -> CellName:
+    """Return the cell that does the same on the floor."""
+    return CellName(cell.benchmark, (FLOOR, *cell.params[1:]))
 
 
 def operation_names() -> list[str]:

@@ -16,20 +16,30 @@ Announce = Callable[[int, CellName], None]
 """Called with the round and the cell before it is measured."""
 
 
+Wanted = Callable[[int], Sequence[CellName]]
+"""Called with the number of a round before it begins: the cells to measure, or none to end."""
+
+
+def fixed(cells: Sequence[CellName], number: int) -> Wanted:
+    """Want all cells in rounds 1 to `number`."""
+    return lambda this: cells if this <= number else []
+
+
 def rounds(
     suite: Suite,
-    cells: Sequence[CellName],
-    number: int,
+    wanted: Wanted,
     repeat: Sequence[float] | None = None,
     announce: Announce = lambda number, cell: None,
     done: frozenset[tuple[int, CellName]] = frozenset(),
 ) -> Iterator[tuple[int, Run]]:
-    """Yield each run with its round, from 1 to `number`; what is `done` is left out."""
-    for this in range(1, number + 1):
+    """Yield each run with its round, counted from 1; what is `done` is left out."""
+    this = 1
+    while cells := wanted(this):
         for cell in shuffled(cells, this):
             if (this, cell) not in done:
                 announce(this, cell)
                 yield this, suite.run(cell, repeat)
+        this += 1
 
 
 def alternating(
