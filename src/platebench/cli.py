@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import asv.machine
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -164,6 +166,10 @@ def compare_command(
     """
     if len(arms) < 2:
         raise UserError("give two arms or more, such as HEAD~1 and .")
+    if not threshold < math.inf:
+        raise UserError(f"--threshold {threshold}: give a share such as 0.1")
+    if markdown is not None and not markdown.absolute().parent.is_dir():
+        raise UserError(f"{markdown}: no such folder to write it in")
     checkout = find_checkout(Path.cwd())
     plan = single_look(rounds, threshold) if rounds else Plan(threshold)
     settings = CompareSettings(
@@ -219,9 +225,10 @@ def report(
 ) -> None:
     """Show the newest results: every cell, its median, and how it stands to the floor."""
     folder = results or find_checkout(Path.cwd()) / "results"
-    files = record_files(folder, machine)
+    files = [file for file in record_files(folder, machine) if file.info().is_run]
     if not files:
         raise UserError(f"{folder}: no results yet; 'platebench run' makes them")
+    _say_whose(files[-1].info().machine, machine)
     cells = tidy(files[-1])
     if output is Format.table:
         console.print(reports.as_tables(cells))
@@ -265,6 +272,18 @@ def _share(text: str) -> float:
     if not 0 < share < 1:
         raise UserError(f"{text}: give a share such as 5% or 0.05")
     return share
+
+
+def _say_whose(measured: str, asked: str | None) -> None:
+    """Say so when results are of another machine than this one, unless that one was asked for."""
+    here = asv.machine.Machine.get_defaults()["machine"]
+    if asked is None and measured != here:
+        errors.print(
+            f"These results are of the machine {measured}, not of this one, {here}.",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _exit_by(cells: list[CellResult]) -> None:

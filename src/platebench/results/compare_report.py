@@ -52,7 +52,9 @@ def heading(comparison: Comparison, arm: int) -> str:
 def lines(judgements: dict[CellName, Judgement]) -> list[Line]:
     """Return a line a cell, in the order of operations, then of cells."""
     order = list(OPERATIONS)
-    cells = sorted(judgements, key=lambda cell: (order.index(cell.kind), cell.params))
+    cells = sorted(
+        judgements, key=lambda cell: (order.index(cell.kind), cell.params[1:], cell.params[0])
+    )
     return [_line(cell, judgements[cell]) for cell in cells]
 
 

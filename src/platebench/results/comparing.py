@@ -78,17 +78,13 @@ def compare(
 
 def _shared_cells(suites: Sequence[Suite], settings: CompareSettings) -> list[CellName]:
     """Return the cells that every arm has, under the same version of their benchmark."""
-    first, *others = suites
-    shared = [
-        cell
-        for cell in choose(first.cells(), settings.stores, settings.operations)
-        if all(cell in other.cells() for other in others)
-        and all(
-            first.benchmarks[cell.benchmark]["version"]
-            == other.benchmarks[cell.benchmark]["version"]
-            for other in others
-        )
+    first, *others = [
+        {(cell, suite.benchmarks[cell.benchmark]["version"]) for cell in suite.cells()}
+        for suite in suites
     ]
+    both = {cell for cell, _ in first.intersection(*others)}
+    chosen = choose(suites[0].cells(), settings.stores, settings.operations)
+    shared = [cell for cell in chosen if cell in both]
     if not shared:
         raise UserError("nothing to compare: the arms share no benchmark of these stores")
     return shared
@@ -113,13 +109,14 @@ class Measured:
         """Say whether an arm's cell was measured in a round."""
         return number in self._runs[arm].get(cell, {})
 
-    def fails(self, cell: CellName) -> bool:
-        """Say whether the cell failed or was skipped in any arm: more rounds tell nothing."""
-        return any(
-            record.run.status != "ok"
-            for runs in self._runs
-            for record in runs.get(cell, {}).values()
-        )
+    def fails(self, arm: int, cell: CellName) -> bool:
+        """Say whether the cell failed or was skipped in an arm."""
+        return any(record.run.status != "ok" for record in self._runs[arm].get(cell, {}).values())
+
+    def tells_nothing(self, arm: int, cell: CellName) -> bool:
+        """Say whether more rounds of an arm have nothing to be held against."""
+        others = range(1, len(self.files)) if arm == 0 else [arm]
+        return self.fails(0, cell) or all(self.fails(other, cell) for other in others)
 
     def judge(self, cells: Sequence[CellName], plan: Plan) -> list[dict[CellName, Judgement]]:
         """Return the verdicts on each arm but the first."""
@@ -140,7 +137,12 @@ class Measured:
 
     def sides(self, arm: int, cells: Sequence[CellName]) -> dict[str, dict[int, list[float]]]:
         """Return an arm's samples by cell and round, without the cells that failed anywhere."""
-        rounds = {str(cell): self._rounds(arm, cell) for cell in cells if not self.fails(cell)}
+        everywhere = [
+            cell
+            for cell in cells
+            if not any(self.fails(each, cell) for each in range(len(self.files)))
+        ]
+        rounds = {str(cell): self._rounds(arm, cell) for cell in everywhere}
         return {name: samples for name, samples in rounds.items() if samples is not None}
 
     def _rounds(self, arm: int, cell: CellName) -> dict[int, list[float]] | None:
@@ -167,7 +169,9 @@ def _measure(
         number += 1
         here = [cell for cell in cells if wanted[cell] >= number]
         for arm, suite, cell in alternating(suites, here, number):
-            if measured.has(arm, cell, number) or (number > 1 and measured.fails(cell)):
+            if measured.has(arm, cell, number) or (
+                number > 1 and measured.tells_nothing(arm, cell)
+            ):
                 continue
             watcher.begins(number, max(wanted.values()), cell)
             run = suite.run(cell, repeat)

@@ -72,6 +72,8 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
     Whatever ends it, what was measured is kept, asv's file included, and scratch copies go.
     """
     check_operations(settings.operations)
+    if settings.minutes is not None and settings.until is None:
+        raise UserError("--minutes: only --until adds rounds; give it too")
     commit = commit_of(checkout)
     workspace = Workspace.here(checkout / ".platebench")
     names = image_sets(workspace, settings.images, watcher)
@@ -113,8 +115,10 @@ class _Goal:
         self._cells = cells
         self._watcher = watcher
         self._samples: dict[CellName, dict[int, list[float]]] = {}
-        self._end = time.monotonic() + 60 * (settings.minutes or math.inf)
-        self._begun = 0
+        self._end = time.monotonic() + 60 * (
+            math.inf if settings.minutes is None else settings.minutes
+        )
+        self._begun = len(before)
         self._in_all = len(cells) * settings.rounds
         self.measured = False
         for record in before:
@@ -145,9 +149,11 @@ class _Goal:
 
     def conclude(self) -> None:
         """Say which cells were given up."""
-        wide = [] if self._settings.until is None else self._too_wide()
-        for cell in wide:
-            self._watcher.says(f"gave up on {cell}: wider than +-{self._settings.until:.0%}")
+        until = self._settings.until
+        if until is None:
+            return
+        for cell in self._too_wide():
+            self._watcher.says(f"gave up on {cell}: wider than +-{100 * until:g}%")
 
     def _too_wide(self) -> list[CellName]:
         assert self._settings.until is not None
@@ -224,13 +230,17 @@ def _info(settings: Settings, images: list[str], commit: Commit, machine: str) -
 
 
 def same_arm(results: Path, file: RecordFile) -> list[RecordFile]:
-    """Return this run's file and those of the same commit, libraries and machine, oldest first."""
+    """Return this run's file and those of the same commit, libraries and machine, oldest first.
+
+    Those of a self-check are left out, for some of them were slowed down on purpose.
+    """
     info = file.info()
     return [
         other
         for other in record_files(results, info.machine)
         if (known := other.info()).commit == info.commit
         and environment_name(known) == environment_name(info)
+        and "selfcheck" not in known.settings
     ]
 
 

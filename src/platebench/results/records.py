@@ -34,6 +34,11 @@ class RunInfo:
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def is_run(self) -> bool:
+        """Whether it is a run of its own, not one side of a comparison or of a self-check."""
+        return self.settings.keys().isdisjoint({"compare", "selfcheck"})
+
+    @property
     def file_name(self) -> str:
         """The name of the run's file, which sorts by time."""
         return f"{self.started.replace(':', '').replace('-', '')}{SUFFIX}"

@@ -17,6 +17,7 @@ from pathlib import Path
 import asv.machine
 import numpy as np
 
+from platebench.errors import UserError
 from platebench.results.comparing import Measured
 from platebench.results.measuring import Watcher, image_sets, newcomer_stores
 from platebench.results.ratios import Rounds, log_ratios, ratio
@@ -92,13 +93,19 @@ def selfcheck(
     for number in range(1, rounds + 1):
         here = suites if number <= FEW_ROUNDS else suites[:-1]
         for place, suite, cell in alternating(here, chosen, number):
+            if measured.fails(place, cell):
+                continue
             watcher.begins(number, rounds, cell)
             run = suite.run(cell, REPEAT)
             measured.add(place, Record(number, run))
             watcher.ended(run)
     for file in files:
         file.finish()
-    return assess([measured.sides(place, chosen) for place in range(len(files))], rounds)
+    sides = [measured.sides(place, chosen) for place in range(len(files))]
+    if not sides[0]:
+        reasons = [record.run.message for file in files for record in file.records()]
+        raise UserError(f"none of the {len(chosen)} cells could be measured: {reasons[0]}")
+    return assess(sides, rounds)
 
 
 def assess(arms: Sequence[Sides], rounds: int) -> SelfCheck:

@@ -33,6 +33,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from platebench.errors import UserError
 from platebench.timing.checkout import Commit, commit_at, commit_of
+from platebench.timing.ended import why_failed
 from platebench.timing.workspace import WORK
 
 HERE = "."
@@ -65,11 +66,13 @@ class Arm:
 
 
 def parse_arm(text: str) -> ArmSpec:
-    """Return the arm that `text` asks for. Raises UserError for pins that are none."""
+    """Return the arm that `text` asks for. Raises UserError for what is neither."""
     revision, separator, pins = text.partition(" with ")
     if not separator and (_OPERATORS.search(text) or text.strip() == NEWEST):
         revision, pins = HERE, text
     revision = revision.strip()
+    if not revision or (separator and not pins.strip()):
+        raise UserError(f"'{text}': give a revision, pins, or REVISION with PINS")
     return ArmSpec(text, None if revision == HERE else revision, _parse_pins(pins))
 
 
@@ -93,13 +96,17 @@ def _parse_pins(text: str) -> tuple[str, ...]:
 def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
     """Copy the source and make the environment, where they are not there yet.
 
-    Raises UserError for a revision that is not known or pins that do not resolve.
+    Raises UserError for a revision that is not known or has no benchmarks, and for pins that do
+    not resolve.
     """
     if spec.revision is None:
         commit, source = commit_of(checkout), checkout
     else:
         commit = commit_at(checkout, spec.revision)
         source = _copy_of(checkout, commit, work / "checkouts")
+    for file in ("pyproject.toml", "asv.conf.json", "benchmarks"):
+        if not (source / file).exists():
+            raise UserError(f"{spec.text}: that revision has no {file}, so nothing to measure")
     python = _environment(spec, source, checkout, work / "environments", say)
     version, libraries = _ask(python, source)
     key = _digest(str(source), json.dumps(libraries), version)
@@ -142,9 +149,13 @@ def _copy_of(checkout: Path, commit: Commit, folder: Path) -> Path:
         check=True,
     )
     part = folder / f"{commit.hash}.{os.getpid()}.part"
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-        files.extractall(part, filter="data")
-    part.rename(copy)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+            files.extractall(part, filter="data")
+        part.rename(copy)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     return copy
 
 
@@ -217,7 +228,7 @@ def _ask(python: Path, source: Path) -> tuple[str, dict[str, str]]:
         env={**os.environ, **_source_path(source)},
     )
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines()[-1]
+        said = why_failed(done.stderr, done.returncode)
         raise UserError(f"platebench of that revision does not run on those libraries: {said}")
     version, libraries = json.loads(done.stdout)
     return version, libraries

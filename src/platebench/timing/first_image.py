@@ -13,6 +13,7 @@ import sys
 from platebench.errors import Mismatch
 from platebench.stores import one_image
 from platebench.timing.cell import Cell
+from platebench.timing.ended import why_failed
 
 
 class FirstImageCell(Cell):
@@ -43,7 +44,7 @@ class FirstImageCell(Cell):
         """Compare the digest that was printed."""
         (row,) = self.rows
         if self.printed.returncode != 0:
-            raise Mismatch(self.printed.stderr.strip().splitlines()[-1])
+            raise Mismatch(why_failed(self.printed.stderr, self.printed.returncode))
         if self.printed.stdout.strip() != self.images.digests()[row]:
             raise Mismatch(f"image {row} came back changed")
 

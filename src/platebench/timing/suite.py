@@ -13,7 +13,6 @@ import logging
 import math
 import os
 import re
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ import asv.util
 
 from platebench.errors import UserError
 from platebench.timing.cell import IMAGES, RECORD
+from platebench.timing.ended import why_failed
 
 Status = Literal["ok", "failed", "skipped"]
 
@@ -161,7 +161,7 @@ def _run(cell: CellName, started: str, result: Any, index: int, noted: dict[str,
     samples = result.samples[index] or []
     value = result.result[index]
     if result.errcode != 0 or value is None:
-        return Run(cell, "failed", _why_failed(result.stderr, result.errcode), started, [], noted)
+        return Run(cell, "failed", why_failed(result.stderr, result.errcode), started, [], noted)
     if not samples and isinstance(value, float) and math.isnan(value):
         return Run(cell, "skipped", _why_skipped(result.stderr), started, [], noted)
     for times in ("wall_s", "cpu_s"):  # without the calls that only warmed up
@@ -172,12 +172,3 @@ def _run(cell: CellName, started: str, result: Any, index: int, noted: dict[str,
 def _why_skipped(output: str) -> str:
     found = re.search(r"asv: skipped: NotImplementedError\((['\"].*['\"])\)", output)
     return str(ast.literal_eval(found.group(1))) if found else output.strip()
-
-
-def _why_failed(output: str, status: int) -> str:
-    """Return the last line of a traceback, without the exception's module."""
-    lines = [line for line in output.splitlines() if line.strip()]
-    if not lines or lines[-1].startswith("For parameters"):
-        how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
-        return f"the process ended {how} and said nothing"
-    return re.sub(r"^(?:\w+\.)+(\w+: )", r"\1", lines[-1].strip())
