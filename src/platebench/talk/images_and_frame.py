@@ -90,17 +90,18 @@ def _short(value: object) -> str:
 def show_frame(material: Material, scratch: Path) -> Outcome:
     """Step 2: a DataFrame with the files' bytes and the arrays as values, and how it prints."""
     frame = material.frame()
-    with pd.option_context("display.width", 76, "display.max_colwidth", 18):
+    with pd.option_context("display.width", 66, "display.max_colwidth", 14):
         printed = str(frame.assign(path=[file.name for file in material.files]))
     text = str(frame["path"].dtype)
-    kept = all(value is array for value, array in zip(frame["image_array"], material.arrays))
+    pairs = zip(frame["image_array"], material.arrays, strict=True)
+    kept = all(value is array for value, array in pairs)
     since = "pandas 3" if version_of("pandas") >= (3,) else "pandas 2"
     awaited = "str" if version_of("pandas") >= (3,) else "object"
     return Outcome(
         step=2,
         title="A DataFrame of images",
         done="pd.DataFrame(records) of path, filesize_bytes, image_bytes, image_array",
-        then="a column of object dtype takes anything; printed, an image is its first numbers",
+        then="a column takes files and arrays as values; printed, an image is its first numbers",
         now=[printed, f"path is {text}, image_bytes and image_array are object"],
         expected=[
             Expected(f"text is {awaited}", since, text == awaited),

@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from platebench.talk.material import Material
-from platebench.talk.outcome import ANY, Expected, Outcome, version_of
 from platebench.talk.nested import write_talk_parquet
+from platebench.talk.outcome import ANY, Expected, Outcome, version_of
 from platebench.talk.parquet_and_awkward import refusal
 
 TABLE = "images"
@@ -67,8 +67,7 @@ def write_with_lancedb(material: Material, scratch: Path) -> Outcome:
         title="LanceDB's create_table",
         done="create_table(pq.read_table(...)); create_table(pd.read_parquet(...)); to_pandas;"
         " assert_frame_equal",
-        then="the Arrow table was refused for awkward's extension types; the DataFrame was taken,"
-        " and came back equal",
+        then="the Arrow table was refused for awkward's extension types; the DataFrame was taken",
         now=[
             f"from the Parquet file's Arrow table: {from_arrow or 'accepted'}",
             f"from pd.read_parquet's DataFrame: {from_pandas or 'accepted'}",

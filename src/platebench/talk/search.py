@@ -49,6 +49,7 @@ class NumpySearch(Search):
         self._vectors = embeddings.vectors
 
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
+        """Compute every distance."""
         distances = np.square(self._vectors - query).sum(axis=1)
         few = np.argpartition(distances, number)[:number]
         return [self._names[row] for row in few[np.argsort(distances[few], kind="stable")]]
@@ -64,6 +65,7 @@ class DuckDbSearch(Search):
         self._dimensions = embeddings.vectors.shape[1]
 
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
+        """Order by distance in SQL."""
         rows = self._database.execute(
             "select image from images"
             f" order by array_distance(embedding, ?::float[{self._dimensions}]) limit {number}",
@@ -84,6 +86,7 @@ class LanceDbSearch(Search):
         """Build no index."""
 
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
+        """Search as typed."""
         search = self._table.search(query, vector_column_name="embedding").limit(number)
         return self._names(search)
 
@@ -114,6 +117,7 @@ class RefinedIvfPqSearch(IvfPqSearch):
     """The same, with every cell probed and 10 times as many candidates compared exactly."""
 
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
+        """Search more widely."""
         search = self._table.search(query, vector_column_name="embedding").limit(number)
         return self._names(search.nprobes(16).refine_factor(10))
 
@@ -183,7 +187,7 @@ def search_images(material: Material, scratch: Path) -> Outcome:
         each = [recall(embeddings, query, names, NEAREST) for query, names in pairs]
         recalls[name], medians[name] = statistics.mean(each), statistics.median(times) * 1e3
     own = embeddings.names[0]
-    neighbours = [name for name in engines["numpy"].nearest(embeddings.vectors[0], 4)][1:]
+    neighbours = engines["numpy"].nearest(embeddings.vectors[0], 4)[1:]
     exact = all(recalls[name] >= EXACT_RECALL for name in engines if engines[name].exact)
     refined = recalls["lancedb ivf-pq refined"] >= REFINED_RECALL
     return Outcome(
@@ -192,7 +196,7 @@ def search_images(material: Material, scratch: Path) -> Outcome:
         done=f"an embedding an image from its cells' CP__ features; {NEAREST} nearest of"
         f" {len(embeddings.names):,} images, most of them made up of the same cells"
         f" ({embeddings.vectors.shape[1]} dimensions, {QUERIES} queries)",
-        then="LanceDB was shown as a vector database; nothing was searched",
+        then="LanceDB was introduced as a vector database",
         now=[
             *(
                 f"{name}: recall@{NEAREST} {recalls[name]:.3f}, {medians[name]:.2f} ms a query"

@@ -1,0 +1,50 @@
+"""Outcomes as a terminal shows them, in 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from platebench.talk.outcome import ANY, Outcome, Talk
+
+
+def as_lines(outcome: Outcome) -> RenderableType:
+    """Return one step: what was called, what happened in 2024, what happens now, what held."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(width=6, style="dim")
+    grid.add_column(overflow="fold")
+    for label, text in _labelled(outcome):
+        grid.add_row(label, text)
+    heading = Text(f"{outcome.step}  {outcome.title}", style="bold")
+    return Group(heading, grid, "")
+
+
+def _labelled(outcome: Outcome) -> Iterator[tuple[str, Text]]:
+    yield "call", Text(outcome.done)
+    yield "2024", Text(outcome.then)
+    for number, line in enumerate(outcome.now):
+        yield "" if number else "now", Text(line)
+    for each in outcome.expected:
+        of = "" if each.of == ANY else f" ({each.of})"
+        if each.holds:
+            yield "holds", Text(f"{each.says}{of}", style="green")
+        else:
+            yield "FAILS", Text(f"not so here: {each.says}{of}", style="bold red")
+
+
+def as_versions(libraries: Mapping[str, str]) -> Text:
+    """Return the libraries' versions in a line."""
+    return Text(", ".join(f"{name} {version}" for name, version in libraries.items()))
+
+
+def failures(talk: Talk) -> list[str]:
+    """Return what was expected and did not hold, each with its step."""
+    return [
+        f"step {outcome.step}: {each.says} ({each.of})"
+        for outcome in talk.outcomes
+        for each in outcome.expected
+        if not each.holds
+    ]

@@ -1,0 +1,34 @@
+"""`platebench look`, which writes a page that shows a table's images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+console = Console()
+
+
+def look_command(
+    store: Annotated[
+        Path, typer.Argument(help="A store's folder; a Parquet, IPC or Lance file; TIFF files.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path(
+        "look.html"
+    ),
+    rows: Annotated[int, typer.Option(min=1, max=100, help="Rows on the page.")] = 100,
+) -> None:
+    """Write a page of HTML that shows the first rows of a table, its images as thumbnails."""
+    from platebench.viewing.look import Look
+    from platebench.viewing.opened import open_table
+
+    frame, total = open_table(store, rows)
+    page = Look(frame, rows, total).save(out)
+    size = page.stat().st_size / 1e6
+    console.print(
+        f"{page}: {min(rows, total)} of {total} rows, {size:.1f} MB",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,135 @@
+"""A DataFrame that shows its images."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tifffile
+
+from platebench.errors import UserError
+from platebench.viewing.thumbnails import image_of, thumbnail
+
+ROWS = 100
+THUMBNAILS = 200
+"""At most so many a page: about 5 MB, and a browser shows them at once."""
+
+_LONGEST = 80
+_STYLE = """\
+.look { border-collapse: collapse; font: 14px system-ui, sans-serif }
+.look caption { text-align: left; padding: 0 0 8px }
+.look th, .look td { text-align: left; vertical-align: top; padding: 4px 10px;
+  border-bottom: 1px solid #ccc }
+.look img { display: block; image-rendering: pixelated }
+.look small { color: #555 }
+"""
+
+
+class Look:
+    """A page of a DataFrame as a table with its images as thumbnails.
+
+    A notebook shows it; `save` writes it as a page of HTML that needs nothing else. Image columns
+    are those with 2-D arrays, the bytes of TIFF files, or nested lists of pixels.
+    """
+
+    def __init__(self, frame: pd.DataFrame, rows: int = ROWS, of: int | None = None) -> None:
+        """Look at the first `rows` of `frame`, which is the beginning of a table `of` so many."""
+        if rows < 1:
+            raise UserError(f"{rows} rows cannot be shown; ask for 1 or more")
+        self.frame = frame
+        self.image_columns = _image_columns(frame)
+        self.rows = min(rows, len(frame), THUMBNAILS // max(1, len(self.image_columns)))
+        self._of = len(frame) if of is None else of
+
+    def _repr_html_(self) -> str:
+        return "".join(["<style>", _STYLE, "</style>", *self._table()])
+
+    def save(self, path: Path | str) -> Path:
+        """Write the page. Raises UserError when its folder is not there."""
+        file = Path(path)
+        if not file.parent.is_dir():
+            raise UserError(f"{file}: its folder does not exist")
+        part = file.with_name(file.name + ".part")
+        try:
+            part.write_text("".join(self._page(file.stem)), encoding="utf-8")
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+        return file
+
+    def as_files(self, folder: Path | str) -> pd.DataFrame:
+        """Write the images of the page as TIFF files, and return it with their names instead.
+
+        That is what CytoDataFrame shows: give it this frame, and `folder` as its data context. It
+        adds outlines and crops of single cells, where the frame says where they are.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        page = self.frame.iloc[: self.rows].copy()
+        for column in self.image_columns:
+            names = [f"{column}_{row:05d}.tiff" for row in range(len(page))]
+            for name, value in zip(names, page[column], strict=True):
+                image = image_of(value)
+                if image is not None:
+                    tifffile.imwrite(folder / name, image, photometric="minisblack")
+            page[column] = names
+        return page
+
+    def _page(self, title: str) -> Iterator[str]:
+        yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        yield '<meta name="viewport" content="width=device-width">'
+        yield f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>\n"
+        yield from self._table()
+        yield "</body></html>\n"
+
+    def _table(self) -> Iterator[str]:
+        yield f'<table class="look"><caption>{self._caption()}</caption>\n<thead><tr><th></th>'
+        yield from (f'<th scope="col">{_text(name)}</th>' for name in self.frame.columns)
+        yield "</tr></thead>\n<tbody>\n"
+        page = self.frame.iloc[: self.rows]
+        for label, values in zip(page.index, page.itertuples(index=False, name=None), strict=True):
+            yield f'<tr><th scope="row">{_text(label)}</th>'
+            yield from map(self._cell, self.frame.columns, values)
+            yield "</tr>\n"
+        yield "</tbody></table>"
+
+    def _caption(self) -> str:
+        if self.rows == self._of:
+            return f"{self._of:,} rows"
+        return (
+            f"Rows 1 to {self.rows:,} of {self._of:,}; a page has at most {ROWS:,} rows and"
+            f" {THUMBNAILS:,} images. platebench.look(df[{self.rows}:]) shows the next."
+        )
+
+    def _cell(self, column: object, value: object) -> str:
+        image = image_of(value) if column in self.image_columns else None
+        if image is None:
+            return f"<td>{_text(value)}</td>"
+        small = thumbnail(image)
+        return (
+            f'<td><img src="{small.source}" alt="{html.escape(str(column))}">'
+            f"<small>{small.caption}</small></td>"
+        )
+
+
+def _image_columns(frame: pd.DataFrame) -> list[object]:
+    """Return the columns whose first value that is not missing is an image."""
+    found: list[object] = []
+    for place, name in enumerate(frame.columns):
+        values = (value for value in frame.iloc[:, place] if value is not None)
+        if image_of(next(values, None)) is not None:
+            found.append(name)
+    return found
+
+
+def _text(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        text = f"{' × '.join(map(str, value.shape))} {value.dtype}"
+    elif isinstance(value, bytes | bytearray | memoryview):
+        text = f"{len(value):,} bytes"
+    else:
+        text = str(value)
+    return html.escape(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…")
