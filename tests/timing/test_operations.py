@@ -19,14 +19,13 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def benchmark_classes() -> dict[str, type[Cell]]:
-    """Return the classes of the repository's benchmarks that have a timed line."""
+    """Return the classes of the repository's benchmarks that time an operation on a store."""
     found: dict[str, type[Cell]] = {}
     for file in sorted((REPOSITORY / "benchmarks").glob("*.py")):
         module = importlib.import_module(f"benchmarks.{file.stem}")
         for name, each in inspect.getmembers(module, inspect.isclass):
-            if each.__module__ == module.__name__ and any(
-                method.startswith("time_") for method in dir(each)
-            ):
+            times = any(method.startswith("time_") for method in dir(each))
+            if each.__module__ == module.__name__ and times and issubclass(each, Cell):
                 assert name not in found, f"two classes are called {name}"
                 found[name] = each
     return found

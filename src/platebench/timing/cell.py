@@ -129,6 +129,16 @@ class Cell:
         self.expected_bytes = sum(self.images.image_bytes(row) for row in rows)
         self._record |= {"images": len(rows), "pixel_bytes": self.expected_bytes}
 
+    def recorded(self, what: str) -> float:
+        """Return a figure that the set-up noted, for asv's `track_` benchmarks.
+
+        Raises NotImplementedError, which asv shows as n/a, where it could not be told.
+        """
+        noted = self._record[what]
+        if noted is None:
+            raise NotImplementedError(f"{what} cannot be told here")
+        return float(str(noted))
+
     def _first(self, store: str, images: str, *details: Any) -> None:
         self.images = self.workspace.images(images)
         self._record |= {

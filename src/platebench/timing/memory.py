@@ -13,9 +13,13 @@ seen at any look. The process looks whenever an image arrives, which is when it 
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
+
+import pyarrow as pa
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
@@ -29,6 +33,7 @@ class PeakMemory:
     def __init__(self) -> None:
         self._can = _CLEAR.exists()
         if self._can:
+            _give_back()
             _CLEAR.write_text("5")
             self._before = _status()
             self._most_mapped = self._before["RssFile"]
@@ -56,6 +61,15 @@ class PeakMemory:
         mapped = self._most_mapped - self._before["RssFile"]
         by_mark = _status()["VmHWM"] - self._before["VmRSS"] - mapped
         return max(0, by_mark, self._most_own - _own(self._before))
+
+
+def _give_back() -> None:
+    """Return to the kernel what allocators keep, or the operation would seem to need less."""
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+    if trim is not None:
+        trim(0)
 
 
 def _own(status: dict[str, int]) -> int:
