@@ -27,7 +27,9 @@ from platebench.results.selfcheck import CELLS, ROUNDS, selfcheck
 from platebench.results.tidy import CellResult, tidy
 from platebench.results.verdicts import Plan, exit_status, single_look
 from platebench.stores import registry
+from platebench.talk.commands import talk_command
 from platebench.timing.checkout import find_checkout
+from platebench.viewing.commands import look_command
 
 FAILED = 1
 MISUSED = 2
@@ -257,6 +259,10 @@ def stores(
         here = str(row["why_not"] or "yes")
         table.add_row(str(row["name"]), "yes" if row["versions"] else "", here)
     console.print(table)
+
+
+app.command("talk", epilog="Example: platebench talk --over then --over between")(talk_command)
+app.command("look", epilog="Example: platebench look images.parquet -o page.html")(look_command)
 
 
 def _split(text: str | None) -> list[str]:
