@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, check_rows
 from platebench.stores.part_files import PartFiles
@@ -39,6 +40,9 @@ from platebench.stores.values import (
 
 BATCH = 16
 """Images a batch, where a row group holds all of them: about 22 MB of 1024 x 1344 uint8."""
+
+MOST_BYTES_AS_RECORDS = 32 * 2**20
+"""Pixels that are still made into Python records, as the talk did with two images."""
 
 _PLAIN = {"use_dictionary": False, "write_statistics": False}
 _WRITER: dict[str, dict[str, Any]] = {
@@ -55,8 +59,16 @@ class Parquet(PartFiles):
     suffix = ".parquet"
 
     def check(self, images: ImageSet) -> None:
-        """Refuse images of different shapes or dtypes for tensors and nested lists."""
+        """Refuse images of different shapes or dtypes for tensors and nested lists.
+
+        And refuse more than `MOST_BYTES_AS_RECORDS` of pixels that would become Python records.
+        """
         self._schema(images)
+        if self._widened and images.pixel_bytes > MOST_BYTES_AS_RECORDS:
+            raise Unsupported(
+                "awkward takes about 5 s to make lists of each image's Python record; more than"
+                f" {MOST_BYTES_AS_RECORDS >> 20} MiB of pixels are not waited for"
+            )
 
     def write_part(self, images: ImageSet, file: Path) -> None:
         """Write one file, batch by batch."""
@@ -79,7 +91,11 @@ class Parquet(PartFiles):
         return opened(file, self.layout)
 
     def _schema(self, images: ImageSet) -> pa.Schema:
-        return image_schema(images, self.layout, widened=self.tuning == "default")
+        return image_schema(images, self.layout, widened=self._widened)
+
+    @property
+    def _widened(self) -> bool:
+        return self.layout == "nested" and self.tuning == "default"
 
     def _writer(self, file: Path, schema: pa.Schema) -> pq.ParquetWriter:
         return pq.ParquetWriter(file, schema, **_WRITER[self.tuning])
