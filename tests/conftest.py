@@ -11,6 +11,9 @@ import pytest
 import tifffile
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet, digest
+from tests.scratch_checkout import checkout, plate, platebench
+
+__all__ = ["checkout", "plate", "platebench"]
 
 
 class ArrayImages(ImageSet):

@@ -13,103 +13,17 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
 import asv.results
 import h5py
-import numpy as np
 import pytest
-import tifffile
 
-from platebench import cli
 from platebench.results.records import record_files
 from platebench.timing.operations import OPERATIONS
-from platebench.timing.workspace import WORK
 from tests.results.made_up_runs import failed, ok, run_file
+from tests.scratch_checkout import PROGRAM, Command, in_a_process
 
-REPOSITORY = Path(__file__).parents[1]
 COMMANDS = ("make-fixtures", "run", "compare", "report", "stores")
-
-
-class Said(NamedTuple):
-    """What a command line printed, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Said]
-
-
-@pytest.fixture
-def platebench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command line in this process."""
-
-    def run(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["platebench", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-            sys.exit(0)
-        said = capsys.readouterr()
-        return Said(int(ended.value.code or 0), said.out, said.err)
-
-    return run
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=A Person", "-c", "user.email=person@example.org"]
-    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True)
-
-
-@pytest.fixture
-def checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Path:
-    """A checkout of its own with one commit; a test may give a file, a text and what replaces it.
-
-    The work folder is beside it.
-    """
-    folder = tmp_path / "checkout"
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("src", "benchmarks"):
-        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignore)
-    for name in ("asv.conf.json", "pyproject.toml", ".gitignore"):
-        shutil.copy(REPOSITORY / name, folder)
-    if hasattr(request, "param"):
-        file, text, other = request.param
-        whole = (folder / file).read_text()
-        assert whole.count(text) == 1, f"{file} no longer has {text}"
-        (folder / file).write_text(whole.replace(text, other))
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "Begin")
-    monkeypatch.setenv(WORK, str(tmp_path / "work"))
-    monkeypatch.setenv("PYTHONPATH", str(folder / "src"))
-    monkeypatch.setenv("ASV_PYTHONPATH", str(folder / "src"))
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    monkeypatch.chdir(folder)
-    return folder
-
-
-PROGRAM = [sys.executable, "-c", "from platebench.cli import main; main()"]
-
-
-def in_a_process(*arguments: str) -> Said:
-    done = subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, check=False)
-    return Said(done.returncode, done.stdout, done.stderr)
-
-
-@pytest.fixture
-def plate(tmp_path: Path) -> Path:
-    """A folder of two small TIFF files."""
-    folder = tmp_path / "plate"
-    folder.mkdir()
-    random = np.random.default_rng(1)
-    for number in range(2):
-        values = random.integers(0, 255, (40, 50), np.uint8)
-        tifffile.imwrite(folder / f"{number}.tif", values)
-    return folder
 
 
 def left(folder: Path) -> list[str]:
