@@ -1,4 +1,4 @@
-"""The regression gate as a whole: real commits, real processes, and the exit status it ends with."""
+"""The regression gate as a whole: real commits, real processes, and the status it ends with."""
 
 from __future__ import annotations
 

@@ -174,34 +174,41 @@ def _environment(spec: ArmSpec, source: Path, checkout: Path, folder: Path, say:
         wanted.remove(NEWEST)
         constraints = f"# no version is preferred to the newest of {datetime.now(UTC):%Y-%m-%d}\n"
     made = folder / _digest(sys.version, constraints, *wanted)
-    python = made / "bin" / "python"
     ready = made / "ready"
     if not ready.exists():
         say(f"making an environment for {spec.text}")
         shutil.rmtree(made, ignore_errors=True)
         try:
-            _make_environment(made, python, wanted, constraints)
+            _make_environment(made, spec, wanted, constraints, say)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
         ready.touch()
-    return python
+    return made / "bin" / "python"
 
 
-def _make_environment(made: Path, python: Path, wanted: list[str], constraints: str) -> None:
+def _make_environment(
+    made: Path, spec: ArmSpec, wanted: list[str], constraints: str, say: Say
+) -> None:
     """Install what is wanted, and the constraints' versions of all else that this allows."""
     made.mkdir(parents=True)
-    (made / "wanted.in").write_text("\n".join(wanted) + "\n")
+    python = made / "bin" / "python"
+    listed, pinned = made / "wanted.in", made / "pinned.txt"
+    listed.write_text("\n".join(wanted) + "\n")
+    pinned.write_text(re.sub(r"\s*\\\n\s*--hash=\S+", "", constraints))
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if uv is None:
         _run([sys.executable, "-m", "venv", str(made)])
-        _run([str(python), "-m", "pip", "install", "--quiet", "-r", str(made / "wanted.in")])
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        # pip can hold to versions but not prefer them, and the pins need not fit them all.
+        held = [] if spec.pins else ["-c", str(pinned)]
+        if spec.pins:
+            say("without uv on PATH, libraries that are not pinned are the newest that fit")
+        _run([*install, "-r", str(listed), *held])
         return
-    pinned = made / "pinned.txt"
     # uv prefers the versions that the output file already names, where they fit.
-    pinned.write_text(re.sub(r"\s*\\\n\s*--hash=\S+", "", constraints))
     compiling = ["--python", sys.executable, "--no-header", "--no-annotate", "--quiet"]
-    _run([uv, "pip", "compile", *compiling, str(made / "wanted.in"), "-o", str(pinned)])
+    _run([uv, "pip", "compile", *compiling, str(listed), "-o", str(pinned)])
     _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(made)])
     _run([uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(pinned)])
 
