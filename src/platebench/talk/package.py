@@ -31,7 +31,8 @@ def package_of(cells: pa.Table) -> dict[str, pa.Table]:
     """
     frame = cells.to_pandas()
     frame["image"] = frame[_IMAGE].astype(str).agg("_".join, axis=1)
-    images = frame[["image", *_IMAGE]].drop_duplicates("image").reset_index(drop=True)
+    about_images = [name for name in frame if name.startswith("Metadata_")]
+    images = frame[["image", *about_images]].drop_duplicates("image").reset_index(drop=True)
     objects = frame[["Cell_UUID", "image", *_OBJECT]]
     features = frame[["Cell_UUID", *features_only(frame)]].sort_values("Cell_UUID")
     tables = {"images": images, "objects": objects, "features": features}

@@ -1,0 +1,74 @@
+"""asv's classes for the talk check what they time, and `platebench run` leaves them out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.talk import JoinTables, NearestImages, ThreeReads
+
+from platebench.errors import Mismatch
+from platebench.talk.measured import TalkCell
+from platebench.talk.package import JOINS, DuckDbJoin
+from platebench.talk.search import SEARCHES, NumpySearch
+from platebench.timing.operations import OPERATIONS, choose
+from platebench.timing.suite import CellName
+from platebench.timing.workspace import Workspace
+
+CLASSES = {ThreeReads: "time_read", NearestImages: "time_search", JoinTables: "time_join"}
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    made = Workspace(tmp_path / "work")
+    for benchmark in CLASSES:
+        monkeypatch.setattr(benchmark, "workspace", made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "parameter"),
+    [(each, parameter) for each in CLASSES for parameter in each.params[0]],
+)
+def test_every_parameter_is_set_up_checked_and_called(
+    benchmark: type[TalkCell], parameter: str
+) -> None:
+    cell = benchmark()
+    for _ in range(2):
+        cell.setup(parameter)
+        getattr(cell, CLASSES[benchmark])(parameter)  # type: ignore[index]
+        cell.teardown(parameter)
+
+
+def test_files_are_removed_with_the_cell(workspace: Workspace) -> None:
+    cell = JoinTables()
+    cell.setup("pandas")
+    del cell
+    assert list((workspace.root / "scratch").iterdir()) == []
+
+
+def test_an_exact_search_that_misses_an_image_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Missing(NumpySearch):
+        def nearest(self, query: np.ndarray, number: int) -> list[str]:
+            return super().nearest(query, number + 1)[1:]
+
+    monkeypatch.setitem(SEARCHES, "numpy", Missing)
+    with pytest.raises(Mismatch, match="90% of the nearest"):
+        NearestImages().setup("numpy")
+
+
+def test_a_join_that_loses_a_cell_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Losing(DuckDbJoin):
+        def join(self):  # type: ignore[no-untyped-def]
+            return super().join().iloc[1:]
+
+    monkeypatch.setitem(JOINS, "duckdb", Losing)
+    with pytest.raises(Mismatch, match="otherwise than pandas"):
+        JoinTables().setup("duckdb")
+
+
+def test_a_run_of_stores_leaves_the_talk_out() -> None:
+    assert not {each.__name__ for each in CLASSES} & set(OPERATIONS)
+    cell = CellName("talk.ThreeReads.time_read", ("pd.read_parquet",))
+    assert choose([cell], ["pd.read_parquet"], []) == []
