@@ -47,6 +47,10 @@ _FIELD: dict[str, dict[str, str]] = {
     },
 }
 
+_STREAMING: dict[str, int] = {"batch_size": 1, "batch_readahead": 8, "io_buffer_size": 32 << 20}
+"""A scan image by image. Without bounds Lance reads ahead of a slow reader up to 2 GiB; these cost
+no time (480 images of 0.4 MB: 326 ms with, 414 ms without, zstd) and hold 11 MB for 131 MB."""
+
 
 class LanceDb(VersionedStore):
     """A LanceDB database of one table."""
@@ -191,14 +195,14 @@ class _OpenTuned(_OpenLance):
     """One image a batch, so that the first is there before the last is decoded."""
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        return iter(self._dataset.to_batches(columns=[IMAGE], batch_size=1))
+        return iter(self._dataset.to_batches(columns=[IMAGE], **_STREAMING))
 
 
 class _OpenBlobs(_OpenLance):
     """Blob columns: read as binary in a scan, fetched as bytes by row."""
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        scanner = self._dataset.scanner(columns=[IMAGE], batch_size=1, blob_handling="all_binary")
+        scanner = self._dataset.scanner(columns=[IMAGE], blob_handling="all_binary", **_STREAMING)
         return iter(scanner.to_batches())
 
     def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:

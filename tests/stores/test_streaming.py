@@ -1,0 +1,77 @@
+"""Tuned stores write and scan in memory that does not grow with the number of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from platebench.errors import Unsupported
+from platebench.images.imageset import ImageSet, digest
+from platebench.stores import registry
+from platebench.timing.memory import PeakMemory
+from tests.conftest import ArrayImages
+
+SHAPE = (1024, 1024)
+IMAGES = 320
+MOST = IMAGES * SHAPE[0] * SHAPE[1] // 2
+"""Half of what the images take; a store may hold some, but not all of them."""
+
+TUNED = [name for name in registry.names() if not name.endswith(":default")]
+
+
+SLOPE = np.add.outer(np.arange(SHAPE[0] + IMAGES), np.arange(SHAPE[1])).astype(np.uint8)
+"""Image `row` begins at this row of it. Smooth, so that compressing it takes no time."""
+
+
+class Endless(ImageSet):
+    """As many images as wanted, in the memory of little more than one."""
+
+    def __init__(self, images: int) -> None:
+        self.name = f"endless-{images}"
+        one = ArrayImages([np.zeros(SHAPE, np.uint8)])
+        self._file = one.file(0)
+        self.table = one.select([0] * images).table
+
+    def pixels(self, row: int) -> np.ndarray:
+        return SLOPE[row : row + SHAPE[0]]
+
+    def file(self, row: int) -> bytes:
+        return self._file[: -SHAPE[0] * SHAPE[1]] + self.pixels(row).tobytes()
+
+    def digests(self) -> Sequence[str]:
+        return [digest(self.pixels(row)) for row in range(len(self))]
+
+
+def peak_of_write(name: str, images: int, path: Path) -> int:
+    store = registry.find(name)
+    peak = PeakMemory()
+    store.write(Endless(images), path)
+    assert peak.bytes is not None
+    return peak.bytes
+
+
+def peak_of_scan(name: str, path: Path) -> int:
+    peak = PeakMemory()
+    with registry.find(name).open(path) as opened:
+        for _ in peak.watching(opened.scan()):
+            pass
+    assert peak.bytes is not None
+    return peak.bytes
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks are told by /proc")
+@pytest.mark.parametrize("name", TUNED)
+def test_a_tuned_store_streams(name: str, tmp_path: Path) -> None:
+    try:
+        assert peak_of_write(name, IMAGES, tmp_path / "store") < MOST
+    except Unsupported as reason:
+        pytest.skip(str(reason))
+    assert peak_of_scan(name, tmp_path / "store") < MOST
+
+
+def test_a_store_that_holds_everything_is_noticed(tmp_path: Path) -> None:
+    """Feather is written as one table."""
+    assert peak_of_write("arrow-ipc:pixels:default", IMAGES, tmp_path / "store") > MOST
