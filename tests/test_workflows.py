@@ -1,0 +1,145 @@
+"""What continuous integration runs is what a person can run here."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+from asv.commands import make_argparser as asv_arguments
+from typer.main import get_command
+
+from platebench import cli
+from platebench.timing.operations import check_operations
+from tests.scratch_checkout import REPOSITORY
+
+WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
+FOREIGN = re.compile(r"https?://|pypi|index-url|find-links", re.IGNORECASE)
+
+
+class Line(NamedTuple):
+    """One line that a workflow runs, and the variables it has."""
+
+    workflow: str
+    command: str
+    variables: dict[str, str]
+
+
+def schema_check(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "check_jsonschema", *arguments]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
+def steps(workflow: Path) -> Iterator[dict[str, object]]:
+    for job in yaml.safe_load(workflow.read_text())["jobs"].values():
+        yield from job["steps"]
+
+
+def lines(workflow: Path) -> Iterator[Line]:
+    for step in steps(workflow):
+        for command in str(step.get("run", "")).splitlines():
+            yield Line(workflow.name, command, dict(step.get("env", {})))
+
+
+LINES = [line for workflow in WORKFLOWS for line in lines(workflow)]
+
+
+def test_the_workflows_that_are_promised_are_there() -> None:
+    names = {workflow.stem for workflow in WORKFLOWS}
+    assert names == {"tests", "compare", "nightly", "newest", "publish"}
+
+
+def test_every_workflow_is_as_the_schema_says() -> None:
+    said = schema_check("--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS))
+    assert said.returncode == 0, said.stdout
+
+
+def test_a_workflow_that_is_not_is_refused(tmp_path: Path) -> None:
+    whole = (REPOSITORY / ".github" / "workflows" / "tests.yml").read_text()
+    broken = tmp_path / "broken.yml"
+    broken.write_text(whole.replace("runs-on:", "runs_on:"))
+    assert schema_check("--builtin-schema", "vendor.github-workflows", str(broken)).returncode == 1
+
+
+def test_the_schema_comes_with_the_checker_and_not_from_the_network() -> None:
+    carried = resources.files("check_jsonschema") / "builtin_schemas" / "vendor"
+    assert (carried / "github-workflows.json").is_file()
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.stem)
+def test_every_job_ends_and_may_do_no_more_than_it_says(workflow: Path) -> None:
+    whole = yaml.safe_load(workflow.read_text())
+    assert "permissions" in whole
+    for job in whole["jobs"].values():
+        assert job["timeout-minutes"] <= 360
+    assert not FOREIGN.search(workflow.read_text()), "nothing names an index's host"
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.stem)
+def test_the_whole_history_is_there_before_anything_runs(workflow: Path) -> None:
+    first = next(steps(workflow))
+    assert str(first["uses"]).startswith("actions/checkout@")
+    assert first["with"]["fetch-depth"] == 0  # type: ignore[index]
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.workflow}: {line.command[:40]}")
+def test_every_line_is_a_command_that_exists_here(line: Line) -> None:
+    check_line(line)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "make everything",
+        "pip install platebench",
+        ".venv/bin/platebench measure",
+        ".venv/bin/platebench run --fast",
+        ".venv/bin/platebench compare HEAD --operations write,fly . ",
+        ".venv/bin/platebench compare HEAD",
+        ".venv/bin/asv publsh",
+        ".venv/bin/asv publish --nowhere",
+        '.venv/bin/platebench compare "$NOT_SET" HEAD',
+        "cat not-written.md",
+    ],
+)
+def test_a_line_that_is_not_is_found_out(command: str) -> None:
+    with pytest.raises((Exception, SystemExit)):
+        check_line(Line("tests.yml", command, {}))
+
+
+def check_line(line: Line) -> None:
+    """Raise for a command that would fail before it begins."""
+    unset = set(re.findall(r"\$([A-Z_]+)", line.command)) - {*line.variables, "GITHUB_STEP_SUMMARY"}
+    assert not unset, f"{unset} is not set"
+    words = shlex.split(re.split(r"\|\||>>", line.command)[0])
+    program, arguments = words[0], words[1:]
+    if program == "make":
+        targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+        assert set(arguments) <= set(targets)
+    elif program == ".venv/bin/platebench":
+        check_platebench(arguments)
+    elif program == ".venv/bin/asv":
+        asv_arguments()[0].parse_args(arguments)
+    else:
+        assert program == "cat", f"{program}: not a command of this project"
+        written = [other.command for other in LINES if other.workflow == line.workflow]
+        assert any(f"--markdown {arguments[0]}" in command for command in written)
+
+
+def check_platebench(arguments: list[str]) -> None:
+    """Parse as the command line does, without running anything."""
+    group = get_command(cli.app)
+    name, *rest = arguments
+    command = group.commands[name]  # type: ignore[attr-defined]
+    given = command.make_context(name, rest).params
+    if given.get("operations"):
+        check_operations(given["operations"].split(","))
+    if "arms" in given:
+        assert len(given["arms"]) >= 2
