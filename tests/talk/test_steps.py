@@ -12,9 +12,6 @@ from platebench.talk.three_reads import ARROW, LANCEDB, PANDAS
 
 Step = Callable[[int], Outcome]
 
-TIMED = ("quicker", "slower")
-"""Words of the expectations that a noisy machine may upset, which no test relies on."""
-
 
 def version(talk: Talk, library: str) -> tuple[int, ...]:
     return tuple(int(part) for part in talk.libraries[library].split(".")[:2])
@@ -26,11 +23,7 @@ def test_there_are_nine_steps_in_order(talk: Talk) -> None:
 
 @pytest.mark.parametrize("number", range(1, 10))
 def test_what_a_step_expects_holds(step: Step, number: int) -> None:
-    wrong = [
-        each
-        for each in step(number).expected
-        if not each.holds and not any(word in each.says for word in TIMED)
-    ]
+    wrong = [each for each in step(number).expected if not each.holds and not each.timed]
     assert wrong == []
 
 

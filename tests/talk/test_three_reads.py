@@ -81,6 +81,7 @@ def test_a_ratio_is_held_against_the_libraries_only_beyond_doubt(
 ) -> None:
     judged = judge_ratio(low, high, version, bytes_a_pixel)
     assert [each.holds for each in judged] == holds
+    assert [each.timed for each in judged] == [True, False]
 
 
 def test_no_ratio_is_expected_of_other_images(small: Material, tmp_path: Path) -> None:

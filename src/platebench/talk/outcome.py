@@ -25,11 +25,15 @@ LIBRARIES = (
 
 @dataclass(frozen=True)
 class Expected:
-    """One expectation: what it says, which library versions it is said of, whether it held."""
+    """One expectation: what it says, which library versions it is said of, whether it held.
+
+    One that is `timed` depends on the machine's mood too.
+    """
 
     says: str
     of: str
     holds: bool
+    timed: bool = False
 
 
 @dataclass(frozen=True)

@@ -131,11 +131,11 @@ def judge_ratio(low: float, high: float, file_version: str, bytes_a_pixel: float
     if file_version == "2.0":
         of = "Lance files 2.0 (lancedb 0.14, 0.24)"
         return [
-            Expected("LanceDB is quicker than pd.read_parquet", of, low < 1),
+            Expected("LanceDB is quicker than pd.read_parquet", of, low < 1, timed=True),
             Expected("its files hold 8 bytes a pixel or more", of, bytes_a_pixel >= 8),
         ]
     of = "Lance files 2.1 on (lancedb 0.40)"
     return [
-        Expected("LanceDB is slower than pd.read_parquet", of, high > 1),
+        Expected("LanceDB is slower than pd.read_parquet", of, high > 1, timed=True),
         Expected("its files hold under 2 bytes a pixel", of, bytes_a_pixel < 2),
     ]
