@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from platebench.errors import Unsupported
@@ -149,7 +148,9 @@ class _OpenWholeFile(_OpenParquet):
 
     def __init__(self, file: Path, layout: str) -> None:
         super().__init__(file, layout)
-        self._dataset = ds.dataset(file)
+        import pyarrow.dataset  # brings pandas along, which nothing else here needs
+
+        self._dataset = pyarrow.dataset.dataset(file)
 
     def scan(self) -> Iterator[np.ndarray]:
         first = 0

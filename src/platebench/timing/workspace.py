@@ -27,8 +27,6 @@ from typing import Literal, cast, get_args
 import platebench.stores
 from platebench.errors import UserError
 from platebench.images.camera import Profile
-from platebench.images.fixtures import make_fixtures
-from platebench.images.folder import open_images
 from platebench.images.held import HeldImages, hold, is_held
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
@@ -78,6 +76,8 @@ class Workspace:
         The name is the folder's with a digest of what is in it, so that figures of two folders
         that are called alike, or of one before and after a change, never stand under one name.
         """
+        from platebench.images.folder import open_images  # not in the processes that measure
+
         folder = folder.resolve()
         images = open_images(folder)
         source = {"folder": str(folder), "files": _listing(folder)}
@@ -121,6 +121,9 @@ class Workspace:
     def _generate(
         self, name: str, path: Path, profile: Profile, number: int, progress: Progress
     ) -> None:
+        from platebench.images.fixtures import make_fixtures  # not in the processes that measure
+        from platebench.images.folder import open_images
+
         with self.scratch() as folder:
             made = make_fixtures(
                 folder / name,
