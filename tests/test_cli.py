@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
+import asv.machine
 import asv.results
 import h5py
 import pytest
@@ -23,7 +24,7 @@ from platebench.timing.operations import OPERATIONS
 from tests.results.made_up_runs import failed, ok, run_file
 from tests.scratch_checkout import PROGRAM, Command, in_a_process
 
-COMMANDS = ("make-fixtures", "run", "compare", "report", "stores")
+COMMANDS = ("make-fixtures", "run", "compare", "selfcheck", "report", "stores")
 
 
 def left(folder: Path) -> list[str]:
@@ -142,6 +143,29 @@ def test_outside_a_checkout_a_run_says_where_to_go(tmp_path, monkeypatch, plateb
     assert left(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["HEAD"], "give two arms or more, such as HEAD~1 and ."),
+        (["HEAD", ""], "'': give a revision, pins, or REVISION with PINS"),
+        (["HEAD", ".", "nowhere"], "nowhere: no such revision in checkout"),
+        (["HEAD", "main with pyarrow=1"], "pyarrow=1: not a pin such as pyarrow==16.1.0"),
+        ([".", ".", "--threshold", "inf"], "--threshold inf: give a share such as 0.1"),
+        ([".", ".", "--markdown", "no/where.md"], "no/where.md: no such folder to write it in"),
+        ([".", ".", "--stores", "parket"], "parket: no such store"),
+        ([".", ".", "--operations", "fly"], "fly: no such operation"),
+        ([".", "HEAD with numpy<2", "--images", "0"], "--images 0: give 1 image or more"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(arguments, words, checkout, platebench) -> None:
+    said = platebench("compare", *arguments)
+    assert (said.status, said.out) == (2, "")
+    (line,) = said.err.splitlines()
+    assert line.startswith(f"platebench: {words}")
+    assert left(checkout.parent / "work") == []
+    assert not (checkout / "results").exists()
+
+
 @pytest.mark.parametrize("images", ["0", "-3"])
 def test_no_fixture_of_no_images(images: str, tmp_path: Path, platebench: Command) -> None:
     said = platebench("make-fixtures", "--images", images, "--out", str(tmp_path / "out"))
@@ -180,6 +204,27 @@ def test_a_report_is_of_the_newest_run(tmp_path: Path, platebench: Command) -> N
         "report", "--results", str(tmp_path), "--format", "json", "--machine", "bench-pc"
     )
     assert [cell["median_s"] for cell in json.loads(other.out)] == [1.0]
+
+
+def test_a_report_is_of_a_run_and_not_of_one_side_of_a_comparison(tmp_path, platebench) -> None:
+    run_file(tmp_path, [ok([1.0])], started="2026-03-01T00:00:00.000001+00:00")
+    for day, settings in enumerate(({"compare": "0123", "arm": 1}, {"selfcheck": 3}), 2):
+        started = f"2026-03-0{day}T00:00:00.000001+00:00"
+        run_file(tmp_path, [ok([9.0])], started=started, settings=settings)
+    newest = json.loads(platebench("report", "--results", str(tmp_path), "--format", "json").out)
+    assert [cell["median_s"] for cell in newest] == [1.0]
+
+
+def test_a_report_of_another_machines_results_says_whose_they_are(tmp_path, platebench) -> None:
+    run_file(tmp_path, [ok([1.0])])
+    here = asv.machine.Machine.get_defaults()["machine"]
+    said = platebench("report", "--results", str(tmp_path), "--format", "json")
+    assert said.err == (f"These results are of the machine bench-pc, not of this one, {here}.\n")
+    assert json.loads(said.out)
+    asked_for = platebench("report", "--results", str(tmp_path), "--machine", "bench-pc")
+    assert asked_for.err == ""
+    run_file(tmp_path, [ok([1.0])], machine=here, started="2026-03-02T00:00:00.000001+00:00")
+    assert platebench("report", "--results", str(tmp_path)).err == ""
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "markdown"])

@@ -16,7 +16,7 @@ from platebench.results.asv_files import write_asv_results
 from platebench.results.measuring import Watcher, image_sets, same_arm
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
 from platebench.results.verdicts import Judgement, Plan, judge
-from platebench.timing.arms import Arm, make_arm, parse_arm
+from platebench.timing.arms import Arm, check_revision, make_arm, parse_arm
 from platebench.timing.operations import check_operations, choose
 from platebench.timing.rounds import alternating
 from platebench.timing.suite import QUICK, CellName, Suite
@@ -53,9 +53,11 @@ def compare(
     """
     check_operations(settings.operations)
     specs = [parse_arm(text) for text in settings.arms]
+    for spec in specs:
+        check_revision(spec, checkout)
     workspace = Workspace.here(checkout / ".platebench")
-    arms = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
     names = image_sets(workspace, settings.images, watcher)
+    arms = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
     suites = [Suite(arm.checkout, names, arm.python, arm.variables) for arm in arms]
     cells = _shared_cells(suites, settings)
     files = _record_files(results, settings, names, arms, cells, watcher)

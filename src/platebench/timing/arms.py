@@ -93,6 +93,12 @@ def _parse_pins(text: str) -> tuple[str, ...]:
     return tuple(sorted(pins))
 
 
+def check_revision(spec: ArmSpec, checkout: Path) -> None:
+    """Raise UserError for a revision that is not known, before anything is made for other arms."""
+    if spec.revision is not None:
+        commit_at(checkout, spec.revision)
+
+
 def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
     """Copy the source and make the environment, where they are not there yet.
 
