@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from platebench.cli import app
 from platebench.errors import UserError
 from platebench.talk import steps
+from platebench.talk.ages import give_talk_with
 from platebench.talk.images_and_frame import list_images, show_frame
 from platebench.talk.material import Material
 from platebench.talk.outcome import Expected, Outcome
@@ -69,6 +71,11 @@ def test_a_chart_without_other_libraries_is_refused_at_once(run: Run, tmp_path: 
         run("--chart", str(tmp_path / "chart.svg"))
 
 
+def test_other_libraries_are_ages_or_pins(run: Run, small: Material) -> None:
+    with pytest.raises(UserError, match="neither then nor between, nor pins"):
+        run(str(small.files[0].parent), "--over", "yesterday")
+
+
 def test_a_folder_that_is_not_there_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file or folder") as said:
         run(str(tmp_path / "nowhere"))
@@ -78,10 +85,6 @@ def test_a_folder_that_is_not_there_is_said_in_one_line(run: Run, tmp_path: Path
 def test_another_interpreter_that_cannot_give_the_talk_is_said_in_one_line(
     tmp_path: Path,
 ) -> None:
-    import sys
-
-    from platebench.talk.ages import give_talk_with
-
     with pytest.raises(UserError, match="the talk stopped there") as said:
         give_talk_with(Path(sys.executable), tmp_path / "nowhere")
     assert "\n" not in str(said.value)

@@ -35,9 +35,12 @@ def pins_of(age: str) -> str:
 def python_of(age: str, checkout: Path, work: Path, say: Callable[[str], None]) -> Path:
     """Return an interpreter with the libraries of an age, made when it is not there yet.
 
-    Raises UserError for pins that do not resolve.
+    Raises UserError for what is neither an age nor pins, and for pins that do not resolve.
     """
-    return make_arm(parse_arm(pins_of(age)), checkout, work, say).python
+    spec = parse_arm(pins_of(age))
+    if spec.revision is not None:
+        raise UserError(f"{age}: neither {' nor '.join(AGES)}, nor pins such as lancedb==0.24.0")
+    return make_arm(spec, checkout, work, say).python
 
 
 def give_talk_with(python: Path, folder: Path) -> Talk:
