@@ -18,6 +18,8 @@ THUMBNAILS = 200
 """At most so many a page: about 5 MB, and a browser shows them at once."""
 
 _LONGEST = 80
+_FEW = 8
+"""Values of a short array, such as a shape, that are written out."""
 _STYLE = """\
 .look { border-collapse: collapse; font: 14px system-ui, sans-serif }
 .look caption { text-align: left; padding: 0 0 8px }
@@ -126,7 +128,11 @@ def _image_columns(frame: pd.DataFrame) -> list[object]:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, np.ndarray):
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        text = ""
+    elif isinstance(value, np.ndarray) and value.ndim == 1 and value.size <= _FEW:
+        text = ", ".join(map(str, value.tolist()))
+    elif isinstance(value, np.ndarray):
         text = f"{' × '.join(map(str, value.shape))} {value.dtype}"
     elif isinstance(value, bytes | bytearray | memoryview):
         text = f"{len(value):,} bytes"
