@@ -149,7 +149,7 @@ def test_outside_a_checkout_a_run_says_where_to_go(tmp_path, monkeypatch, plateb
         (["HEAD"], "give two arms or more, such as HEAD~1 and ."),
         (["HEAD", ""], "'': give a revision, pins, or REVISION with PINS"),
         (["HEAD", ".", "nowhere"], "nowhere: no such revision in checkout"),
-        (["HEAD", "main with pyarrow=1"], "pyarrow=1: not a pin such as pyarrow==16.1.0"),
+        (["HEAD", "main with pyarrow=1"], "'pyarrow=1': not a pin such as pyarrow==16.1.0"),
         ([".", ".", "--threshold", "inf"], "--threshold inf: give a share such as 0.1"),
         ([".", ".", "--markdown", "no/where.md"], "no/where.md: no such folder to write it in"),
         ([".", ".", "--stores", "parket"], "parket: no such store"),

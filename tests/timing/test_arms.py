@@ -55,10 +55,10 @@ def test_an_arm_is_a_revision_or_pins_or_both(text: str, revision: str | None, p
         ("  ", "'  '"),
         (" with pyarrow==1", "' with pyarrow==1'"),
         ("main with ", "'main with '"),
-        ("pyarrow==16.1.0,,what is this?", "what is this?"),
-        ("pyarrow=16==", "pyarrow=16=="),
-        ("main with -e .", "-e ."),
-        ("main with ,<2", "<2"),
+        ("pyarrow==16.1.0,,what is this?", "'what is this?'"),
+        ("pyarrow=16==", "'pyarrow=16=='"),
+        ("main with -e .", "'-e .'"),
+        ("main with ,<2", "'<2'"),
     ],
 )
 def test_nonsense_is_one_line_that_names_it(text: str, named: str) -> None:
@@ -78,7 +78,7 @@ def test_any_text_is_an_arm_or_the_users_error(text: str) -> None:
     try:
         assert parse_arm(text).text == text
     except UserError as error:
-        assert len(str(error).splitlines()) <= max(1, len(text.splitlines()))
+        assert len(str(error).splitlines()) == 1
 
 
 # Its source

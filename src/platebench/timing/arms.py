@@ -72,7 +72,7 @@ def parse_arm(text: str) -> ArmSpec:
         revision, pins = HERE, text
     revision = revision.strip()
     if not revision or (separator and not pins.strip()):
-        raise UserError(f"'{text}': give a revision, pins, or REVISION with PINS")
+        raise UserError(f"{text!r}: give a revision, pins, or REVISION with PINS")
     return ArmSpec(text, None if revision == HERE else revision, _parse_pins(pins))
 
 
@@ -89,7 +89,7 @@ def _parse_pins(text: str) -> tuple[str, ...]:
             if pin != NEWEST:
                 Requirement(pin)
         except InvalidRequirement as error:
-            raise UserError(f"{pin}: not a pin such as pyarrow==16.1.0") from error
+            raise UserError(f"{pin!r}: not a pin such as pyarrow==16.1.0") from error
     return tuple(sorted(pins))
 
 
