@@ -114,7 +114,7 @@ def run(
     ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="One sample a cell: a look.")] = False,
     newcomer: Annotated[
-        bool, typer.Option("--newcomer", help="Each format's default and fast in one layout.")
+        bool, typer.Option("--newcomer", help="Each format's default and fast, briefly.")
     ] = False,
 ) -> None:
     """Measure, and print the table. Results are kept in results/, cell by cell."""
@@ -125,6 +125,7 @@ def run(
         operations=_split(operations),
         rounds=rounds,
         quick=quick,
+        newcomer=newcomer,
         until=None if until is None else _share(until),
         minutes=minutes,
         resume=resume,

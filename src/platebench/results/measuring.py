@@ -22,9 +22,9 @@ from platebench.results.records import Record, RecordFile, RunInfo, record_files
 from platebench.stores import registry
 from platebench.timing.cell import library_versions
 from platebench.timing.checkout import CHANGES, Commit, commit_of
-from platebench.timing.operations import check_operations, choose, floor_of
+from platebench.timing.operations import check_operations, choose, floor_of, for_newcomers
 from platebench.timing.rounds import rounds
-from platebench.timing.suite import QUICK, CellName, Run, Suite
+from platebench.timing.suite import BRIEF, QUICK, CellName, Run, Suite
 from platebench.timing.workspace import WORK, Workspace, generated
 
 MOST_ROUNDS = 60
@@ -36,7 +36,8 @@ class Settings:
     """What to measure. `images` are numbers (of generated images) or folders.
 
     With `until`, rounds are added for every cell whose ratio to the floor has a wider interval
-    than that (0.05 is +-5%), until `minutes` are over. With `resume` the newest run of the same
+    than that (0.05 is +-5%), until `minutes` are over. With `newcomer` only some details of
+    operations are measured, briefly. With `resume` the newest run of the same
     settings, commit and libraries that was cut off is taken up.
     """
 
@@ -45,6 +46,7 @@ class Settings:
     operations: list[str]
     rounds: int = 1
     quick: bool = False
+    newcomer: bool = False
     until: float | None = None
     minutes: float | None = None
     resume: bool = False
@@ -79,6 +81,8 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
     names = image_sets(workspace, settings.images, watcher)
     suite = Suite(checkout, names, variables={WORK: str(workspace.root)})
     cells = choose(suite.cells(), settings.stores, settings.operations)
+    if settings.newcomer:
+        cells = [cell for cell in cells if for_newcomers(cell)]
     if not cells:
         raise UserError("nothing to measure: no benchmark has these stores and operations")
     machine = asv.machine.Machine.get_defaults()
@@ -86,7 +90,7 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
     before = list(file.records())
     goal = _Goal(settings, cells, before, watcher)
     done = frozenset((record.round, record.run.cell) for record in before)
-    repeat = QUICK if settings.quick else None
+    repeat = QUICK if settings.quick else BRIEF if settings.newcomer else None
     try:
         for number, run in rounds(suite, goal.wanted, repeat, goal.announce, done):
             file.append(Record(number, run))

@@ -215,8 +215,9 @@ def _make_environment(
     # uv prefers the versions that the output file already names, where they fit.
     compiling = ["--python", sys.executable, "--no-header", "--no-annotate", "--quiet"]
     _run([uv, "pip", "compile", *compiling, str(listed), "-o", str(pinned)])
+    installing = ["--quiet", "--compile-bytecode"]
     _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(made)])
-    _run([uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(pinned)])
+    _run([uv, "pip", "install", *installing, "--python", str(python), "-r", str(pinned)])
 
 
 def _run(command: list[str]) -> None:

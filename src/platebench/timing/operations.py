@@ -39,6 +39,23 @@ OPERATIONS = {
 """Each benchmark class's operation, in the order they are published."""
 
 
+NEWCOMER_DETAILS = {
+    "RandomRows": {
+        ("1", "reopened"),
+        ("16 scattered", "reopened"),
+        ("16 in a run", "reopened"),
+        ("16 scattered", "kept"),
+    },
+    "ColdRandomRows": {("16 scattered",)},
+}
+"""The details that a newcomer's run goes into; of other operations, all."""
+
+
+def for_newcomers(cell: CellName) -> bool:
+    """Say whether a newcomer's run measures this cell of its stores."""
+    return cell.kind not in NEWCOMER_DETAILS or cell.params[2:] in NEWCOMER_DETAILS[cell.kind]
+
+
 def floor_of(cell: CellName) -> CellName:
     """Return the cell that does the same on the floor."""
     return CellName(cell.benchmark, (FLOOR, *cell.params[1:]))

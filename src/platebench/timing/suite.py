@@ -37,6 +37,9 @@ from platebench.timing.ended import why_failed
 
 Status = Literal["ok", "failed", "skipped"]
 
+BRIEF = (3, 6, 0.2)
+"""asv's repeat for a newcomer's run, which is to be over in minutes."""
+
 QUICK = (1, 2, 0.05)
 """asv's repeat for a look: one sample, two if they are short."""
 
@@ -83,7 +86,9 @@ class Suite:
         python: Path = Path(sys.executable),
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        self._variables = {**(variables or {}), IMAGES: ",".join(images)}
+        # Compiled modules may be kept, or every process would compile them again.
+        keeping = {"PYTHONDONTWRITEBYTECODE": ""}
+        self._variables = {**(variables or {}), **keeping, IMAGES: ",".join(images)}
         self._benchmark_dir = repository / "benchmarks"
         asv.console.log.enable(verbose=False)
         config = asv.config.Config.load(str(repository / "asv.conf.json"))
