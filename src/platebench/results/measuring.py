@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import math
 import platform
@@ -10,22 +11,25 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import asv.machine
 
-from platebench.errors import UserError
+from platebench.errors import Unsupported, UserError
 from platebench.results.asv_files import environment_name, write_asv_results
 from platebench.results.ratios import ratio, width
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
 from platebench.stores import registry
+from platebench.stores.contract import Store, VersionedStore
 from platebench.timing.cell import library_versions
 from platebench.timing.checkout import CHANGES, Commit, commit_of
 from platebench.timing.operations import check_operations, choose, floor_of, for_newcomers
+from platebench.timing.prepare import prepare_together
 from platebench.timing.rounds import rounds
 from platebench.timing.suite import BRIEF, QUICK, CellName, Run, Suite
-from platebench.timing.workspace import WORK, Workspace, generated
+from platebench.timing.workspace import WORK, Kind, Workspace, generated
 
 MOST_ROUNDS = 60
 """Where `until` gives up on a cell even if there is time."""
@@ -85,6 +89,8 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
         cells = [cell for cell in cells if for_newcomers(cell)]
     if not cells:
         raise UserError("nothing to measure: no benchmark has these stores and operations")
+    if settings.newcomer:
+        _prepare(workspace, settings.stores, names, watcher)
     machine = asv.machine.Machine.get_defaults()
     file = _record_file(results, _info(settings, names, commit, machine["machine"]), settings)
     before = list(file.records())
@@ -103,6 +109,22 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
         if goal.measured and not commit.changed:
             write_asv_results(results, machine, suite.benchmarks, commit, same_arm(results, file))
     return file
+
+
+def _prepare(
+    workspace: Workspace, stores: Sequence[str], names: Sequence[str], watcher: Watcher
+) -> None:
+    """Write all stores' files beforehand, on all processors: a newcomer's few fit on any disk."""
+    wanted: list[tuple[Store, Kind]] = []
+    for name in stores:
+        with contextlib.suppress(Unsupported):  # its cells say so
+            store = registry.find(name)
+            wanted.append((store, "data"))
+            if isinstance(store, VersionedStore):
+                wanted.append((store, "history"))
+    for name in names:
+        told = partial(watcher.preparing, f"storing {name}", total=len(wanted))
+        prepare_together(workspace, wanted, workspace.images(name), told)
 
 
 class _Goal:

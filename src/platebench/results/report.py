@@ -23,8 +23,8 @@ TERMINAL = COLUMNS[:-1]
 
 LEGEND = (
     "x floor: times one bare file, formed inside rounds. +-: a second run's ratio is within it 95"
-    " times in 100; none from one round. ~: the order of this store and the one above is not"
-    " settled. bytes: stored a pixel byte. CPU: CPU seconds a wall second, all threads."
+    " times in 100. ~: the order of this store and the one above is not settled; from one round no"
+    " order is. bytes: stored a pixel byte. CPU: CPU seconds a wall second, all threads."
 )
 
 
@@ -123,9 +123,13 @@ def _reach(cell: CellResult) -> str:
     return f"{math.sqrt(cell.floor_high / cell.floor_low) - 1:.0%}"
 
 
+_FEWEST_ROUNDS = 2
+"""From one round no order is settled; marking every line would say nothing."""
+
+
 def _unsettled(cell: CellResult, above: CellResult | None) -> str:
     """Return a mark when more rounds might put the cell above the one it stands below."""
-    if above is None or not cell.by_round.keys() & above.by_round.keys():
+    if above is None or len(cell.by_round.keys() & above.by_round.keys()) < _FEWEST_ROUNDS:
         return ""
     return "" if ratio(cell.by_round, above.by_round).settled else "~"
 

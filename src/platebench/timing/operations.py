@@ -39,7 +39,7 @@ OPERATIONS = {
 """Each benchmark class's operation, in the order they are published."""
 
 
-NEWCOMER_DETAILS = {
+NEWCOMER_DETAILS: dict[str, set[tuple[str, ...]]] = {
     "RandomRows": {
         ("1", "reopened"),
         ("16 scattered", "reopened"),

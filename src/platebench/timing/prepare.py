@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import cast
 
@@ -26,6 +28,25 @@ def prepare(workspace: Workspace, store: Store, images: ImageSet, kind: Kind) ->
             said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             raise RuntimeError(f"writing {store.name} failed: {said[-1]}")
     return workspace.stored(store, images, kind)
+
+
+def prepare_together(
+    workspace: Workspace,
+    wanted: Sequence[tuple[Store, Kind]],
+    images: ImageSet,
+    done: Callable[[int], None],
+) -> None:
+    """Write several stores' files at once, a process each, as many as there are processors.
+
+    What cannot be written is left to its cells, which say why. `done` is told how many are.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        written = [
+            threads.submit(prepare, workspace, store, images, kind) for store, kind in wanted
+        ]
+        for number, each in enumerate(as_completed(written), start=1):
+            each.exception()
+            done(number)
 
 
 def main() -> None:
