@@ -112,7 +112,9 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up the same run where it was cut off.")
     ] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="One sample a cell: a look.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One sample a cell, fewer details: a look.")
+    ] = False,
     newcomer: Annotated[
         bool, typer.Option("--newcomer", help="Each format's default and fast, briefly.")
     ] = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
 import math
 import platform
@@ -17,12 +16,11 @@ from typing import Protocol
 
 import asv.machine
 
-from platebench.errors import Unsupported, UserError
+from platebench.errors import UserError
 from platebench.results.asv_files import environment_name, write_asv_results
 from platebench.results.ratios import ratio, width
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
 from platebench.stores import registry
-from platebench.stores.contract import Store, VersionedStore
 from platebench.timing.cell import library_versions
 from platebench.timing.checkout import CHANGES, Commit, commit_of
 from platebench.timing.operations import check_operations, choose, floor_of, for_newcomers
@@ -40,8 +38,8 @@ class Settings:
     """What to measure. `images` are numbers (of generated images) or folders.
 
     With `until`, rounds are added for every cell whose ratio to the floor has a wider interval
-    than that (0.05 is +-5%), until `minutes` are over. With `newcomer` only some details of
-    operations are measured, briefly. With `resume` the newest run of the same
+    than that (0.05 is +-5%), until `minutes` are over. With `newcomer` or
+    `quick` only some details of operations are measured, briefly. With `resume` the newest run of the same
     settings, commit and libraries that was cut off is taken up.
     """
 
@@ -85,7 +83,7 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
     names = image_sets(workspace, settings.images, watcher)
     suite = Suite(checkout, names, variables={WORK: str(workspace.root)})
     cells = choose(suite.cells(), settings.stores, settings.operations)
-    if settings.newcomer:
+    if settings.newcomer or settings.quick:
         cells = [cell for cell in cells if for_newcomers(cell)]
     if not cells:
         raise UserError("nothing to measure: no benchmark has these stores and operations")
@@ -115,16 +113,11 @@ def _prepare(
     workspace: Workspace, stores: Sequence[str], names: Sequence[str], watcher: Watcher
 ) -> None:
     """Write all stores' files beforehand, on all processors: a newcomer's few fit on any disk."""
-    wanted: list[tuple[Store, Kind]] = []
-    for name in stores:
-        with contextlib.suppress(Unsupported):  # its cells say so
-            store = registry.find(name)
-            wanted.append((store, "data"))
-            if isinstance(store, VersionedStore):
-                wanted.append((store, "history"))
+    wanted: list[tuple[str, Kind]] = [(name, "data") for name in stores]
+    wanted += [(name, "history") for name in stores if registry.format_of(name).versioned]
     for name in names:
         told = partial(watcher.preparing, f"storing {name}", total=len(wanted))
-        prepare_together(workspace, wanted, workspace.images(name), told)
+        prepare_together(workspace, wanted, name, told)
 
 
 class _Goal:

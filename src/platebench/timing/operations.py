@@ -40,19 +40,15 @@ OPERATIONS = {
 
 
 NEWCOMER_DETAILS: dict[str, set[tuple[str, ...]]] = {
-    "RandomRows": {
-        ("1", "reopened"),
-        ("16 scattered", "reopened"),
-        ("16 in a run", "reopened"),
-        ("16 scattered", "kept"),
-    },
+    "RandomRows": {("1", "reopened"), ("16 scattered", "reopened")},
     "ColdRandomRows": {("16 scattered",)},
+    "ColdReadTable": set(),
 }
-"""The details that a newcomer's run goes into; of other operations, all."""
+"""The details that a newcomer's run and a quick look go into; of other operations, all."""
 
 
 def for_newcomers(cell: CellName) -> bool:
-    """Say whether a newcomer's run measures this cell of its stores."""
+    """Say whether a newcomer's run or a quick look measures this cell of its stores."""
     return cell.kind not in NEWCOMER_DETAILS or cell.params[2:] in NEWCOMER_DETAILS[cell.kind]
 
 

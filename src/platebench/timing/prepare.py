@@ -13,6 +13,7 @@ from typing import cast
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.stores.contract import Store
+from platebench.timing.ended import why_failed
 from platebench.timing.page_cache import sync_tree
 from platebench.timing.workspace import Kind, Workspace
 
@@ -20,33 +21,34 @@ from platebench.timing.workspace import Kind, Workspace
 def prepare(workspace: Workspace, store: Store, images: ImageSet, kind: Kind) -> Path:
     """Return the fresh files of a store; raises RuntimeError with what the writing process said."""
     if not workspace.is_fresh(store, images, kind):
-        command = [sys.executable, "-m", __name__, str(workspace.root), store.name, images.name]
-        done = subprocess.run(
-            [*command, kind], capture_output=True, text=True, check=False, cwd=os.sep
-        )
-        if done.returncode != 0:
-            said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-            raise RuntimeError(f"writing {store.name} failed: {said[-1]}")
+        said = _write(workspace, store.name, images.name, kind)
+        if said is not None:
+            raise RuntimeError(f"writing {store.name} failed: {said}")
     return workspace.stored(store, images, kind)
 
 
 def prepare_together(
     workspace: Workspace,
-    wanted: Sequence[tuple[Store, Kind]],
-    images: ImageSet,
+    wanted: Sequence[tuple[str, Kind]],
+    images: str,
     done: Callable[[int], None],
 ) -> None:
-    """Write several stores' files at once, a process each, as many as there are processors.
+    """Write the files of several stores, given by name, at once, as many as there are processors.
 
-    What cannot be written is left to its cells, which say why. `done` is told how many are.
+    What cannot be written is left to its cells, which say why. `done` is told how many are. No
+    store's library is imported here: some do not bear that further processes are then started.
     """
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        written = [
-            threads.submit(prepare, workspace, store, images, kind) for store, kind in wanted
-        ]
-        for number, each in enumerate(as_completed(written), start=1):
-            each.exception()
+        written = [threads.submit(_write, workspace, store, images, kind) for store, kind in wanted]
+        for number, _ in enumerate(as_completed(written), start=1):
             done(number)
+
+
+def _write(workspace: Workspace, store: str, images: str, kind: Kind) -> str | None:
+    """Write in a process of its own; return why it failed, if it did."""
+    command = [sys.executable, "-m", __name__, str(workspace.root), store, images, kind]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=os.sep)
+    return why_failed(done.stderr, done.returncode) if done.returncode != 0 else None
 
 
 def main() -> None:
