@@ -38,9 +38,9 @@ class Settings:
     """What to measure. `images` are numbers (of generated images) or folders.
 
     With `until`, rounds are added for every cell whose ratio to the floor has a wider interval
-    than that (0.05 is +-5%), until `minutes` are over. With `newcomer` or
-    `quick` only some details of operations are measured, briefly. With `resume` the newest run of the same
-    settings, commit and libraries that was cut off is taken up.
+    than that (0.05 is +-5%), until `minutes` are over. With `newcomer` or `quick` only some
+    details of operations are measured, briefly. With `resume` the newest run of the same settings,
+    commit and libraries that was cut off is taken up.
     """
 
     stores: list[str]
