@@ -325,6 +325,9 @@ def main() -> None:
         _complain(str(error))
         sys.exit(MISUSED)
     except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            _complain(f"{error.filename or 'a file'}: {error.strerror}; nothing was written")
+            sys.exit(MISUSED)
         if error.errno != errno.ENOSPC:
             raise
         _complain(f"the disk is full ({error.filename or 'writing'}); make room and run again")

@@ -42,7 +42,6 @@ OPERATIONS = {
 NEWCOMER_DETAILS: dict[str, set[tuple[str, ...]]] = {
     "RandomRows": {("1", "reopened"), ("16 scattered", "reopened")},
     "ColdRandomRows": {("16 scattered",)},
-    "ColdReadTable": set(),
 }
 """The details that a newcomer's run and a quick look go into; of other operations, all."""
 
