@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,15 @@ from platebench.images.imageset import IMAGE_SCHEMA, ImageSet, digest
 from tests.scratch_checkout import checkout, plate, platebench
 
 __all__ = ["checkout", "plate", "platebench"]
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be felt: a shell that runs the tests in the background has them ignore it.
+
+    What they start would inherit that, and could not be interrupted by the tests that do.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class ArrayImages(ImageSet):
