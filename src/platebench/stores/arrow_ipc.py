@@ -18,11 +18,12 @@ import pyarrow as pa
 from pyarrow import feather, ipc
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenStore, check_rows
+from platebench.stores.contract import OpenByRow, OpenStore, check_rows
 from platebench.stores.part_files import PartFiles
 from platebench.stores.values import (
     IMAGE,
     decode,
+    decode_all,
     image_batches,
     image_schema,
     kinds_of,
@@ -97,20 +98,13 @@ class _OpenIpc(OpenStore):
         return ipc.open_file(self._map, options=ipc.IpcReadOptions(included_fields=included))
 
 
-class _OpenBatches(_OpenIpc):
+class _OpenBatches(OpenByRow, _OpenIpc):
     """One image a batch."""
 
     def __len__(self) -> int:
         return int(self._images.num_record_batches)
 
-    def scan(self) -> Iterator[np.ndarray]:
-        return self._decoded(range(len(self)))
-
-    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        check_rows(rows, len(self))
-        return self._decoded(rows)
-
-    def _decoded(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         for row in rows:
             column = self._images.get_batch(row).column(0)
             yield from decode(column, self._layout, self._kinds, [row])
@@ -123,11 +117,8 @@ class _OpenTable(_OpenIpc):
         return int(self._columns(["row"]).read_all().num_rows)
 
     def scan(self) -> Iterator[np.ndarray]:
-        first = 0
-        for index in range(self._images.num_record_batches):
-            column = self._images.get_batch(index).column(0)
-            yield from decode(column, self._layout, self._kinds, range(first, first + len(column)))
-            first += len(column)
+        batches = map(self._images.get_batch, range(self._images.num_record_batches))
+        return decode_all((batch.column(0) for batch in batches), self._layout, self._kinds)
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         check_rows(rows, len(self))

@@ -11,7 +11,7 @@ The table lies beside them as CSV. Only images of two dimensions fit the layout.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
-from platebench.stores.contract import OpenStore, Store, check_rows
+from platebench.stores.contract import OpenByRow, OpenStore, Store
 
 TABLE = "images.csv"
 PIXELS = "image/channel"
@@ -91,7 +91,7 @@ def _file(path: Path, number: int) -> Path:
     return path / f"{number:05d}_01.ch5"
 
 
-class _OpenCh5(OpenStore):
+class _OpenCh5(OpenByRow):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._table = csv_table.read_table(path / TABLE)
@@ -109,17 +109,10 @@ class _OpenCh5(OpenStore):
     def __len__(self) -> int:
         return len(self._frames)
 
-    def scan(self) -> Iterator[np.ndarray]:
-        return self._images(range(len(self)))
-
-    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        check_rows(rows, len(self))
-        return self._images(rows)
-
     def table(self) -> pa.Table:
-        return csv_table.read_table(self._path / TABLE)
+        return self._table
 
-    def _images(self, rows: Iterable[int]) -> Iterator[np.ndarray]:
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         for row in rows:
             number, movie, frame = self._frames[row]
             pixels, image = self._movie(number, movie)

@@ -66,6 +66,23 @@ class OpenStore(ABC):
         """Return the columns that are not pixels, as `ImageSet.table` has them."""
 
 
+class OpenByRow(OpenStore):
+    """A stored image set whose images are read one by one, each by its row."""
+
+    def scan(self) -> Iterator[np.ndarray]:
+        """Read all rows, one after another."""
+        return self.images_of(range(len(self)))
+
+    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        """Read these rows, one after another."""
+        check_rows(rows, len(self))
+        return self.images_of(rows)
+
+    @abstractmethod
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        """Yield the images of rows that are there, in the order given."""
+
+
 @dataclass(frozen=True)
 class Store(ABC):
     """A format, a layout and a tuning: one way of keeping images."""

@@ -29,6 +29,7 @@ from platebench.stores.values import (
     COMMON,
     IMAGE,
     decode,
+    decode_all,
     decode_value,
     image_batches,
     image_schema,
@@ -167,11 +168,8 @@ class _OpenLance(OpenStore):
         return table_of(self._dataset.to_table(columns=IMAGE_SCHEMA.names))
 
     def scan(self) -> Iterator[np.ndarray]:
-        first = 0
-        for batch in self._batches():
-            rows = range(first, first + len(batch))
-            yield from decode(batch.column(IMAGE), self._layout, self._kinds, rows)
-            first += len(batch)
+        columns = (batch.column(IMAGE) for batch in self._batches())
+        return decode_all(columns, self._layout, self._kinds)
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         check_rows(rows, len(self))

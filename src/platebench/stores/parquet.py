@@ -26,11 +26,12 @@ import pyarrow.parquet as pq
 
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenStore, check_rows
+from platebench.stores.contract import OpenByRow, OpenStore, check_rows
 from platebench.stores.part_files import PartFiles
 from platebench.stores.values import (
     IMAGE,
     decode,
+    decode_all,
     image_batches,
     image_schema,
     kinds_of,
@@ -112,7 +113,6 @@ class _OpenParquet(OpenStore):
     """What both ways of reading share: the footer, the table, the shapes."""
 
     def __init__(self, file: Path, layout: str) -> None:
-        self._path = file
         self._layout = layout
         self._file = pq.ParquetFile(file)
         self._kinds = kinds_of(self._file.schema_arrow, self._file.read)
@@ -127,17 +127,10 @@ class _OpenParquet(OpenStore):
         return table_of(self._file.read(columns=IMAGE_SCHEMA.names))
 
 
-class _OpenRowGroups(_OpenParquet):
+class _OpenRowGroups(OpenByRow, _OpenParquet):
     """One image a row group: a row is one read of known place and size."""
 
-    def scan(self) -> Iterator[np.ndarray]:
-        return self._images(range(len(self)))
-
-    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        check_rows(rows, len(self))
-        return self._images(rows)
-
-    def _images(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         for row in rows:
             group = self._file.read_row_group(row, columns=[IMAGE], use_threads=False)
             yield from decode(group[IMAGE], self._layout, self._kinds, [row])
@@ -153,11 +146,8 @@ class _OpenWholeFile(_OpenParquet):
         self._dataset = pyarrow.dataset.dataset(file)
 
     def scan(self) -> Iterator[np.ndarray]:
-        first = 0
-        for batch in self._file.iter_batches(batch_size=BATCH, columns=[IMAGE]):
-            rows = range(first, first + len(batch))
-            yield from decode(batch.column(IMAGE), self._layout, self._kinds, rows)
-            first += len(batch)
+        batches = self._file.iter_batches(batch_size=BATCH, columns=[IMAGE])
+        return decode_all((batch.column(IMAGE) for batch in batches), self._layout, self._kinds)
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         check_rows(rows, len(self))

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ import tifffile
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
-from platebench.stores.contract import OpenStore, Store, check_rows
+from platebench.stores.contract import OpenByRow, OpenStore, Store
 from platebench.stores.values import native
 
 TABLE = "images.csv"
@@ -66,7 +66,7 @@ def _file(path: Path, row: int) -> Path:
     return path / f"{row:06d}.tif"
 
 
-class _OpenTiffFiles(OpenStore):
+class _OpenTiffFiles(OpenByRow):
     def __init__(self, path: Path, mapped: bool) -> None:
         self._path = path
         self._read = _map if mapped else _read
@@ -75,17 +75,10 @@ class _OpenTiffFiles(OpenStore):
     def __len__(self) -> int:
         return self._images
 
-    def scan(self) -> Iterator[np.ndarray]:
-        return self._arrays(range(len(self)))
-
-    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        check_rows(rows, len(self))
-        return self._arrays(rows)
-
     def table(self) -> pa.Table:
         return csv_table.read_table(self._path / TABLE)
 
-    def _arrays(self, rows: Iterable[int]) -> Iterator[np.ndarray]:
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         return (self._read(_file(self._path, row)) for row in rows)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -167,6 +167,14 @@ def decode(
         here = rows[first : first + len(chunk)]
         yield from _DECODERS[layout](chunk, kinds, here)
         first += len(chunk)
+
+
+def decode_all(columns: Iterable[pa.Array], layout: str, kinds: Kinds) -> Iterator[np.ndarray]:
+    """Yield the images in `columns`, which hold all rows from the first on, without copying."""
+    first = 0
+    for column in columns:
+        yield from decode(column, layout, kinds, range(first, first + len(column)))
+        first += len(column)
 
 
 def binary_views(column: pa.Array) -> Iterator[memoryview]:
