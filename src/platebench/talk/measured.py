@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import weakref
 from pathlib import Path
@@ -15,7 +13,7 @@ from platebench.talk.material import Material, generated_material
 from platebench.talk.package import JOINS, comparable, package_of
 from platebench.talk.search import NEAREST, SEARCHES, queries, recall, searched
 from platebench.talk.three_reads import check_reads, three_reads, write_talk_files
-from platebench.timing.cell import RECORD
+from platebench.timing.cell import leave_record
 from platebench.timing.clock import Clock
 from platebench.timing.workspace import Workspace
 
@@ -45,9 +43,7 @@ class TalkCell:
 
     def teardown(self, *params: str) -> None:
         """Leave the times, wall and CPU, where asv's own result has no room for them."""
-        if RECORD in os.environ:
-            times = {"wall_s": self.timer.wall_s, "cpu_s": self.timer.cpu_s}
-            Path(os.environ[RECORD]).write_text(json.dumps(times))
+        leave_record(self.timer, {})
 
     def first(self, material: Material, folder: Path, *params: str) -> None:
         """Prepare the call, and raise Mismatch unless it gives what it should."""

@@ -9,9 +9,6 @@ from pathlib import Path
 
 from platebench.errors import Unsupported
 
-HOW = "fsync and posix_fadvise(POSIX_FADV_DONTNEED) on every file, seen empty with mincore"
-"""How the cache was emptied, as published beside every cold figure."""
-
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -23,7 +20,7 @@ def files_of(path: Path) -> list[Path]:
 
 
 def empty(path: Path) -> None:
-    """Remove the files at `path` from the page cache.
+    """Remove the files at `path` from the page cache, and see with mincore that they are gone.
 
     Raises Unsupported when pages stay, as they do on tmpfs, whose files are nowhere else, or
     when another process keeps them mapped: a read after this would not be cold.

@@ -24,7 +24,7 @@ def prepare(workspace: Workspace, store: Store, images: ImageSet, kind: Kind) ->
         said = _write(workspace, store.name, images.name, kind)
         if said is not None:
             raise RuntimeError(f"writing {store.name} failed: {said}")
-    return workspace.stored(store, images, kind)
+    return workspace.place(store, images, kind)
 
 
 def prepare_together(

@@ -140,9 +140,9 @@ class Workspace:
 
         Of kind `history` it has a tenth more images, added as another version.
         """
-        folder = self._folder(store.name, images.name)
-        path, mark = folder / kind, folder / f"{kind}.json"
-        with self._lock(folder):
+        path = self.place(store, images, kind)
+        mark = path.with_suffix(".json")
+        with self._lock(path.parent):
             if not self.is_fresh(store, images, kind):
                 mark.unlink(missing_ok=True)
                 shutil.rmtree(path, ignore_errors=True)
@@ -156,22 +156,19 @@ class Workspace:
 
     def is_fresh(self, store: Store, images: ImageSet, kind: Kind) -> bool:
         """Say whether the stored files are whole and were made by this code and these libraries."""
-        mark = self._folder(store.name, images.name) / f"{kind}.json"
+        mark = self.place(store, images, kind).with_suffix(".json")
         return mark.exists() and bool(
             json.loads(mark.read_text())["fingerprint"] == fingerprint(store, images)
         )
 
     def first_version(self, store: Store, images: ImageSet) -> int:
         """Return the number of the version in a `history` that holds `images` alone."""
-        mark = self._folder(store.name, images.name) / "history.json"
+        mark = self.place(store, images, "history").with_suffix(".json")
         return int(json.loads(mark.read_text())["first"])
 
-    def _folder(self, store: str, images: str) -> Path:
-        return self.root / "stores" / images / store.replace(":", ".")
-
-    def forget(self, store_name: str, images_name: str) -> None:
-        """Remove a store's files."""
-        shutil.rmtree(self._folder(store_name, images_name), ignore_errors=True)
+    def place(self, store: Store, images: ImageSet, kind: Kind) -> Path:
+        """Return where a store's files are, or would be."""
+        return self.root / "stores" / images.name / store.name.replace(":", ".") / kind
 
     def scratch_folder(self) -> Path:
         """Return a new, empty folder on the same disk, which belongs to this process."""
@@ -223,6 +220,11 @@ def _leave(mark: Path, content: Mapping[str, object]) -> None:
 def tenth(images: ImageSet) -> ImageSet:
     """Return the images that a version adds: a tenth as many, at least one, numbered onwards."""
     return images.select(range(max(1, len(images) // 10)), first_row=len(images))
+
+
+def with_tenth(images: ImageSet) -> ImageSet:
+    """Return what a store holds after that: the images, and a tenth of them again."""
+    return images.select([*range(len(images)), *range(len(tenth(images)))])
 
 
 def fingerprint(store: Store, images: ImageSet) -> str:

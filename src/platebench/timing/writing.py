@@ -11,7 +11,7 @@ from platebench.images.imageset import ImageSet
 from platebench.timing.cell import Cell
 from platebench.timing.drain import check, check_table
 from platebench.timing.page_cache import sync_tree
-from platebench.timing.workspace import Kind, tenth
+from platebench.timing.workspace import Kind, tenth, with_tenth
 
 
 class Scratch(Cell):
@@ -87,8 +87,7 @@ class VersionCell(Scratch):
     def first(self) -> None:
         """Know the first version, and what the newest holds."""
         self.first_version = self.workspace.first_version(self.store, self.images)
-        added = len(tenth(self.images))
-        self.grown = self.images.select([*range(len(self.images)), *range(added)])
+        self.grown = with_tenth(self.images)
 
     def fill(self) -> None:
         """Copy the files by hard links: no store changes a file in place."""
@@ -104,7 +103,7 @@ class AppendCell(VersionCell):
         """Know what is added."""
         self.added = tenth(self.images)
         self.expects(range(len(self.added)))
-        self.grown = self.images.select([*range(len(self.images)), *range(len(self.added))])
+        self.grown = with_tenth(self.images)
 
     def warm_up(self) -> None:
         """Append one image."""
@@ -113,7 +112,7 @@ class AppendCell(VersionCell):
 
     def operation(self) -> None:
         """Append, and wait for the disk."""
-        self.version = self.store.append(self.added, self.target)
+        self.store.append(self.added, self.target)
         sync_tree(self.target)
 
     def after(self) -> None:
@@ -122,13 +121,17 @@ class AppendCell(VersionCell):
         self.check_newest(self.images, self.store.versions(self.target)[-2].number)
 
 
-class ListVersionsCell(VersionCell):
-    """List the versions."""
+class NoPixelsCell(VersionCell):
+    """A cell on versions that moves no image."""
 
     def first(self) -> None:
         """Read no pixels."""
         super().first()
         self.expects([])
+
+
+class ListVersionsCell(NoPixelsCell):
+    """List the versions."""
 
     def operation(self) -> None:
         """List them."""
@@ -153,23 +156,14 @@ class OpenVersionCell(VersionCell):
         with self.store.open(self.target, self.first_version) as opened:
             self.copied = self.drain(opened.scan())
 
-    def after(self) -> None:
-        """Check the bytes copied."""
-        Cell.after(self)
-
     def verify(self) -> None:
         """Compare every image of both versions."""
         self.check_newest(self.images, self.first_version)
         self.check_newest(self.grown)
 
 
-class RestoreCell(VersionCell):
+class RestoreCell(NoPixelsCell):
     """Make the first version the newest again."""
-
-    def first(self) -> None:
-        """Read no pixels."""
-        super().first()
-        self.expects([])
 
     def operation(self) -> None:
         """Restore, and wait for the disk."""
@@ -181,13 +175,8 @@ class RestoreCell(VersionCell):
         self.check_newest(self.images)
 
 
-class PruneCell(VersionCell):
+class PruneCell(NoPixelsCell):
     """Remove all versions but the newest."""
-
-    def first(self) -> None:
-        """Read no pixels."""
-        super().first()
-        self.expects([])
 
     def operation(self) -> None:
         """Prune, and wait for the disk."""
