@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import asv.machine
 
@@ -20,7 +21,7 @@ from platebench.timing.arms import Arm, check_revision, make_arm, parse_arm
 from platebench.timing.operations import check_operations, choose
 from platebench.timing.rounds import alternating
 from platebench.timing.suite import QUICK, CellName, Suite
-from platebench.timing.workspace import Workspace
+from platebench.timing.workspace import WORK, Workspace
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def compare(
             file.finish()
     finally:
         for arm in arms:
-            Workspace(Path(arm.variables["PLATEBENCH_WORK"])).clear_scratch()
+            Workspace(Path(arm.variables[WORK])).clear_scratch()
         machine = asv.machine.Machine.get_defaults()
         for arm, suite, file in zip(arms, suites, files, strict=True):
             if not arm.commit.changed and any(True for _ in file.records()):
@@ -212,20 +213,23 @@ def _record_files(
             file.mend()
         return files
     return [
-        RecordFile.create(
-            results,
-            RunInfo(
-                started=datetime.now(UTC).isoformat(timespec="microseconds"),
-                commit=arm.commit.name,
-                machine=machine,
-                python=arm.python_version,
-                libraries=arm.libraries,
-                images=images,
-                settings={"compare": key, "arm": place, "name": arm.name},
-            ),
-        )
+        arm_file(results, arm, images, {"compare": key, "arm": place, "name": arm.name})
         for place, arm in enumerate(arms)
     ]
+
+
+def arm_file(results: Path, arm: Arm, images: list[str], settings: dict[str, Any]) -> RecordFile:
+    """Begin the file of one arm, `settings` saying of what."""
+    info = RunInfo(
+        started=datetime.now(UTC).isoformat(timespec="microseconds"),
+        commit=arm.commit.name,
+        machine=asv.machine.Machine.get_defaults()["machine"],
+        python=arm.python_version,
+        libraries=arm.libraries,
+        images=images,
+        settings=settings,
+    )
+    return RecordFile.create(results, info)
 
 
 def _unfinished(results: Path, machine: str, key: str) -> dict[int, RecordFile]:

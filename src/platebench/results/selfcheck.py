@@ -11,19 +11,17 @@ import random
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-import asv.machine
 import numpy as np
 
 from platebench.errors import UserError
-from platebench.results.comparing import Measured
+from platebench.results.comparing import Measured, arm_file
 from platebench.results.measuring import Watcher, image_sets, newcomer_stores
 from platebench.results.ratios import Rounds, log_ratios, ratio
-from platebench.results.records import Record, RecordFile, RunInfo
+from platebench.results.records import Record
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
-from platebench.timing.arms import Arm, make_arm, parse_arm
+from platebench.timing.arms import make_arm, parse_arm
 from platebench.timing.cell import SLOWER
 from platebench.timing.operations import choose
 from platebench.timing.rounds import alternating
@@ -87,7 +85,8 @@ def selfcheck(
     ]
     chosen = _some_cells(suites[0], cells)
     files = [
-        _record_file(results, arm, names, share, place) for place, share in enumerate(_SLOWDOWNS)
+        arm_file(results, arm, names, {"selfcheck": place, "slower": share})
+        for place, share in enumerate(_SLOWDOWNS)
     ]
     measured = Measured(files)
     for number in range(1, rounds + 1):
@@ -154,21 +153,6 @@ def _some_cells(suite: Suite, number: int) -> list[CellName]:
     """Return cells of all operations on what a newcomer measures, the same ones every time."""
     cells = choose(suite.cells(), newcomer_stores(), [])
     return random.Random(number).sample(cells, min(number, len(cells)))
-
-
-def _record_file(
-    results: Path, arm: Arm, images: list[str], share: float, place: int
-) -> RecordFile:
-    info = RunInfo(
-        started=datetime.now(UTC).isoformat(timespec="microseconds"),
-        commit=arm.commit.name,
-        machine=asv.machine.Machine.get_defaults()["machine"],
-        python=arm.python_version,
-        libraries=arm.libraries,
-        images=images,
-        settings={"selfcheck": place, "slower": share},
-    )
-    return RecordFile.create(results, info)
 
 
 def _pairs(first: Sides, second: Sides) -> dict[str, tuple[Rounds, Rounds]]:
