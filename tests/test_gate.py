@@ -18,10 +18,23 @@ SOURCE = "src/platebench/stores/arrow_ipc.py"
 # Both stores wait for each image, as for a disk far away, and the wait is most of a scan: on a
 # machine that is busy with the other tests, work itself takes twice as long in one process as in
 # the next, and no six rounds would tell three times from once. A wait lasts as long as it lasts.
-BATCHES = "        return self._decoded(range(len(self)))\n"
-TABLE = "        first = 0\n"
-WAIT = "        time.sleep(0.02 * len(self))\n"
-WAIT_THREE_TIMES = "        time.sleep(0.06 * len(self))\n"
+WAITING = """
+
+import time
+
+
+def _waiting(scan, seconds):
+    def waited(self):
+        time.sleep(seconds * len(self))
+        return scan(self)
+
+    return waited
+
+
+_OpenBatches.scan = _waiting(_OpenBatches.scan, 0.02)
+_OpenTable.scan = _waiting(_OpenTable.scan, 0.02)
+"""
+THREE_TIMES = "_OpenBatches.scan = _waiting(_OpenBatches.scan, 0.04)\n"
 
 ROUNDS = "6"
 """The fewest that set stray rounds aside."""
@@ -36,22 +49,18 @@ def waiting(checkout: Path) -> Path:
     benchmark = checkout / "benchmarks" / "full_scan.py"
     whole = benchmark.read_text()
     benchmark.write_text(whole[: whole.index("class ColdFullScan")].rstrip() + "\n")
-    source = checkout / SOURCE
-    replace(source, "import annotations\n", "import annotations\n\nimport time\n")
-    for scan in (BATCHES, TABLE):
-        replace(source, scan, WAIT + scan)
+    append(checkout, WAITING)
     commit(checkout, "Wait for a disk far away")
     return checkout
 
 
+def append(checkout: Path, code: str) -> None:
+    with (checkout / SOURCE).open("a") as file:
+        file.write(code)
+
+
 def commit(checkout: Path, message: str) -> None:
     git(checkout, "commit", "--quiet", "--all", "--message", message)
-
-
-def replace(file: Path, text: str, other: str) -> None:
-    whole = file.read_text()
-    assert whole.count(text) == 1, f"{file.name} no longer has {text}"
-    file.write_text(whole.replace(text, other))
 
 
 def compare(*more: str) -> Said:
@@ -65,7 +74,7 @@ def compare(*more: str) -> Said:
 def test_a_commit_that_makes_a_store_three_times_slower_is_stopped_and_the_cell_named(
     waiting: Path,
 ) -> None:
-    replace(waiting / SOURCE, WAIT + BATCHES, WAIT_THREE_TIMES + BATCHES)
+    append(waiting, THREE_TIMES)
     commit(waiting, "Wait three times as long")
     said = compare("--markdown", "verdicts.md")
     assert said.status == 1, said.out + said.err
@@ -79,8 +88,7 @@ def test_a_commit_that_makes_a_store_three_times_slower_is_stopped_and_the_cell_
 
 @pytest.mark.timeout(900)
 def test_a_commit_that_changes_nothing_passes(waiting: Path) -> None:
-    with (waiting / SOURCE).open("a") as file:
-        file.write("# Said in other words.\n")
+    append(waiting, "# Said in other words.\n")
     commit(waiting, "Say it in other words")
     said = compare()
     assert said.status == 0, said.out + said.err

@@ -287,12 +287,7 @@ def _say_whose(measured: str, asked: str | None) -> None:
     """Say so when results are of another machine than this one, unless that one was asked for."""
     here = asv.machine.Machine.get_defaults()["machine"]
     if asked is None and measured != here:
-        errors.print(
-            f"These results are of the machine {measured}, not of this one, {here}.",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        _tell(f"These results are of the machine {measured}, not of this one, {here}.")
 
 
 def _exit_by(cells: list[CellResult]) -> None:
@@ -308,9 +303,12 @@ def _exit_by(cells: list[CellResult]) -> None:
 
 
 def _complain(message: str) -> None:
-    errors.print(
-        f"platebench: {message}", style="red", highlight=False, markup=False, soft_wrap=True
-    )
+    _tell(f"platebench: {message}", style="red")
+
+
+def _tell(line: str, style: str = "") -> None:
+    """Print a line on standard error as it is, whatever characters are in it."""
+    errors.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from platebench.timing.rounds import fixed, rounds, shuffled
+from platebench.timing.rounds import Wanted, rounds, shuffled
 from platebench.timing.suite import CellName, Run
 
 CELLS = [CellName("full_scan.FullScan.time_scan", (f"store-{n}", "raw-2")) for n in range(12)]
+
+
+def fixed(cells: list[CellName], number: int) -> Wanted:
+    """Want all cells in rounds 1 to `number`."""
+    return lambda this: cells if this <= number else []
 
 
 class Counting:

@@ -13,8 +13,7 @@ from typing import Any
 import asv.machine
 
 from platebench.errors import UserError
-from platebench.results.asv_files import write_asv_results
-from platebench.results.measuring import Watcher, image_sets, same_arm
+from platebench.results.measuring import Watcher, image_sets, keep_for_asv
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
 from platebench.results.verdicts import Judgement, Plan, judge
 from platebench.timing.arms import Arm, check_revision, make_arm, parse_arm
@@ -70,12 +69,8 @@ def compare(
     finally:
         for arm in arms:
             Workspace(Path(arm.variables[WORK])).clear_scratch()
-        machine = asv.machine.Machine.get_defaults()
         for arm, suite, file in zip(arms, suites, files, strict=True):
-            if not arm.commit.changed and any(True for _ in file.records()):
-                write_asv_results(
-                    results, machine, suite.benchmarks, arm.commit, same_arm(results, file)
-                )
+            keep_for_asv(results, suite, arm.commit, file)
     return Comparison(arms, files, measured.judge(cells, settings.plan))
 
 

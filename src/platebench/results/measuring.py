@@ -89,8 +89,7 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
         raise UserError("nothing to measure: no benchmark has these stores and operations")
     if settings.newcomer:
         _prepare(workspace, settings.stores, names, watcher)
-    machine = asv.machine.Machine.get_defaults()
-    file = _record_file(results, _info(settings, names, commit, machine["machine"]), settings)
+    file = _record_file(results, _info(settings, names, commit), settings)
     before = list(file.records())
     goal = _Goal(settings, cells, before, watcher)
     done = frozenset((record.round, record.run.cell) for record in before)
@@ -104,9 +103,18 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
         file.finish()
     finally:
         workspace.clear_scratch()
-        if goal.measured and not commit.changed:
-            write_asv_results(results, machine, suite.benchmarks, commit, same_arm(results, file))
+        keep_for_asv(results, suite, commit, file)
     return file
+
+
+def keep_for_asv(results: Path, suite: Suite, commit: Commit, file: RecordFile) -> None:
+    """Write asv's file of a commit from this run and those like it, if anything was measured.
+
+    Changes that no commit holds have none: they must never stand under a commit's name.
+    """
+    if not commit.changed and any(True for _ in file.records()):
+        machine = asv.machine.Machine.get_defaults()
+        write_asv_results(results, machine, suite.benchmarks, commit, same_arm(results, file))
 
 
 def _prepare(
@@ -139,7 +147,6 @@ class _Goal:
         )
         self._begun = len(before)
         self._in_all = len(cells) * settings.rounds
-        self.measured = False
         for record in before:
             self.note(record.round, record.run)
 
@@ -162,7 +169,6 @@ class _Goal:
 
     def note(self, number: int, run: Run) -> None:
         """Keep what was measured."""
-        self.measured = True
         if run.status == "ok":
             self._samples.setdefault(run.cell, {})[number] = run.samples_s
 
@@ -236,11 +242,11 @@ def _ready(workspace: Workspace, wanted: str | Path, watcher: Watcher) -> str:
     return wanted
 
 
-def _info(settings: Settings, images: list[str], commit: Commit, machine: str) -> RunInfo:
+def _info(settings: Settings, images: list[str], commit: Commit) -> RunInfo:
     return RunInfo(
         started=datetime.now(UTC).isoformat(timespec="microseconds"),
         commit=commit.name,
-        machine=machine,
+        machine=asv.machine.Machine.get_defaults()["machine"],
         python=platform.python_version(),
         libraries=library_versions(),
         images=images,

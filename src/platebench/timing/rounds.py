@@ -20,11 +20,6 @@ Wanted = Callable[[int], Sequence[CellName]]
 """Called with the number of a round before it begins: the cells to measure, or none to end."""
 
 
-def fixed(cells: Sequence[CellName], number: int) -> Wanted:
-    """Want all cells in rounds 1 to `number`."""
-    return lambda this: cells if this <= number else []
-
-
 def rounds(
     suite: Suite,
     wanted: Wanted,
