@@ -52,7 +52,7 @@ $(BIOFORMATS): | .venv/installed
 # The newest versions that work together, with hashes; run it to move the pins.
 constraints: install
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
-		--no-header --no-annotate --extra talk --extra test pyproject.toml --output-file constraints.txt
+		--no-header --no-annotate --extra site --extra talk --extra test pyproject.toml --output-file constraints.txt
 
 clean:
 	rm -rf .venv .platebench .asv build

@@ -2,6 +2,7 @@
 
 from platebench.timing.writing import (
     AppendCell,
+    GrowCell,
     ListVersionsCell,
     OpenVersionCell,
     PruneCell,
@@ -17,6 +18,16 @@ class Append(StoreCell, AppendCell):
     version = "1"
 
     def time_append(self, store, images):
+        self.operation()
+
+
+class Grow(StoreCell, GrowCell):
+    """Add a tenth more images twenty times, each as a version, to the end of every fsync."""
+
+    version = "1"
+    repeat = 1
+
+    def time_grow(self, store, images):
         self.operation()
 
 

@@ -24,6 +24,7 @@ from tests.timing import broken_stores as broken
 from tests.timing.broken_stores import BrokenStore
 from tests.timing.conftest import SET, STORE
 
+VERSIONED = ["Append", "Grow", "ListVersions", "OpenVersion", "Restore", "Prune"]
 CLASSES = {
     name: f"benchmarks.{module}"
     for module, names in {
@@ -31,7 +32,7 @@ CLASSES = {
         "random_rows": ["RandomRows", "ColdRandomRows"],
         "read_table": ["ReadTable", "ColdReadTable"],
         "write": ["Write"],
-        "versions": ["Append", "ListVersions", "OpenVersion", "Restore", "Prune"],
+        "versions": VERSIONED,
     }.items()
     for name in names
 }
@@ -248,7 +249,7 @@ def test_a_store_that_turns_wrong_after_the_first_look_fails_too(sample, breaks)
         sample("FullScan", samples=4)
 
 
-@pytest.mark.parametrize("kind", ["Append", "ListVersions", "OpenVersion", "Restore", "Prune"])
+@pytest.mark.parametrize("kind", VERSIONED)
 def test_a_format_without_versions_is_skipped_with_the_reason(kind, sample) -> None:
     with pytest.raises(NotImplementedError, match=r"^tiff-files has no versions$"):
         sample(kind, store="tiff-files:tiff:default")

@@ -29,6 +29,7 @@ OPERATIONS = {
     "ReadTable": Operation("table", "warm", "read the columns that are not pixels"),
     "ColdReadTable": Operation("table", "cold", "the same from the disk"),
     "Append": Operation("append", "warm", "add a tenth more images as a new version", True),
+    "Grow": Operation("grow", "warm", "add a tenth more images twenty times", True),
     "ListVersions": Operation("list-versions", "warm", "list the versions", True),
     "OpenVersion": Operation(
         "open-version", "warm", "open the first version, read every image", True
@@ -40,10 +41,14 @@ OPERATIONS = {
 
 
 NEWCOMER_DETAILS: dict[str, set[tuple[str, ...]]] = {
+    "Grow": set(),
     "RandomRows": {("1", "reopened"), ("16 scattered", "reopened")},
     "ColdRandomRows": {("16 scattered",)},
 }
-"""The details that a newcomer's run and a quick look go into; of other operations, all."""
+"""The details that a newcomer's run and a quick look go into; of other operations, all.
+
+They have no time to see a store grow.
+"""
 
 
 def for_newcomers(cell: CellName) -> bool:

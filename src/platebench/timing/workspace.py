@@ -217,14 +217,18 @@ def _leave(mark: Path, content: Mapping[str, object]) -> None:
         draft.unlink(missing_ok=True)
 
 
-def tenth(images: ImageSet) -> ImageSet:
-    """Return the images that a version adds: a tenth as many, at least one, numbered onwards."""
-    return images.select(range(max(1, len(images) // 10)), first_row=len(images))
+def tenth(images: ImageSet, time: int = 1) -> ImageSet:
+    """Return the images that a version adds: a tenth as many, at least one, numbered onwards.
+
+    `time` counts from 1 how often a tenth is added.
+    """
+    number = max(1, len(images) // 10)
+    return images.select(range(number), first_row=len(images) + (time - 1) * number)
 
 
-def with_tenth(images: ImageSet) -> ImageSet:
-    """Return what a store holds after that: the images, and a tenth of them again."""
-    return images.select([*range(len(images)), *range(len(tenth(images)))])
+def with_tenth(images: ImageSet, times: int = 1) -> ImageSet:
+    """Return what a store holds after that: the images, and a tenth of them `times` again."""
+    return images.select([*range(len(images)), *list(range(len(tenth(images)))) * times])
 
 
 def fingerprint(store: Store, images: ImageSet) -> str:

@@ -10,8 +10,11 @@ from platebench.errors import Mismatch
 from platebench.images.imageset import ImageSet
 from platebench.timing.cell import Cell
 from platebench.timing.drain import check, check_table
-from platebench.timing.page_cache import sync_tree
+from platebench.timing.page_cache import stored_size, sync_tree
 from platebench.timing.workspace import Kind, tenth, with_tenth
+
+VERSIONS_ADDED = 20
+"""How often a store grows, in the cell that looks at that."""
 
 
 class Scratch(Cell):
@@ -119,6 +122,47 @@ class AppendCell(VersionCell):
         """Compare all images of the new version and of the one before."""
         self.check_newest(self.grown)
         self.check_newest(self.images, self.store.versions(self.target)[-2].number)
+
+
+class GrowCell(VersionCell):
+    """Add a tenth of the images twenty times, each time as a version, to the end of fsync.
+
+    What the store takes before the first and after each is in the record's `version_bytes`.
+    """
+
+    kind: ClassVar[Kind] = "data"
+
+    def first(self) -> None:
+        """Know what is added."""
+        self.added = [tenth(self.images, time) for time in range(1, VERSIONS_ADDED + 1)]
+        self.expects(range(len(self.added[0]) * VERSIONS_ADDED))
+        self.grown = with_tenth(self.images, VERSIONS_ADDED)
+
+    def warm_up(self) -> None:
+        """Append once."""
+        self.store.append(self.added[0], self.target)
+        self.before()
+
+    def operation(self) -> None:
+        """Append twenty times, and each time wait for the disk."""
+        for added in self.added:
+            self.store.append(added, self.target)
+            sync_tree(self.target)
+
+    def verify(self) -> None:
+        """Grow another copy, noting bytes: looking at them has no place in what is timed."""
+        self.before()
+        sizes = [stored_size(self.target)[0]]
+        for added in self.added:
+            self.store.append(added, self.target)
+            sizes.append(stored_size(self.target)[0])
+        self._record["version_bytes"] = sizes
+
+    def after(self) -> None:
+        """Compare all images of the newest version and of the first."""
+        self.check_newest(self.grown)
+        first = self.store.versions(self.target)[-1 - VERSIONS_ADDED]
+        self.check_newest(self.images, first.number)
 
 
 class NoPixelsCell(VersionCell):

@@ -1,0 +1,1 @@
+"""What is published: a static page made from results/."""

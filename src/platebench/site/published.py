@@ -1,0 +1,55 @@
+"""What one page is made from: the newest run of one machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platebench.results.records import Record, RecordFile, RunInfo, record_files
+from platebench.results.tidy import CellResult, tidy
+
+
+@dataclass(frozen=True)
+class Published:
+    """The newest run of one machine.
+
+    `facts` are asv's of the machine: os, cpu, num_cpu, ram. `records` are the run's, a cell in a
+    round each; `cells` the same pooled over rounds. `finished` says whether the run reached its
+    end.
+    """
+
+    machine: str
+    facts: Mapping[str, Any]
+    file: RecordFile
+    info: RunInfo
+    records: list[Record]
+    cells: list[CellResult]
+    finished: bool
+
+
+def published(results: Path) -> list[Published]:
+    """Return the newest run of each machine in `results`, the newest of all first.
+
+    A comparison's or a self-check's records are not a run; a run without a cell is left out.
+    """
+    newest = {info.machine: file for file in record_files(results) if (info := file.info()).is_run}
+    found = [_published(file) for file in newest.values()]
+    with_cells = [each for each in found if each.cells]
+    return sorted(with_cells, key=lambda each: each.info.started, reverse=True)
+
+
+def _published(file: RecordFile) -> Published:
+    info = file.info()
+    known = file.file.parent / "machine.json"
+    return Published(
+        machine=info.machine,
+        facts=json.loads(known.read_text()) if known.exists() else {},
+        file=file,
+        info=info,
+        records=list(file.records()),
+        cells=tidy(file),
+        finished=file.finished,
+    )
