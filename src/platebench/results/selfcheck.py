@@ -23,7 +23,7 @@ from platebench.results.records import Record
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
 from platebench.timing.arms import make_arm, parse_arm
 from platebench.timing.cell import SLOWER
-from platebench.timing.operations import choose
+from platebench.timing.operations import choose, for_newcomers
 from platebench.timing.rounds import alternating
 from platebench.timing.suite import CellName, Suite
 from platebench.timing.workspace import Workspace
@@ -151,7 +151,7 @@ def _slowing(share: float) -> dict[str, str]:
 
 def _some_cells(suite: Suite, number: int) -> list[CellName]:
     """Return cells of all operations on what a newcomer measures, the same ones every time."""
-    cells = choose(suite.cells(), newcomer_stores(), [])
+    cells = [cell for cell in choose(suite.cells(), newcomer_stores(), []) if for_newcomers(cell)]
     return random.Random(number).sample(cells, min(number, len(cells)))
 
 

@@ -41,8 +41,9 @@ OPERATIONS = {
 
 
 NEWCOMER_DETAILS: dict[str, set[tuple[str, ...]]] = {
+    "ColdReadTable": set(),
     "Grow": set(),
-    "RandomRows": {("1", "reopened"), ("16 scattered", "reopened")},
+    "RandomRows": {("16 scattered", "reopened")},
     "ColdRandomRows": {("16 scattered",)},
 }
 """The details that a newcomer's run and a quick look go into; of other operations, all.

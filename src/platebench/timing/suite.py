@@ -37,7 +37,7 @@ from platebench.timing.ended import why_failed
 
 Status = Literal["ok", "failed", "skipped"]
 
-BRIEF = (2, 4, 0.1)
+BRIEF = (1, 4, 0.1)
 """asv's repeat for a newcomer's run, which is to be over in minutes."""
 
 QUICK = (1, 2, 0.05)

@@ -135,7 +135,7 @@ class GrowCell(VersionCell):
     def first(self) -> None:
         """Know what is added."""
         self.added = [tenth(self.images, time) for time in range(1, VERSIONS_ADDED + 1)]
-        self.expects(range(len(self.added[0]) * VERSIONS_ADDED))
+        self.expects(list(range(len(self.added[0]))) * VERSIONS_ADDED)
         self.grown = with_tenth(self.images, VERSIONS_ADDED)
 
     def warm_up(self) -> None:
