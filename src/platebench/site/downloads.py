@@ -1,0 +1,119 @@
+"""What the page is made from, to download: every raw sample, and the cells of the report."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from platebench.results.records import Record
+from platebench.results.report import as_csv, as_json
+from platebench.site.published import Published
+from platebench.site.section import Section, render
+from platebench.timing.operations import OPERATIONS
+
+SAMPLES = pa.schema(
+    [
+        pa.field("machine", pa.string(), nullable=False),
+        pa.field("commit", pa.string(), nullable=False),
+        pa.field("started", pa.string(), nullable=False),
+        pa.field("operation", pa.string(), nullable=False),
+        pa.field("detail", pa.string(), nullable=False),
+        pa.field("cache", pa.string(), nullable=False),
+        pa.field("store", pa.string(), nullable=False),
+        pa.field("format", pa.string(), nullable=False),
+        pa.field("layout", pa.string(), nullable=False),
+        pa.field("tuning", pa.string(), nullable=False),
+        pa.field("images", pa.string(), nullable=False),
+        pa.field("round", pa.int32(), nullable=False),
+        pa.field("sample", pa.int32(), nullable=False),
+        pa.field("wall_s", pa.float64(), nullable=False),
+        pa.field("cpu_s", pa.float64()),
+    ]
+)
+"""A row a sample. `started` is when its process was (ISO 8601, UTC), `images` the image set;
+rounds, and samples in a round, count from 1. `cpu_s` is of all threads.
+"""
+
+
+class Download(NamedTuple):
+    """A file offered: its path in the site, what it holds, and its bytes."""
+
+    path: str
+    says: str
+    content: bytes
+
+
+def section(published: Published) -> Section:
+    """Return the files, and links to them with their sizes."""
+    offered = downloads(published)
+    return Section(
+        anchor="downloads",
+        title="The figures to download",
+        html=render("downloads.html", offered=offered, columns=SAMPLES.names),
+        files={each.path: each.content for each in offered},
+    )
+
+
+def downloads(published: Published) -> list[Download]:
+    """Return the files of one machine's run, in a folder of the machine's name."""
+    folder = f"data/{published.machine}"
+    samples = sample_table(published)
+    return [
+        Download(f"{folder}/samples.parquet", "every sample, as Parquet", _parquet(samples)),
+        Download(f"{folder}/samples.csv.gz", "every sample, as CSV in gzip", _csv(samples)),
+        Download(f"{folder}/cells.csv", "every cell, as CSV", as_csv(published.cells).encode()),
+        Download(f"{folder}/cells.json", "every cell, as JSON", as_json(published.cells).encode()),
+    ]
+
+
+def sample_table(published: Published) -> pa.Table:
+    """Return every sample of the run as a row of `SAMPLES`, in the order of measuring."""
+    rows = [row for record in published.records for row in _rows(published, record)]
+    return pa.Table.from_pylist(rows, SAMPLES)
+
+
+def _rows(published: Published, record: Record) -> list[dict[str, Any]]:
+    run = record.run
+    operation = OPERATIONS[run.cell.kind]
+    store, images, *details = run.cell.params
+    format_, layout, tuning = store.split(":")
+    shared = {
+        "machine": published.machine,
+        "commit": published.info.commit,
+        "started": run.started,
+        "operation": operation.name,
+        "detail": ", ".join(details),
+        "cache": operation.cache,
+        "store": store,
+        "format": format_,
+        "layout": layout,
+        "tuning": tuning,
+        "images": images,
+        "round": record.round,
+    }
+    cpu = run.record.get("cpu_s") or [None] * len(run.samples_s)
+    return [
+        {**shared, "sample": number, "wall_s": wall, "cpu_s": spent}
+        for number, (wall, spent) in enumerate(zip(run.samples_s, cpu, strict=True), 1)
+    ]
+
+
+def _parquet(table: pa.Table) -> bytes:
+    return _written(lambda sink: pq.write_table(table, sink, compression="zstd"))
+
+
+def _csv(table: pa.Table) -> bytes:
+    # Without the time of writing, which gzip would note, the same samples are the same bytes.
+    return gzip.compress(_written(lambda sink: pa_csv.write_csv(table, sink)), mtime=0)
+
+
+def _written(write: Callable[[io.BytesIO], None]) -> bytes:
+    sink = io.BytesIO()
+    write(sink)
+    return sink.getvalue()

@@ -1,0 +1,111 @@
+"""What each format is, and how an image lies in it: the stores' own words."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from platebench.site.published import Published
+from platebench.site.section import Section, render
+from platebench.stores.registry import FORMATS, Format
+
+_STORES = "platebench.stores"
+_CONTRACT = "contract"
+_markdown = MarkdownIt("commonmark", {"html": False})
+
+
+@dataclass(frozen=True)
+class Module:
+    """A file of `src/platebench/stores`: its name without ending, its text, what it says."""
+
+    name: str
+    source: str
+
+    @property
+    def says(self) -> str:
+        """The file's docstring, which is Markdown."""
+        return ast.get_docstring(ast.parse(self.source)) or ""
+
+    @property
+    def html(self) -> Markup:
+        """The docstring rendered; HTML in it is shown, never obeyed."""
+        return Markup(_markdown.render(self.says))
+
+    @property
+    def path(self) -> str:
+        """Where the file is in the repository."""
+        return f"src/{_STORES.replace('.', '/')}/{self.name}.py"
+
+    @property
+    def copy(self) -> str:
+        """Where a copy of it is in the site, as text that a browser shows."""
+        return f"stores/{self.name}.py.txt"
+
+
+@dataclass(frozen=True)
+class Described:
+    """A format with its module, and the module whose versions it has, if they are not its own.
+
+    `libraries` are the versions that the run had, None of what it lacked.
+    """
+
+    format: Format
+    module: Module
+    versions_from: Module | None
+    libraries: dict[str, str | None]
+
+
+def section(published: Published) -> Section:
+    """Return every registered format, with the versions of the run's libraries."""
+    described = [_described(format_, published) for format_ in FORMATS]
+    shared = {
+        each.versions_from.name: each.versions_from for each in described if each.versions_from
+    }
+    modules = [*(each.module for each in described), *shared.values()]
+    return Section(
+        anchor="formats",
+        title="What each format is, and how an image lies in it",
+        html=render("formats.html", described=described, shared=list(shared.values())),
+        files={module.copy: module.source.encode() for module in modules},
+    )
+
+
+def module_of(format_: Format) -> Module:
+    """Return the file that holds the format's store. Its library need not be installed."""
+    return _module(format_.store.partition(":")[0])
+
+
+def _described(format_: Format, published: Published) -> Described:
+    module = module_of(format_)
+    class_name = format_.store.partition(":")[2]
+    bases = [name for name in _base_modules(module, class_name) if name != _CONTRACT]
+    return Described(
+        format_,
+        module,
+        _module(bases[0]) if format_.versioned and bases else None,
+        {name: published.info.libraries.get(name) for name in format_.needs},
+    )
+
+
+def _module(name: str) -> Module:
+    return Module(name, resources.files(_STORES).joinpath(f"{name}.py").read_text("utf-8"))
+
+
+def _base_modules(module: Module, class_name: str) -> Iterator[str]:
+    """Yield the names of the modules in the stores' folder that the class's bases are from."""
+    body = ast.parse(module.source).body
+    home = {
+        alias.name: node.module.rpartition(".")[2]
+        for node in body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_STORES)
+        for alias in node.names
+        if node.module
+    }
+    for node in body:
+        if isinstance(node, ast.ClassDef) and node.name == class_name:
+            yield from (home[b.id] for b in node.bases if isinstance(b, ast.Name) and b.id in home)

@@ -1,0 +1,73 @@
+"""How it was measured: the rules, the machine and its noise, library versions, date and commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from platebench.results.selfcheck import SelfCheck
+from platebench.site.published import Published
+from platebench.site.section import Section, render
+from platebench.timing.checkout import CHANGES
+
+_FACTS = {
+    "os": "operating system",
+    "arch": "architecture",
+    "cpu": "processor",
+    "num_cpu": "logical processors",
+    "ram": "memory",
+}
+"""What asv knows of a machine, in the reader's words."""
+
+
+class Done(NamedTuple):
+    """How much was measured, and when: from the first process's start to the last's."""
+
+    begun: datetime
+    ended: datetime
+    processes: int
+    samples: int
+    rounds: int
+
+
+def section(published: Published, selfcheck: SelfCheck | None) -> Section:
+    """Return how the figures were made; `selfcheck` is the machine's, None when none is kept."""
+    info = published.info
+    return Section(
+        anchor="method",
+        title="How it was measured",
+        html=render(
+            "method.html",
+            machine=published.machine,
+            facts=machine_facts(published.facts),
+            python=info.python,
+            libraries=sorted(info.libraries.items()),
+            commit=info.commit.removesuffix(CHANGES),
+            changed=info.commit.endswith(CHANGES),
+            done=done(published),
+            selfcheck=selfcheck,
+        ),
+    )
+
+
+def machine_facts(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is known of the machine, by what it is called; asv notes memory in bytes."""
+    known = {name: str(facts[key]) for key, name in _FACTS.items() if facts.get(key)}
+    if known.get("memory", "").isdecimal():
+        known["memory"] = f"{int(known['memory']) / 1e9:.1f} GB"
+    return known
+
+
+def done(published: Published) -> Done | None:
+    """Return how much was measured, None when nothing was."""
+    if not published.records:
+        return None
+    moments = [datetime.fromisoformat(record.run.started) for record in published.records]
+    return Done(
+        begun=min(moments),
+        ended=max(moments),
+        processes=len(published.records),
+        samples=sum(len(record.run.samples_s) for record in published.records),
+        rounds=max(record.round for record in published.records),
+    )
