@@ -70,8 +70,7 @@ class RunBar(_Bar):
 
     def begins(self, number: int, cells: int, cell: CellName) -> None:
         """Show the cell; without a terminal, every twentieth."""
-        store, _, *details = cell.params
-        what = " ".join([cell.kind, store, *details])
+        what = " ".join([cell.kind, *cell.params])
         self.show(what, number - 1, cells)
         if not self._console.is_terminal and number % 20 == 1:
             self.say(f"{number - 1}/{cells} {what}")

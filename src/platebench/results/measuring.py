@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import asv.machine
 
@@ -89,7 +89,8 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
         raise UserError("nothing to measure: no benchmark has these stores and operations")
     if settings.newcomer:
         _prepare(workspace, settings.stores, names, watcher)
-    file = _record_file(results, _info(settings, names, commit), settings)
+    info = run_info(names, commit, {**asdict(settings), "images": names, "resume": False})
+    file = take_up(results, info) if settings.resume else RecordFile.create(results, info)
     before = list(file.records())
     goal = _Goal(settings, cells, before, watcher)
     done = frozenset((record.round, record.run.cell) for record in before)
@@ -191,10 +192,8 @@ class _Goal:
         ]
 
 
-def _record_file(results: Path, info: RunInfo, settings: Settings) -> RecordFile:
-    """Return the file of a run that was cut off, if one is to be taken up, or else a new one."""
-    if not settings.resume:
-        return RecordFile.create(results, info)
+def take_up(results: Path, info: RunInfo) -> RecordFile:
+    """Return the newest run like this one that was cut off. Raises UserError without one."""
     same = [
         file
         for file in record_files(results, info.machine)
@@ -242,7 +241,8 @@ def _ready(workspace: Workspace, wanted: str | Path, watcher: Watcher) -> str:
     return wanted
 
 
-def _info(settings: Settings, images: list[str], commit: Commit) -> RunInfo:
+def run_info(images: list[str], commit: Commit, settings: dict[str, Any]) -> RunInfo:
+    """Return what all cells of a run that begins now share."""
     return RunInfo(
         started=datetime.now(UTC).isoformat(timespec="microseconds"),
         commit=commit.name,
@@ -250,7 +250,7 @@ def _info(settings: Settings, images: list[str], commit: Commit) -> RunInfo:
         python=platform.python_version(),
         libraries=library_versions(),
         images=images,
-        settings={**asdict(settings), "images": images, "resume": False},
+        settings=settings,
     )
 
 

@@ -166,9 +166,15 @@ class Workspace:
         mark = self.place(store, images, "history").with_suffix(".json")
         return int(json.loads(mark.read_text())["first"])
 
+    def remove_stored(self, store: str, images: str) -> None:
+        """Remove what a store keeps of an image set, all kinds."""
+        folder = self.root / "stores" / images / _folder_of(store)
+        with self._lock(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def place(self, store: Store, images: ImageSet, kind: Kind) -> Path:
         """Return where a store's files are, or would be."""
-        return self.root / "stores" / images.name / store.name.replace(":", ".") / kind
+        return self.root / "stores" / images.name / _folder_of(store.name) / kind
 
     def scratch_folder(self) -> Path:
         """Return a new, empty folder on the same disk, which belongs to this process."""
@@ -195,6 +201,10 @@ class Workspace:
         with lock.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _folder_of(store: str) -> str:
+    return store.replace(":", ".")
 
 
 def _write(store: Store, images: ImageSet, path: Path, kind: Kind) -> dict[str, int]:

@@ -1,0 +1,138 @@
+"""The reference run measures its plan once, removes files it is done with, and can be taken up."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter, namedtuple
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from platebench.errors import UserError
+from platebench.results import reference
+from platebench.results.records import RecordFile
+from platebench.results.reference import Part, measure_reference, plan
+from platebench.stores.registry import FLOOR, names
+from platebench.timing.checkout import Commit
+from platebench.timing.suite import CellName, Run, Suite
+from platebench.timing.workspace import WORK, Workspace
+from tests.results.made_up_runs import IPC, SCAN, WRITE
+from tests.results.made_up_suites import ZARR, MadeUpSuite, Measured, Silent, cell, steady
+
+COMMIT = Commit("a" * 40, 1_772_000_000_000, False)
+PARTS = [
+    Part("raw-64", [FLOOR, IPC, ZARR], ["FullScan"], rounds=2),
+    Part("raw-64", [FLOOR, IPC], ["Write"], rounds=2),
+]
+REPOSITORY = Path(__file__).parent.parent.parent
+
+Measure = Callable[..., RecordFile]
+
+
+@pytest.fixture
+def log() -> list[Measured]:
+    return []
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A work folder in which each store has left files."""
+    monkeypatch.setenv(WORK, str(tmp_path / "work"))
+    for store in (FLOOR, IPC, ZARR):
+        folder = tmp_path / "work" / "stores" / "raw-64" / store.replace(":", ".")
+        folder.mkdir(parents=True)
+        (folder / "data").write_bytes(b"pixels")
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def measure(
+    tmp_path: Path, work: Path, log: list[Measured], monkeypatch: pytest.MonkeyPatch
+) -> Measure:
+    """Measure the parts on a made-up suite."""
+    images = namedtuple("Images", "pixel_bytes")(1000)  # noqa: PYI024
+    monkeypatch.setattr(reference, "commit_of", lambda _: COMMIT)
+    monkeypatch.setattr(reference, "image_sets", lambda _, sets, __: sets)
+    monkeypatch.setattr(Workspace, "images", lambda *_: images)
+
+    def run(answer=steady, resume: bool = False, parts=PARTS) -> RecordFile:
+        monkeypatch.setattr(reference, "Suite", lambda *_, **__: MadeUpSuite("it", log, answer))
+        return measure_reference(tmp_path, tmp_path / "results", parts, resume, Silent())
+
+    return run
+
+
+def left(work: Path) -> set[str]:
+    return {folder.name for folder in (work / "stores" / "raw-64").iterdir() if folder.is_dir()}
+
+
+def test_every_cell_of_the_plan_is_measured_once_a_round(measure, log) -> None:
+    file = measure()
+    wanted = [cell(SCAN, store) for store in (FLOOR, IPC, ZARR)]
+    wanted += [cell(WRITE, store) for store in (FLOOR, IPC)]
+    assert Counter(which for _, which in log) == dict.fromkeys(wanted, 2)
+    rounds = [(record.round, record.run.cell) for record in file.records()]
+    assert len(set(rounds)) == len(rounds) == 10
+    assert file.finished
+
+
+def test_the_plan_is_written_down_with_what_it_leaves_out(measure) -> None:
+    settings = measure().info().settings["reference"]
+    assert [part["cells"] for part in settings["parts"]] == [3, 2]
+    assert settings["left_out"]
+
+
+def test_a_stores_files_go_after_the_last_cell_that_reads_them(measure, log, work) -> None:
+    there: dict[int, set[str]] = {}
+
+    def looking(which: CellName, count: int) -> Run:
+        there[len(log)] = left(work)
+        return steady(which, count)
+
+    measure(looking)
+    assert left(work) == set()
+    for place, (_, which) in enumerate(log, 1):
+        assert which.params[0].replace(":", ".") in there[place], "not before"
+    assert len(there[1]) == 3
+    assert len(there[10]) == 1
+
+
+def test_a_run_that_was_interrupted_goes_on_where_it_was(measure, log, work) -> None:
+    def interrupted(which: CellName, count: int) -> Run:
+        if len(log) == 8:
+            raise KeyboardInterrupt
+        return steady(which, count)
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(interrupted)
+    assert left(work), "what is still to be read"
+    log.clear()
+    file = measure(resume=True)
+    assert len(log) == 3
+    assert len(list(file.records())) == 10
+    assert left(work) == set()
+
+
+def test_there_is_nothing_to_resume_after_the_end(measure) -> None:
+    measure()
+    with pytest.raises(UserError, match="no run of these settings, commit and libraries"):
+        measure(resume=True)
+
+
+def test_a_disk_without_room_is_named_before_anything_is_stored(measure, log, monkeypatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(3000))  # noqa: PYI024
+    with pytest.raises(UserError, match=r"5 copies of .* GB do not fit on the disk of"):
+        measure()
+    assert not log
+
+
+def test_every_pattern_of_the_plan_names_cells_and_every_store_is_in_it() -> None:
+    parts = plan()
+    suite = Suite(REPOSITORY, list(dict.fromkeys(part.images for part in parts)))
+    for part in parts:
+        for pattern in part.operations:
+            assert Part(part.images, part.stores, [pattern]).cells(suite), pattern
+    assert {which.params[0] for part in parts for which in part.cells(suite)} == set(names())
+    by_set = {part.images: part.rounds for part in parts}
+    assert all(part.rounds == by_set[part.images] for part in parts), "one set, one rounds"
