@@ -1,8 +1,8 @@
 """Whether the run is whole: what was to be measured, what was, and what was left out.
 
 What was to be measured is in the run's settings: `reference` lists parts, each with its image
-sets, stores, operations and rounds; a run without it is one such part. Which cells an operation
-has (1 row or 16, reopened or kept) is told by the cells that were measured.
+set, stores, operations, rounds and number of cells; a run without it is one such part. Which cells
+an operation has (1 row or 16, reopened or kept) is told by the cells that were measured.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
 from platebench.results.records import RunInfo
@@ -28,14 +29,62 @@ BRIEF = ("newcomer", "quick")
 """Settings that measure some details of operations only."""
 
 
+class Kind(NamedTuple):
+    """What cells of all stores and image sets share: the benchmark and the details."""
+
+    benchmark: str
+    details: tuple[str, ...]
+
+    @property
+    def benchmark_class(self) -> str:
+        """The benchmark's class, which says the operation."""
+        return CellName(self.benchmark, ()).kind
+
+    @property
+    def operation(self) -> Operation:
+        """What is done."""
+        return OPERATIONS[self.benchmark_class]
+
+    @property
+    def title(self) -> str:
+        """The operation and its details, as in `take 16 scattered kept` or `scan cold`."""
+        cold = ["cold"] if self.operation.cache == "cold" else []
+        return " ".join([self.operation.name, *cold, *self.details])
+
+    def suits(self, store: str) -> bool:
+        """Say whether a store's format has the operation."""
+        return not self.operation.on_versions or format_of(store).versioned
+
+
 @dataclass(frozen=True)
 class Part:
-    """One part of a plan: these stores and operations on these image sets, in so many rounds."""
+    """One part of a plan: these stores and operations on these image sets, in so many rounds.
+
+    `operations` are names, or patterns of a benchmark class and its details, as `RandomRows 1 *`;
+    `cells` is their number, None where it was not written down.
+    """
 
     images: tuple[str, ...]
     stores: tuple[str, ...]
     operations: tuple[str, ...]
     rounds: int
+    cells: int | None
+
+    def asks_for(self, kind: Kind) -> bool:
+        """Say whether a kind of cell is among this part's operations."""
+        called = " ".join([kind.benchmark_class, *kind.details])
+        return any(kind.operation.name == each or fnmatch(called, each) for each in self.operations)
+
+    def planned(self, kinds: Iterable[Kind]) -> list[CellName]:
+        """Return the cells of this part that are of these kinds."""
+        return [
+            CellName(kind.benchmark, (store, images, *kind.details))
+            for images in self.images
+            for kind in kinds
+            if self.asks_for(kind)
+            for store in self.stores
+            if kind.suits(store)
+        ]
 
 
 class Row(NamedTuple):
@@ -59,7 +108,7 @@ class Row(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """Why a cell has no figure, and which stores, image sets and operations it happened to."""
+    """Why cells have no figure, and which stores, image sets and operations it happened to."""
 
     status: str
     message: str
@@ -79,8 +128,9 @@ class LeftOut(NamedTuple):
 
 def section(published: Published) -> Section:
     """Return what was planned and what is there, by image set and operation."""
+    info = published.info
     rows = wholeness(published)
-    absent = not_begun(published)
+    absent = never_begun(published)
     return Section(
         anchor="wholeness",
         title="What was measured, and what was not",
@@ -88,81 +138,84 @@ def section(published: Published) -> Section:
             "wholeness.html",
             finished=published.finished,
             whole=published.finished and not absent and all(row.whole for row in rows),
-            parts=plan(published.info),
-            brief=[name for name in BRIEF if published.info.settings.get(name)],
-            passed_over=not_in_brief(published.info),
+            parts=plan(info),
+            brief=[name for name in BRIEF if info.settings.get(name)],
+            passed_over=_passed_over(info),
             absent=absent,
             rows=rows,
             reasons=reasons(published),
-            left_out=left_out(published.info),
-            reference="reference" in published.info.settings,
+            said=info.settings.get("reference", {}).get("left_out", []),
+            left_out=left_out(published),
         ),
     )
 
 
 def plan(info: RunInfo) -> list[Part]:
     """Return what was to be measured; nothing when the settings do not say it."""
-    settings = info.settings
-    parts = settings.get("reference") or ([settings] if "stores" in settings else [])
-    passed_over = not_in_brief(info)
+    if "reference" in info.settings:
+        return [_part(each, info) for each in info.settings["reference"]["parts"]]
+    return [_part(info.settings, info)] if "stores" in info.settings else []
+
+
+def _part(settings: Mapping[str, Any], info: RunInfo) -> Part:
+    images = settings.get("images", info.images)
+    passed_over = _passed_over(info)
     every = [name for name in operation_names() if name not in passed_over]
-    return [_part(each, info.images, every) for each in parts]
+    return Part(
+        images=(images,) if isinstance(images, str) else tuple(images),
+        stores=tuple(settings["stores"]),
+        operations=tuple(settings["operations"] or every),
+        rounds=settings["rounds"],
+        cells=settings.get("cells"),
+    )
 
 
-def not_in_brief(info: RunInfo) -> list[str]:
+def _passed_over(info: RunInfo) -> list[str]:
     """Return the operations that a newcomer's run or a quick look passes over, if this is one."""
     if not any(info.settings.get(name) for name in BRIEF):
         return []
-    measured = {
+    kept = {
         operation.name
-        for kind, operation in OPERATIONS.items()
-        if NEWCOMER_DETAILS.get(kind) != set()
+        for benchmark_class, operation in OPERATIONS.items()
+        if NEWCOMER_DETAILS.get(benchmark_class) != set()
     }
-    return [name for name in operation_names() if name not in measured]
+    return [name for name in operation_names() if name not in kept]
 
 
-def not_begun(published: Published) -> list[str]:
-    """Return the operations that were to be measured and of which there is not one cell."""
-    seen = {OPERATIONS[record.run.cell.kind].name for record in published.records}
-    planned = {
-        name
+def never_begun(published: Published) -> list[str]:
+    """Return the parts and operations of the plan of which there are fewer cells than planned.
+
+    Those cells are of kinds that were never begun, so that `wholeness` has no row of them.
+    """
+    kinds = _kinds(published)
+    known = {kind.operation.name for kind in kinds}
+    return [
+        f"{', '.join(part.images)}: {', '.join(part.operations)}"
+        for part in plan(published.info)
+        if part.cells is not None and len(part.planned(kinds)) < part.cells
+    ] + [
+        f"{', '.join(part.images)}: {name}"
         for part in plan(published.info)
         for name in part.operations
-        if any(_able(store, name) for store in part.stores)
-    }
-    return [name for name in operation_names() if name in planned - seen]
+        if name in operation_names() and name not in known and _any_able(part.stores, name)
+    ]
 
 
-def _able(store: str, operation: str) -> bool:
-    """Say whether a store's format has the operation."""
+def _any_able(stores: Iterable[str], operation: str) -> bool:
+    """Say whether any of the stores' formats has the operation."""
     on_versions = any(each.name == operation and each.on_versions for each in OPERATIONS.values())
-    return not on_versions or format_of(store).versioned
-
-
-def _part(settings: Mapping[str, Any], images: Sequence[str], every: Sequence[str]) -> Part:
-    named = settings.get("images", images)
-    return Part(
-        images=(named,) if isinstance(named, str) else tuple(named),
-        stores=tuple(settings["stores"]),
-        operations=tuple(settings["operations"]) or tuple(every),
-        rounds=settings["rounds"],
-    )
+    return any(not on_versions or format_of(store).versioned for store in stores)
 
 
 def wholeness(published: Published) -> list[Row]:
     """Return a row for each image set and operation, in their order."""
-    expected = _expected(published)
     seen: dict[CellName, dict[int, str]] = defaultdict(dict)
     for record in published.records:
         seen[record.run.cell][record.round] = record.run.status
-    groups: dict[tuple[str, str], list[CellName]] = defaultdict(list)
-    for cell in expected:
-        operation = OPERATIONS[cell.kind]
-        groups[cell.params[1], _title(operation)].append(cell)
-    return [
-        _row(images, operation, {cell: expected[cell] for cell in cells}, seen)
-        for (images, operation), cells in groups.items()
-    ]
+    groups: dict[tuple[str, str], dict[CellName, int]] = defaultdict(dict)
+    for cell, rounds in _expected(published).items():
+        groups[cell.params[1], Kind(cell.benchmark, ()).title][cell] = rounds
+    return [_row(*named, expected, seen) for named, expected in groups.items()]
 
 
 def _row(
@@ -171,8 +224,8 @@ def _row(
     expected: Mapping[CellName, int],
     seen: Mapping[CellName, Mapping[int, str]],
 ) -> Row:
-    statuses = Counter(_worst(seen[cell].values()) for cell in expected if cell in seen)
     begun = {cell: rounds for cell, rounds in expected.items() if cell in seen}
+    statuses = Counter(_worst(seen[cell].values()) for cell in begun)
     lacking = (
         sum(number not in seen[cell] for number in range(1, rounds + 1))
         for cell, rounds in begun.items()
@@ -190,120 +243,104 @@ def _row(
 
 
 def _expected(published: Published) -> dict[CellName, int]:
-    """Return every cell that was to be measured, in its order, and in how many rounds.
+    """Return every cell that was to be measured, and in how many rounds, in their order.
 
     Without a plan these are the cells that were measured, in the most rounds that any has.
     """
-    known = _kinds(published)
     parts = plan(published.info)
+    kinds = _kinds(published)
     if not parts:
         rounds = max((record.round for record in published.records), default=0)
-        return {cell: rounds for kind in known for cell in _cells_of(published, kind)}
-    expected: dict[CellName, int] = {}
-    for part in parts:
-        for images in part.images:
-            for benchmark, details in known:
-                for cell in _planned(part, images, benchmark, details):
-                    expected[cell] = max(part.rounds, expected.get(cell, 0))
-    return expected
+        return {record.run.cell: rounds for record in published.records}
+    images = dict.fromkeys(images for part in parts for images in part.images)
+    rounds_of = {cell: part.rounds for part in parts for cell in part.planned(kinds)}
+    places = {name: place for place, name in enumerate(images)}
+    order = {kind: place for place, kind in enumerate(kinds)}
+
+    def place(cell: CellName) -> tuple[int, int]:
+        return places[cell.params[1]], order[Kind(cell.benchmark, cell.params[2:])]
+
+    return {cell: rounds_of[cell] for cell in sorted(rounds_of, key=place)}
 
 
-def _kinds(published: Published) -> list[tuple[str, tuple[str, ...]]]:
-    """Return each benchmark and detail that was measured at all, operations in their order."""
+def _kinds(published: Published) -> list[Kind]:
+    """Return every kind of cell that was measured at all, operations in their order."""
     places = list(OPERATIONS)
-    found = {
-        (record.run.cell.benchmark, record.run.cell.params[2:]) for record in published.records
-    }
-    return sorted(found, key=lambda kind: (places.index(_class_of(kind[0])), kind))
-
-
-def _cells_of(published: Published, kind: tuple[str, tuple[str, ...]]) -> list[CellName]:
-    cells = dict.fromkeys(record.run.cell for record in published.records)
-    return [cell for cell in cells if (cell.benchmark, cell.params[2:]) == kind]
-
-
-def _planned(part: Part, images: str, benchmark: str, details: tuple[str, ...]) -> list[CellName]:
-    operation = OPERATIONS[_class_of(benchmark)]
-    if operation.name not in part.operations:
-        return []
-    return [
-        CellName(benchmark, (store, images, *details))
-        for store in part.stores
-        if _able(store, operation.name)
-    ]
+    cells = {record.run.cell for record in published.records}
+    found = {Kind(cell.benchmark, cell.params[2:]) for cell in cells}
+    return sorted(found, key=lambda kind: (places.index(kind.benchmark_class), kind))
 
 
 def reasons(published: Published) -> list[Reason]:
     """Return why cells have no figure, failures first, alike ones together."""
     worst: dict[CellName, tuple[str, str]] = {}
     for record in published.records:
-        before = worst.get(record.run.cell)
-        if before is None or _RANKS[record.run.status] < _RANKS[before[0]]:
-            worst[record.run.cell] = (record.run.status, record.run.message)
+        said: tuple[str, str] = (record.run.status, record.run.message)
+        before = worst.setdefault(record.run.cell, said)
+        if _RANKS[said[0]] < _RANKS[before[0]]:
+            worst[record.run.cell] = said
     alike: dict[tuple[str, str], list[CellName]] = defaultdict(list)
-    for cell, (status, message) in worst.items():
-        if status != "ok":
-            alike[status, message].append(cell)
-    found = [
-        Reason(
-            status,
-            message,
-            _each(cell.params[0] for cell in cells),
-            _each(cell.params[1] for cell in cells),
-            _each(_title(OPERATIONS[cell.kind]) for cell in cells),
-            len(cells),
-        )
-        for (status, message), cells in alike.items()
-    ]
+    for cell, said in worst.items():
+        if said[0] != "ok":
+            alike[said].append(cell)
+    found = [_reason(*said, cells) for said, cells in alike.items()]
     return sorted(found, key=lambda reason: (_RANKS[reason.status], reason.message))
 
 
-def left_out(info: RunInfo) -> list[LeftOut]:
+def _reason(status: str, message: str, cells: Sequence[CellName]) -> Reason:
+    kinds = (Kind(cell.benchmark, cell.params[2:]) for cell in cells)
+    return Reason(
+        status,
+        message,
+        shortened({cell.params[0] for cell in cells}),
+        _each(cell.params[1] for cell in cells),
+        _each(kind.title for kind in kinds),
+        len(cells),
+    )
+
+
+def left_out(published: Published) -> list[LeftOut]:
     """Return the stores that the plan leaves out, by image set and operations, alike ones together.
 
     Nothing when the settings say no plan.
     """
+    parts = plan(published.info)
     alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)
-    parts = plan(info)
-    for images in dict.fromkeys(images for part in parts for images in part.images):
+    for images in _each(images for part in parts for images in part.images):
+        mine = [part for part in parts if images in part.images]
         by_stores: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for operation in operation_names():
-            by_stores[_not_planned(parts, images, operation)].append(operation)
+        for kind in _kinds(published):
+            by_stores[_not_planned(mine, kind)].append(kind.title)
         for stores, operations in by_stores.items():
             if stores:
                 alike[tuple(operations), stores].append(images)
     return [
-        LeftOut(tuple(images), operations, shortened(stores))
-        for (operations, stores), images in alike.items()
+        LeftOut(tuple(images), operations, stores) for (operations, stores), images in alike.items()
     ]
 
 
-def _not_planned(parts: Sequence[Part], images: str, operation: str) -> tuple[str, ...]:
-    planned = {
-        store
-        for part in parts
-        if images in part.images and operation in part.operations
-        for store in part.stores
-    }
-    return tuple(name for name in names() if _able(name, operation) and name not in planned)
+def _not_planned(parts: Sequence[Part], kind: Kind) -> tuple[str, ...]:
+    planned = {store for part in parts if part.asks_for(kind) for store in part.stores}
+    return shortened({name for name in names() if kind.suits(name)} - planned)
 
 
-def shortened(stores: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of stores, `parquet:nested:*` for all of a layout, `parquet:*` of a format.
+def shortened(stores: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of stores in the registry's order, all of a format or layout as one.
 
-    The order is the registry's.
+    `parquet:nested:*` is all of a layout, `parquet:*` all of a format.
     """
+    wanted = set(stores)
     short: list[str] = []
     for format_ in FORMATS:
-        mine = [name for name in format_.names if name in stores]
-        if mine == format_.names:
-            short.append(f"{format_.name}:*")
-            continue
-        for layout in format_.variants:
-            start = f"{format_.name}:{layout}:"
-            of_layout = [name for name in mine if name.startswith(start)]
-            every = [name for name in format_.names if name.startswith(start)]
-            short += [f"{start}*"] if of_layout == every else of_layout
+        groups = [(f"{format_.name}:", format_.names)] + [
+            (start, [name for name in format_.names if name.startswith(start)])
+            for start in (f"{format_.name}:{layout}:" for layout in format_.variants)
+        ]
+        for start, every in groups:
+            if len(every) > 1 and wanted.issuperset(every):
+                short.append(f"{start}*")
+                wanted -= set(every)
+        short += [name for name in format_.names if name in wanted]
     return tuple(short)
 
 
@@ -313,14 +350,6 @@ _RANKS = {"failed": 0, "skipped": 1, "ok": 2}
 
 def _worst(statuses: Iterable[str]) -> str:
     return min(statuses, key=_RANKS.__getitem__)
-
-
-def _class_of(benchmark: str) -> str:
-    return CellName(benchmark, ()).kind
-
-
-def _title(operation: Operation) -> str:
-    return f"{operation.name}, cold" if operation.cache == "cold" else operation.name
 
 
 def _each(values: Iterable[str]) -> tuple[str, ...]:

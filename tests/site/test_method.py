@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from platebench.results.selfcheck import Finding, SelfCheck
+from platebench.site.method import machine_facts, section
+from platebench.site.published import Published, published
+from tests.site.made_up import reference
+
+FINDINGS = [
+    Finding("the same arm twice: called slower or faster", "at most 1%", 0.0, 40, True),
+    Finding("10% slower, 16 rounds: found", "at least 95%", 0.925, 40, False),
+]
+CHECK = SelfCheck(FINDINGS, process_noise=0.0712, pair_noise=0.0931, cells=40, rounds=16)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Published:
+    reference(tmp_path, image_sets=["raw-2"], stores=["floor:pixels:fast"])
+    return published(tmp_path)[0]
+
+
+def words(run: Published, check: SelfCheck | None = None) -> str:
+    return " ".join(section(run, check).html.split())
+
+
+def test_machine_libraries_date_and_commit_are_those_of_the_run(run: Published) -> None:
+    html = words(run)
+    assert "<dd>a processor</dd>" in html
+    assert "<li>pyarrow 23.0.0</li>" in html
+    assert f"<code>{run.info.commit}</code>." in html
+    assert "Measured from 2026-03-01 10:20" in html
+    assert "3 rounds" in html
+
+
+def test_changes_that_no_commit_holds_are_said(run: Published) -> None:
+    changed = replace(run, info=replace(run.info, commit=f"{run.info.commit}+changes"))
+    assert f"<code>{run.info.commit}</code>, with changes that no commit holds." in words(changed)
+
+
+def test_a_machine_without_a_self_check_says_so(run: Published) -> None:
+    assert "<code>platebench selfcheck</code> was not run on this machine" in words(run)
+
+
+def test_a_self_check_shows_its_noise_and_every_finding(run: Published) -> None:
+    html = words(run, CHECK)
+    assert "varies by 7.1%" in html
+    assert "processes by 9.3%" in html
+    assert "Not every figure is as asked." in html
+    for finding in FINDINGS:
+        assert finding.what in html
+    assert "<td>92.5%</td><td>40</td> <td>no</td>" in html
+
+
+def test_a_machine_of_which_nothing_was_noted_still_has_its_name(run: Published) -> None:
+    html = words(replace(run, facts={}))
+    assert "<dd>bench-pc</dd>" in html
+    assert "Nothing more was noted" in html
+
+
+def test_nothing_measured_is_said(run: Published) -> None:
+    assert "Nothing was measured." in words(replace(run, records=[], cells=[]))
+
+
+def test_memory_is_told_in_gigabytes_when_it_is_a_number_of_bytes() -> None:
+    assert machine_facts({"ram": "25276067840"}) == {"memory": "25.3 GB"}
+    assert machine_facts({"ram": "32 GB", "cpu": ""}) == {"memory": "32 GB"}

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platebench.results.records import Record
+from platebench.site.published import Published, published
+from platebench.site.wholeness import left_out, plan, section, shortened, wholeness
+from platebench.stores.registry import names
+from tests.results.made_up_runs import SCAN, failed, ok, run_file, skipped
+from tests.site.made_up import reference
+
+STORES = ["floor:pixels:fast", "parquet:pixels:fast", "zarr:tensor:fast"]
+
+
+def planned(run: Published, **settings: Any) -> Published:
+    """The same run, with these settings of `platebench run`."""
+    asked = {"stores": STORES, "images": run.info.images, "operations": [], "rounds": 3}
+    return replace(run, info=replace(run.info, settings={**asked, **settings}))
+
+
+def without(run: Published, unwanted: Any) -> Published:
+    """The same run, short of the records that `unwanted` names."""
+    return replace(run, records=[record for record in run.records if not unwanted(record)])
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Published:
+    reference(tmp_path, image_sets=["raw-2", "raw-32"], stores=STORES)
+    return planned(published(tmp_path)[0])
+
+
+def is_zarr_scan(record: Record) -> bool:
+    return record.run.cell.params == ("zarr:tensor:fast", "raw-32") and (
+        record.run.cell.benchmark == SCAN
+    )
+
+
+def test_a_whole_run_says_that_it_is(run: Published) -> None:
+    assert "no cell or round that was planned is missing" in section(run).html
+    assert all(row.whole and row.planned == row.measured for row in wholeness(run))
+
+
+def test_a_run_that_was_cut_off_says_so_first(run: Published) -> None:
+    html = section(replace(run, finished=False)).html
+    assert html.startswith('<p role="note"><strong>This run is not finished.')
+
+
+def test_a_cell_that_was_never_begun_is_missing(run: Published) -> None:
+    short = without(run, is_zarr_scan)
+    rows = {(row.images, row.operation): row for row in wholeness(short)}
+    assert rows["raw-32", "scan"].missing == 1
+    assert sum(not row.whole for row in rows.values()) == 1
+    assert "This run is not whole." in section(short).html
+
+
+def test_a_round_that_a_cell_lacks_is_missing(run: Published) -> None:
+    short = without(run, lambda record: is_zarr_scan(record) and record.round == 2)
+    rows = {(row.images, row.operation): row for row in wholeness(short)}
+    assert rows["raw-32", "scan"].missing_rounds == 1
+    assert rows["raw-32", "scan"].missing == 0
+    assert "This run is not whole." in section(short).html
+
+
+def test_an_operation_of_which_there_is_no_cell_at_all_is_named(run: Published) -> None:
+    short = without(run, lambda record: ".Prune." in record.run.cell.benchmark)
+    html = section(short).html
+    assert "This run is not whole." in html
+    assert "<li>raw-2, raw-32: prune</li>" in html
+
+
+def test_formats_without_versions_are_not_missed_in_operations_on_them(run: Published) -> None:
+    rows = {(row.images, row.operation): row for row in wholeness(run)}
+    assert rows["raw-2", "append"].planned == 2
+    assert rows["raw-2", "scan"].planned == 3
+
+
+def test_a_failed_cell_counts_as_measured_whole_and_is_listed_with_its_message(
+    tmp_path: Path,
+) -> None:
+    run_file(tmp_path, [failed("3 images differ"), skipped("no room for it", "zarr:tensor:fast")])
+    run = published(tmp_path)[0]
+    (row,) = wholeness(run)
+    assert (row.planned, row.measured, row.failed, row.skipped) == (2, 0, 1, 1)
+    html = section(run).html
+    assert html.index("3 images differ") < html.index("no room for it")
+
+
+def test_a_failure_in_one_round_is_a_failed_cell(tmp_path: Path) -> None:
+    run_file(tmp_path, [ok([0.1])], [failed("gone")], [ok([0.1])])
+    (row,) = wholeness(published(tmp_path)[0])
+    assert (row.measured, row.failed) == (0, 1)
+
+
+def test_messages_are_text(tmp_path: Path) -> None:
+    run_file(tmp_path, [failed("<script>alert(1)</script>")])
+    assert "<script>" not in section(published(tmp_path)[0]).html
+
+
+def reference_plan(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"reference": {"parts": list(parts), "left_out": ["versions of small images"]}}
+
+
+def test_the_parts_of_a_reference_run_have_their_own_stores_operations_and_rounds(
+    run: Published,
+) -> None:
+    parts = reference_plan(
+        {"images": "raw-2", "stores": STORES, "operations": ["FullScan"], "rounds": 3, "cells": 3},
+        {
+            "images": "raw-32",
+            "stores": STORES[:2],
+            "operations": ["RandomRows 1 *", "Write"],
+            "rounds": 2,
+            "cells": 6,
+        },
+    )
+    asked = replace(run, info=replace(run.info, settings=parts))
+    rows = [(row.images, row.operation, row.planned) for row in wholeness(asked)]
+    assert rows == [("raw-2", "scan", 3), ("raw-32", "write", 2), ("raw-32", "take", 4)]
+    html = section(asked).html
+    assert "no cell or round that was planned is missing" in html
+    assert "versions of small images" in html
+
+
+def test_fewer_cells_than_a_part_counted_is_not_whole(run: Published) -> None:
+    part = {"images": "raw-2", "stores": STORES, "operations": ["*"], "rounds": 3, "cells": 10_000}
+    asked = replace(run, info=replace(run.info, settings=reference_plan(part)))
+    assert "This run is not whole." in section(asked).html
+
+
+def test_what_was_not_asked_for_is_left_out_by_name(run: Published) -> None:
+    named = {store for each in left_out(run) for store in each.stores}
+    assert "ch5:*" in named
+    assert "parquet:nested:*" in named
+    assert "zarr:tensor:fast" not in named
+
+
+def test_a_brief_run_misses_nothing_that_it_passes_over(run: Published) -> None:
+    brief = planned(
+        without(run, lambda record: ".Grow." in record.run.cell.benchmark), newcomer=True
+    )
+    assert "grow" not in plan(brief.info)[0].operations
+    assert "passes over grow" in " ".join(section(brief).html.split())
+
+
+def test_a_run_that_says_no_plan_is_described_by_what_it_measured(tmp_path: Path) -> None:
+    run_file(tmp_path, [ok([0.1]), ok([0.2], "zarr:tensor:fast")], [ok([0.1])])
+    run = published(tmp_path)[0]
+    assert plan(run.info) == []
+    (row,) = wholeness(run)
+    assert (row.planned, row.missing_rounds) == (2, 1)
+    assert "does not say what was planned" in section(run).html
+
+
+def test_nothing_measured_is_said(run: Published) -> None:
+    assert "Nothing was measured." in section(replace(run, records=[], cells=[])).html
+
+
+def test_all_stores_of_a_layout_or_a_format_are_named_as_one() -> None:
+    assert shortened(names())[:2] == ("floor:pixels:fast", "parquet:*")
+    nested = [name for name in names() if ":nested:" in name]
+    assert shortened([*nested, "zarr:tensor:fast"]) == ("parquet:nested:*", "zarr:tensor:fast")
