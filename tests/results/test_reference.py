@@ -51,14 +51,15 @@ def measure(
     tmp_path: Path, work: Path, log: list[Measured], monkeypatch: pytest.MonkeyPatch
 ) -> Measure:
     """Measure the parts on a made-up suite."""
-    images = namedtuple("Images", "pixel_bytes")(1000)  # noqa: PYI024
+    images = namedtuple("Images", "pixel_bytes")(1000)
     monkeypatch.setattr(reference, "commit_of", lambda _: COMMIT)
     monkeypatch.setattr(reference, "image_sets", lambda _, sets, __: sets)
     monkeypatch.setattr(Workspace, "images", lambda *_: images)
 
-    def run(answer=steady, resume: bool = False, parts=PARTS) -> RecordFile:
+    def run(answer=steady, resume: bool = False, watcher=None) -> RecordFile:
         monkeypatch.setattr(reference, "Suite", lambda *_, **__: MadeUpSuite("it", log, answer))
-        return measure_reference(tmp_path, tmp_path / "results", parts, resume, Silent())
+        results = tmp_path / "results"
+        return measure_reference(tmp_path, results, PARTS, resume, watcher or Silent())
 
     return run
 
@@ -75,6 +76,12 @@ def test_every_cell_of_the_plan_is_measured_once_a_round(measure, log) -> None:
     rounds = [(record.round, record.run.cell) for record in file.records()]
     assert len(set(rounds)) == len(rounds) == 10
     assert file.finished
+
+
+def test_progress_is_told_by_cells_of_all(measure) -> None:
+    watcher = Silent()
+    measure(watcher=watcher)
+    assert watcher.shown == [(number, 10) for number in range(1, 11)]
 
 
 def test_the_plan_is_written_down_with_what_it_leaves_out(measure) -> None:
@@ -121,7 +128,7 @@ def test_there_is_nothing_to_resume_after_the_end(measure) -> None:
 
 
 def test_a_disk_without_room_is_named_before_anything_is_stored(measure, log, monkeypatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(3000))  # noqa: PYI024
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(3000))
     with pytest.raises(UserError, match=r"5 copies of .* GB do not fit on the disk of"):
         measure()
     assert not log

@@ -125,7 +125,7 @@ def measure_reference(
     file = take_up(results, info) if resume else RecordFile.create(results, info)
     done = frozenset((record.round, record.run.cell) for record in file.records())
     passes = [_Pass.over(images, parts, suite, done) for images in sets]
-    begun, total = len(done), len(done) + sum(len(each.left) for each in passes)
+    begun, total = len(done), len(done) + sum(each.left.total() for each in passes)
 
     def announce(number: int, cell: CellName) -> None:
         nonlocal begun
