@@ -207,6 +207,21 @@ def test_slowdowns_that_were_put_in_are_found(bench: Bench) -> None:
     assert all(file.finished for file in record_files(bench.results))
 
 
+def test_what_a_self_check_found_is_kept(bench: Bench) -> None:
+    assert selfcheck.kept(bench.results, "nobody") is None
+    found = bench.check()
+    (machine,) = {file.info().machine for file in record_files(bench.results)}
+    assert selfcheck.kept(bench.results, machine) == found
+
+
+def test_a_self_check_that_was_cut_off_found_nothing(bench: Bench) -> None:
+    bench.check()
+    newest = record_files(bench.results)[-1]
+    lines = newest.file.read_text().splitlines(keepends=True)
+    newest.file.write_text("".join(lines[:-1]))
+    assert selfcheck.kept(bench.results, newest.info().machine) is None
+
+
 @pytest.mark.parametrize("wrong", [failed, skipped])
 def test_a_cell_that_cannot_be_measured_is_left_out(wrong, bench: Bench) -> None:
     def answer(which: CellName, count: int) -> Run:
