@@ -1,0 +1,39 @@
+"""The charts: size against speed, scaling, growth, warm against cold, CPU against wall time."""
+
+from __future__ import annotations
+
+from platebench.site.chosen import RAW, SCAN, TAKE, WRITE, of_images, spoken_of
+from platebench.site.drawing.growth import growth
+from platebench.site.drawing.processor_time import processor_time
+from platebench.site.drawing.scaling import scaling
+from platebench.site.drawing.size_and_speed import size_and_speed
+from platebench.site.drawing.style import Drawing
+from platebench.site.drawing.warm_and_cold import warm_and_cold
+from platebench.site.published import Published
+from platebench.site.section import Section, render
+from platebench.site.sets import set_of
+
+
+def section(published: Published) -> Section:
+    """Return all charts, each with its figures as a table below it."""
+    drawings = charts_of(published)
+    images = spoken_of(published.cells)
+    mine = of_images(published.cells, images) if images else []
+    html = render("charts.html", drawings=drawings, images=set_of(mine[0]) if mine else None)
+    specs = {each.anchor: each.chart.to_dict() for each in drawings if each.chart is not None}
+    return Section("charts", "Charts", html, specs)
+
+
+def charts_of(published: Published) -> list[Drawing]:
+    """Return the charts of a run in the order of the page."""
+    images = spoken_of(published.cells)
+    cells = of_images(published.cells, images) if images else []
+    profile = images.profile if images else RAW
+    name = set_of(cells[0]) if cells else None
+    return [
+        *(size_and_speed(cells, question) for question in (TAKE, SCAN)),
+        *(scaling(published.cells, question, profile) for question in (TAKE, SCAN, WRITE)),
+        growth(published.records, name),
+        *(warm_and_cold(cells, question) for question in (TAKE, SCAN)),
+        *(processor_time(cells, question) for question in (SCAN, WRITE)),
+    ]

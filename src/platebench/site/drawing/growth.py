@@ -1,0 +1,106 @@
+"""Growth: what a store takes on the disk as versions are added to it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import altair as alt
+
+from platebench.results.records import Record
+from platebench.results.report import figure
+from platebench.site.drawing.style import (
+    LINES_SAY,
+    Drawing,
+    Row,
+    framed,
+    lines,
+    log_axis,
+    number,
+    points,
+    suits_best,
+    texts,
+    told,
+)
+from platebench.stores import registry
+from platebench.timing.operations import OPERATIONS
+from platebench.timing.suite import CellName
+
+ANCHOR, TITLE = "growth", "Growth over twenty versions"
+HEADS = ("store", "versions added", "bytes stored", "bytes a byte of pixels held")
+NOTED = "version_bytes"
+MARKED = range(0, 100, 5)
+"""The numbers of versions with a point, to tell the lines apart by, and a line in the table."""
+
+
+def growth(records: Iterable[Record], images: str | None) -> Drawing:
+    """Return the chart of the stores that grew, on this image set or, if none did, another."""
+    by_set = _grown(records)
+    if not by_set:
+        return Drawing(ANCHOR, TITLE, "Not shown: no store was seen growing.", None)
+    name = images if images in by_set else max(by_set, key=lambda each: len(by_set[each]))
+    rows = [row for record in by_set[name] for row in _rows(record)]
+    caption = (
+        f"Image set {name}; each version adds a tenth more images. Bytes of all versions together "
+        "for each byte of pixels in the newest: counted, so without an interval. Each format in "
+        f"the layout that suits it best; the others are in the table. {LINES_SAY}"
+    )
+    best = [row for row in rows if suits_best(str(row["format"]), str(row["layout"]))]
+    chart = framed(drawn(best or rows))
+    table = [row for row in rows if row["versions"] in MARKED]
+    return Drawing(ANCHOR, TITLE, caption, chart, HEADS, texts(table, HEADS))
+
+
+def drawn(rows: Sequence[Row]) -> alt.LayerChart:
+    """Return the chart itself: a line a store, with a point at every fifth version."""
+    x = alt.X("versions:Q", title="versions added", axis=alt.Axis(tickMinStep=1))
+    scale, axis = log_axis([number(row, "times") for row in rows])
+    y = alt.Y("times:Q", title="bytes a byte of pixels held", scale=scale, axis=axis)
+    marked = [row for row in rows if row["versions"] in MARKED]
+    return alt.LayerChart(
+        layer=[
+            lines(rows).encode(x=x, y=y),
+            points(marked).encode(x=x, y=y, tooltip=told(*HEADS)),
+        ]
+    )
+
+
+def _grown(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Return, by image set, a record of each store that grew and failed in no round."""
+    by_cell: dict[CellName, list[Record]] = defaultdict(list)
+    for record in records:
+        kind = OPERATIONS.get(record.run.cell.kind)
+        if kind is not None and kind.name == "grow":
+            by_cell[record.run.cell].append(record)
+    by_set: dict[str, list[Record]] = defaultdict(list)
+    for cell, rounds in by_cell.items():
+        if all(record.run.status == "ok" and record.run.record.get(NOTED) for record in rounds):
+            by_set[cell.params[1]].append(rounds[0])
+    return {name: sorted(each, key=_place) for name, each in by_set.items()}
+
+
+def _place(record: Record) -> int:
+    """Return where a store stands in the registry; one it no longer knows comes last."""
+    known, store = registry.names(), record.run.cell.params[0]
+    return known.index(store) if store in known else len(known)
+
+
+def _rows(record: Record) -> list[Row]:
+    noted, store = record.run.record, record.run.cell.params[0]
+    format_, layout, tuning = store.split(":")
+    sizes: Sequence[int] = noted[NOTED]
+    added = noted["pixel_bytes"] / (len(sizes) - 1)
+    return [
+        {
+            "store": store,
+            "format": format_,
+            "layout": layout,
+            "tuning": tuning,
+            "versions": version,
+            "times": size / (noted["set_pixel_bytes"] + version * added),
+            "versions added": str(version),
+            "bytes stored": f"{size:,}",
+            HEADS[-1]: figure(size / (noted["set_pixel_bytes"] + version * added)),
+        }
+        for version, size in enumerate(sizes)
+    ]

@@ -1,0 +1,95 @@
+"""CPU time against wall time: whether a store is quick, or only uses more processors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from platebench.results.report import figure, seconds
+from platebench.results.tidy import CellResult
+from platebench.site.chosen import SCAN, WRITE, Question, asked, measured
+from platebench.site.drawing.style import (
+    BARS_SAY,
+    POINTS_SAY,
+    RULE,
+    Drawing,
+    Row,
+    data_of,
+    framed,
+    log_axis,
+    number,
+    points,
+    texts,
+    told,
+)
+from platebench.site.times import of_floor
+
+TITLES = {
+    SCAN: "CPU time against wall time: every image in order",
+    WRITE: "CPU time against wall time: writing",
+}
+HEADS = ("store", "wall", "CPU", "CPU a wall second", "times the floor")
+ENDS = ("times", "low", "high")
+
+
+def processor_time(cells: Sequence[CellResult], question: Question) -> Drawing:
+    """Return the chart of one operation on the cells of one image set, page cache warm."""
+    anchor, title = f"processor-time-{question.operation}", TITLES[question]
+    rows = rows_of(cells, question)
+    if not rows:
+        return Drawing(anchor, title, "Not shown: no store was measured at it.", None)
+    caption = (
+        "CPU seconds of all threads a wall second: at 1 one processor is kept busy, above it "
+        "several are, below it there is waiting for the disk. A store far up is quick at the cost "
+        f"of what else the machine could do. {POINTS_SAY} {BARS_SAY}"
+    )
+    return Drawing(anchor, title, caption, framed(drawn(rows)), HEADS, texts(rows, HEADS))
+
+
+def rows_of(cells: Sequence[CellResult], question: Question) -> list[Row]:
+    """Return a row a store of which the times are known, the quickest first."""
+    found = [
+        cell
+        for cell in measured(asked(cells, question))
+        if cell.cpu_s is not None and cell.floor_ratio is not None
+    ]
+    return [_row(cell) for cell in sorted(found, key=lambda cell: cell.floor_ratio or 0.0)]
+
+
+def drawn(rows: Sequence[Row]) -> alt.LayerChart:
+    """Return the chart itself, with a line where one processor is kept busy."""
+    scale, axis = log_axis([number(row, end) for row in rows for end in ENDS if row[end]])
+    x = alt.X("times:Q", title="wall time, times the floor", scale=scale, axis=axis)
+    most = max(1.0, *(number(row, "cpus") for row in rows))
+    y = alt.Y(
+        "cpus:Q",
+        title="CPU seconds a wall second",
+        scale=alt.Scale(domain=[0, most * 1.1], nice=False),
+    )
+    one = alt.Chart(alt.InlineData(values=[{"cpus": 1}])).mark_rule(strokeDash=[4, 4])
+    intervals = alt.Chart(data_of([row for row in rows if row["low"] is not None]))
+    return alt.LayerChart(
+        layer=[
+            one.encode(y=y),
+            intervals.mark_rule(color=RULE).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", y=y),
+            points(rows).encode(x=x, y=y, tooltip=told(*HEADS)),
+        ]
+    )
+
+
+def _row(cell: CellResult) -> Row:
+    wall, cpu, times = cell.median_s or 0.0, cell.cpu_s or 0.0, of_floor(cell)
+    return {
+        "store": cell.store,
+        "format": cell.format,
+        "tuning": cell.tuning,
+        "times": cell.floor_ratio,
+        "low": cell.floor_low,
+        "high": cell.floor_high,
+        "cpus": cpu / wall if wall else 0.0,
+        "wall": seconds(wall),
+        "CPU": seconds(cpu) if cpu else "0",
+        "CPU a wall second": figure(cpu / wall if wall else None),
+        "times the floor": "" if times is None else str(times),
+    }

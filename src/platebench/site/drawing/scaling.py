@@ -1,0 +1,104 @@
+"""Scaling: what an image costs as image sets grow."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import altair as alt
+
+from platebench.results.ratios import typical
+from platebench.results.report import seconds
+from platebench.results.tidy import CellResult
+from platebench.site.chosen import SCAN, TAKE, WRITE, Question, asked, measured
+from platebench.site.drawing.style import (
+    BARS_SAY,
+    LINES_SAY,
+    RULE,
+    Drawing,
+    Row,
+    data_of,
+    framed,
+    lines,
+    log_axis,
+    main_layout,
+    number,
+    points,
+    texts,
+    told,
+)
+
+FEWEST_SIZES = 3
+"""A store measured in fewer image sets than this shows no course."""
+
+HEADS = ("store", "images", "time an image", "second run")
+TITLES = {
+    TAKE: "Scaling: 16 scattered images",
+    SCAN: "Scaling: every image in order",
+    WRITE: "Scaling: writing",
+}
+ENDS = ("ms", "low", "high")
+
+
+def scaling(cells: Sequence[CellResult], question: Question, profile: str) -> Drawing:
+    """Return the chart of one operation on all image sets of one profile."""
+    anchor, title = f"scaling-of-{question.operation}", TITLES[question]
+    rows = rows_of(cells, question, profile)
+    if not rows:
+        why = f"Not shown: no store was measured on {FEWEST_SIZES} or more sizes of image set."
+        return Drawing(anchor, title, why, None)
+    caption = (
+        f"Image sets of {profile} images, page cache warm. Each format in the layout that suits it "
+        f"best; the others are in the table. {LINES_SAY} {BARS_SAY}"
+    )
+    best = rows_of(main_layout(cells), question, profile)
+    chart = framed(drawn(best or rows))
+    return Drawing(anchor, title, caption, chart, HEADS, texts(rows, HEADS))
+
+
+def rows_of(cells: Iterable[CellResult], question: Question, profile: str) -> list[Row]:
+    """Return a row a store and size, of the stores that were measured on sizes enough."""
+    by_store: dict[str, list[CellResult]] = defaultdict(list)
+    for cell in measured(asked(cells, question)):
+        if cell.profile == profile and cell.images and cell.read_images:
+            by_store[cell.store].append(cell)
+    return [
+        _row(cell)
+        for mine in by_store.values()
+        if len({cell.images for cell in mine}) >= FEWEST_SIZES
+        for cell in sorted(mine, key=lambda cell: cell.images or 0)
+    ]
+
+
+def drawn(rows: Sequence[Row]) -> alt.LayerChart:
+    """Return the chart itself: lines, intervals and points, both axes on log scales."""
+    sizes = sorted({number(row, "images") for row in rows})
+    wide, _ = log_axis(sizes)
+    high, times = log_axis([number(row, end) for row in rows for end in ENDS if row[end]])
+    x = alt.X("images:Q", title="images in the set", scale=wide, axis=alt.Axis(values=sizes))
+    y = alt.Y("ms:Q", title="milliseconds an image", scale=high, axis=times)
+    intervals = alt.Chart(data_of([row for row in rows if row["low"] is not None]))
+    return alt.LayerChart(
+        layer=[
+            intervals.mark_rule(color=RULE).encode(x=x, y=alt.Y("low:Q", scale=high), y2="high:Q"),
+            lines(rows).encode(x=x, y=y),
+            points(rows).encode(x=x, y=y, tooltip=told(*HEADS)),
+        ]
+    )
+
+
+def _row(cell: CellResult) -> Row:
+    count, median = cell.read_images or 1, cell.median_s or 0.0
+    second = typical(cell.by_round)
+    low, high = (None if end is None else end / count for end in (second.low, second.high))
+    return {
+        "store": cell.store,
+        "format": cell.format,
+        "tuning": cell.tuning,
+        "images": cell.images,
+        "ms": 1e3 * median / count,
+        "low": None if low is None else 1e3 * low,
+        "high": None if high is None else 1e3 * high,
+        "time an image": seconds(median / count),
+        "second run": "" if low is None or high is None else f"{seconds(low)} to {seconds(high)}",
+    }

@@ -1,0 +1,156 @@
+"""Size against speed: what a store takes on the disk, and how long over an operation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import altair as alt
+
+from platebench.results.report import figure, seconds
+from platebench.results.tidy import CellResult
+from platebench.site.chosen import SCAN, TAKE, Question, asked, measured
+from platebench.site.drawing.style import (
+    BARS_SAY,
+    POINTS_SAY,
+    RULE,
+    Drawing,
+    Row,
+    configured,
+    data_of,
+    framed,
+    log_axis,
+    number,
+    points,
+    texts,
+    told,
+)
+from platebench.site.times import of_floor
+from platebench.stores.registry import FLOOR
+
+ABOUT = 0.05
+"""A store is about as small as another within this share."""
+
+ROOM = 0.07
+"""What a name needs of a chart's height."""
+
+HEADS = ("store", "bytes a pixel byte", "times the floor", "median")
+ENDS = ("times", "low", "high")
+TITLES = {
+    TAKE: "16 scattered images, from the page cache",
+    SCAN: "Every image in order, from the page cache",
+}
+
+
+def size_and_speed(cells: Sequence[CellResult], question: Question) -> Drawing:
+    """Return the chart of one operation on the cells of one image set."""
+    rows = rows_of(cells, question)
+    anchor = f"size-against-{question.operation}"
+    title = f"Size against speed: {TITLES[question].lower()}"
+    if not rows:
+        return Drawing(anchor, title, "Not shown: no store was measured at it.", None)
+    caption = (
+        "The smaller, the further left; the quicker, the lower. Named, where there is room, are "
+        f"the stores that no quicker one is about as small as. {POINTS_SAY} {BARS_SAY}"
+    )
+    return Drawing(anchor, title, caption, framed(drawn(rows)), HEADS, texts(rows, HEADS))
+
+
+def picture(cells: Sequence[CellResult]) -> alt.HConcatChart | None:
+    """Return both operations side by side, 800 pixels wide, for where nothing can be pointed at."""
+    both = [(question, rows_of(cells, question)) for question in TITLES]
+    panels = [
+        drawn(rows).properties(width=315, height=300, title=TITLES[question])
+        for question, rows in both
+        if rows
+    ]
+    if not panels:
+        return None
+    title = alt.TitleParams(POINTS_SAY, anchor="middle", fontSize=12, fontWeight="normal")
+    both_panels: alt.HConcatChart = configured(alt.hconcat(*panels, spacing=30, title=title))
+    return both_panels
+
+
+def rows_of(cells: Sequence[CellResult], question: Question) -> list[Row]:
+    """Return a row a store of which both size and speed are known, the smallest first."""
+    found = [_row(cell) for cell in measured(asked(cells, question))]
+    known = [row for row in found if row["bytes"] is not None and row["times"] is not None]
+    return sorted(known, key=lambda row: (number(row, "bytes"), number(row, "times")))
+
+
+def unbeaten(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows, but the floor's, that no other is quicker than and about as small as."""
+    stores = [row for row in rows if row["store"] != FLOOR]
+    return [row for row in stores if not any(_beats(other, row) for other in stores)]
+
+
+def with_room(rows: Sequence[Row], height: float) -> list[Row]:
+    """Return the rows that are told apart by name: no two nearer in log time than ROOM allows."""
+    named: list[Row] = []
+    for row in rows:
+        place = math.log(number(row, "times"))
+        if all(abs(place - math.log(number(each, "times"))) > ROOM * height for each in named):
+            named.append(row)
+    return named
+
+
+def _beats(other: Row, row: Row) -> bool:
+    as_small = number(other, "bytes") <= number(row, "bytes") * (1 + ABOUT)
+    return as_small and number(other, "times") < number(row, "times")
+
+
+def drawn(rows: Sequence[Row]) -> alt.LayerChart:
+    """Return the chart itself: intervals, points, and the names of those that none beats."""
+    x = alt.X(
+        "bytes:Q",
+        title="bytes a byte of pixels",
+        scale=alt.Scale(zero=False, padding=12),
+        axis=alt.Axis(tickCount=6),
+    )
+    scale, axis = log_axis([number(row, end) for row in rows for end in ENDS if row[end]])
+    y = alt.Y("times:Q", title="times the floor", scale=scale, axis=axis)
+    intervals = [row for row in rows if row["low"] is not None]
+    bars = alt.Chart(data_of(intervals)).mark_rule(color=RULE)
+    marks = points(rows).encode(x=x, y=y, tooltip=told(*HEADS))
+    return alt.LayerChart(
+        layer=[
+            bars.encode(x=x, y=alt.Y("low:Q", title="times the floor", scale=scale), y2="high:Q"),
+            marks,
+            *_names(rows, x, y),
+        ]
+    )
+
+
+def _names(rows: Sequence[Row], x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Return the names of the unbeaten, each towards the middle, where there is room."""
+    sizes = [number(row, "bytes") for row in rows]
+    middle = (min(sizes) + max(sizes)) / 2
+    times = [number(row, "times") for row in rows]
+    named = with_room(unbeaten(rows), math.log(max(times) / min(times)))
+    sides = {
+        "left": [row for row in named if number(row, "bytes") <= middle],
+        "right": [row for row in named if number(row, "bytes") > middle],
+    }
+    return [
+        alt.Chart(data_of(mine))
+        .mark_text(align=side, dx=9 if side == "left" else -9, dy=-9, fontSize=11)  # type: ignore[arg-type]
+        .encode(x=x, y=y, text="store:N")
+        for side, mine in sides.items()
+        if mine
+    ]
+
+
+def _row(cell: CellResult) -> Row:
+    times = of_floor(cell)
+    return {
+        "store": cell.store,
+        "format": cell.format,
+        "tuning": cell.tuning,
+        "bytes": cell.bytes_a_pixel_byte,
+        "times": cell.floor_ratio,
+        "low": cell.floor_low,
+        "high": cell.floor_high,
+        "bytes a pixel byte": figure(cell.bytes_a_pixel_byte),
+        "times the floor": "" if times is None else str(times),
+        "median": "" if cell.median_s is None else seconds(cell.median_s),
+    }
