@@ -1,0 +1,165 @@
+"""What is in an image set: its images, their values, and the files that each store makes of them.
+
+Everything is made when the site is built, from two generated images of each profile that was
+measured. Users' own images are not shown: nobody said that they may be published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import altair as alt
+import numpy as np
+import pyarrow as pa
+
+from platebench.images.camera import Profile
+from platebench.images.imageset import ImageSet
+from platebench.site.file_trees import file_trees
+from platebench.site.published import Published
+from platebench.site.section import Section, render
+from platebench.timing.workspace import Workspace, generated
+from platebench.viewing.thumbnails import Thumbnail, thumbnail
+
+IMAGES = 2
+CHART = "histogram"
+CODECS = (("snappy", None), ("lz4", None), ("gzip", 4), ("zstd", 9))
+"""Compressors that the stores use, and their levels where they have any."""
+
+LEVELS = 256
+"""Of the generated images, which are uint8."""
+
+BIN = 16
+"""Pixel values that are one line of the table."""
+
+_COLOURS = {"raw": "#0072B2", "ic": "#D55E00"}
+_DASHES = {"raw": [1, 0], "ic": [6, 3]}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is told of the images of one profile.
+
+    `counts` are pixels by value, int64 of shape (LEVELS,). `entropy` is of single values, in bits a
+    pixel. `ratios` are bytes of pixels for each compressed byte, image by image, by codec.
+    """
+
+    profile: str
+    thumbnails: list[Thumbnail]
+    counts: np.ndarray
+    entropy: float
+    ratios: dict[str, float]
+
+    @property
+    def median(self) -> int:
+        """The value that half of the pixels do not exceed."""
+        return int(np.searchsorted(np.cumsum(self.counts), self.counts.sum() / 2))
+
+
+def section(published: Published, workspace: Workspace) -> Section:
+    """Return what is in the generated image sets that were measured.
+
+    Images and stored files are kept in the workspace, so that only a first build takes seconds.
+    """
+    sets = {name: workspace.images(f"{name}-{IMAGES}") for name in profiles_in(published)}
+    shown = [show(images, profile) for profile, images in sets.items()]
+    first = next(iter(sets.values()), None)
+    stores = {cell.store for cell in published.cells}
+    return Section(
+        anchor="image-sets",
+        title="What is in an image set",
+        html=render(
+            "image_sets.html",
+            shown=shown,
+            trees=file_trees(stores, first, workspace) if first else [],
+            pixel_bytes=first.pixel_bytes if first else 0,
+            images=IMAGES,
+            own=[name for name in published.info.images if generated(name) is None],
+            chart=CHART,
+            bins=list(_bins(shown)),
+        ),
+        charts={CHART: _histogram(shown)} if shown else {},
+    )
+
+
+def profiles_in(published: Published) -> list[str]:
+    """Return the profiles of the generated image sets of a run, in the generator's order."""
+    made = (generated(name) for name in published.info.images)
+    found = {each[0] for each in made if each is not None}
+    return [profile for profile in get_args(Profile) if profile in found]
+
+
+def show(images: ImageSet, profile: str) -> Shown:
+    """Return what is told of images, which are uint8."""
+    arrays = list(images)
+    counts = sum(np.bincount(array.ravel(), minlength=LEVELS) for array in arrays)
+    return Shown(
+        profile,
+        [thumbnail(array) for array in arrays],
+        np.asarray(counts),
+        entropy(np.asarray(counts)),
+        {_codec_name(*codec): compression(arrays, *codec) for codec in CODECS},
+    )
+
+
+def entropy(counts: np.ndarray) -> float:
+    """Return the entropy of single values, Shannon's, in bits, of counts by value."""
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log2(shares)).sum()) + 0.0
+
+
+def compression(arrays: Sequence[np.ndarray], codec: str, level: int | None) -> float:
+    """Return bytes of pixels for each byte that is left of them, each image on its own."""
+    packer = pa.Codec(codec, compression_level=level)
+    packed = sum(len(packer.compress(array.tobytes())) for array in arrays)
+    return sum(array.nbytes for array in arrays) / packed
+
+
+def _codec_name(codec: str, level: int | None) -> str:
+    return codec if level is None else f"{codec} {level}"
+
+
+def _histogram(shown: Sequence[Shown]) -> dict[str, Any]:
+    """Return the chart of how many pixels have each value. The axis has room for none."""
+    rows: list[dict[str, str | int]] = [
+        {"profile": each.profile, "value": value, "pixels": int(count)}
+        for each in shown
+        for value, count in enumerate(each.counts)
+    ]
+    most = max(int(each.counts.max()) for each in shown)
+    ticks = [0, *(10**power for power in range(len(str(most))))]
+    profiles = [each.profile for each in shown]
+    legend = alt.Legend(title="images", orient="bottom")
+    chart = (
+        alt.Chart(alt.InlineData(values=rows), width="container", height=280)
+        .mark_line(interpolate="step", strokeWidth=1.5)
+        .encode(
+            x=alt.X("value:Q", title="pixel value (uint8)", scale=alt.Scale(domain=[0, 255])),
+            y=alt.Y(
+                "pixels:Q",
+                title="pixels",
+                scale=alt.Scale(type="symlog"),
+                axis=alt.Axis(values=ticks, format=",d"),
+            ),
+            color=alt.Color(
+                "profile:N",
+                scale=alt.Scale(domain=profiles, range=[_COLOURS[name] for name in profiles]),
+                legend=legend,
+            ),
+            strokeDash=alt.StrokeDash(
+                "profile:N",
+                scale=alt.Scale(domain=profiles, range=[_DASHES[name] for name in profiles]),
+                legend=legend,
+            ),
+        )
+    )
+    drawn: dict[str, Any] = chart.to_dict()
+    return drawn
+
+
+def _bins(shown: Sequence[Shown]) -> Iterator[tuple[int, int, list[int]]]:
+    """Yield the first and last value of each bin, and how many pixels each profile has there."""
+    for first in range(0, LEVELS, BIN):
+        last = first + BIN - 1
+        yield first, last, [int(each.counts[first : last + 1].sum()) for each in shown]
