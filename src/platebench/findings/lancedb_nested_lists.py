@@ -1,0 +1,73 @@
+"""LanceDB stores images of nested fixed-size lists short, and cannot read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platebench.findings.finding import Fact, Finding, Kind, Seen
+
+_IMAGES, _HEIGHT, _WIDTH = 8, 64, 1344
+_EQUAL = "equal"
+
+
+def _show(folder: Path) -> Seen:
+    import lance
+    import lancedb
+    import pyarrow as pa
+
+    from platebench.findings.material import noise
+    from platebench.timing.page_cache import stored_size
+
+    pixels = noise(_IMAGES, _HEIGHT, _WIDTH)
+    lines = pa.FixedSizeListArray.from_arrays(pa.array(pixels.ravel()), _WIDTH)
+    nested = pa.table({"image": pa.FixedSizeListArray.from_arrays(lines, _HEIGHT)})
+    tensors = pa.table({"image": pa.FixedShapeTensorArray.from_numpy_ndarray(pixels)})
+
+    database = lancedb.connect(str(folder / "database"))
+    table = database.create_table("nested", nested)
+    stored, _ = stored_size(folder / "database" / "nested.lance")
+    try:
+        reading = _compared(table.to_arrow(), nested)
+    except (OSError, RuntimeError, ValueError) as error:
+        # The message goes on with a place in Lance's source.
+        reading = f"{type(error).__name__}: {str(error).partition(', /')[0]}"
+    lance.write_dataset(nested, folder / "pylance.lance")
+    facts: dict[str, Fact] = {
+        "shape of the images": [_IMAGES, _HEIGHT, _WIDTH],
+        "bytes of pixels": pixels.nbytes,
+        "bytes stored by LanceDB": stored,
+        "rows LanceDB counts": table.count_rows(),
+        "read back": reading,
+        "as tensors, read back": _compared(
+            database.create_table("tensors", tensors).to_arrow(), tensors
+        ),
+        "through pylance, read back": _compared(
+            lance.dataset(folder / "pylance.lance").to_table(), nested
+        ),
+    }
+    return Seen(facts, holds=stored < pixels.nbytes and reading != _EQUAL)
+
+
+def _compared(read: object, written: object) -> str:
+    return _EQUAL if read == written else "differs"
+
+
+FINDING = Finding(
+    name="lancedb-nested-lists",
+    title="LanceDB stores images as lists of lists short, without an error, and cannot read them",
+    kind=Kind.LOST_DATA,
+    libraries=("lancedb", "pylance", "pyarrow"),
+    happens=(
+        "Images as a fixed-size list of lines, each a fixed-size list of pixels, with more columns"
+        " than lines: create_table returns without an error, the file holds fewer bytes than the"
+        " pixels, which here are noise and cannot be compressed, and reading them raises. Square"
+        " images are read back; with more lines than columns create_table itself raises."
+    ),
+    instead=(
+        "Keep images as pa.fixed_shape_tensor, or as binary with the shape beside them, and read"
+        " back before the source is deleted. pylance, with a newer Lance than is inside lancedb"
+        " 0.40.0, stores the same table and reads it back."
+    ),
+    done="create_table of images as fixed-size lists of fixed-size lists; to_arrow()",
+    show=_show,
+)

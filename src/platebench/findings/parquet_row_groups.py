@@ -1,0 +1,55 @@
+"""One image of a Parquet file as pyarrow writes it by default costs all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platebench.findings.finding import Fact, Finding, Kind, Seen, Source
+
+_IMAGES, _ROW = 32, 7
+
+
+def _show(folder: Path) -> Seen:
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+
+    from platebench.findings.material import IMAGE_BYTES, CountingFile, binary_table, noise
+
+    images = binary_table(noise(_IMAGES))
+    by_default, one_each = folder / "default.parquet", folder / "one-each.parquet"
+    pq.write_table(images, by_default)
+    pq.write_table(images, one_each, row_group_size=1)
+    with CountingFile(by_default) as file:
+        ds.ParquetFileFormat().make_fragment(file).take([_ROW], columns=["image"])
+        of_all = file.bytes_read
+    with CountingFile(one_each) as file:
+        pq.ParquetFile(file).read_row_group(_ROW, columns=["image"])
+        of_one = file.bytes_read
+    facts: dict[str, Fact] = {
+        "images": _IMAGES,
+        "bytes of an image": IMAGE_BYTES,
+        "row groups by default": pq.read_metadata(by_default).num_row_groups,
+        "bytes read for one image": of_all,
+        "bytes read for one image, row_group_size=1": of_one,
+    }
+    return Seen(facts, holds=of_all >= _IMAGES * IMAGE_BYTES > 4 * of_one)
+
+
+FINDING = Finding(
+    name="parquet-row-groups",
+    title="By default all images of a Parquet file are in one row group, and one costs them all",
+    kind=Kind.READ_MORE,
+    libraries=("pyarrow",),
+    happens=(
+        "write_table puts up to 1,048,576 rows into a row group, a size for rows of a few bytes: of"
+        " images, a whole file. To give one row, pyarrow reads the column of its row group."
+    ),
+    instead=(
+        "Write with row_group_size=1, or a few images each, and read with"
+        " ParquetFile.read_row_group. What is read then is the image and the footer, for which"
+        " pyarrow asks for the file's last 64 KiB."
+    ),
+    sources=(Source("arrow #39820", "https://github.com/apache/arrow/issues/39820"),),
+    done="write_table; take([7]) of its dataset's fragment, through a file that counts",
+    show=_show,
+)

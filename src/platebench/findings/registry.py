@@ -1,0 +1,56 @@
+"""Every finding: a new one is a file in this folder, and a line here."""
+
+from __future__ import annotations
+
+from platebench.errors import UserError
+from platebench.findings import (
+    arrow_tensor_to_pandas,
+    awkward_records,
+    hdf5_guessed_chunks,
+    lance_compression,
+    lance_read_ahead,
+    lancedb_blob_columns,
+    lancedb_first_version,
+    lancedb_nested_lists,
+    lancedb_open_handle,
+    lancedb_overwrite,
+    lancedb_take_offsets,
+    parquet_dataset_take,
+    parquet_row_groups,
+    parquet_wide_integers,
+    talk_ratio,
+    zarr_guessed_chunks,
+)
+from platebench.findings.finding import Finding
+
+FINDINGS: tuple[Finding, ...] = (
+    lancedb_nested_lists.FINDING,
+    parquet_row_groups.FINDING,
+    parquet_dataset_take.FINDING,
+    zarr_guessed_chunks.FINDING,
+    hdf5_guessed_chunks.FINDING,
+    lance_read_ahead.FINDING,
+    parquet_wide_integers.FINDING,
+    awkward_records.FINDING,
+    lancedb_overwrite.FINDING,
+    lancedb_blob_columns.FINDING,
+    lancedb_take_offsets.FINDING,
+    lancedb_open_handle.FINDING,
+    arrow_tensor_to_pandas.FINDING,
+    lance_compression.FINDING,
+    talk_ratio.FINDING,
+    lancedb_first_version.FINDING,
+)
+"""In the order in which they are listed: by kind."""
+
+
+def findings_named(names: list[str]) -> list[Finding]:
+    """Return the findings of these names, in the order asked for.
+
+    Raises UserError for a name that is none.
+    """
+    known = {finding.name: finding for finding in FINDINGS}
+    for name in names:
+        if name not in known:
+            raise UserError(f"{name}: no such finding; 'platebench findings' lists them")
+    return [known[name] for name in names]

@@ -1,0 +1,114 @@
+"""The findings on the page: all of them, with the versions they were seen on and the command."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platebench.findings.finding import Kind
+from platebench.findings.registry import FINDINGS
+from platebench.site.findings import KEPT, section
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture(scope="module")
+def kept() -> list[dict[str, Any]]:
+    return json.loads((DOCS / KEPT).read_text())
+
+
+def text_of(page: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
+
+
+def test_every_finding_is_there_with_its_text_and_all_its_commands() -> None:
+    text = text_of(section(DOCS).html)
+    for finding in FINDINGS:
+        for part in (finding.title, finding.happens, finding.instead, *finding.commands):
+            assert part in text, finding.name
+
+
+def test_they_stand_by_kind_each_kind_once() -> None:
+    headings = re.findall(r"<h3>(.*?)</h3>", section(DOCS).html)
+    assert headings == [kind.value.capitalize() for kind in Kind]
+
+
+def test_each_says_the_versions_it_was_seen_on(kept: list[dict[str, Any]]) -> None:
+    text = text_of(section(DOCS).html)
+    for record in kept:
+        if record["facts"]:
+            versions = ", ".join(f"{name} {of}" for name, of in record["versions"].items())
+            assert f"Seen with {versions}" in text, record["name"]
+
+
+def test_what_is_kept_is_of_every_finding_as_it_is_written_now(kept: list[dict[str, Any]]) -> None:
+    assert [record["name"] for record in kept] == [finding.name for finding in FINDINGS]
+    for record, finding in zip(kept, FINDINGS, strict=True):
+        assert record["kind"] == finding.kind.value
+        assert record["title"] == finding.title
+        assert record["happens"] == finding.happens
+        assert record["instead"] == finding.instead
+        assert record["done"] == finding.done
+        assert record["commands"] == finding.commands
+        assert list(record["versions"]) == list(finding.libraries)
+
+
+def test_what_is_kept_was_seen_and_was_so(kept: list[dict[str, Any]]) -> None:
+    for record, finding in zip(kept, FINDINGS, strict=True):
+        assert record["holds"] is (True if finding.show else None), record["name"]
+        assert bool(record["facts"]) == bool(finding.show), record["name"]
+
+
+def test_what_is_kept_was_seen_on_the_pinned_versions(kept: list[dict[str, Any]]) -> None:
+    pins = set(re.findall(r"^([\w-]+==[\w.]+)", (ROOT / "constraints.txt").read_text(), re.M))
+    seen = {f"{name}=={of}" for record in kept for name, of in record["versions"].items()}
+    assert seen <= pins
+
+
+def test_what_is_kept_names_no_folder_of_a_machine(kept: list[dict[str, Any]]) -> None:
+    assert "/tmp" not in json.dumps(kept)
+
+
+def test_with_nothing_kept_the_words_stay_and_that_is_said(tmp_path: Path) -> None:
+    page = section(tmp_path)
+    assert all(finding.happens in text_of(page.html) for finding in FINDINGS)
+    assert "Not shown: nothing is kept of it." in text_of(page.html)
+    assert "<details>" not in page.html
+
+
+def rewritten(folder: Path, change: Mapping[str, Any]) -> str:
+    records = json.loads((DOCS / KEPT).read_text())
+    records[0].update(change)
+    (folder / KEPT).write_text(json.dumps(records))
+    return section(folder).html
+
+
+def test_one_that_was_not_so_says_with_which_versions(tmp_path: Path) -> None:
+    text = text_of(rewritten(tmp_path, {"holds": False, "versions": {"lancedb": "0.99.0"}}))
+    assert "With lancedb 0.99.0 it was not so." in text
+
+
+def test_one_that_could_not_be_shown_says_why(tmp_path: Path) -> None:
+    change = {"holds": None, "facts": {}, "why_not": "lancedb not installed here"}
+    assert "Not shown: lancedb not installed here." in text_of(rewritten(tmp_path, change))
+
+
+def test_what_a_library_said_cannot_become_part_of_the_page(tmp_path: Path) -> None:
+    page = rewritten(tmp_path, {"facts": {"read back": "<script>alert(1)</script>"}})
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_no_heading_is_skipped_and_no_id_stands_twice() -> None:
+    page = section(DOCS).html
+    identifiers = re.findall(r'id="([^"]+)"', page)
+    assert len(identifiers) == len(set(identifiers)) == len(FINDINGS)
+    assert re.findall(r"<h(\d)", page)[0] == "3"
+    assert set(re.findall(r"<h(\d)", page)) == {"3", "4"}
