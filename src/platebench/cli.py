@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from platebench.errors import UserError
+from platebench.findings.commands import findings_command
 from platebench.images.fixtures import make_fixtures
 from platebench.progress import CompareBar, FixtureBar, RunBar
 from platebench.results import compare_report as compare_reports
@@ -285,6 +286,7 @@ def stores(
 
 app.command("talk", epilog="Example: platebench talk --over then --over between")(talk_command)
 app.command("look", epilog="Example: platebench look images.parquet -o page.html")(look_command)
+app.command("findings", epilog="Example: platebench findings --all")(findings_command)
 
 
 def _split(text: str | None) -> list[str]:
