@@ -15,6 +15,7 @@ from platebench.results.records import RecordFile
 from platebench.results.reference import Part, measure_reference, plan
 from platebench.stores.registry import FLOOR, names
 from platebench.timing.checkout import Commit
+from platebench.timing.operations import floor_of
 from platebench.timing.suite import CellName, Run, Suite
 from platebench.timing.workspace import WORK, Workspace
 from tests.results.made_up_runs import IPC, SCAN, WRITE
@@ -141,5 +142,7 @@ def test_every_pattern_of_the_plan_names_cells_and_every_store_is_in_it() -> Non
         for pattern in part.operations:
             assert Part(part.images, part.stores, [pattern]).cells(suite), pattern
     assert {which.params[0] for part in parts for which in part.cells(suite)} == set(names())
+    planned = {which for part in parts for which in part.cells(suite)}
+    assert {floor_of(which) for which in planned} <= planned, "each has a floor in its rounds"
     by_set = {part.images: part.rounds for part in parts}
     assert all(part.rounds == by_set[part.images] for part in parts), "one set, one rounds"

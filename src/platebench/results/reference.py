@@ -110,7 +110,7 @@ def plan() -> list[Part]:
         Part("ic-32", every, ("FullScan",)),
         Part("raw-16", asked, ("Grow",), rounds=3),
         Part("raw-32", ONE_A_FORMAT, SCALING),
-        Part("raw-32", nested, MAIN),
+        Part("raw-32", [FLOOR, *nested], MAIN),
         Part("raw-2", ONE_A_FORMAT, SCALING),
     ]
 
