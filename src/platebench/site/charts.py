@@ -7,7 +7,7 @@ from platebench.site.drawing.growth import growth
 from platebench.site.drawing.processor_time import processor_time
 from platebench.site.drawing.scaling import scaling
 from platebench.site.drawing.size_and_speed import size_and_speed
-from platebench.site.drawing.style import Drawing
+from platebench.site.drawing.style import Drawing, specs
 from platebench.site.drawing.warm_and_cold import warm_and_cold
 from platebench.site.published import Published
 from platebench.site.section import Section, render
@@ -20,8 +20,7 @@ def section(published: Published) -> Section:
     images = spoken_of(published.cells)
     mine = of_images(published.cells, images) if images else []
     html = render("charts.html", drawings=drawings, images=set_of(mine[0]) if mine else None)
-    specs = {each.anchor: each.chart.to_dict() for each in drawings if each.chart is not None}
-    return Section("charts", "Charts", html, specs)
+    return Section("figures", "Charts", html, specs(drawings))
 
 
 def charts_of(published: Published) -> list[Drawing]:

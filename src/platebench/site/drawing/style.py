@@ -190,3 +190,12 @@ def configured(chart: Any) -> Any:
             orient="bottom", labelFontSize=12, titleFontSize=12, titleFontWeight="normal"
         )
     )
+
+
+def specs(drawings: Iterable[Drawing]) -> dict[str, dict[str, Any]]:
+    """Return what the page draws, by element: each with its title and caption to be read out."""
+    return {
+        each.anchor: each.chart.properties(description=f"{each.title}. {each.caption}").to_dict()
+        for each in drawings
+        if each.chart is not None
+    }
