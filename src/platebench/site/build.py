@@ -1,20 +1,156 @@
-"""The site as a whole: its sections in their order, written as one folder."""
+"""The site as a whole: a page a machine, its sections in their order, written as one folder.
+
+It needs no server: scripts, styles and figures lie beside the pages, and a policy in each page
+forbids its browser to ask for anything else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from platebench.site.published import Published
-from platebench.site.section import Section
+import vl_convert
+
+from platebench.errors import UserError
+from platebench.site import answers, grid, mix
+from platebench.site.embedded import script_json
+from platebench.site.published import Published, published
+from platebench.site.section import Section, render
+
+QUESTION = "In which storage format should microscopy images be kept?"
+MARK = ".platebench-site"
+"""A file in every site, by which it is known as one that may be replaced."""
 
 SectionOf = Callable[[Published], Section | None]
 """Makes a section of what is published; None when there is nothing to show, which it says not."""
 
-SECTIONS: tuple[SectionOf, ...] = ()
+SECTIONS: tuple[SectionOf, ...] = (answers.section, grid.section, mix.section)
 """In the order of the page."""
+
+_SHARED = ("style.css", "page.js")
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def build(results: Path, out: Path) -> Path:
-    """Write the site made from `results` into the folder `out`, and return its first page."""
-    raise NotImplementedError
+    """Write the site made from `results` into the folder `out`, and return its first page.
+
+    A site that is there is replaced once the new one is whole. Raises UserError when there are no
+    such results, or when `out` is something else.
+    """
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder of results")
+    pages = _pages(published(results))
+    with _replacing(out) as folder:
+        for path, content in _files(pages).items():
+            file = folder / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+    return out / "index.html"
+
+
+def page_of(machine: str, machines: Sequence[str]) -> str:
+    """Return the name of a machine's page; the first machine's is the site's first page."""
+    return "index.html" if machine == machines[0] else f"machine-{machine}.html"
+
+
+def _pages(runs: Sequence[Published]) -> dict[str, tuple[Published, list[Section]]]:
+    """Return what each page shows, by its name."""
+    machines = [run.machine for run in runs]
+    return {page_of(run.machine, machines): (run, _sections(run)) for run in runs}
+
+
+def _sections(run: Published) -> list[Section]:
+    made = (section(run) for section in SECTIONS)
+    return [section for section in made if section is not None]
+
+
+def _files(pages: Mapping[str, tuple[Published, list[Section]]]) -> dict[str, bytes]:
+    """Return every file of the site by its path."""
+    files = {name: (_TEMPLATES / name).read_bytes() for name in _SHARED}
+    files |= {"vega.js": _vega().encode(), ".nojekyll": b""}
+    if not pages:
+        files["index.html"] = render("empty.html", question=QUESTION, version=_version()).encode()
+    for name, (run, sections) in pages.items():
+        others = [(other.machine, page) for page, (other, _) in pages.items() if page != name]
+        files[name] = _page(run, sections, others).encode()
+        for section in sections:
+            files |= section.files
+    return files
+
+
+def _page(run: Published, sections: Sequence[Section], others: Sequence[tuple[str, str]]) -> str:
+    charts = {id_: chart for section in sections for id_, chart in section.charts.items()}
+    return render(
+        "page.html",
+        question=QUESTION,
+        version=_version(),
+        published=run,
+        sections=sections,
+        others=others,
+        charts=script_json(charts),
+        started=f"{datetime.fromisoformat(run.info.started):%-d %B %Y}",
+        hardware=_hardware(run.facts),
+        rounds=max(cell.rounds for cell in run.cells),
+        failed=sum(cell.status == "failed" for cell in run.cells),
+    )
+
+
+def _hardware(facts: Mapping[str, Any]) -> str:
+    """Return what asv knows of a machine, in a few words."""
+    ram = str(facts.get("ram", ""))
+    said = [
+        facts.get("cpu"),
+        f"{facts['num_cpu']} processors" if facts.get("num_cpu") else None,
+        f"{int(ram) / 1e9:.0f} GB of memory" if ram.isdecimal() else None,
+        facts.get("os"),
+    ]
+    return ", ".join(str(each) for each in said if each)
+
+
+def _version() -> str:
+    return metadata.version("platebench")
+
+
+@cache
+def _vega() -> str:
+    """Return the charts' library, in a scope of its own but for the one name that pages use."""
+    bundle: str = vl_convert.javascript_bundle(None)
+    return f"(() => {{{bundle}\n}})();\n"
+
+
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """Lend an empty folder beside `out` that takes its place at the end, or leaves no trace."""
+    _refuse_others(out)
+    draft = out.with_name(f"{out.name}.part")
+    former = out.with_name(f"{out.name}.former")
+    for left in (draft, former):
+        _refuse_others(left)
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        draft.mkdir(parents=True)
+        (draft / MARK).write_text("Made by `platebench site build`, which may replace it.\n")
+        yield draft
+        if out.exists():
+            out.rename(former)
+        draft.rename(out)
+    except BaseException:
+        if former.exists() and not out.exists():
+            former.rename(out)
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def _refuse_others(folder: Path) -> None:
+    """Raise UserError for what is there and is neither a site nor an empty folder."""
+    if folder.is_dir() and ((folder / MARK).exists() or not any(folder.iterdir())):
+        return
+    if folder.exists() or folder.is_symlink():
+        raise UserError(f"{folder}: not a site made by platebench; give --out another folder")

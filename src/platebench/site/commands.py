@@ -1,0 +1,102 @@
+"""`platebench site`, which makes the published page and shows it."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from platebench.errors import UserError
+from platebench.timing.checkout import find_checkout
+
+_NEEDS = {
+    "altair": "altair",
+    "jinja2": "jinja2",
+    "markdown_it": "markdown-it-py",
+    "vl_convert": "vl-convert-python",
+}
+
+site_app = typer.Typer(
+    no_args_is_help=True,
+    help="Make the page that shows the results, and look at it.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console()
+
+Out = Annotated[
+    Path | None, typer.Option("--out", help="The site's folder; .platebench/site in the checkout.")
+]
+
+
+@site_app.command("build", epilog="Example: platebench site build --out public")
+def build_command(
+    results: Annotated[Path | None, typer.Option(help="Folder of results; the checkout's.")] = None,
+    out: Out = None,
+) -> None:
+    """Write the site: a folder that works from a file, offline, and on any web server.
+
+    A site that is there is replaced once the new one is whole.
+    """
+    _require()
+    from platebench.site.build import build
+
+    page = build(results or find_checkout(Path.cwd()) / "results", out or _usual())
+    size = sum(file.stat().st_size for file in page.parent.rglob("*") if file.is_file()) / 1e6
+    _say(f"{page}: {size:.1f} MB in all")
+
+
+@site_app.command("serve", epilog="Example: platebench site serve --port 8080")
+def serve_command(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for any that is free.")
+    ] = 8000,
+    out: Out = None,
+) -> None:
+    """Show the site in a browser on this machine, until Ctrl-C."""
+    folder = out or _usual()
+    if not (folder / "index.html").is_file():
+        raise UserError(f"{folder}: no site there; 'platebench site build' makes it")
+    try:
+        server = ThreadingHTTPServer(
+            ("127.0.0.1", port), partial(_QuietHandler, directory=str(folder))
+        )
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise UserError(f"port {port}: {error.strerror}; give another with --port") from error
+    with server:
+        _say(f"http://127.0.0.1:{server.server_port}/ shows {folder}; Ctrl-C ends it")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            _say("")
+
+
+class _QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without a line for each."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Say nothing."""
+
+
+def _usual() -> Path:
+    return find_checkout(Path.cwd()) / ".platebench" / "site"
+
+
+def _require() -> None:
+    missing = [name for module, name in _NEEDS.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        raise UserError(
+            f"the site needs {', '.join(missing)}, not installed here;"
+            " pip install 'platebench[site]' does that"
+        )
+
+
+def _say(line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

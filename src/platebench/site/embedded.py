@@ -1,0 +1,14 @@
+"""Data that a page carries for its script."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from markupsafe import Markup
+
+
+def script_json(value: Any) -> Markup:
+    """Return JSON that may stand inside a script element: nothing in it ends the element."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))

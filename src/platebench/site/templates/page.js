@@ -1,0 +1,350 @@
+// The page stands without this script; with it, charts are drawn, the table is sorted and filtered,
+// and the ranking follows the sliders. What was chosen is kept in the address, to be shared.
+"use strict";
+
+(() => {
+  const byId = (id) => document.getElementById(id);
+
+  /** A number with three digits or more, as the page's own figures are written. */
+  function figure(value) {
+    const rounded = Number(value.toPrecision(3));
+    if (rounded >= 1e6) return `${figure(value / 1e6)}M`;
+    if (rounded >= 100) return Math.round(value).toLocaleString("en");
+    return value.toFixed(rounded >= 10 ? 1 : 2);
+  }
+
+  /** The choices that the address holds for a part of the page, as in `#grid?cache=cold`. */
+  function chosenFor(part) {
+    const [named, choices] = location.hash.slice(1).split("?");
+    return new URLSearchParams(named === part ? choices : "");
+  }
+
+  function keepInAddress(part, choices) {
+    const query = choices.toString();
+    history.replaceState(null, "", `#${part}${query ? `?${query}` : ""}`);
+  }
+
+  /** A store's name, which may be broken after its colons. */
+  function storeName(store) {
+    return store.split(":").flatMap((part, index) =>
+      index ? [":", document.createElement("wbr"), part] : [part]);
+  }
+
+  function element(tag, content = [], attributes = {}) {
+    const made = document.createElement(tag);
+    made.append(...[content].flat());
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    return made;
+  }
+
+  // Charts
+
+  /** Draw the charts one after another, so that the page answers meanwhile. */
+  async function drawCharts() {
+    for (const [id, chart] of Object.entries(JSON.parse(byId("charts").textContent))) {
+      const place = byId(id);
+      const caption = place.closest("figure")?.querySelector("figcaption");
+      const description = chart.description ?? caption?.textContent.trim() ?? id;
+      place.setAttribute("role", "img");
+      place.setAttribute("aria-label", description);
+      await vegaEmbed(place, { ...chart, description }, { renderer: "svg", actions: false, ast: true });
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    document.documentElement.dataset.charts = "drawn";
+  }
+
+  // The table of stores and operations
+
+  function setUpGrid() {
+    const table = byId("grid-table");
+    const form = byId("grid-filters");
+    const count = byId("grid-count");
+    const body = table.tBodies[0];
+    const heads = [...table.tHead.rows[0].cells];
+    const rows = [...body.rows];
+    const choices = ["format", "layout", "images", "cache"];
+    const tunings = [...form.querySelectorAll("[name=tuning]")];
+    let sorting = { key: "store", order: "ascending" };
+
+    const chosenTunings = () => tunings.filter((box) => box.checked).map((box) => box.value);
+
+    function isAsked(row) {
+      const fits = choices.every((name) => !form[name].value || form[name].value === row.dataset[name]);
+      return fits && chosenTunings().includes(row.dataset.tuning);
+    }
+
+    function showRows() {
+      const shown = rows.filter((row) => {
+        row.hidden = !isAsked(row);
+        if (row.detail) row.detail.hidden = row.hidden;
+        return !row.hidden;
+      });
+      heads.forEach((head, place) => showColumn(head, place, shown));
+      count.textContent = shown.length
+        ? `${shown.length} of ${rows.length} rows`
+        : `No row of ${rows.length} is both; choose less or press Reset.`;
+    }
+
+    /** Hide a column in which none of the rows has anything, and those of a choice of one. */
+    function showColumn(head, place, shown) {
+      const key = head.dataset.key;
+      const always = ["store", "size", "files"].includes(key);
+      const needed = choices.includes(key)
+        ? !form[key].value
+        : shown.some((row) => row.cells[place].hasAttribute("data-value")
+            || row.cells[place].matches(".failed, .skipped"));
+      head.hidden = !always && !needed;
+      for (const row of rows) row.cells[place].hidden = head.hidden;
+    }
+
+    function sortRows() {
+      const place = heads.findIndex((head) => head.dataset.key === sorting.key);
+      const way = sorting.order === "ascending" ? 1 : -1;
+      const named = choices.includes(sorting.key);
+      const compare = (one, other) => {
+        const [a, b] = [one, other].map((row) => row.cells[place].dataset.value);
+        if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
+        return way * (named ? a.localeCompare(b, "en", { numeric: true }) : a - b);
+      };
+      for (const head of heads) head.removeAttribute("aria-sort");
+      heads[place].setAttribute("aria-sort", sorting.order);
+      table.classList.toggle("in-order", sorting.key === "store");
+      for (const row of [...rows].sort(compare)) {
+        body.append(row);
+        if (row.detail) body.append(row.detail);
+      }
+    }
+
+    function keep() {
+      const view = new URLSearchParams();
+      for (const name of choices) {
+        if (form[name].value !== form[name].dataset.start) view.set(name, form[name].value);
+      }
+      if (chosenTunings().length < tunings.length) view.set("tuning", chosenTunings().join(","));
+      if (sorting.key !== "store" || sorting.order !== "ascending") {
+        view.set("sort", sorting.key);
+        view.set("order", sorting.order);
+      }
+      keepInAddress("grid", view);
+    }
+
+    function takeUp() {
+      const view = chosenFor("grid");
+      for (const name of choices) {
+        const asked = view.get(name) ?? form[name].dataset.start;
+        form[name].value = asked;
+        if (form[name].selectedIndex < 0) form[name].value = form[name].dataset.start;
+      }
+      for (const box of tunings) {
+        box.checked = !view.has("tuning") || view.get("tuning").split(",").includes(box.value);
+      }
+      const known = heads.some((head) => head.dataset.key === view.get("sort"));
+      const order = view.get("order") === "descending" ? "descending" : "ascending";
+      sorting = known ? { key: view.get("sort"), order } : { key: "store", order: "ascending" };
+      showRows();
+      sortRows();
+    }
+
+    /** Make the store's name a button that shows what its figures were made from. */
+    function letOpen(row) {
+      const head = row.cells[0];
+      const button = element("button", [...head.childNodes], { type: "button", "aria-expanded": "false" });
+      button.addEventListener("click", () => {
+        if (row.detail) {
+          row.detail.remove();
+          row.detail = null;
+        } else {
+          row.detail = detailOf(row);
+          row.after(row.detail);
+        }
+        button.setAttribute("aria-expanded", String(Boolean(row.detail)));
+      });
+      head.append(button);
+    }
+
+    function detailOf(row) {
+      const list = element("dl");
+      heads.forEach((head, place) => {
+        const cell = row.cells[place];
+        const says = cell.title || cell.querySelector("details")?.textContent.trim();
+        if (!says) return;
+        list.append(element("dt", head.textContent), element("dd", says));
+      });
+      const { store, images, cache } = row.dataset;
+      const title = element("p", `${store}, ${images}, ${cache}: median times and what they rest on`);
+      const cell = element("td", element("div", [title, list]), { colspan: heads.length });
+      return element("tr", cell, { class: "detail" });
+    }
+
+    rows.forEach(letOpen);
+    for (const head of heads) {
+      head.querySelector("button").addEventListener("click", () => {
+        const again = sorting.key === head.dataset.key && sorting.order === "ascending";
+        sorting = { key: head.dataset.key, order: again ? "descending" : "ascending" };
+        sortRows();
+        keep();
+      });
+    }
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("change", () => { showRows(); keep(); });
+    form.addEventListener("reset", (event) => {
+      event.preventDefault();
+      keepInAddress("grid", new URLSearchParams());
+      takeUp();
+    });
+    takeUp();
+    return takeUp;
+  }
+
+  // Your mix
+
+  /** What each criterion that counts multiplies the score by; their product is the score. */
+  function parts(figures, weights) {
+    const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
+    return Object.fromEntries(Object.entries(weights)
+      .filter(([, weight]) => weight > 0)
+      .map(([key, weight]) => [key, Math.exp((weight * Math.log(figures[key][0])) / total)]));
+  }
+
+  function score(figures, weights) {
+    return Object.values(parts(figures, weights)).reduce((product, part) => product * part, 1);
+  }
+
+  /** Half the width of the score's interval, relative to it; null where one is not known. */
+  function scoreReach(figures, weights) {
+    const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
+    const timed = Object.entries(weights).filter(([key, weight]) => weight > 0 && key !== "size");
+    if (!timed.length || timed.some(([key]) => figures[key][1] === null)) return null;
+    return Math.expm1(Math.hypot(...timed.map(([key, weight]) => (weight * figures[key][1]) / total)));
+  }
+
+  /** The stores by their score, and apart those that lack what counts. */
+  function ranking(stores, weights) {
+    const counting = Object.keys(weights).filter((key) => weights[key] > 0);
+    if (!counting.length) return { ranked: [], apart: [] };
+    const lacking = (each) => counting.filter((key) => key in each.missing).map((key) => each.missing[key]);
+    const ranked = stores.filter((each) => !lacking(each).length).map((each) => ({
+      ...each,
+      score: score(each.figures, weights),
+      reach: scoreReach(each.figures, weights),
+      parts: parts(each.figures, weights),
+    }));
+    ranked.sort((one, other) => one.score - other.score);
+    const apart = stores.filter((each) => lacking(each).length)
+      .map((each) => ({ store: each.store, reason: lacking(each).join("; ") }));
+    return { ranked, apart };
+  }
+
+  function setUpMix() {
+    const views = JSON.parse(byId("mix-data").textContent);
+    const form = byId("mix-form");
+    const table = byId("mix-table");
+    const sliders = [...form.querySelectorAll("[type=range]")];
+    const presets = [...form.querySelectorAll("[data-weights]")];
+    const start = sliders.map((slider) => slider.defaultValue).join(" ");
+
+    const given = () => sliders.map((slider) => slider.value).join(" ");
+    const weights = () => Object.fromEntries(sliders.map((slider) => [slider.name, Number(slider.value)]));
+
+    function rankedRow(each, place) {
+      const reach = each.reach === null ? [] : [" ", element("small", `±${(each.reach * 100).toFixed(0)}%`)];
+      const criteria = sliders.map(({ name }) => {
+        if (!(name in each.figures)) return element("td");
+        const part = name in each.parts ? [" ", element("small", `×${figure(each.parts[name])}`)] : [];
+        return element("td", [figure(each.figures[name][0]), ...part]);
+      });
+      return element("tr", [
+        element("td", String(place + 1)),
+        element("th", storeName(each.store), { scope: "row" }),
+        element("td", [figure(each.score), ...reach], { "data-score": each.score }),
+        ...criteria,
+      ]);
+    }
+
+    function show() {
+      for (const slider of sliders) slider.parentElement.querySelector("output").value = slider.value;
+      for (const preset of presets) {
+        preset.setAttribute("aria-pressed", String(preset.dataset.weights === given()));
+      }
+      for (const head of table.querySelectorAll("[data-criterion]")) {
+        head.classList.toggle("unweighed", form[head.dataset.criterion].value === "0");
+      }
+      const { ranked, apart } = ranking(views[`${form.images.value} ${form.cache.value}`], weights());
+      table.tBodies[0].replaceChildren(...ranked.map(rankedRow));
+      byId("mix-apart").hidden = !apart.length;
+      byId("mix-apart").querySelector("ul").replaceChildren(...apart.map(({ store, reason }) =>
+        element("li", [element("code", store), `: ${reason}`])));
+      byId("mix-says").textContent = inWords(ranked, apart);
+    }
+
+    function inWords(ranked, apart) {
+      if (sliders.every((slider) => slider.value === "0")) return "Give something a weight above 0.";
+      if (!ranked.length) return "No store was measured in all that you give weight; see below.";
+      const lack = apart.length ? `, ${apart.length} lack what you weigh` : "";
+      return `First of ${ranked.length}: ${ranked[0].store}, ${figure(ranked[0].score)} times the floor${lack}.`;
+    }
+
+    function keep() {
+      const view = new URLSearchParams();
+      if (given() !== start) view.set("weights", given().replaceAll(" ", "-"));
+      for (const name of ["images", "cache"]) {
+        if (form[name].value !== form[name].dataset.start) view.set(name, form[name].value);
+      }
+      keepInAddress("mix", view);
+    }
+
+    function weigh(values) {
+      sliders.forEach((slider, place) => { slider.value = values[place] ?? 0; });
+    }
+
+    function takeUp() {
+      const view = chosenFor("mix");
+      weigh((view.get("weights") ?? start).split(/[ -]/));
+      for (const name of ["images", "cache"]) {
+        form[name].value = view.get(name) ?? form[name].dataset.start;
+        if (form[name].selectedIndex < 0) form[name].value = form[name].dataset.start;
+      }
+      show();
+    }
+
+    for (const preset of presets) {
+      preset.addEventListener("click", () => {
+        weigh(preset.dataset.weights.split(" "));
+        show();
+        keep();
+      });
+    }
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("input", show);
+    form.addEventListener("change", () => { show(); keep(); });
+    takeUp();
+    return takeUp;
+  }
+
+  // The whole
+
+  const parted = {};
+  if (byId("grid-table")) parted.grid = setUpGrid();
+  if (byId("mix-form")) parted.mix = setUpMix();
+
+  /** Go to the part of the page that the address names, with what it says was chosen there. */
+  function follow() {
+    const part = location.hash.slice(1).split("?")[0];
+    parted[part]?.();
+    if (location.hash.includes("?")) byId(part)?.scrollIntoView();
+  }
+
+  addEventListener("hashchange", follow);
+  follow();
+
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details:not([open])")];
+    for (const each of opened) each.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const each of opened) each.open = false;
+  });
+
+  drawCharts();
+})();
