@@ -1,6 +1,8 @@
 # Two commands do everything on a machine with git, make and Python 3.11 or newer:
 #   make bench    measure what a newcomer asks about, and print it
 #   make test     lint, types, tests
+# and one shows what was measured:
+#   make site     build the page of the results, and serve it
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -9,12 +11,20 @@ BIN := .venv/bin
 BIOFORMATS := .platebench/bioformats_package.jar
 export PLATEBENCH_BIOFORMATS_JAR ?= $(wildcard $(CURDIR)/$(BIOFORMATS))
 
-.PHONY: bench test install lint types check-tests bioformats constraints clean
+.PHONY: bench test site figures install lint types check-tests bioformats constraints clean
 
 bench: install
 	$(BIN)/platebench run --newcomer --images 64
 
 test: install lint types check-tests
+
+site: install
+	$(BIN)/platebench site build
+	$(BIN)/platebench site serve
+
+# The charts and figures of the README, from the results.
+figures: install
+	$(BIN)/platebench site figures
 
 install: .venv/installed
 

@@ -28,6 +28,7 @@ from platebench.results.reference import measure_reference, plan
 from platebench.results.selfcheck import CELLS, ROUNDS, selfcheck
 from platebench.results.tidy import CellResult, tidy
 from platebench.results.verdicts import Plan, exit_status, single_look
+from platebench.site.commands import site_app
 from platebench.stores import registry
 from platebench.talk.commands import talk_command
 from platebench.timing.checkout import find_checkout
@@ -287,6 +288,7 @@ def stores(
 app.command("talk", epilog="Example: platebench talk --over then --over between")(talk_command)
 app.command("look", epilog="Example: platebench look images.parquet -o page.html")(look_command)
 app.command("findings", epilog="Example: platebench findings --all")(findings_command)
+app.add_typer(site_app, name="site")
 
 
 def _split(text: str | None) -> list[str]:
