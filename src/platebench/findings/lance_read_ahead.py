@@ -11,8 +11,9 @@ from platebench.findings.finding import Fact, Finding, Kind, Seen, Source
 
 _IMAGES, _IMAGES_A_FILE = 192, 16
 _BUFFER = 1 << 20
-_QUIET_S = 0.3
-"""How long nothing may be read until a scan that waits for its reader counts as waiting."""
+_LOOK_S = 0.1
+_QUIET_LOOKS = 10
+"""Looks in a row between which nothing was read: then the scan waits for its reader."""
 
 
 def _show(folder: Path) -> Seen:
@@ -25,8 +26,8 @@ def _show(folder: Path) -> Seen:
     lance.write_dataset(images, path, max_rows_per_file=_IMAGES_A_FILE)
     if not hasattr(lance.dataset(path), "io_stats_incremental"):
         raise Unsupported(f"pylance {lance.__version__} does not count what it reads")
-    by_default = _read_for_one(lance.dataset(path))
-    bounded = _read_for_one(lance.dataset(path), io_buffer_size=_BUFFER)
+    by_default = _read_for_one(lance.dataset(path), images.nbytes)
+    bounded = _read_for_one(lance.dataset(path), images.nbytes, io_buffer_size=_BUFFER)
     facts: dict[str, Fact] = {
         "images": _IMAGES,
         "bytes of an image": IMAGE_BYTES,
@@ -37,15 +38,19 @@ def _show(folder: Path) -> Seen:
     return Seen(facts, holds=by_default > 0.9 * images.nbytes > 2 * bounded)
 
 
-def _read_for_one(dataset: Any, **options: int) -> int:
-    """Return the bytes read when the first image has come and the scan waits for its reader."""
+def _read_for_one(dataset: Any, enough: int, **options: int) -> int:
+    """Return the bytes read when the first image has come and the scan waits for its reader.
+
+    Or as soon as it has read `enough`.
+    """
     dataset.io_stats_incremental()
     scan = iter(dataset.to_batches(columns=["image"], batch_size=1, **options))
     next(scan)
-    before, read = -1, 0
-    while read != before:
-        time.sleep(_QUIET_S)
+    read = unchanged = 0
+    while read < enough and unchanged < _QUIET_LOOKS:
+        time.sleep(_LOOK_S)
         before, read = read, int(dataset.io_stats_snapshot().read_bytes)
+        unchanged = unchanged + 1 if read == before else 0
     return read
 
 

@@ -54,14 +54,15 @@ def _compared(read: object, written: object) -> str:
 
 FINDING = Finding(
     name="lancedb-nested-lists",
-    title="LanceDB stores images as lists of lists short, without an error, and cannot read them",
+    title="LanceDB stores wide images as lists of lists short, without an error",
     kind=Kind.LOST_DATA,
     libraries=("lancedb", "pylance", "pyarrow"),
     happens=(
         "Images as a fixed-size list of lines, each a fixed-size list of pixels, with more columns"
-        " than lines: create_table returns without an error, the file holds fewer bytes than the"
-        " pixels, which here are noise and cannot be compressed, and reading them raises. Square"
-        " images are read back; with more lines than columns create_table itself raises."
+        " than lines (seen from 16 x 32 to 1024 x 1344 pixels): create_table returns without an"
+        " error, the file holds fewer bytes than the pixels, which here are noise and cannot be"
+        " compressed, and reading them raises. Square images are read back; for images of the same"
+        " sizes with more lines than columns create_table itself raises."
     ),
     instead=(
         "Keep images as pa.fixed_shape_tensor, or as binary with the shape beside them, and read"
