@@ -213,6 +213,8 @@ def test_an_arm_that_fails_does_not_stop_the_others(bench: Bench) -> None:
 def test_benchmarks_of_another_version_are_not_compared(bench: Bench) -> None:
     bench.suites["new"] = {"versions": {SCAN: "2"}}
     assert set(bench.verdicts(bench.compare())) == {cell(WRITE, store) for store in STORES}
+    (said,) = [line for line in bench.watcher.said if line.startswith("not compared")]
+    assert said == f"not compared, for not every arm has them: {len(STORES)} of {SCAN}"
 
 
 def test_cells_that_one_arm_lacks_are_not_compared(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from platebench.results.measuring import Watcher, image_sets, keep_for_asv
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
 from platebench.results.verdicts import Judgement, Plan, judge
 from platebench.timing.arms import Arm, check_revision, make_arm, parse_arm
-from platebench.timing.operations import check_operations, choose
+from platebench.timing.operations import check_operations, choose, operation_names
 from platebench.timing.rounds import alternating
 from platebench.timing.suite import QUICK, CellName, Suite
 from platebench.timing.workspace import WORK, Workspace
@@ -59,7 +59,7 @@ def compare(
     names = image_sets(workspace, settings.images, watcher)
     arms = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
     suites = [Suite(arm.checkout, names, arm.python, arm.variables) for arm in arms]
-    cells = _shared_cells(suites, settings)
+    cells = _shared_cells(suites, settings, watcher)
     files = _record_files(results, settings, names, arms, cells, watcher)
     measured = Measured(files)
     try:
@@ -74,18 +74,34 @@ def compare(
     return Comparison(arms, files, measured.judge(cells, settings.plan))
 
 
-def _shared_cells(suites: Sequence[Suite], settings: CompareSettings) -> list[CellName]:
-    """Return the cells that every arm has, under the same version of their benchmark."""
+def _shared_cells(
+    suites: Sequence[Suite], settings: CompareSettings, watcher: Watcher
+) -> list[CellName]:
+    """Return the cells that every arm has, under the same version of their benchmark.
+
+    Those that only some have are named by their benchmark.
+    """
     first, *others = [
         {(cell, suite.benchmarks[cell.benchmark]["version"]) for cell in suite.cells()}
         for suite in suites
     ]
     both = {cell for cell, _ in first.intersection(*others)}
-    chosen = choose(suites[0].cells(), settings.stores, settings.operations)
+    operations = settings.operations or [name for name in operation_names() if name != _LONG]
+    chosen = dict.fromkeys(
+        cell for suite in suites for cell in choose(suite.cells(), settings.stores, operations)
+    )
     shared = [cell for cell in chosen if cell in both]
     if not shared:
         raise UserError("nothing to compare: the arms share no benchmark of these stores")
+    left_out = [cell for cell in chosen if cell not in both]
+    if left_out:
+        benchmarks = ", ".join(dict.fromkeys(cell.benchmark for cell in left_out))
+        watcher.says(f"not compared, for not every arm has them: {len(left_out)} of {benchmarks}")
     return shared
+
+
+_LONG = "grow"
+"""Compared only when asked for: it is twenty times append, and append says as much of time."""
 
 
 class Measured:
