@@ -14,11 +14,11 @@ from platebench.site.drawing.style import (
     Drawing,
     Row,
     framed,
+    in_best_layouts,
     lines,
     log_axis,
     number,
     points,
-    suits_best,
     texts,
     told,
 )
@@ -45,8 +45,7 @@ def growth(records: Iterable[Record], images: str | None) -> Drawing:
         "for each byte of pixels in the newest: counted, so without an interval. Each format in "
         f"the layout that suits it best; the others are in the table. {LINES_SAY}"
     )
-    best = [row for row in rows if suits_best(str(row["format"]), str(row["layout"]))]
-    chart = framed(drawn(best or rows))
+    chart = framed(drawn(in_best_layouts(rows)))
     table = [row for row in rows if row["versions"] in MARKED]
     return Drawing(ANCHOR, TITLE, caption, chart, HEADS, texts(table, HEADS))
 

@@ -19,9 +19,9 @@ from platebench.site.drawing.style import (
     Row,
     data_of,
     framed,
+    in_best_layouts,
     lines,
     log_axis,
-    main_layout,
     number,
     points,
     texts,
@@ -51,8 +51,7 @@ def scaling(cells: Sequence[CellResult], question: Question, profile: str) -> Dr
         f"Image sets of {profile} images, page cache warm. Each format in the layout that suits it "
         f"best; the others are in the table. {LINES_SAY} {BARS_SAY}"
     )
-    best = rows_of(main_layout(cells), question, profile)
-    chart = framed(drawn(best or rows))
+    chart = framed(drawn(in_best_layouts(rows)))
     return Drawing(anchor, title, caption, chart, HEADS, texts(rows, HEADS))
 
 
@@ -94,6 +93,7 @@ def _row(cell: CellResult) -> Row:
     return {
         "store": cell.store,
         "format": cell.format,
+        "layout": cell.layout,
         "tuning": cell.tuning,
         "images": cell.images,
         "ms": 1e3 * median / count,

@@ -13,7 +13,6 @@ from typing import Any
 
 import altair as alt
 
-from platebench.results.tidy import CellResult
 from platebench.stores.registry import FORMATS
 
 Row = Mapping[str, str | float | int | None]
@@ -66,14 +65,17 @@ class Drawing:
     rows: tuple[tuple[str, ...], ...] = ()
 
 
-def suits_best(format_: str, layout: str) -> bool:
-    """Say whether a layout is the one that suits its format best, for charts of few lines."""
-    return any(known.name == format_ and next(iter(known.variants)) == layout for known in FORMATS)
+def in_best_layouts(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows in the layout that suits their format best, of those that are drawn.
 
-
-def main_layout(cells: Iterable[CellResult]) -> list[CellResult]:
-    """Return the cells in the layouts that suit their formats best."""
-    return [cell for cell in cells if suits_best(cell.format, cell.layout)]
+    For charts of few lines; a format that the registry no longer knows keeps all of its layouts.
+    """
+    drawn = {(row["format"], row["layout"]) for row in rows}
+    best = {
+        format_.name: next((each for each in format_.variants if (format_.name, each) in drawn), "")
+        for format_ in FORMATS
+    }
+    return [row for row in rows if best.get(str(row["format"]), row["layout"]) == row["layout"]]
 
 
 def formats_in(rows: Iterable[Row]) -> list[str]:

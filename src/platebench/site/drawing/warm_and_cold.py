@@ -17,8 +17,8 @@ from platebench.site.drawing.style import (
     Row,
     data_of,
     framed,
+    in_best_layouts,
     log_axis,
-    main_layout,
     number,
     texts,
     told,
@@ -49,7 +49,7 @@ def warm_and_cold(cells: Sequence[CellResult], question: Question) -> Drawing:
         "Each format in the layout that suits it best; the others are in the table. A round point "
         f"is warm, a square one cold. {BARS_SAY}"
     )
-    best = rows_of(main_layout(cells), question) or rows
+    best = in_best_layouts(rows)
     stores = len({row["store"] for row in best})
     chart = framed(drawn(best), AROUND + ROW_HEIGHT * stores)
     table = [row for row in rows if row["cache"] == "warm"]
@@ -97,6 +97,7 @@ def _rows(warm: CellResult, cold: CellResult) -> list[Row]:
     shared: Row = {
         "store": warm.store,
         "format": warm.format,
+        "layout": warm.layout,
         "warm": seconds(warm.median_s or 0.0),
         "cold": seconds(cold.median_s or 0.0),
         HEADS[-1]: "" if times is None else str(times),
