@@ -1,0 +1,231 @@
+"""asv's own pages: every benchmark over the commits, for each machine.
+
+asv's pages load jQuery, Flot, Bootstrap and three small scripts from the network. asv 0.5.1 carried
+copies of them in its source archive on PyPI, all under the MIT licence; where that archive is at
+hand the copies are laid beside the pages, and nothing is asked of the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from platebench.errors import UserError
+from platebench.site.published import Published
+from platebench.site.section import Section, render
+
+FOLDER = "history"
+"""Where asv's pages are in the site."""
+
+ARCHIVE = "asv-0.5.1.tar.gz"
+ARCHIVE_SHA256 = "805fc3cc46c0bcf3e7baeaa16a12e4b92f1276c25490db4cb80fc541afa52bfc"
+"""The last release of asv that carried the scripts."""
+
+COPIES = {
+    "bootstrap.min.css": "bootstrap-3.1.0.min.css",
+    "bootstrap.min.js": "bootstrap-3.1.0.min.js",
+    "jquery-3.3.1.min.js": "jquery-3.3.1.min.js",
+    "jquery.flot.categories.min.js": "jquery.flot-0.8.3.categories.min.js",
+    "jquery.flot.min.js": "jquery.flot-0.8.3.min.js",
+    "jquery.flot.orderBars.js": "jquery.flot.orderBars.js",
+    "jquery.flot.selection.min.js": "jquery.flot-0.8.3.selection.min.js",
+    "jquery.flot.time.min.js": "jquery.flot-0.8.3.time.min.js",
+    "md5.min.js": "md5.js",
+    "stupidtable.min.js": "stupidtable.js",
+}
+"""What asv 0.6's pages load, and the copy of it in the archive's `asv/www/vendor`."""
+
+_LOADED = re.compile(
+    r'<script\s[^>]*?src="(?P<script>https?://[^"]+)"[^>]*>\s*</script>'
+    r'|<link\s[^>]*?href="(?P<sheet>https?://[^"]+)"[^>]*>'
+)
+_FROM_FILE = Path(__file__).parent / "templates" / "from_file.js"
+
+
+@dataclass(frozen=True)
+class History:
+    """asv's pages, or why there are none.
+
+    `files` are by their path in the site. `hosts` are those that the pages ask for scripts, none
+    when they bring their own. `commits` are as many as have results, `unknown` those of them that
+    are not in the history of what is checked out and so not in the pages.
+    """
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    why_not: str | None = None
+    hosts: tuple[str, ...] = ()
+    commits: int = 0
+    unknown: int = 0
+
+
+def section(published: Published, history: History) -> Section:
+    """Return the link to asv's pages, with what they need."""
+    return Section(
+        anchor="history",
+        title="Over the commits",
+        html=render(
+            "history.html",
+            history=history,
+            page=f"{FOLDER}/index.html",
+            machine=published.machine,
+            archive=ARCHIVE,
+        ),
+        files=history.files,
+    )
+
+
+def make_history(checkout: Path, results: Path, scripts: Path) -> History:
+    """Return asv's pages of `results`, made by asv in a folder that is removed again.
+
+    `checkout` is the git repository whose commits the results are of, `scripts` the folder where
+    `ARCHIVE` is if it was fetched. Raises UserError for an archive that is not the one known.
+    """
+    found = _asv_files(results)
+    commits = set(found.values())
+    if not commits:
+        return History(why_not="there are no results of asv's; runs with changes leave none")
+    known = _ancestors(checkout)
+    if not known & commits:
+        return History(
+            why_not="none of the commits measured is in the git history at hand, which may be a"
+            " clone of the last commit only",
+            commits=len(commits),
+            unknown=len(commits),
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        pages, kept = Path(folder) / "pages", Path(folder) / "results"
+        _link(results, kept, [file for file, commit in found.items() if commit in known])
+        failed = _publish(checkout, kept, pages)
+        if failed is not None:
+            return History(why_not=f"asv publish failed: {failed}", commits=len(commits))
+        _bring_scripts(pages, scripts / ARCHIVE)
+        return History(
+            files={
+                f"{FOLDER}/{file.relative_to(pages).as_posix()}": file.read_bytes()
+                for file in sorted(pages.rglob("*"))
+                if file.is_file()
+            },
+            hosts=hosts_asked((pages / "index.html").read_text("utf-8")),
+            commits=len(commits),
+            unknown=len(commits - known),
+        )
+
+
+def _asv_files(results: Path) -> dict[Path, str]:
+    """Return asv's files of results, each with its commit."""
+    if not (results / "benchmarks.json").is_file():
+        return {}
+    files = sorted(results.glob("*/*-*.json"))
+    return {file: commit for file in files if (commit := _commit_of(file)) is not None}
+
+
+def _commit_of(file: Path) -> str | None:
+    content = json.loads(file.read_text("utf-8"))
+    commit = content.get("commit_hash") if isinstance(content, dict) else None
+    return commit if isinstance(commit, str) else None
+
+
+def _ancestors(checkout: Path) -> set[str]:
+    """Return all commits up to what is checked out; none where there is no git history."""
+    command = ["git", "-C", str(checkout), "rev-list", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return set(done.stdout.split()) if done.returncode == 0 else set()
+
+
+def _link(results: Path, kept: Path, files: Iterable[Path]) -> None:
+    """Make a folder of results that holds these files only: asv stumbles over unknown commits."""
+    wanted = [*files, results / "benchmarks.json", *results.glob("*/machine.json")]
+    for file in wanted:
+        link = kept / file.relative_to(results)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(file.resolve())
+
+
+def _publish(checkout: Path, results: Path, pages: Path) -> str | None:
+    """Let asv write its pages, in a process of its own; return what it said if it failed."""
+    config = pages.with_name("asv.conf.json")
+    config.write_text(
+        json.dumps(
+            {
+                "version": 1,
+                "project": "platebench",
+                "repo": str(checkout.resolve()),
+                "branches": ["HEAD"],
+                "environment_type": "existing",
+                "results_dir": str(results),
+                "html_dir": str(pages),
+                # Storage is noisy; asv's own 5% would cry wolf.
+                "regressions_thresholds": {".*": 0.3},
+            }
+        )
+    )
+    command = [sys.executable, "-m", "asv", "--config", str(config), "publish", "--no-pull"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    return None if done.returncode == 0 else said[-1] if said else f"status {done.returncode}"
+
+
+def _bring_scripts(pages: Path, archive: Path) -> None:
+    """Lay the scripts beside asv's pages, and have the pages load them, if the archive is there."""
+    if not archive.exists():
+        return
+    for name, content in copies_in(archive).items():
+        file = pages / "vendor" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+    asked_for = {
+        file.relative_to(pages).as_posix(): file.read_text("utf-8")
+        for file in sorted(pages.rglob("*.json"))
+    }
+    (pages / "asked_for.js").write_text(f"window.askedFor = {json.dumps(asked_for)};\n")
+    (pages / _FROM_FILE.name).write_bytes(_FROM_FILE.read_bytes())
+    index = pages / "index.html"
+    index.write_text(with_copies(index.read_text("utf-8")), "utf-8")
+
+
+def copies_in(archive: Path) -> dict[str, bytes]:
+    """Return the scripts in asv's source archive by name; UserError if it is another archive."""
+    if hashlib.sha256(archive.read_bytes()).hexdigest() != ARCHIVE_SHA256:
+        raise UserError(f"{archive}: not {ARCHIVE} as released; remove it and fetch it again")
+    with tarfile.open(archive) as opened:
+        members = {
+            name: opened.extractfile(f"{ARCHIVE.removesuffix('.tar.gz')}/asv/www/vendor/{name}")
+            for name in COPIES.values()
+        }
+        return {name: member.read() for name, member in members.items() if member is not None}
+
+
+def with_copies(index: str) -> str:
+    """Return asv's page with what it loads from elsewhere replaced by the copies.
+
+    What has no copy stays as it is, and `hosts_asked` tells of it.
+    """
+    first = f'<script src="vendor/{COPIES["jquery-3.3.1.min.js"]}"></script>'
+    return _LOADED.sub(_replaced, index).replace(
+        first, f'{first}\n    <script src="{_FROM_FILE.name}"></script>'
+    )
+
+
+def _replaced(tag: re.Match[str]) -> str:
+    address = tag["script"] or tag["sheet"]
+    copy = COPIES.get(PurePosixPath(urlsplit(address).path).name)
+    if copy is None:
+        return tag[0]
+    if tag["script"]:
+        return f'<script src="vendor/{copy}"></script>'
+    return f'<link rel="stylesheet" href="vendor/{copy}">'
+
+
+def hosts_asked(index: str) -> tuple[str, ...]:
+    """Return the hosts that a page asks for scripts and styles."""
+    asked: Sequence[str] = [tag["script"] or tag["sheet"] for tag in _LOADED.finditer(index)]
+    return tuple(dict.fromkeys(urlsplit(address).netloc for address in asked))

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import asv
+import pytest
+from playwright.sync_api import Browser
+
+from platebench.errors import UserError
+from platebench.results.asv_files import write_asv_results
+from platebench.site import history
+from platebench.site.history import (
+    ARCHIVE,
+    COPIES,
+    History,
+    copies_in,
+    hosts_asked,
+    make_history,
+    section,
+    with_copies,
+)
+from platebench.site.published import Published, published
+from platebench.stores.registry import FLOOR
+from platebench.timing.checkout import Commit, commit_of
+from tests.results.made_up_runs import IPC, SCAN, floor, ok, run_file
+
+MACHINE = {"machine": "bench-pc", "cpu": "a processor", "num_cpu": "4", "os": "Linux 6.1"}
+BENCHMARKS = {
+    SCAN: {
+        "name": SCAN,
+        "type": "time",
+        "version": "1",
+        "unit": "seconds",
+        "code": "",
+        "params": [[repr(FLOOR), repr(IPC)], ["'raw-64'"]],
+        "param_names": ["store", "images"],
+    }
+}
+REPOSITORY = Path(__file__).parents[2]
+FETCHED = REPOSITORY / ".platebench" / ARCHIVE
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=someone", "-c", "user.email=someone@example.org"]
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, timeout=60)
+
+
+def commit(folder: Path, message: str) -> Commit:
+    git(folder, "commit", "--quiet", "--allow-empty", "-m", message)
+    return commit_of(folder)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "--quiet", "--initial-branch", "a-branch")
+    return folder
+
+
+def measured(results: Path, made: Commit, seconds: float, machine: str = "bench-pc") -> None:
+    """Leave a run of one commit, and asv's file of it."""
+    runs = [floor([1.0, 1.1]), ok([seconds, seconds + 0.1])]
+    file = run_file(results, runs, machine=machine, commit=made.hash)
+    write_asv_results(results, {**MACHINE, "machine": machine}, BENCHMARKS, made, [file])
+
+
+@pytest.fixture
+def results(tmp_path: Path, repository: Path) -> Path:
+    folder = tmp_path / "results"
+    measured(folder, commit(repository, "one"), 3.0)
+    measured(folder, commit(repository, "two"), 2.0, machine="other-pc")
+    return folder
+
+
+@pytest.fixture
+def run(results: Path) -> Published:
+    return published(results)[0]
+
+
+def archive_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An archive that holds made-up scripts, and is known."""
+    file = folder / ARCHIVE
+    with tarfile.open(file, "w:gz") as opened:
+        for name in COPIES.values():
+            content = f"/* {name} */".encode()
+            member = tarfile.TarInfo(f"asv-0.5.1/asv/www/vendor/{name}")
+            member.size = len(content)
+            opened.addfile(member, io.BytesIO(content))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    monkeypatch.setattr(history, "ARCHIVE_SHA256", digest)
+    return file
+
+
+def test_asvs_pages_hold_every_machine_and_commit(
+    tmp_path: Path, repository: Path, results: Path
+) -> None:
+    made = make_history(repository, results, tmp_path)
+    assert (made.why_not, made.commits, made.unknown) == (None, 2, 0)
+    assert "history/index.html" in made.files
+    index = made.files["history/index.json"].decode()
+    assert "bench-pc" in index
+    assert "other-pc" in index
+    assert any("/graphs/" in path and SCAN in path for path in made.files)
+
+
+def test_the_pages_say_no_folder_of_this_machine(
+    tmp_path: Path, repository: Path, results: Path
+) -> None:
+    made = make_history(repository, results, tmp_path)
+    assert not any(str(tmp_path).encode() in content for content in made.files.values())
+
+
+def test_without_the_archive_the_link_says_which_hosts_are_asked(
+    tmp_path: Path, repository: Path, results: Path, run: Published
+) -> None:
+    made = make_history(repository, results, tmp_path)
+    assert len(made.hosts) > 1
+    html = section(run, made).html
+    assert "Those pages need the network." in html
+    assert all(host in html for host in made.hosts)
+
+
+def test_with_the_archive_nothing_is_asked_of_the_network(
+    tmp_path: Path,
+    repository: Path,
+    results: Path,
+    run: Published,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    archive_of(tmp_path, monkeypatch)
+    made = make_history(repository, results, tmp_path)
+    assert made.hosts == ()
+    assert {f"history/vendor/{name}" for name in COPIES.values()} <= made.files.keys()
+    assert "need the network" not in section(run, made).html
+
+
+def test_every_script_and_style_that_this_asv_loads_has_a_copy() -> None:
+    index = (Path(asv.__file__).parent / "www" / "index.html").read_text("utf-8")
+    assert len(hosts_asked(index)) > 1
+    local = with_copies(index)
+    assert hosts_asked(local) == ()
+    for attribute in ('src="http', 'rel="stylesheet" href="http'):
+        assert attribute not in local
+    assert local.count('src="from_file.js"') == 1
+
+
+def test_a_script_without_a_copy_is_seen() -> None:
+    index = '<script src="https://example.org/new.js" async></script>'
+    assert hosts_asked(with_copies(index)) == ("example.org",)
+
+
+def test_another_archive_of_that_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ARCHIVE).write_bytes(b"something else")
+    with pytest.raises(UserError, match="fetch it again"):
+        copies_in(tmp_path / ARCHIVE)
+
+
+def test_results_without_asvs_files_are_told(tmp_path: Path, repository: Path) -> None:
+    commit(repository, "one")
+    results = tmp_path / "results"
+    run_file(results, [ok([0.1])])
+    made = make_history(repository, results, tmp_path)
+    assert not made.files
+    assert "there are no results of asv&#39;s" in section(published(results)[0], made).html
+
+
+@pytest.mark.parametrize("is_repository", [True, False])
+def test_commits_that_are_not_at_hand_are_told(
+    tmp_path: Path, results: Path, run: Published, is_repository: bool
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if is_repository:
+        git(elsewhere, "init", "--quiet")
+        commit(elsewhere, "unrelated")
+    made = make_history(elsewhere, results, tmp_path)
+    assert not made.files
+    assert "none of the commits measured is in the git history" in section(run, made).html
+
+
+def test_a_commit_that_is_not_at_hand_is_left_out_and_counted(
+    tmp_path: Path, repository: Path, results: Path, run: Published
+) -> None:
+    measured(results, Commit("f" * 40, 1_772_000_000_000, False), 1.0, machine="third-pc")
+    made = make_history(repository, results, tmp_path)
+    assert (made.commits, made.unknown) == (3, 1)
+    assert "1 further commit with results" in section(run, made).html
+    assert ("f" * 40).encode() not in made.files["history/index.json"]
+
+
+def test_what_asv_says_when_it_fails_is_told(
+    tmp_path: Path, repository: Path, results: Path, run: Published
+) -> None:
+    (results / "benchmarks.json").write_text('{"version": 0}')
+    made = make_history(repository, results, tmp_path)
+    assert not made.files
+    assert "asv publish failed:" in section(run, made).html
+
+
+def test_no_results_at_all_is_not_an_error(tmp_path: Path, repository: Path) -> None:
+    assert make_history(repository, tmp_path / "nothing", tmp_path).why_not
+
+
+def test_one_commit_is_told_to_make_no_line(run: Published) -> None:
+    one = History(files={"history/index.html": b""}, commits=1)
+    assert "there is no line yet" in section(run, one).html
+    assert "there is no line yet" not in section(run, replace(one, commits=2)).html
+
+
+def test_the_pages_open_from_a_file_and_ask_for_nothing_else(
+    tmp_path: Path, repository: Path, results: Path, chromium: Browser
+) -> None:
+    if not FETCHED.exists():
+        pytest.skip(f"{FETCHED.relative_to(REPOSITORY)} was not fetched")
+    site = tmp_path / "site"
+    for path, content in make_history(repository, results, FETCHED.parent).files.items():
+        file = site / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    page = chromium.new_page()
+    asked: list[str] = []
+    troubles: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    try:
+        page.goto((site / "history" / "index.html").as_uri())
+        page.get_by_text("FullScan.time_scan").first.wait_for()
+        page.goto(f"{(site / 'history' / 'index.html').as_uri()}#{SCAN}")
+        page.get_by_text(f"store-{IPC}").first.wait_for(timeout=10_000)
+    finally:
+        page.close()
+    assert not troubles
+    assert all(address.startswith(("file:", "data:")) for address in asked)
