@@ -1,0 +1,247 @@
+"""The first screen answers from the data, and says what `platebench report` says."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from platebench.results.ratios import ratio
+from platebench.results.report import as_json, as_markdown, figure, seconds
+from platebench.results.tidy import CellResult, tidy
+from platebench.site.answers import LAB, Answers, Quickest, Smallest, answers, section
+from platebench.site.chosen import (
+    APPEND,
+    QUESTIONS,
+    SCAN,
+    TAKE,
+    Images,
+    asked,
+    images_of,
+    quickest_first,
+    spoken_of,
+)
+from platebench.site.published import Published, published
+from platebench.stores.registry import FLOOR
+from tests.results.made_up_runs import IPC, failed, floor, ok, run_file
+from tests.results.made_up_runs import SCAN as SCANS
+from tests.site.made_up import reference
+
+STORES = (
+    FLOOR,
+    "parquet:pixels:default",
+    "parquet:pixels:fast",
+    "arrow-ipc:pixels:small",
+    "lancedb:pixels:fast",
+    "zarr:tensor:fast",
+    LAB,
+    "ch5:tensor:fast",
+)
+OTHER = "parquet:pixels:fast"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Published:
+    results = tmp_path_factory.mktemp("results")
+    reference(results, image_sets=("raw-2", "raw-32", "ic-32"), rounds=4, stores=STORES)
+    return published(results)[0]
+
+
+@pytest.fixture(scope="module")
+def found(whole: Published) -> Answers:
+    answered = answers(whole.cells)
+    assert answered is not None
+    return answered
+
+
+def of_rounds(results: Path, *rounds: list) -> Answers:
+    answered = answers(tidy(run_file(results, *rounds)))
+    assert answered is not None
+    return answered
+
+
+def to_scan(found: Answers) -> Quickest:
+    answer = found.to(SCAN)
+    assert answer is not None
+    return answer
+
+
+def smallest(found: Answers) -> Smallest:
+    assert found.smallest is not None
+    return found.smallest
+
+
+def said_by(run: Published) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", section(run).html)).split())
+
+
+def run_of(results: Path, *rounds: list) -> Published:
+    run_file(results, *rounds)
+    return published(results)[0]
+
+
+def test_every_question_is_answered_and_never_with_the_floor(found: Answers) -> None:
+    assert [each.question for each in found.quickest] == list(QUESTIONS)
+    assert FLOOR not in [each.best.store for each in found.quickest]
+    assert smallest(found).best.store != FLOOR
+
+
+def report_rows(cells: list[CellResult], best: CellResult) -> list[list[str]]:
+    """The fields of the report's table that holds a cell, the quickest first."""
+    mine = [cell for cell in cells if images_of(cell) == images_of(best)]
+    operation, detail, cache = best.operation, best.detail, best.cache
+    same = [c for c in mine if (c.operation, c.detail, c.cache) == (operation, detail, cache)]
+    lines = [line for line in as_markdown(same).splitlines() if line.startswith("| ")]
+    return [line.strip("| ").split(" | ") for line in lines[2:]]
+
+
+def test_the_figures_are_those_of_the_report(whole: Published, found: Answers) -> None:
+    for answer in found.quickest:
+        rows = report_rows(whole.cells, answer.best)
+        (row,) = [row for row in rows if row[0] == answer.best.store]
+        assert row[1] == seconds(answer.best.median_s or 0)
+        assert row[2] == figure(answer.of_floor.estimate if answer.of_floor else None)
+        others = [float(row[2].replace(",", "")) for row in rows if row[0] != FLOOR]
+        assert float(row[2]) == min(others)
+
+
+def test_the_intervals_are_those_of_the_report(whole: Published, found: Answers) -> None:
+    reported = json.loads(as_json(whole.cells))
+    keys = ("store", "operation", "detail", "cache", "images", "profile")
+    for answer in found.quickest:
+        (cell,) = [
+            each for each in reported if all(each[k] == getattr(answer.best, k) for k in keys)
+        ]
+        times = answer.of_floor
+        assert times is not None
+        assert (times.low, times.high) == (cell["floor_low"], cell["floor_high"])
+
+
+def test_the_size_is_that_of_the_report_and_has_no_interval(whole, found: Answers) -> None:
+    best = smallest(found).best
+    sizes = [
+        float(row[6]) for row in report_rows(whole.cells, best) if row[0] != FLOOR and len(row) > 6
+    ]
+    assert float(figure(best.bytes_a_pixel_byte)) == min(sizes)
+    assert smallest(found).lab_takes is not None
+    assert smallest(found).lab_takes.low is None
+
+
+def test_the_page_says_these_figures_in_words(whole: Published, found: Answers) -> None:
+    said = said_by(whole)
+    for answer in found.quickest:
+        words = answer.question.words
+        assert f"{words[0].upper()}{words[1:]} {answer.best.store}, {answer.of_floor} times" in said
+    assert f"Smallest {smallest(found).best.store}, " in said
+    assert said.count(" keeps no versions.") == 2
+    assert "raw-32, 32 images of" in said
+
+
+def test_the_lab_and_the_quickest_as_typed_are_compared_in_the_same_rounds(
+    whole: Published, found: Answers
+) -> None:
+    answer = found.to(TAKE)
+    assert answer is not None
+    mine = [cell for cell in whole.cells if images_of(cell) == Images("raw", 32)]
+    stores = {cell.store: cell for cell in asked(mine, TAKE)}
+    formed = ratio(stores[LAB].by_round, answer.best.by_round)
+    assert answer.lab_takes is not None
+    assert (answer.lab_takes.estimate, answer.lab_takes.high) == (formed.estimate, formed.high)
+    typed = [cell for cell in quickest_first(stores.values()) if cell.tuning == "default"]
+    assert answer.typed == typed[0]
+    assert found.to(APPEND).lab_cannot
+
+
+def test_the_generated_raw_set_with_most_measured_is_spoken_of(tmp_path) -> None:
+    few = [floor([1.0], image_set="raw-64", set_images=64)]
+    more = [
+        ok([2.0], image_set="raw-8", set_images=8),
+        floor([1.0], image_set="raw-8", set_images=8),
+    ]
+    other = [ok([1.0], store, image_set="ic-64") for store in STORES]
+    assert spoken_of(tidy(run_file(tmp_path / "a", few + more + other))) == Images("raw", 8)
+
+
+def test_of_raw_sets_with_as_much_the_larger_is_spoken_of(tmp_path) -> None:
+    runs = [ok([1.0], image_set=f"raw-{n}", set_images=n) for n in (8, 128, 32)]
+    assert spoken_of(tidy(run_file(tmp_path, runs))) == Images("raw", 128)
+
+
+def test_without_a_raw_set_another_is_spoken_of(tmp_path) -> None:
+    cells = tidy(run_file(tmp_path, [ok([1.0], image_set="my-plate-0123ab", set_images=5)]))
+    assert spoken_of(cells) == Images("my-plate-0123ab", 5)
+
+
+def test_a_store_is_not_the_quickest_for_having_met_a_quick_moment(tmp_path) -> None:
+    def speed(number: int) -> float:
+        return 1.0 if number % 2 else 3.0
+
+    rounds = [
+        [floor([speed(n)]), ok([1.5 * speed(n)]), *([ok([1.6], OTHER)] if n % 2 else [])]
+        for n in range(1, 7)
+    ]
+    answer = to_scan(of_rounds(tmp_path, *rounds))
+    assert (answer.best.median_s or 0) > 2, "its median is above the other's 1.6 s"
+    assert answer.best.store == IPC
+
+
+def test_stores_whose_order_is_not_settled_are_named(tmp_path) -> None:
+    rounds = [
+        [floor([1.0]), ok([2.0 * noise]), ok([2.0 * (2.03 - noise)], OTHER), ok([9.0], LAB)]
+        for noise in (1.0, 1.02, 0.98, 1.03)
+    ]
+    run = run_of(tmp_path, *rounds)
+    answer = to_scan(answers(run.cells))
+    assert [cell.store for cell in answer.level] == [OTHER]
+    assert f"Not settled against it: {OTHER}." in said_by(run)
+
+
+def test_from_one_round_there_is_no_interval_and_no_order(tmp_path) -> None:
+    run = run_of(tmp_path, [floor([1.0]), ok([2.0]), ok([2.001], LAB)])
+    answer = to_scan(answers(run.cells))
+    assert str(answer.of_floor) == "2.00"
+    assert answer.level == ()
+    assert "One round was measured, in which no order is settled." in said_by(run)
+
+
+def test_a_store_that_failed_is_no_answer_however_quick(tmp_path) -> None:
+    quick = [[floor([1.0]), ok([3.0], OTHER), ok([1.1])] for _ in range(3)]
+    quick[1][2] = failed("Mismatch: image 3 differs")
+    run = run_of(tmp_path, *quick)
+    assert to_scan(answers(run.cells)).best.store == OTHER
+    assert smallest(answers(run.cells)).best.store == OTHER
+    assert "1 store measured, 1 failed" in said_by(run)
+
+
+def test_stores_as_small_within_a_hundredth_are_named(tmp_path) -> None:
+    sizes = {IPC: 1000, OTHER: 1009, LAB: 1011}
+    runs = [ok([1.0], store, stored_bytes=size) for store, size in sizes.items()]
+    found = smallest(of_rounds(tmp_path, runs))
+    assert (found.best.store, [cell.store for cell in found.level]) == (IPC, [OTHER])
+    assert found.typed is not None
+    assert found.typed.store == LAB
+
+
+def test_what_was_not_measured_is_said(tmp_path) -> None:
+    said = said_by(run_of(tmp_path, [ok([1.0], LAB)]))
+    assert "Not measured: to read single images at random; " in said
+    assert "the floor was not measured" in said
+    assert "That is what the lab has today." in said
+
+
+def test_a_run_in_which_everything_failed_says_so(tmp_path) -> None:
+    run = run_of(tmp_path, [failed("no"), failed("no", LAB, SCANS)])
+    assert answers(run.cells) is None
+    assert said_by(run).startswith("Nothing was measured to its end")
+
+
+def test_what_each_format_costs_at_its_best_is_said(whole: Published, found: Answers) -> None:
+    assert [cost.format for cost in found.costs][:4] == ["parquet", "arrow-ipc", "lancedb", "zarr"]
+    said = said_by(whole)
+    for cost in found.costs:
+        assert f"{cost.format}: to read single images at random, " in said
+        assert cost.smallest is not None
+        assert len(cost.quickest) == 3
