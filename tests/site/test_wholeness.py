@@ -138,6 +138,23 @@ def test_what_was_not_asked_for_is_left_out_by_name(run: Published) -> None:
     assert "zarr:tensor:fast" not in named
 
 
+def test_operations_left_out_on_a_whole_image_set_are_left_out_of_every_store(
+    run: Published,
+) -> None:
+    parts = reference_plan(
+        {"images": "raw-2", "stores": STORES, "operations": ["FullScan"], "rounds": 3},
+        {"images": "raw-32", "stores": STORES, "operations": ["*"], "rounds": 3},
+    )
+    html = section(replace(run, info=replace(run.info, settings=parts))).html
+    assert "prune of every store</li>" in " ".join(html.split())
+
+
+def test_patterns_of_a_plan_are_told_by_what_was_measured_of_them(run: Published) -> None:
+    part = {"images": "raw-2", "stores": STORES, "operations": ["RandomRows 1 *"], "rounds": 3}
+    html = section(replace(run, info=replace(run.info, settings=reference_plan(part)))).html
+    assert "<li>raw-2: take 1 kept, take 1 reopened of" in html
+
+
 def test_a_brief_run_misses_nothing_that_it_passes_over(run: Published) -> None:
     brief = planned(
         without(run, lambda record: ".Grow." in record.run.cell.benchmark), newcomer=True

@@ -41,6 +41,11 @@ class Kind(NamedTuple):
         return CellName(self.benchmark, ()).kind
 
     @property
+    def called(self) -> str:
+        """What a pattern of the plan is held against: the class and the details."""
+        return " ".join([self.benchmark_class, *self.details])
+
+    @property
     def operation(self) -> Operation:
         """What is done."""
         return OPERATIONS[self.benchmark_class]
@@ -72,8 +77,17 @@ class Part:
 
     def asks_for(self, kind: Kind) -> bool:
         """Say whether a kind of cell is among this part's operations."""
-        called = " ".join([kind.benchmark_class, *kind.details])
-        return any(kind.operation.name == each or fnmatch(called, each) for each in self.operations)
+        return any(
+            kind.operation.name == each or fnmatch(kind.called, each) for each in self.operations
+        )
+
+    def said(self, kinds: Sequence[Kind]) -> list[str]:
+        """Return the operations in words; a pattern by what was measured of it."""
+        said: list[str] = []
+        for each in self.operations:
+            called = [kind.title for kind in kinds if fnmatch(kind.called, each)]
+            said += [each] if each in operation_names() or not called else called
+        return said
 
     def planned(self, kinds: Iterable[Kind]) -> list[CellName]:
         """Return the cells of this part that are of these kinds."""
@@ -119,7 +133,10 @@ class Reason(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """Stores that were not to be measured in some operations on some image sets."""
+    """Stores that were not to be measured in some operations on some image sets.
+
+    `*` alone is every store that has the operations.
+    """
 
     images: tuple[str, ...]
     operations: tuple[str, ...]
@@ -131,6 +148,7 @@ def section(published: Published) -> Section:
     info = published.info
     rows = wholeness(published)
     absent = never_begun(published)
+    kinds = _kinds(published)
     return Section(
         anchor="wholeness",
         title="What was measured, and what was not",
@@ -138,7 +156,7 @@ def section(published: Published) -> Section:
             "wholeness.html",
             finished=published.finished,
             whole=published.finished and not absent and all(row.whole for row in rows),
-            parts=plan(info),
+            parts=[(part, part.said(kinds)) for part in plan(info)],
             brief=[name for name in BRIEF if info.settings.get(name)],
             passed_over=_passed_over(info),
             absent=absent,
@@ -321,7 +339,8 @@ def left_out(published: Published) -> list[LeftOut]:
 
 def _not_planned(parts: Sequence[Part], kind: Kind) -> tuple[str, ...]:
     planned = {store for part in parts if part.asks_for(kind) for store in part.stores}
-    return shortened({name for name in names() if kind.suits(name)} - planned)
+    able = {name for name in names() if kind.suits(name)}
+    return shortened(able - planned) if able & planned else ("*",)
 
 
 def shortened(stores: Iterable[str]) -> tuple[str, ...]:
