@@ -1,0 +1,210 @@
+"""The README's figure and its sentences with numbers are those of results/."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from platebench.errors import UserError
+from platebench.results.records import RecordFile
+from platebench.results.selfcheck import Finding, SelfCheck
+from platebench.results.tidy import tidy
+from platebench.site.answers import answers
+from platebench.site.readme import (
+    FIGURE,
+    README,
+    between,
+    current,
+    figures,
+    reference_run,
+    selfcheck_text,
+    sentences,
+)
+from platebench.stores.registry import FLOOR
+from tests.results.made_up_runs import floor, ok, run_file
+from tests.site.made_up import reference
+
+HERE = Path(__file__).parents[2]
+STORES = (FLOOR, "parquet:pixels:fast", "zarr:tensor:default", "tiff-files:tiff:default")
+TEXT = """# project
+
+<!-- found -->
+<!-- /found -->
+
+kept
+
+<!-- selfcheck -->
+stale
+<!-- /selfcheck -->
+"""
+
+
+def called_reference(file: RecordFile) -> RecordFile:
+    """Say in a made-up run's first line that it is the reference run."""
+    first, _, rest = file.file.read_text().partition("\n")
+    info = json.loads(first)
+    info["settings"]["reference"] = {"parts": [], "left_out": []}
+    file.file.write_text(f"{json.dumps(info)}\n{rest}")
+    return file
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    (tmp_path / README).write_text(TEXT)
+    called_reference(reference(tmp_path / "results", image_sets=("raw-32",), stores=STORES))
+    return tmp_path
+
+
+def files_in(folder: Path) -> set[str]:
+    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+
+
+def test_the_readme_is_current() -> None:
+    if reference_run(HERE / "results") is None:
+        pytest.skip("results/ holds no reference run yet")
+    assert current(HERE) == []
+
+
+def test_figures_writes_both_and_then_all_is_current(checkout: Path) -> None:
+    before = files_in(checkout)
+    assert current(checkout) == [checkout / FIGURE, checkout / README]
+    assert figures(checkout) == [checkout / FIGURE, checkout / README]
+    assert current(checkout) == []
+    assert files_in(checkout) - before == {FIGURE}
+    text = (checkout / README).read_text()
+    assert f"]({FIGURE})" in text
+    assert "\nkept\n" in text
+    assert "stale" not in text, "no self-check is kept, so its table is empty"
+    assert (checkout / FIGURE).read_text().startswith("<svg")
+
+
+def test_a_second_time_changes_nothing(checkout: Path) -> None:
+    figures(checkout)
+    before = {name: (checkout / name).read_bytes() for name in (README, FIGURE)}
+    figures(checkout)
+    assert {name: (checkout / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize("name", [README, FIGURE])
+def test_what_was_changed_by_hand_is_not_current(checkout: Path, name: str) -> None:
+    figures(checkout)
+    file = checkout / name
+    file.write_text(re.sub(r"\d", "8", file.read_text(), count=400))
+    assert current(checkout) == [file]
+
+
+def test_other_words_of_the_readme_may_change(checkout: Path) -> None:
+    figures(checkout)
+    file = checkout / README
+    file.write_text(file.read_text().replace("kept", "changed"))
+    assert current(checkout) == []
+
+
+def test_the_sentences_are_three_and_hold_the_answers_figures(checkout: Path) -> None:
+    found = answers(tidy(reference_run(checkout / "results")))
+    assert found is not None
+    said = sentences(found)
+    assert len(said) == 3
+    assert said[0].startswith("Of 32 images (`raw-32`), 16 taken at random are read soonest from ")
+    for answer in found.quickest:
+        if answer.question.cache == "warm":
+            assert f"`{answer.best.store}`" in " ".join(said)
+            assert f"{answer.of_floor} times the floor's time" in " ".join(said)
+    assert f"`{found.smallest.best.store}` is smallest" in said[1]
+    figures(checkout)
+    assert " ".join(said) in " ".join((checkout / README).read_text().split())
+
+
+def test_stores_that_are_not_settled_against_the_quickest_are_named(tmp_path: Path) -> None:
+    other = "parquet:pixels:fast"
+    rounds = [
+        [floor([1.0]), ok([2.0 * noise]), ok([2.0 * (2.03 - noise)], other)]
+        for noise in (1.0, 1.02, 0.98, 1.03)
+    ]
+    found = answers(tidy(run_file(tmp_path, *rounds)))
+    assert f"(not settled against `{other}`)" in sentences(found)[0]
+
+
+def test_one_round_is_said_to_settle_no_order(tmp_path: Path) -> None:
+    found = answers(tidy(run_file(tmp_path, [floor([1.0]), ok([2.0])])))
+    said = sentences(found)
+    assert said[0].startswith("Of 64 images (`raw-64`, one round, in which no order is settled), ")
+    assert len(said) == 2
+
+
+def test_whoever_measures_after_the_reference_run_changes_nothing(checkout: Path) -> None:
+    figures(checkout)
+    later = "2027-01-01T00:00:00.000001+00:00"
+    runs = [floor([1.0]), ok([2.0])]
+    run_file(checkout / "results", runs, started=later, machine="my-pc").finish()
+    run_file(checkout / "results", runs, started=later).finish()
+    assert current(checkout) == []
+
+
+def test_a_reference_run_that_was_cut_off_is_not_spoken_of(tmp_path: Path) -> None:
+    called_reference(run_file(tmp_path / "results", [floor([1.0]), ok([2.0])]))
+    assert reference_run(tmp_path / "results") is None
+    (tmp_path / README).write_text(TEXT)
+    with pytest.raises(UserError, match="'platebench reference' makes one"):
+        figures(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (TEXT.replace("<!-- found -->\n", ""), "<!-- found --> is missing"),
+        (TEXT.replace("<!-- /selfcheck -->", ""), "<!-- /selfcheck --> is missing"),
+        (f"{TEXT}\n<!-- found -->\n", "<!-- found --> stands there more than once"),
+        (f"<!-- /found -->\n{TEXT}", "<!-- /found --> stands there more than once"),
+        (
+            "<!-- /found -->\n<!-- found -->\n<!-- selfcheck -->\n<!-- /selfcheck -->\n",
+            "<!-- /found --> comes before <!-- found -->",
+        ),
+    ],
+)
+def test_a_bad_marker_is_named_in_one_line_and_nothing_is_written(
+    checkout: Path, wrong: str, says: str
+) -> None:
+    (checkout / README).write_text(wrong)
+    before = files_in(checkout)
+    with pytest.raises(UserError) as raised:
+        figures(checkout)
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert files_in(checkout) == before
+    assert (checkout / README).read_text() == wrong
+
+
+def test_a_file_that_cannot_be_finished_leaves_nothing_half_made(checkout, monkeypatch) -> None:
+    def full(file: Path, text: str) -> None:
+        file.touch()
+        raise KeyboardInterrupt
+
+    before = files_in(checkout)
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(KeyboardInterrupt):
+        figures(checkout)
+    assert files_in(checkout) == before
+    assert (checkout / README).read_text() == TEXT
+
+
+def test_text_stands_between_its_markers_whatever_stood_there() -> None:
+    once = between(TEXT, "selfcheck", "new\n")
+    assert once == TEXT.replace("stale\n", "new\n")
+    assert between(once, "selfcheck", "new\n") == once
+
+
+def test_a_selfcheck_is_a_table_of_asked_and_measured() -> None:
+    findings = [
+        Finding("the same arm twice: called slower or faster", "at most 1%", 0.0, 40, True),
+        Finding("10% slower, 16 rounds: found", "at least 95%", 0.9756, 40, True),
+    ]
+    text = selfcheck_text(SelfCheck(findings, 0.021, 0.034, 40, 16))
+    assert "| the same arm twice: called slower or faster | at most 1% | 0.0% |\n" in text
+    assert "| 10% slower, 16 rounds: found | at least 95% | 97.6% |\n" in text
+    assert "40 cells in 16 rounds" in text
+    assert "varies by 3%" in " ".join(text.split())
+    assert selfcheck_text(None) == ""
