@@ -204,7 +204,14 @@ def test_from_one_round_there_is_no_interval_and_no_order(tmp_path) -> None:
     answer = to_scan(answers(run.cells))
     assert str(answer.of_floor) == "2.00"
     assert answer.level == ()
-    assert "One round was measured, in which no order is settled." in said_by(run)
+    assert said_by(run).count("One round was measured, in which no order is settled.") == 1
+
+
+def test_a_question_with_one_round_among_others_with_more_says_so_itself(tmp_path) -> None:
+    cold = ok([2.0], benchmark="full_scan.ColdFullScan.time_scan")
+    run = run_of(tmp_path, [floor([1.0]), ok([2.0]), cold], [floor([1.0]), ok([2.0])])
+    said = said_by(run)
+    assert said.index("from the disk") < said.index("One round was measured")
 
 
 def test_a_store_that_failed_is_no_answer_however_quick(tmp_path) -> None:

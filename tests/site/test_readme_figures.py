@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,17 @@ def called_reference(file: RecordFile) -> RecordFile:
     return file
 
 
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    called_reference(reference(folder, image_sets=("raw-32",), stores=STORES))
+    return folder
+
+
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+def checkout(tmp_path: Path, results: Path) -> Path:
     (tmp_path / README).write_text(TEXT)
-    called_reference(reference(tmp_path / "results", image_sets=("raw-32",), stores=STORES))
+    shutil.copytree(results, tmp_path / "results")
     return tmp_path
 
 

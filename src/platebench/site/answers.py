@@ -119,6 +119,11 @@ class Answers:
         return next((each for each in self.quickest if each.question == question), None)
 
     @property
+    def one_round(self) -> bool:
+        """Whether no order is settled anywhere, for want of rounds."""
+        return all(each.one_round for each in self.quickest)
+
+    @property
     def unanswered(self) -> list[Question]:
         """The questions that no store was measured for."""
         return [question for question in QUESTIONS if self.to(question) is None]

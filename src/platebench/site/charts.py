@@ -20,7 +20,7 @@ def section(published: Published) -> Section:
     images = spoken_of(published.cells)
     mine = of_images(published.cells, images) if images else []
     html = render("charts.html", drawings=drawings, images=set_of(mine[0]) if mine else None)
-    return Section("figures", "Charts", html, specs(drawings))
+    return Section("figures", "Figures", html, specs(drawings))
 
 
 def charts_of(published: Published) -> list[Drawing]:

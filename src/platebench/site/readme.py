@@ -101,8 +101,7 @@ def found_text(found: Answers) -> str:
 def sentences(found: Answers) -> list[str]:
     """Return what was found, in three sentences: reading, keeping, and versions and the lab."""
     count = "" if found.count is None else f"{found.count:,} "
-    one_round = any(each.one_round for each in found.quickest)
-    unsure = ", one round, in which no order is settled" if one_round else ""
+    unsure = ", one round, in which no order is settled" if found.one_round else ""
     of_these = f"of {count}images (`{found.images}`{unsure}), "
     reading = _clauses(found, TAKE, SCAN)
     keeping = [*_clauses(found, WRITE), *_smallest(found)]

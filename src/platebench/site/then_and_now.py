@@ -101,12 +101,12 @@ def ratios(talks: Mapping[str, Talk]) -> Drawing:
     scale, axis = log_axis([1, *ends_of_all])
     x = alt.X("times:Q", title="LanceDB's time, of pandas'", scale=scale, axis=axis)
     y = _age_axis(rows)
-    one = alt.Chart(alt.InlineData(values=[{"times": 1}])).mark_rule(strokeDash=[4, 4])
+    one = alt.Chart(alt.InlineData(values=[{"times": 1}])).mark_rule(aria=False, strokeDash=[4, 4])
     quartiles = alt.Chart(data_of([row for row in rows if row["low"] is not None]))
     points = alt.Chart(data_of(rows)).mark_point(filled=True, size=90, color="black", opacity=1)
     layers = [
         one.encode(x=x),
-        quartiles.mark_rule(color=RULE, strokeWidth=2).encode(
+        quartiles.mark_rule(aria=False, color=RULE, strokeWidth=2).encode(
             x=alt.X("low:Q", scale=scale), x2="high:Q", y=y
         ),
         points.encode(x=x, y=y, tooltip=told(*RATIO_HEADS)),
@@ -124,7 +124,12 @@ def _age_axis(rows: list[Row]) -> alt.Y:
     """Return an axis of ages, its labels broken where a phone needs it."""
     ages = list(dict.fromkeys(str(row["libraries"]) for row in rows))
     lines = "split(replace(replace(datum.label, ': ', ':|'), ', ', ',|'), '|')"
-    return alt.Y("libraries:N", sort=ages, title=None, axis=alt.Axis(labelExpr=lines, labelOffset=-12, grid=True))
+    return alt.Y(
+        "libraries:N",
+        sort=ages,
+        title=None,
+        axis=alt.Axis(labelExpr=lines, labelOffset=-12, grid=True),
+    )
 
 
 def _height(rows: list[Row]) -> int:

@@ -67,12 +67,14 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
         title="CPU seconds a wall second",
         scale=alt.Scale(domain=[0, most * 1.1], nice=False),
     )
-    one = alt.Chart(alt.InlineData(values=[{"cpus": 1}])).mark_rule(strokeDash=[4, 4])
+    one = alt.Chart(alt.InlineData(values=[{"cpus": 1}])).mark_rule(aria=False, strokeDash=[4, 4])
     intervals = alt.Chart(data_of([row for row in rows if row["low"] is not None]))
     return alt.LayerChart(
         layer=[
             one.encode(y=y),
-            intervals.mark_rule(color=RULE).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", y=y),
+            intervals.mark_rule(aria=False, color=RULE).encode(
+                x=alt.X("low:Q", scale=scale), x2="high:Q", y=y
+            ),
             points(rows).encode(x=x, y=y, tooltip=told(*HEADS)),
         ]
     )

@@ -79,7 +79,9 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
     intervals = alt.Chart(data_of([row for row in rows if row["low"] is not None]))
     return alt.LayerChart(
         layer=[
-            intervals.mark_rule(color=RULE).encode(x=x, y=alt.Y("low:Q", scale=high), y2="high:Q"),
+            intervals.mark_rule(aria=False, color=RULE).encode(
+                x=x, y=alt.Y("low:Q", scale=high), y2="high:Q"
+            ),
             lines(rows).encode(x=x, y=y),
             points(rows).encode(x=x, y=y, tooltip=told(*HEADS)),
         ]

@@ -110,7 +110,7 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
     scale, axis = log_axis([number(row, end) for row in rows for end in ENDS if row[end]])
     y = alt.Y("times:Q", title="times the floor", scale=scale, axis=axis)
     intervals = [row for row in rows if row["low"] is not None]
-    bars = alt.Chart(data_of(intervals)).mark_rule(color=RULE)
+    bars = alt.Chart(data_of(intervals)).mark_rule(aria=False, color=RULE)
     marks = points(rows).encode(x=x, y=y, tooltip=told(*HEADS))
     return alt.LayerChart(
         layer=[
@@ -133,7 +133,7 @@ def _names(rows: Sequence[Row], x: alt.X, y: alt.Y) -> list[alt.Chart]:
     }
     return [
         alt.Chart(data_of(mine))
-        .mark_text(align=side, dx=9 if side == "left" else -9, dy=-9, fontSize=11)  # type: ignore[arg-type]
+        .mark_text(aria=False, align=side, dx=9 if side == "left" else -9, dy=-9, fontSize=11)  # type: ignore[arg-type]
         .encode(x=x, y=y, text="store:N")
         for side, mine in sides.items()
         if mine

@@ -103,7 +103,7 @@ def by_format(rows: Sequence[Row]) -> dict[str, Any]:
 def by_tuning() -> alt.FillOpacity:
     """Return how full a point is, by tuning."""
     scale = alt.Scale(type="ordinal", domain=list(TUNINGS), range=list(FULLNESS))
-    return alt.FillOpacity("tuning:N", scale=scale, legend=None)
+    return alt.FillOpacity("tuning:O", scale=scale, sort=list(TUNINGS), legend=None)
 
 
 def dashes() -> alt.StrokeDash:
@@ -122,7 +122,7 @@ def points(rows: Sequence[Row], **marks: Any) -> alt.Chart:
 def lines(rows: Sequence[Row]) -> alt.Chart:
     """Return a chart of a line a store, to be given its axes."""
     stroke = by_format(rows)["stroke"]
-    chart = alt.Chart(data_of(rows)).mark_line(strokeWidth=1.5)
+    chart = alt.Chart(data_of(rows)).mark_line(aria=False, strokeWidth=1.5)
     drawn: alt.Chart = chart.encode(detail="store:N", stroke=stroke, strokeDash=dashes())
     return drawn
 

@@ -81,8 +81,8 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
     base = alt.Chart(data_of(rows))
     return alt.LayerChart(
         layer=[
-            base.mark_line(color="#bbbbbb").encode(x=x, y=y, detail="store:N"),
-            intervals.mark_rule(color=RULE, strokeWidth=3).encode(
+            base.mark_line(aria=False, color="#bbbbbb").encode(x=x, y=y, detail="store:N"),
+            intervals.mark_rule(aria=False, color=RULE, strokeWidth=3).encode(
                 x=alt.X("low:Q", scale=scale), x2="high:Q", y=y
             ),
             base.mark_point(filled=True, size=70, opacity=1).encode(
