@@ -54,7 +54,7 @@ def section(published: Published) -> Section:
     offered = downloads(published)
     return Section(
         anchor="downloads",
-        title="The figures to download",
+        title="Downloads",
         html=render("downloads.html", offered=offered, columns=SAMPLES.names),
         files={each.path: each.content for each in offered},
     )

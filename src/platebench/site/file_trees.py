@@ -40,8 +40,9 @@ class StoredAs(NamedTuple):
         """The tree as lines of text, sizes in a column of their own."""
         named = [(f"{'  ' * line.depth}{line.name}", line.size) for line in self.lines]
         width = max((len(name) for name, _ in named), default=0)
+        digits = max((len(f"{size:,}") for _, size in named if size is not None), default=0)
         return "\n".join(
-            name if size is None else f"{name:{width}}  {size:>12,}" for name, size in named
+            name if size is None else f"{name:{width}}  {size:>{digits},}" for name, size in named
         )
 
 

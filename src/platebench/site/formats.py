@@ -69,7 +69,7 @@ def section(published: Published) -> Section:
     modules = [*(each.module for each in described), *shared.values()]
     return Section(
         anchor="formats",
-        title="What each format is, and how an image lies in it",
+        title="The formats",
         html=render("formats.html", described=described, shared=list(shared.values())),
         files={module.copy: module.source.encode() for module in modules},
     )

@@ -71,7 +71,7 @@ def section(published: Published, history: History) -> Section:
     """Return the link to asv's pages, with what they need."""
     return Section(
         anchor="history",
-        title="Over the commits",
+        title="History",
         html=render(
             "history.html",
             history=history,

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from platebench.images.camera import Profile
 from platebench.images.imageset import ImageSet
+from platebench.site.drawing.style import configured
 from platebench.site.file_trees import file_trees
 from platebench.site.published import Published
 from platebench.site.section import Section, render
@@ -130,9 +131,9 @@ def _histogram(shown: Sequence[Shown]) -> dict[str, Any]:
     most = max(int(each.counts.max()) for each in shown)
     ticks = [0, *(10**power for power in range(len(str(most))))]
     profiles = [each.profile for each in shown]
-    legend = alt.Legend(title="images", orient="bottom")
+    legend = alt.Legend(title="images")
     chart = (
-        alt.Chart(alt.InlineData(values=rows), width="container", height=280)
+        alt.Chart(alt.InlineData(values=rows), width="container", height=320)
         .mark_line(interpolate="step", strokeWidth=1.5)
         .encode(
             x=alt.X("value:Q", title="pixel value (uint8)", scale=alt.Scale(domain=[0, 255])),
@@ -154,7 +155,7 @@ def _histogram(shown: Sequence[Shown]) -> dict[str, Any]:
             ),
         )
     )
-    drawn: dict[str, Any] = chart.to_dict()
+    drawn: dict[str, Any] = configured(chart).to_dict()
     return drawn
 
 

@@ -36,7 +36,7 @@ def section(published: Published, selfcheck: SelfCheck | None) -> Section:
     info = published.info
     return Section(
         anchor="method",
-        title="How it was measured",
+        title="Method",
         html=render(
             "method.html",
             machine=published.machine,

@@ -151,7 +151,7 @@ def section(published: Published) -> Section:
     kinds = _kinds(published)
     return Section(
         anchor="wholeness",
-        title="What was measured, and what was not",
+        title="What was measured",
         html=render(
             "wholeness.html",
             finished=published.finished,
