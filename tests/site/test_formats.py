@@ -10,7 +10,6 @@ from platebench.site.published import Published, published
 from platebench.stores.registry import FORMATS, Format
 from tests.site.made_up import reference
 
-
 REPOSITORY = Path(__file__).parents[2]
 
 
