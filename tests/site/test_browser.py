@@ -19,7 +19,7 @@ FIRST_SCREEN = 3e6
 
 
 def drawn(page: Page) -> Page:
-    page.wait_for_function("document.documentElement.dataset.charts === 'drawn'")
+    page.locator("html[data-charts=drawn]").wait_for()
     return page
 
 

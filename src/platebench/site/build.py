@@ -7,8 +7,9 @@ forbids its browser to ask for anything else.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib import metadata
@@ -18,34 +19,63 @@ from typing import Any
 import vl_convert
 
 from platebench.errors import UserError
-from platebench.site import answers, grid, mix
+from platebench.results import selfcheck
+from platebench.site import (
+    answers,
+    charts,
+    downloads,
+    findings,
+    formats,
+    grid,
+    history,
+    image_sets,
+    method,
+    mix,
+    then_and_now,
+    wholeness,
+)
 from platebench.site.embedded import script_json
 from platebench.site.published import Published, published
 from platebench.site.section import Section, render
+from platebench.timing.workspace import Workspace
 
 QUESTION = "In which storage format should microscopy images be kept?"
 MARK = ".platebench-site"
 """A file in every site, by which it is known as one that may be replaced."""
 
-SectionOf = Callable[[Published], Section | None]
-"""Makes a section of what is published; None when there is nothing to show, which it says not."""
 
-SECTIONS: tuple[SectionOf, ...] = (answers.section, grid.section, mix.section)
-"""In the order of the page."""
+@dataclass(frozen=True)
+class Sources:
+    """What a site is made from.
+
+    `checkout` has the git history and the figures kept in docs/; in `workspace` images are drawn
+    and stored, to be shown.
+    """
+
+    checkout: Path
+    results: Path
+    workspace: Workspace
+
+    @property
+    def docs(self) -> Path:
+        """The folder of the figures that are kept."""
+        return self.checkout / "docs"
+
 
 _SHARED = ("style.css", "page.js")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def build(results: Path, out: Path) -> Path:
-    """Write the site made from `results` into the folder `out`, and return its first page.
+def build(sources: Sources, out: Path) -> Path:
+    """Write the site made from these sources into the folder `out`, and return its first page.
 
     A site that is there is replaced once the new one is whole. Raises UserError when there are no
     such results, or when `out` is something else.
     """
-    if not results.is_dir():
-        raise UserError(f"{results}: no such folder of results")
-    pages = _pages(published(results))
+    if not sources.results.is_dir():
+        raise UserError(f"{sources.results}: no such folder of results")
+    _refuse_others(out)
+    pages = _pages(sources)
     with _replacing(out) as folder:
         for path, content in _files(pages).items():
             file = folder / path
@@ -59,14 +89,36 @@ def page_of(machine: str, machines: Sequence[str]) -> str:
     return "index.html" if machine == machines[0] else f"machine-{machine}.html"
 
 
-def _pages(runs: Sequence[Published]) -> dict[str, tuple[Published, list[Section]]]:
+def _pages(sources: Sources) -> dict[str, tuple[Published, list[Section]]]:
     """Return what each page shows, by its name."""
+    runs = published(sources.results)
+    if not runs:
+        return {}
+    asv_pages = history.make_history(
+        sources.checkout, sources.results, sources.checkout / ".platebench"
+    )
     machines = [run.machine for run in runs]
-    return {page_of(run.machine, machines): (run, _sections(run)) for run in runs}
+    return {
+        page_of(run.machine, machines): (run, _sections(run, sources, asv_pages)) for run in runs
+    }
 
 
-def _sections(run: Published) -> list[Section]:
-    made = (section(run) for section in SECTIONS)
+def _sections(run: Published, sources: Sources, asv_pages: history.History) -> list[Section]:
+    """Return the sections in the order of the page, without those that have nothing to show."""
+    made = (
+        answers.section(run),
+        grid.section(run),
+        mix.section(run),
+        charts.section(run),
+        then_and_now.section(sources.docs),
+        image_sets.section(run, sources.workspace),
+        findings.section(sources.docs),
+        formats.section(run),
+        method.section(run, selfcheck.kept(sources.results, run.machine)),
+        wholeness.section(run),
+        downloads.section(run),
+        history.section(run, asv_pages),
+    )
     return [section for section in made if section is not None]
 
 
@@ -120,7 +172,7 @@ def _version() -> str:
 @cache
 def _vega() -> str:
     """Return the charts' library, in a scope of its own but for the one name that pages use."""
-    bundle: str = vl_convert.javascript_bundle(None)
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return f"(() => {{{bundle}\n}})();\n"
 
 

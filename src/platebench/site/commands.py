@@ -14,6 +14,7 @@ from rich.console import Console
 
 from platebench.errors import UserError
 from platebench.timing.checkout import find_checkout
+from platebench.timing.workspace import Workspace
 
 _NEEDS = {
     "altair": "altair",
@@ -44,9 +45,12 @@ def build_command(
     A site that is there is replaced once the new one is whole.
     """
     _require()
-    from platebench.site.build import build
+    from platebench.site.build import Sources, build
 
-    page = build(results or find_checkout(Path.cwd()) / "results", out or _usual())
+    checkout = find_checkout(Path.cwd())
+    workspace = Workspace.here(checkout / ".platebench")
+    sources = Sources(checkout, results or checkout / "results", workspace)
+    page = build(sources, out or _usual())
     size = sum(file.stat().st_size for file in page.parent.rglob("*") if file.is_file()) / 1e6
     _say(f"{page}: {size:.1f} MB in all")
 
@@ -76,6 +80,17 @@ def serve_command(
             server.serve_forever()
         except KeyboardInterrupt:
             _say("")
+
+
+@site_app.command("figures", epilog="Example: platebench site figures")
+def figures_command() -> None:
+    """Make the README's figure and its sentences with numbers anew, from the results."""
+    _require()
+    from platebench.site.readme import figures
+
+    checkout = find_checkout(Path.cwd())
+    for file in figures(checkout):
+        _say(str(file.relative_to(checkout)))
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):

@@ -11,6 +11,7 @@ from bisect import bisect
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from platebench.results.report import figure, seconds
 from platebench.results.tidy import CellResult
@@ -64,7 +65,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A store on an image set, warm or cold. `leads`: the first tuning of its layout."""
+    """A store on an image set, warm or cold. `leads`: the first store of its layout."""
 
     store: str
     images: str
@@ -81,6 +82,7 @@ class Row:
         return self.store.split(":")
 
 
+CACHES = ("warm", "cold")
 TROUBLES = ("failed", "skipped")
 NOT_MEASURED = Entry("absent")
 NO_VERSIONS = Entry("without", text="no versions")
@@ -104,7 +106,7 @@ def section(published: Published) -> Section | None:
         tunings=_parts(cells, "tuning"),
         sets=sets_in(cells),
         first=first,
-        caches=[cache for cache in ("warm", "cold") if cache in {cell.cache for cell in cells}],
+        caches=[cache for cache in CACHES if cache in {cell.cache for cell in cells}],
         shades=SHADES,
         one_round=all(cell.rounds < 2 for cell in cells),
         troubles=_troubles(cells),
@@ -176,27 +178,21 @@ def _rows(
     first: tuple[str | None, str],
 ) -> list[Row]:
     sizes = _sizes(by_row)
+    stores = in_order([store for store, _, _ in by_row])
+    leading = {_layout(store): store for store in reversed(stores)}
     sets = sets_in(cell for cells in by_row.values() for cell in cells.values())
-    rows: list[Row] = []
-    for store in in_order([store for store, _, _ in by_row]):
-        for images in sets:
-            for cache in ("warm", "cold"):
-                if (key := (store, images, cache)) in by_row:
-                    leads = not rows or _layout(rows[-1].store) != _layout(store)
-                    size = sizes[store, images]
-                    rows.append(
-                        Row(
-                            store,
-                            images,
-                            cache,
-                            None if size is None else size.bytes_a_pixel_byte,
-                            None if size is None else size.stored_files,
-                            [_entry(by_row[key].get(column), column, key) for column in columns],
-                            hidden=(images, cache) != first,
-                            leads=leads,
-                        )
-                    )
-    return rows
+    return [
+        Row(
+            *key,
+            size=None if (size := sizes[key[:2]]) is None else size.bytes_a_pixel_byte,
+            files=None if size is None else size.stored_files,
+            entries=[_entry(by_row[key].get(column), column, key) for column in columns],
+            hidden=key[1:] != first,
+            leads=leading[_layout(key[0])] == key[0],
+        )
+        for key in product(stores, sets, CACHES)
+        if key in by_row
+    ]
 
 
 def _layout(store: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from platebench.results.tidy import CellResult
 from platebench.site.chosen import APPEND, COLD_SCAN, COLD_TAKE, OLD, SCAN, TAKE, WRITE, Question
 from platebench.site.embedded import script_json
-from platebench.site.grid import in_order, reach, stored, versions_missing
+from platebench.site.grid import CACHES, in_order, reach, stored, versions_missing
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 from platebench.site.sets import first_set, set_of, sets_in
@@ -68,7 +68,7 @@ class Preset(NamedTuple):
 
 
 PRESETS = (
-    Preset("A bit of everything", (3, 3, 3, 0, 3)),
+    Preset("All but versions", (3, 3, 3, 0, 3)),
     Preset("Archive", (1, 0, 2, 0, 8)),
     Preset("Training at random", (1, 9, 0, 0, 1)),
     Preset("Weekly re-analysis", (6, 1, 2, 4, 1)),
@@ -111,7 +111,7 @@ def section(published: Published) -> Section | None:
     views = {
         f"{name} {cache}": measured_of([cell for cell in cells if set_of(cell) == name], cache)
         for name in sets_in(cells)
-        for cache in ("warm", "cold")
+        for cache in CACHES
     }
     weights = PRESETS[0].by_key()
     ranked, apart = ranking(views[f"{images} warm"], weights)

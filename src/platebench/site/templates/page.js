@@ -39,6 +39,9 @@
 
   // Charts
 
+  /** Vega's number for it. Its warnings are for who writes charts. */
+  const ERRORS_ONLY = 1;
+
   /** Draw the charts one after another, so that the page answers meanwhile. */
   async function drawCharts() {
     for (const [id, chart] of Object.entries(JSON.parse(byId("charts").textContent))) {
@@ -47,7 +50,11 @@
       const description = chart.description ?? caption?.textContent.trim() ?? id;
       place.setAttribute("role", "img");
       place.setAttribute("aria-label", description);
-      await vegaEmbed(place, { ...chart, description }, { renderer: "svg", actions: false, ast: true });
+      await vegaEmbed(place, { ...chart, description }, {
+        renderer: "svg", actions: false, ast: true, logLevel: ERRORS_ONLY,
+      });
+      // Its every mark would be read out; the words above and the table below say it better.
+      place.querySelector("svg").setAttribute("aria-hidden", "true");
       await new Promise((resolve) => setTimeout(resolve));
     }
     document.documentElement.dataset.charts = "drawn";

@@ -1,0 +1,202 @@
+"""The site as a folder: what is in it, what it replaces and what it leaves alone."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from platebench.errors import UserError
+from platebench.site import build as site
+from platebench.site.build import MARK, Sources, build
+from platebench.site.embedded import script_json
+from platebench.timing.workspace import Workspace
+from tests.results.made_up_runs import floor, ok, run_file
+from tests.scratch_checkout import PROGRAM, REPOSITORY, Command
+from tests.site.conftest import LAB
+
+
+@pytest.fixture
+def sources(tmp_path: Path, workspace: Workspace) -> Sources:
+    """A small run, in a folder that is no checkout."""
+    results = tmp_path / "results"
+    run_file(results, [floor([1.0]), ok([2.0])]).finish()
+    return Sources(tmp_path, results, workspace)
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_a_site_brings_all_that_its_pages_load(whole: Path) -> None:
+    page = (whole / "index.html").read_text()
+    loaded = re.findall(r'(?:src|href)="(?!#|data:|https?:)([^"]+)"', page)
+    assert {"page.js", "vega.js", "style.css"} <= set(loaded)
+    for path in loaded:
+        assert (whole / path).is_file(), path
+    assert not re.search(r'<(?:script|img|link)[^>]+(?:src|href)="https?:', page)
+
+
+def test_the_same_results_make_the_same_pages(sources: Sources, tmp_path: Path) -> None:
+    first = listing(build(sources, tmp_path / "one").parent)
+    again = listing(build(sources, tmp_path / "two").parent)
+    assert first.keys() == again.keys()
+    assert first["index.html"] == again["index.html"]
+
+
+def test_a_site_is_replaced_as_a_whole(sources: Sources, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    page = build(sources, out)
+    assert page == out / "index.html"
+    (out / "old.html").write_text("of a machine that is gone")
+    build(sources, out)
+    assert not (out / "old.html").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"results", "site"}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_an_old_site_stays_whole_when_a_new_one_is_cut_off(
+    error, sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "site"
+    build(sources, out)
+    before = listing(out)
+    write = Path.write_bytes
+
+    def cut_off(self: Path, content: bytes) -> int:
+        if self.name == "vega.js":
+            raise error
+        return write(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", cut_off)
+    with pytest.raises((KeyboardInterrupt, OSError)):
+        build(sources, out)
+    assert listing(out) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"results", "site"}
+
+
+def test_an_old_site_comes_back_when_the_new_one_cannot_take_its_place(
+    sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "site"
+    build(sources, out)
+    before = listing(out)
+    rename = Path.rename
+
+    def cut_off(self: Path, target: Path) -> Path:
+        if self.name == "site.part":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        build(sources, out)
+    assert listing(out) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"results", "site"}
+
+
+@pytest.mark.parametrize("name", ["site", "site.part", "site.former"])
+def test_a_folder_of_something_else_is_left_alone(
+    name: str, sources: Sources, tmp_path: Path
+) -> None:
+    other = tmp_path / name
+    other.mkdir()
+    (other / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="not a site made by platebench"):
+        build(sources, tmp_path / "site")
+    assert listing(other) == {"thesis.tex": b"years of work"}
+
+
+def test_an_empty_folder_may_become_a_site(sources: Sources, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    assert build(sources, tmp_path / "site").is_file()
+    assert (tmp_path / "site" / MARK).is_file()
+
+
+def test_what_a_killed_build_left_is_cleared_away(sources: Sources, tmp_path: Path) -> None:
+    left = tmp_path / "site.part"
+    left.mkdir()
+    (left / MARK).write_text("")
+    build(sources, tmp_path / "site")
+    assert not left.exists()
+
+
+def test_results_that_are_not_there_are_refused(sources: Sources, tmp_path: Path) -> None:
+    absent = Sources(tmp_path, tmp_path / "nowhere", sources.workspace)
+    with pytest.raises(UserError, match="nowhere: no such folder"):
+        build(absent, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_section_with_nothing_to_show_is_left_out_of_the_contents(
+    sources: Sources, tmp_path: Path
+) -> None:
+    page = build(sources, tmp_path / "site").read_text()
+    assert "then-and-now" not in page
+    there = build(Sources(REPOSITORY, sources.results, sources.workspace), tmp_path / "there")
+    assert there.read_text().count('"#then-and-now"') == 1
+
+
+def test_a_page_is_made_of_every_machine(two_machines: Path) -> None:
+    first, other = two_machines / "index.html", two_machines / f"machine-{LAB}.html"
+    assert "machine-the%20lab%27s%20%232.html" in first.read_text()
+    assert 'href="index.html"' in other.read_text()
+
+
+def test_what_a_page_carries_for_its_script_cannot_end_the_element() -> None:
+    assert script_json({"a": "</script><b>"}) == '{"a":"\\u003c/script>\\u003cb>"}'
+
+
+def test_a_page_names_the_question_it_answers(empty: Path) -> None:
+    assert site.QUESTION in (empty / "index.html").read_text()
+
+
+# The command line
+
+
+def test_the_site_is_built_by_its_command(
+    checkout: Path, sources: Sources, platebench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLATEBENCH_WORK", str(sources.workspace.root))
+    said = platebench("site", "build", "--results", str(sources.results))
+    assert said.status == 0
+    assert "index.html" in said.out
+    assert (checkout / ".platebench" / "site" / "index.html").is_file()
+
+
+def test_a_site_that_is_not_built_is_not_served(checkout: Path, platebench: Command) -> None:
+    said = platebench("site", "serve")
+    assert said.status == 2
+    assert said.err.count("\n") == 1
+    assert "platebench site build" in said.err
+
+
+def test_a_site_is_served_until_interrupted(empty: Path) -> None:
+    command = [*PROGRAM, "site", "serve", "--port", "0", "--out", str(empty)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[0]
+        with urllib.request.urlopen(address) as answer:
+            assert site.QUESTION in answer.read().decode()
+        taken = address.rstrip("/").rpartition(":")[2]
+        second = subprocess.run(
+            [*PROGRAM, "site", "serve", "--port", taken, "--out", str(empty)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert second.returncode == 2
+        assert second.stderr.startswith(f"platebench: port {taken}: ")
+        server.send_signal(signal.SIGINT)
+        _, errors = server.communicate()
+    assert (server.returncode, errors) == (0, "")
