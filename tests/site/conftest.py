@@ -31,7 +31,7 @@ LAB = "the lab's #2"
 REASON = "row 3 <b>differs</b> & more"
 
 Look = Callable[..., Page]
-"""Opens a page of a site in a window of this width, `at` a part of it such as `#grid`."""
+"""Opens a page of a site in a window of this width, `at` a part of it such as `#table`."""
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def test_the_contents_lead_to_every_section(whole: Path, look: Look) -> None:
     page = look(whole)
     links = page.locator("nav a").evaluate_all("all => all.map(each => each.hash.slice(1))")
     assert links == page.locator("main > section").evaluate_all("all => all.map(each => each.id)")
-    assert {"answers", "grid", "mix"} <= set(links)
+    assert {"answers", "table", "mix"} <= set(links)
 
 
 def test_every_chart_is_drawn_and_said_in_words(whole: Path, look: Look) -> None:
@@ -233,16 +233,16 @@ def test_a_view_can_be_shared_by_its_address(whole: Path, look: Look) -> None:
 def test_an_address_that_asks_for_nothing_that_is_here_does_no_harm(
     choices: str, whole: Path, look: Look
 ) -> None:
-    page = look(whole, at=f"#grid?{choices}")
+    page = look(whole, at=f"#table?{choices}")
     assert page.locator("#grid-count").inner_text()
 
 
 def test_reset_shows_the_first_view_again(whole: Path, look: Look) -> None:
-    page = look(whole, at="#grid?format=zarr&cache=cold&sort=scan&tuning=fast")
+    page = look(whole, at="#table?format=zarr&cache=cold&sort=scan&tuning=fast")
     assert stores_in(page) == ["zarr:tensor:fast"]
     page.get_by_role("button", name="Reset").click()
     assert stores_in(page) == list(STORES)
-    assert page.url.endswith("#grid")
+    assert page.url.endswith("#table")
 
 
 def test_the_keyboard_opens_the_times_behind_a_row(whole: Path, look: Look) -> None:
@@ -358,7 +358,7 @@ def test_without_results_the_page_says_how_to_make_them(empty: Path, look: Look)
 def test_a_run_that_was_cut_off_says_so(partial: Path, look: Look) -> None:
     page = drawn(look(partial))
     assert "did not reach its end" in page.locator("header").inner_text()
-    assert "one round" in page.locator("#grid").inner_text()
+    assert "one round" in page.locator("#table").inner_text()
 
 
 def test_a_page_leads_to_the_other_machine_and_back(two_machines: Path, look: Look) -> None:

@@ -31,7 +31,6 @@ from platebench.site import (
     image_sets,
     method,
     mix,
-    then_and_now,
     wholeness,
 )
 from platebench.site.embedded import script_json
@@ -105,13 +104,18 @@ def _pages(sources: Sources) -> dict[str, tuple[Published, list[Section]]]:
 
 def _sections(run: Published, sources: Sources, asv_pages: history.History) -> list[Section]:
     """Return the sections in the order of the page, without those that have nothing to show."""
+    # Images are drawn in forked processes, of which LanceDB warns once it is imported, as the talk
+    # does.
+    images = image_sets.section(run, sources.workspace)
+    from platebench.site import then_and_now
+
     made = (
         answers.section(run),
         grid.section(run),
         mix.section(run),
         charts.section(run),
         then_and_now.section(sources.docs),
-        image_sets.section(run, sources.workspace),
+        images,
         findings.section(sources.docs),
         formats.section(run),
         method.section(run, selfcheck.kept(sources.results, run.machine)),

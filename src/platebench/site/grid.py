@@ -111,7 +111,7 @@ def section(published: Published) -> Section | None:
         one_round=all(cell.rounds < 2 for cell in cells),
         troubles=_troubles(cells),
     )
-    return Section("grid", "Every store, every operation", html)
+    return Section("table", "Every store, every operation", html)
 
 
 def stored(cells: Sequence[CellResult]) -> CellResult | None:

@@ -13,7 +13,7 @@
     return value.toFixed(rounded >= 10 ? 1 : 2);
   }
 
-  /** The choices that the address holds for a part of the page, as in `#grid?cache=cold`. */
+  /** The choices that the address holds for a part of the page, as in `#table?cache=cold`. */
   function chosenFor(part) {
     const [named, choices] = location.hash.slice(1).split("?");
     return new URLSearchParams(named === part ? choices : "");
@@ -132,11 +132,11 @@
         view.set("sort", sorting.key);
         view.set("order", sorting.order);
       }
-      keepInAddress("grid", view);
+      keepInAddress("table", view);
     }
 
     function takeUp() {
-      const view = chosenFor("grid");
+      const view = chosenFor("table");
       for (const name of choices) {
         const asked = view.get(name) ?? form[name].dataset.start;
         form[name].value = asked;
@@ -196,7 +196,7 @@
     form.addEventListener("change", () => { showRows(); keep(); });
     form.addEventListener("reset", (event) => {
       event.preventDefault();
-      keepInAddress("grid", new URLSearchParams());
+      keepInAddress("table", new URLSearchParams());
       takeUp();
     });
     takeUp();
@@ -331,7 +331,7 @@
   // The whole
 
   const parted = {};
-  if (byId("grid-table")) parted.grid = setUpGrid();
+  if (byId("grid-table")) parted.table = setUpGrid();
   if (byId("mix-form")) parted.mix = setUpMix();
 
   /** Go to the part of the page that the address names, with what it says was chosen there. */
