@@ -8,10 +8,10 @@ import importlib.util
 
 # asv ends discovery at one import that fails; without these extras there is nothing to discover.
 if all(importlib.util.find_spec(name) for name in ("duckdb", "skimage", "PIL")):
+    from platebench.talk.in_2024 import READS
     from platebench.talk.measured import JoinCell, ReadCell, SearchCell
     from platebench.talk.package import JOINS
     from platebench.talk.search import SEARCHES
-    from platebench.talk.three_reads import READS
 
     from .common import StoreCell
 

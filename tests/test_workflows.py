@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 from asv.commands import make_argparser as asv_arguments
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from platebench import cli
@@ -123,6 +125,8 @@ def check_line(line: Line) -> None:
     if program == "make":
         targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
         assert set(arguments) <= set(targets)
+    elif program == ".ci/run":
+        assert os.access(REPOSITORY / program, os.X_OK)
     elif program == ".venv/bin/platebench":
         check_platebench(arguments)
     elif program == ".venv/bin/asv":
@@ -138,6 +142,9 @@ def check_platebench(arguments: list[str]) -> None:
     group = get_command(cli.app)
     name, *rest = arguments
     command = group.commands[name]  # type: ignore[attr-defined]
+    if isinstance(command, TyperGroup):
+        name, *rest = rest
+        command = command.commands[name]
     given = command.make_context(name, rest).params
     if given.get("operations"):
         check_operations(given["operations"].split(","))

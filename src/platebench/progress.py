@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from platebench.timing.suite import CellName, Run
 
 
-class _Bar:
+class Bar:
     """A bar on standard error; without a terminal, a line now and then."""
 
     def __init__(self, console: Console) -> None:
@@ -51,7 +51,7 @@ class _Bar:
             self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-class FixtureBar(_Bar):
+class FixtureBar(Bar):
     """Shows how many images are drawn."""
 
     def update(self, done: int, total: int) -> None:
@@ -59,7 +59,7 @@ class FixtureBar(_Bar):
         self.show("drawing images", done, total)
 
 
-class RunBar(_Bar):
+class RunBar(Bar):
     """Shows which cell is being measured."""
 
     def preparing(self, what: str, done: int, total: int) -> None:

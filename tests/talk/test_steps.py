@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from platebench.talk.in_2024 import ARROW, LANCEDB, PANDAS
 from platebench.talk.outcome import Outcome, Talk
 from platebench.talk.search import EXACT_RECALL, REFINED_RECALL
-from platebench.talk.three_reads import ARROW, LANCEDB, PANDAS
 
 Step = Callable[[int], Outcome]
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from platebench.talk.in_2024 import LANCEDB, READS
 from platebench.talk.material import Material
 from platebench.talk.three_reads import (
-    LANCEDB,
-    READS,
     alternate,
     check_reads,
     judge_ratio,

@@ -7,7 +7,7 @@ forbids its browser to ask for anything else.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,12 +31,13 @@ from platebench.site import (
     image_sets,
     method,
     mix,
+    then_and_now,
     wholeness,
 )
 from platebench.site.embedded import script_json
 from platebench.site.published import Published, published
 from platebench.site.section import Section, render
-from platebench.timing.workspace import Workspace
+from platebench.timing.workspace import Progress, Workspace, no_progress
 
 QUESTION = "In which storage format should microscopy images be kept?"
 MARK = ".platebench-site"
@@ -65,7 +66,7 @@ _SHARED = ("style.css", "page.js")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def build(sources: Sources, out: Path) -> Path:
+def build(sources: Sources, out: Path, progress: Progress = no_progress) -> Path:
     """Write the site made from these sources into the folder `out`, and return its first page.
 
     A site that is there is replaced once the new one is whole. Raises UserError when there are no
@@ -74,7 +75,7 @@ def build(sources: Sources, out: Path) -> Path:
     if not sources.results.is_dir():
         raise UserError(f"{sources.results}: no such folder of results")
     _refuse_others(out)
-    pages = _pages(sources)
+    pages = _pages(sources, progress)
     with _replacing(out) as folder:
         for path, content in _files(pages).items():
             file = folder / path
@@ -88,7 +89,7 @@ def page_of(machine: str, machines: Sequence[str]) -> str:
     return "index.html" if machine == machines[0] else f"machine-{machine}.html"
 
 
-def _pages(sources: Sources) -> dict[str, tuple[Published, list[Section]]]:
+def _pages(sources: Sources, progress: Progress) -> dict[str, tuple[Published, list[Section]]]:
     """Return what each page shows, by its name."""
     runs = published(sources.results)
     if not runs:
@@ -98,31 +99,33 @@ def _pages(sources: Sources) -> dict[str, tuple[Published, list[Section]]]:
     )
     machines = [run.machine for run in runs]
     return {
-        page_of(run.machine, machines): (run, _sections(run, sources, asv_pages)) for run in runs
+        page_of(run.machine, machines): (run, _sections(run, sources, asv_pages, progress))
+        for run in runs
     }
 
 
-def _sections(run: Published, sources: Sources, asv_pages: history.History) -> list[Section]:
+def _sections(
+    run: Published, sources: Sources, asv_pages: history.History, progress: Progress
+) -> list[Section]:
     """Return the sections in the order of the page, without those that have nothing to show."""
-    # Images are drawn in forked processes, of which LanceDB warns once it is imported, as the talk
-    # does.
-    images = image_sets.section(run, sources.workspace)
-    from platebench.site import then_and_now
-
-    made = (
-        answers.section(run),
-        grid.section(run),
-        mix.section(run),
-        charts.section(run),
-        then_and_now.section(sources.docs),
-        images,
-        findings.section(sources.docs),
-        formats.section(run),
-        method.section(run, selfcheck.kept(sources.results, run.machine)),
-        wholeness.section(run),
-        downloads.section(run),
-        history.section(run, asv_pages),
-    )
+    makers: dict[str, Callable[[], Section | None]] = {
+        "answers": lambda: answers.section(run),
+        "table": lambda: grid.section(run),
+        "mix": lambda: mix.section(run),
+        "charts": lambda: charts.section(run),
+        "then and now": lambda: then_and_now.section(sources.docs),
+        "image sets": lambda: image_sets.section(run, sources.workspace),
+        "findings": lambda: findings.section(sources.docs),
+        "formats": lambda: formats.section(run),
+        "method": lambda: method.section(run, selfcheck.kept(sources.results, run.machine)),
+        "wholeness": lambda: wholeness.section(run),
+        "downloads": lambda: downloads.section(run),
+        "history": lambda: history.section(run, asv_pages),
+    }
+    made = []
+    for number, (name, maker) in enumerate(makers.items()):
+        progress(f"{run.machine}: {name}", number, len(makers))
+        made.append(maker())
     return [section for section in made if section is not None]
 
 

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from platebench.errors import UserError
+from platebench.progress import Bar
 from platebench.timing.checkout import find_checkout
 from platebench.timing.workspace import Workspace
 
@@ -50,7 +51,8 @@ def build_command(
     checkout = find_checkout(Path.cwd())
     workspace = Workspace.here(checkout / ".platebench")
     sources = Sources(checkout, results or checkout / "results", workspace)
-    page = build(sources, out or _usual())
+    with Bar(Console(stderr=True)) as bar:
+        page = build(sources, out or _usual(), bar.show)
     size = sum(file.stat().st_size for file in page.parent.rglob("*") if file.is_file()) / 1e6
     _say(f"{page}: {size:.1f} MB in all")
 

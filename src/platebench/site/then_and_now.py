@@ -24,11 +24,10 @@ from platebench.site.drawing.style import (
 )
 from platebench.site.section import Section, render
 from platebench.talk.claims import TALK, claim_rows, facts_of, heading_of
+from platebench.talk.in_2024 import LANCEDB, PANDAS, READS, THEN_MS
 from platebench.talk.outcome import Talk
-from platebench.talk.three_reads import ARROW, LANCEDB, PANDAS, THEN_MS
 
 KEPT = "then_and_now.json"
-READS = (PANDAS, ARROW, LANCEDB)
 COLOURS = ("#0072B2", "#009E73", "#D55E00")
 SHAPES = ("circle", "square", "triangle-up")
 READ_HEADS = ("libraries", "read", "median")

@@ -6,7 +6,9 @@
 - `fast`: for TIFF files and raw pixels a blob column (`lancedb.blob`), which Lance's guide names
   for images and which is not compressed, with rows read by `read_blobs`; for tensors the field's
   compression is `none`. Scans ask for one image a batch.
-- `small`: the field's compression is Zstandard level 9, and scans are as for `fast`.
+- `small`: the field's compression is Zstandard level 9, and scans are as for `fast`. Tensors stay
+  as large as their pixels all the same, here as by default: lists of one length this long are
+  written whole.
 
 Lance files are immutable, and a version is a manifest that names them.
 """

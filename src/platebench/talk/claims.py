@@ -14,8 +14,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from platebench.talk.in_2024 import ARROW, LANCEDB, PANDAS, THEN_MS
 from platebench.talk.outcome import Talk
-from platebench.talk.three_reads import ARROW, LANCEDB, PANDAS, THEN_MS
 
 Facts = Mapping[int, Mapping[str, Any]]
 """The facts of each step."""

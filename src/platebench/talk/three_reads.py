@@ -12,17 +12,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from platebench.talk.in_2024 import ARROW, LANCEDB, PANDAS, THEN_MS
 from platebench.talk.lancedb_table import TABLE, file_version, same_images, write_talk_table
 from platebench.talk.material import Material
 from platebench.talk.nested import write_talk_parquet
 from platebench.talk.outcome import ANY, Expected, Outcome
 
 REPEATS = 25
-
-PANDAS, ARROW, LANCEDB = "pd.read_parquet", "pq.read_table", "open_table().to_pandas()"
-READS = (PANDAS, ARROW, LANCEDB)
-THEN_MS = {PANDAS: 24.9, ARROW: 23.4, LANCEDB: 8.13}
-"""What the talk showed, in milliseconds."""
 
 
 def three_reads(parquet: Path, folder: Path) -> dict[str, Callable[[], object]]:
