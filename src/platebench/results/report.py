@@ -120,7 +120,12 @@ def _reach(cell: CellResult) -> str:
     """Return half the interval's width, relative to the ratio."""
     if cell.floor_low is None or cell.floor_high is None or cell.floor_low == cell.floor_high:
         return ""
-    return f"{math.sqrt(cell.floor_high / cell.floor_low) - 1:.0%}"
+    return percent(math.sqrt(cell.floor_high / cell.floor_low) - 1)
+
+
+def percent(share: float) -> str:
+    """Return a share of 1 as a percentage; beyond ten times, that it is beyond."""
+    return f"{share:.0%}" if share < 9.995 else ">999%"
 
 
 _FEWEST_ROUNDS = 2

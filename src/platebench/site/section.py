@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from platebench.results.report import figure, seconds
+from platebench.results.report import figure, percent, seconds
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.filters["percent"] = percent
 _templates.filters["seconds"] = seconds
 _templates.filters["figure"] = figure
 

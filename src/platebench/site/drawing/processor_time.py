@@ -12,10 +12,10 @@ from platebench.site.chosen import SCAN, WRITE, Question, asked, measured
 from platebench.site.drawing.style import (
     BARS_SAY,
     POINTS_SAY,
-    RULE,
     Drawing,
     Row,
-    data_of,
+    bars,
+    ends_of,
     framed,
     log_axis,
     number,
@@ -30,7 +30,6 @@ TITLES = {
     WRITE: "CPU time against wall time: writing",
 }
 HEADS = ("store", "wall", "CPU", "CPU a wall second", "times the floor")
-ENDS = ("times", "low", "high")
 
 
 def processor_time(cells: Sequence[CellResult], question: Question) -> Drawing:
@@ -59,7 +58,7 @@ def rows_of(cells: Sequence[CellResult], question: Question) -> list[Row]:
 
 def drawn(rows: Sequence[Row]) -> alt.LayerChart:
     """Return the chart itself, with a line where one processor is kept busy."""
-    scale, axis = log_axis([number(row, end) for row in rows for end in ENDS if row[end]])
+    scale, axis = log_axis([number(row, "times") for row in rows], ends_of(rows))
     x = alt.X("times:Q", title="wall time, times the floor", scale=scale, axis=axis)
     most = max(1.0, *(number(row, "cpus") for row in rows))
     y = alt.Y(
@@ -68,13 +67,10 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
         scale=alt.Scale(domain=[0, most * 1.1], nice=False),
     )
     one = alt.Chart(alt.InlineData(values=[{"cpus": 1}])).mark_rule(aria=False, strokeDash=[4, 4])
-    intervals = alt.Chart(data_of([row for row in rows if row["low"] is not None]))
     return alt.LayerChart(
         layer=[
             one.encode(y=y),
-            intervals.mark_rule(aria=False, color=RULE).encode(
-                x=alt.X("low:Q", scale=scale), x2="high:Q", y=y
-            ),
+            bars(rows).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", y=y),
             points(rows).encode(x=x, y=y, tooltip=told(*HEADS)),
         ]
     )

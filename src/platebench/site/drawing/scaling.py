@@ -14,10 +14,10 @@ from platebench.site.chosen import SCAN, TAKE, WRITE, Question, asked, measured
 from platebench.site.drawing.style import (
     BARS_SAY,
     LINES_SAY,
-    RULE,
     Drawing,
     Row,
-    data_of,
+    bars,
+    ends_of,
     framed,
     in_best_layouts,
     lines,
@@ -37,7 +37,6 @@ TITLES = {
     SCAN: "Scaling: every image in order",
     WRITE: "Scaling: writing",
 }
-ENDS = ("ms", "low", "high")
 
 
 def scaling(cells: Sequence[CellResult], question: Question, profile: str) -> Drawing:
@@ -73,15 +72,12 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
     """Return the chart itself: lines, intervals and points, both axes on log scales."""
     sizes = sorted({number(row, "images") for row in rows})
     wide, _ = log_axis(sizes)
-    high, times = log_axis([number(row, end) for row in rows for end in ENDS if row[end]])
+    high, times = log_axis([number(row, "ms") for row in rows], ends_of(rows))
     x = alt.X("images:Q", title="images in the set", scale=wide, axis=alt.Axis(values=sizes))
     y = alt.Y("ms:Q", title="milliseconds an image", scale=high, axis=times)
-    intervals = alt.Chart(data_of([row for row in rows if row["low"] is not None]))
     return alt.LayerChart(
         layer=[
-            intervals.mark_rule(aria=False, color=RULE).encode(
-                x=x, y=alt.Y("low:Q", scale=high), y2="high:Q"
-            ),
+            bars(rows).encode(x=x, y=alt.Y("low:Q", scale=high), y2="high:Q"),
             lines(rows).encode(x=x, y=y),
             points(rows).encode(x=x, y=y, tooltip=told(*HEADS)),
         ]

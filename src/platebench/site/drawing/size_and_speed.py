@@ -13,11 +13,12 @@ from platebench.site.chosen import SCAN, TAKE, Question, asked, measured
 from platebench.site.drawing.style import (
     BARS_SAY,
     POINTS_SAY,
-    RULE,
     Drawing,
     Row,
+    bars,
     configured,
     data_of,
+    ends_of,
     framed,
     log_axis,
     number,
@@ -35,7 +36,6 @@ ROOM = 0.07
 """What a name needs of a chart's height."""
 
 HEADS = ("store", "bytes a pixel byte", "times the floor", "median")
-ENDS = ("times", "low", "high")
 TITLES = {
     TAKE: "16 scattered images, from the page cache",
     SCAN: "Every image in order, from the page cache",
@@ -101,20 +101,15 @@ def _beats(other: Row, row: Row) -> bool:
 
 def drawn(rows: Sequence[Row]) -> alt.LayerChart:
     """Return the chart itself: intervals, points, and the names of those that none beats."""
-    x = alt.X(
-        "bytes:Q",
-        title="bytes a byte of pixels",
-        scale=alt.Scale(zero=False, padding=12),
-        axis=alt.Axis(tickCount=6),
-    )
-    scale, axis = log_axis([number(row, end) for row in rows for end in ENDS if row[end]])
+    sizes, ticks = log_axis([number(row, "bytes") for row in rows])
+    x = alt.X("bytes:Q", title="bytes a byte of pixels", scale=sizes, axis=ticks)
+    scale, axis = log_axis([number(row, "times") for row in rows], ends_of(rows))
     y = alt.Y("times:Q", title="times the floor", scale=scale, axis=axis)
-    intervals = [row for row in rows if row["low"] is not None]
-    bars = alt.Chart(data_of(intervals)).mark_rule(aria=False, color=RULE)
+    low = alt.Y("low:Q", title="times the floor", scale=scale)
     marks = points(rows).encode(x=x, y=y, tooltip=told(*HEADS))
     return alt.LayerChart(
         layer=[
-            bars.encode(x=x, y=alt.Y("low:Q", title="times the floor", scale=scale), y2="high:Q"),
+            bars(rows).encode(x=x, y=low, y2="high:Q"),
             marks,
             *_names(rows, x, y),
         ]
@@ -124,7 +119,7 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
 def _names(rows: Sequence[Row], x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """Return the names of the unbeaten, each towards the middle, where there is room."""
     sizes = [number(row, "bytes") for row in rows]
-    middle = (min(sizes) + max(sizes)) / 2
+    middle = math.sqrt(min(sizes) * max(sizes))
     times = [number(row, "times") for row in rows]
     named = with_room(unbeaten(rows), math.log(max(times) / min(times)))
     sides = {

@@ -34,13 +34,18 @@ POINTS_SAY = "Outlined: default tuning; pale: small; full: fast."
 LINES_SAY = "Dotted: default tuning; dashed: small; solid: fast."
 """Said in words: the renderer draws no legend for either."""
 
-BARS_SAY = "Bars: where a second run's figure would be 95 times in 100."
+BARS_SAY = (
+    "Bars: where a second run's figure would be 95 times in 100; one at the edge goes beyond it."
+)
 
 HEIGHT = 420
 """Pixels, legends and all; the width is that of the page."""
 
 MARGIN = 1.3
 """How far a log scale goes beyond its figures, as a factor."""
+
+FAR = 3.0
+"""How far a log scale goes beyond its figures for the ends of bars, as a factor."""
 
 MANY_STEPS = 2000.0
 FEW_STEPS = 12.0
@@ -147,9 +152,27 @@ def told(*names: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{name}:N") for name in names]
 
 
-def log_axis(figures: Sequence[float]) -> tuple[alt.Scale, alt.Axis]:
-    """Return a log scale that just holds these figures, above 0, and an axis of round numbers."""
-    low, high = min(figures) / MARGIN, max(figures) * MARGIN
+def ends_of(rows: Sequence[Row]) -> list[float]:
+    """Return the ends of all bars."""
+    return [number(row, end) for row in rows for end in ("low", "high") if row[end]]
+
+
+def bars(rows: Sequence[Row], **marks: Any) -> alt.Chart:
+    """Return a chart of the bars of those rows that have one, to be given its axes."""
+    chart = alt.Chart(data_of([row for row in rows if row["low"] is not None]))
+    drawn: alt.Chart = chart.mark_rule(aria=False, color=RULE, **marks)
+    return drawn
+
+
+def log_axis(figures: Sequence[float], ends: Sequence[float] = ()) -> tuple[alt.Scale, alt.Axis]:
+    """Return a log scale that just holds these figures, above 0, and an axis of round numbers.
+
+    It holds the `ends` of bars too, but goes no further than FAR beyond the figures: of two rounds
+    a bar may span ten decades, which would leave no room for the points.
+    """
+    least, most = min(figures), max(figures)
+    low = max(min([least, *ends]), least / FAR) / MARGIN
+    high = min(max([most, *ends]), most * FAR) * MARGIN
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [
         tick
@@ -158,7 +181,7 @@ def log_axis(figures: Sequence[float]) -> tuple[alt.Scale, alt.Axis]:
         if low <= (tick := float(f"{step}e{power}")) <= high
     ]
     # Not "~g": it would write a thousandth as 1e-3.
-    scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    scale = alt.Scale(type="log", domain=[low, high], nice=False, clamp=True)
     return scale, alt.Axis(values=ticks, format=",~r", grid=True)
 
 

@@ -12,10 +12,11 @@ from platebench.results.tidy import CellResult
 from platebench.site.chosen import COLD_SCAN, COLD_TAKE, SCAN, TAKE, Question, asked, measured
 from platebench.site.drawing.style import (
     BARS_SAY,
-    RULE,
     Drawing,
     Row,
+    bars,
     data_of,
+    ends_of,
     framed,
     in_best_layouts,
     log_axis,
@@ -31,7 +32,6 @@ TITLES = {
     SCAN: "Warm against cold: every image in order",
 }
 HEADS = ("store", "warm", "cold", "cold, times warm")
-ENDS = ("ms", "low", "high")
 CACHES = ("warm", "cold")
 COLOURS = ("#D55E00", "#0072B2")
 ROW_HEIGHT = 22
@@ -66,7 +66,7 @@ def rows_of(cells: Sequence[CellResult], question: Question) -> list[Row]:
 
 def drawn(rows: Sequence[Row]) -> alt.LayerChart:
     """Return the chart itself: a row a store, its two points joined."""
-    scale, axis = log_axis([number(row, end) for row in rows for end in ENDS if row[end]])
+    scale, axis = log_axis([number(row, "ms") for row in rows], ends_of(rows))
     x = alt.X("ms:Q", title="milliseconds", scale=scale, axis=axis)
     stores = list(dict.fromkeys(str(row["store"]) for row in rows))
     y = alt.Y("store:N", title=None, sort=stores, axis=alt.Axis(labelLimit=220, grid=True))
@@ -77,14 +77,11 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
             "cache:N", scale=alt.Scale(domain=CACHES, range=["circle", "square"]), legend=legend
         ),
     }
-    intervals = alt.Chart(data_of([row for row in rows if row["low"] is not None]))
     base = alt.Chart(data_of(rows))
     return alt.LayerChart(
         layer=[
             base.mark_line(aria=False, color="#bbbbbb").encode(x=x, y=y, detail="store:N"),
-            intervals.mark_rule(aria=False, color=RULE, strokeWidth=3).encode(
-                x=alt.X("low:Q", scale=scale), x2="high:Q", y=y
-            ),
+            bars(rows, strokeWidth=3).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", y=y),
             base.mark_point(filled=True, size=70, opacity=1).encode(
                 x=x, y=y, tooltip=told(*HEADS), **kinds
             ),

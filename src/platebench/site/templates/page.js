@@ -225,6 +225,11 @@
     return Math.expm1(Math.hypot(...timed.map(([key, weight]) => (weight * figures[key][1]) / total)));
   }
 
+  /** A share of 1 as a percentage; beyond ten times, that it is beyond. */
+  function percent(share) {
+    return share < 9.995 ? `${(share * 100).toFixed(0)}%` : ">999%";
+  }
+
   /** The stores by their score, and apart those that lack what counts. */
   function ranking(stores, weights) {
     const counting = Object.keys(weights).filter((key) => weights[key] > 0);
@@ -254,7 +259,7 @@
     const weights = () => Object.fromEntries(sliders.map((slider) => [slider.name, Number(slider.value)]));
 
     function rankedRow(each, place) {
-      const reach = each.reach === null ? [] : [" ", element("small", `±${(each.reach * 100).toFixed(0)}%`)];
+      const reach = each.reach === null ? [] : [" ", element("small", `±${percent(each.reach)}`)];
       const criteria = sliders.map(({ name }) => {
         if (!(name in each.figures)) return element("td");
         const part = name in each.parts ? [" ", element("small", `×${figure(each.parts[name])}`)] : [];
