@@ -25,6 +25,7 @@ from platebench.site.chosen import (
     spoken_of,
 )
 from platebench.site.published import Published, published
+from platebench.site.times import of_floor
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import IPC, failed, floor, ok, run_file
 from tests.results.made_up_runs import SCAN as SCANS
@@ -137,7 +138,7 @@ def test_the_page_says_these_figures_in_words(whole: Published, found: Answers) 
         assert f"{words[0].upper()}{words[1:]} {answer.best.store}, {answer.of_floor} times" in said
     assert f"Smallest {smallest(found).best.store}, " in said
     assert said.count(" keeps no versions.") == 2
-    assert "raw-32, 32 images of" in said
+    assert "raw-32, 32 images, 44.0 MB of pixels" in said
 
 
 def test_the_lab_and_the_quickest_as_typed_are_compared_in_the_same_rounds(
@@ -249,6 +250,8 @@ def test_what_each_format_costs_at_its_best_is_said(whole: Published, found: Ans
     assert [cost.format for cost in found.costs][:4] == ["parquet", "arrow-ipc", "lancedb", "zarr"]
     said = said_by(whole)
     for cost in found.costs:
-        assert f"{cost.format}: to read single images at random, " in said
         assert cost.smallest is not None
+        cells = [f"{of_floor(cell)}{cell.store}" for _, cell in cost.quickest]
+        size = f"{figure(cost.smallest.bytes_a_pixel_byte)}{cost.smallest.store}"
+        assert " ".join([cost.format, *cells, size]) in said
         assert len(cost.quickest) == 3

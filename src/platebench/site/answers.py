@@ -94,6 +94,10 @@ class Smallest:
     typed_takes: Times | None
 
 
+COSTED = (TAKE, SCAN, WRITE)
+"""What each format's best is shown at."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What one format costs at its best tuning and layout: by question, and in bytes."""
@@ -202,7 +206,7 @@ def _costs(cells: Sequence[CellResult]) -> tuple[Cost, ...]:
 
 
 def _cost(name: str, cells: Sequence[CellResult]) -> Cost:
-    ranked = [(asks, quickest_first(asked(cells, asks))) for asks in (TAKE, SCAN, WRITE)]
+    ranked = [(asks, quickest_first(asked(cells, asks))) for asks in COSTED]
     smallest = smallest_first(cells)
     return Cost(
         name,
@@ -213,5 +217,7 @@ def _cost(name: str, cells: Sequence[CellResult]) -> Cost:
 
 def section(published: Published) -> Section:
     """Return the first screen."""
-    html = render("answers.html", found=answers(published.cells), LAB=LAB, of_floor=of_floor)
+    html = render(
+        "answers.html", found=answers(published.cells), LAB=LAB, of_floor=of_floor, costed=COSTED
+    )
     return Section("answers", "The answer", html)
