@@ -19,14 +19,14 @@ import numpy as np
 import pytest
 import tifffile
 
-from platebench.errors import UserError
+from platebench.errors import Unsupported, UserError
 from platebench.images.held import HeldImages, hold
 from platebench.stores import registry
 from platebench.timing import page_cache
 from platebench.timing import workspace as workspaces
 from platebench.timing.prepare import prepare
 from platebench.timing.workspace import WORK, Workspace, generated, tenth
-from tests.conftest import noise
+from tests.conftest import ArrayImages, noise
 from tests.timing.broken_stores import BrokenStore
 from tests.timing.conftest import SET, STORE
 
@@ -362,6 +362,14 @@ def test_a_writing_process_that_fails_is_quoted(workspace, held) -> None:
     mark.write_text("a file stands where the folder should")
     with pytest.raises(RuntimeError, match=f"writing {OTHER} failed: .*(Error|Exists)"):
         prepare(workspace, store, held, "data")
+
+
+def test_what_a_store_cannot_hold_is_no_failure_of_the_writing_process(tmp_path) -> None:
+    workspace = Workspace(tmp_path)
+    shapes = [np.zeros((4, 5), np.uint8), np.zeros((6, 7), np.uint8)]
+    held = hold(ArrayImages(shapes, "shapes"), tmp_path / "images" / "shapes")
+    with pytest.raises(Unsupported, match="differ in shape or dtype; tensor needs one$"):
+        prepare(workspace, registry.find("arrow-ipc:tensor:fast"), held, "data")
 
 
 def test_a_mark_is_json_with_a_fingerprint(workspace, held) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import cast
 
+from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.stores.contract import Store
@@ -17,13 +18,18 @@ from platebench.timing.ended import why_failed
 from platebench.timing.page_cache import sync_tree
 from platebench.timing.workspace import Kind, Workspace
 
+UNSUPPORTED = 3
+"""The status that the writing process ends with when the store cannot hold the images."""
+
 
 def prepare(workspace: Workspace, store: Store, images: ImageSet, kind: Kind) -> Path:
-    """Return the fresh files of a store; raises RuntimeError with what the writing process said."""
+    """Return the fresh files of a store.
+
+    Raises Unsupported when the store cannot hold these images, RuntimeError when writing failed;
+    either with what the writing process said.
+    """
     if not workspace.is_fresh(store, images, kind):
-        said = _write(workspace, store.name, images.name, kind)
-        if said is not None:
-            raise RuntimeError(f"writing {store.name} failed: {said}")
+        _write(workspace, store.name, images.name, kind)
     return workspace.place(store, images, kind)
 
 
@@ -44,18 +50,26 @@ def prepare_together(
             done(number)
 
 
-def _write(workspace: Workspace, store: str, images: str, kind: Kind) -> str | None:
-    """Write in a process of its own; return why it failed, if it did."""
+def _write(workspace: Workspace, store: str, images: str, kind: Kind) -> None:
+    """Write in a process of its own; raise as `prepare` does."""
     command = [sys.executable, "-m", __name__, str(workspace.root), store, images, kind]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=os.sep)
-    return why_failed(done.stderr, done.returncode) if done.returncode != 0 else None
+    if done.returncode == UNSUPPORTED:
+        raise Unsupported(done.stderr.splitlines()[-1])
+    if done.returncode != 0:
+        said = why_failed(done.stderr, done.returncode)
+        raise RuntimeError(f"writing {store} failed: {said}")
 
 
 def main() -> None:
     """Write what the command line says, and wait for the disk so that none of it lingers."""
     root, store, images, kind = sys.argv[1:]
     workspace = Workspace(Path(root))
-    path = workspace.stored(registry.find(store), workspace.images(images), cast(Kind, kind))
+    try:
+        path = workspace.stored(registry.find(store), workspace.images(images), cast(Kind, kind))
+    except Unsupported as reason:
+        print(reason, file=sys.stderr)
+        sys.exit(UNSUPPORTED)
     sync_tree(path)
 
 
