@@ -368,7 +368,7 @@ def test_what_a_store_cannot_hold_is_no_failure_of_the_writing_process(tmp_path)
     workspace = Workspace(tmp_path)
     shapes = [np.zeros((4, 5), np.uint8), np.zeros((6, 7), np.uint8)]
     held = hold(ArrayImages(shapes, "shapes"), tmp_path / "images" / "shapes")
-    with pytest.raises(Unsupported, match="differ in shape or dtype; tensor needs one$"):
+    with pytest.raises(Unsupported, match=r"differ in shape or dtype; tensor needs one$"):
         prepare(workspace, registry.find("arrow-ipc:tensor:fast"), held, "data")
 
 
