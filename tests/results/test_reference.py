@@ -137,12 +137,12 @@ def test_a_disk_without_room_is_named_before_anything_is_stored(measure, log, mo
 
 def test_every_pattern_of_the_plan_names_cells_and_every_store_is_in_it() -> None:
     parts = plan()
-    suite = Suite(REPOSITORY, list(dict.fromkeys(part.images for part in parts)))
+    every = Suite(REPOSITORY, list(dict.fromkeys(part.images for part in parts))).cells()
     for part in parts:
         for pattern in part.operations:
-            assert Part(part.images, part.stores, [pattern]).cells(suite), pattern
-    assert {which.params[0] for part in parts for which in part.cells(suite)} == set(names())
-    planned = {which for part in parts for which in part.cells(suite)}
+            assert Part(part.images, part.stores, [pattern]).cells(every), pattern
+    assert {which.params[0] for part in parts for which in part.cells(every)} == set(names())
+    planned = {which for part in parts for which in part.cells(every)}
     assert {floor_of(which) for which in planned} <= planned, "each has a floor in its rounds"
     by_set = {part.images: part.rounds for part in parts}
     assert all(part.rounds == by_set[part.images] for part in parts), "one set, one rounds"

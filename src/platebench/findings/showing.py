@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from platebench.errors import Unsupported
 from platebench.findings.finding import Demonstration, Fact, Finding, Seen
+from platebench.stores.registry import installed_version
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def show(finding: Finding) -> Shown:
 
     One that ends in an error which it does not foresee is not so here, and the error is its fact.
     """
-    versions = {name: version for name in finding.libraries if (version := _version(name))}
+    versions = {name: version for name in finding.libraries if (version := installed_version(name))}
     absent = [name for name in finding.libraries if name not in versions]
     if absent:
         return Shown(finding, versions, None, why_not=f"{', '.join(absent)} not installed here")
@@ -74,10 +74,3 @@ def _seen(demonstration: Demonstration) -> Seen:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the machine's, such as a full disk, not a library's
             return Seen({"ended with": f"{type(error).__name__}: {error}"}, holds=False)
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import asv.machine
 
 from platebench.errors import UserError
-from platebench.results.measuring import Watcher, image_sets, keep_for_asv
-from platebench.results.records import Record, RecordFile, RunInfo, record_files
+from platebench.results.measuring import Watcher, image_sets, keep_for_asv, run_info
+from platebench.results.records import Record, RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, judge
 from platebench.timing.arms import Arm, check_revision, make_arm, parse_arm
 from platebench.timing.operations import check_operations, choose, operation_names
@@ -231,16 +230,10 @@ def _record_files(
 
 def arm_file(results: Path, arm: Arm, images: list[str], settings: dict[str, Any]) -> RecordFile:
     """Begin the file of one arm, `settings` saying of what."""
-    info = RunInfo(
-        started=datetime.now(UTC).isoformat(timespec="microseconds"),
-        commit=arm.commit.name,
-        machine=asv.machine.Machine.get_defaults()["machine"],
-        python=arm.python_version,
-        libraries=arm.libraries,
-        images=images,
-        settings=settings,
+    info = run_info(images, arm.commit, settings)
+    return RecordFile.create(
+        results, replace(info, python=arm.python_version, libraries=arm.libraries)
     )
-    return RecordFile.create(results, info)
 
 
 def _unfinished(results: Path, machine: str, key: str) -> dict[int, RecordFile]:

@@ -28,7 +28,7 @@ from platebench.results.measuring import (
 from platebench.results.records import Record, RecordFile
 from platebench.stores.registry import FLOOR
 from platebench.timing.checkout import commit_of
-from platebench.timing.operations import choose
+from platebench.timing.operations import called, choose
 from platebench.timing.rounds import rounds
 from platebench.timing.suite import BRIEF, CellName, Suite
 from platebench.timing.workspace import WORK, Workspace
@@ -49,18 +49,17 @@ class Part:
     operations: Sequence[str]
     rounds: int = ROUNDS
 
-    def cells(self, suite: Suite) -> list[CellName]:
-        """Return the cells of this part."""
+    def cells(self, every: Sequence[CellName]) -> list[CellName]:
+        """Return the cells of this part, of every cell there is."""
         return [
             cell
-            for cell in choose(suite.cells(), self.stores, [])
+            for cell in choose(every, self.stores, [])
             if cell.params[1] == self.images
-            and any(fnmatch.fnmatch(_called(cell), pattern) for pattern in self.operations)
+            and any(
+                fnmatch.fnmatch(called(cell.kind, cell.params[2:]), pattern)
+                for pattern in self.operations
+            )
         ]
-
-
-def _called(cell: CellName) -> str:
-    return " ".join([cell.kind, *cell.params[2:]])
 
 
 MAIN = ("Write", "FullScan", "RandomRows 16 scattered reopened")
@@ -126,10 +125,11 @@ def measure_reference(
     workspace = Workspace.here(checkout / ".platebench")
     sets = list(dict.fromkeys(part.images for part in parts))
     suite = Suite(checkout, sets, variables={WORK: str(workspace.root)})
-    info = run_info(sets, commit, {"reference": _written_down(parts, suite)})
+    every = suite.cells()
+    info = run_info(sets, commit, {"reference": _written_down(parts, every)})
     file = take_up(results, info) if resume else RecordFile.create(results, info)
     done = frozenset((record.round, record.run.cell) for record in file.records())
-    passes = [_Pass.over(images, parts, suite, done) for images in sets]
+    passes = [_Pass.over(images, parts, every, done) for images in sets]
     begun, total = len(done), len(done) + sum(each.left.total() for each in passes)
 
     def announce(number: int, cell: CellName) -> None:
@@ -165,11 +165,11 @@ class _Pass:
         cls,
         images: str,
         parts: Sequence[Part],
-        suite: Suite,
+        every: Sequence[CellName],
         done: frozenset[tuple[int, CellName]],
     ) -> _Pass:
         mine = [part for part in parts if part.images == images]
-        cells = list(dict.fromkeys(cell for part in mine for cell in part.cells(suite)))
+        cells = list(dict.fromkeys(cell for part in mine for cell in part.cells(every)))
         (last,) = {part.rounds for part in mine}
         left = Counter(
             cell.params[0]
@@ -209,7 +209,7 @@ _COPIES = 2
 """Stores' files that may be there twice at one time: what a write or a new version makes."""
 
 
-def _written_down(parts: Sequence[Part], suite: Suite) -> dict[str, Any]:
+def _written_down(parts: Sequence[Part], every: Sequence[CellName]) -> dict[str, Any]:
     """Return the plan as the run's first line holds it, with the number of cells of each part."""
     written = [
         {
@@ -217,7 +217,7 @@ def _written_down(parts: Sequence[Part], suite: Suite) -> dict[str, Any]:
             "stores": list(part.stores),
             "operations": list(part.operations),
             "rounds": part.rounds,
-            "cells": len(part.cells(suite)),
+            "cells": len(part.cells(every)),
         }
         for part in parts
     ]

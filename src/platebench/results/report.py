@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -107,7 +106,7 @@ def _fields(cell: CellResult, above: CellResult | None) -> list[str]:
         cell.store,
         seconds(cell.median_s),
         figure(cell.floor_ratio),
-        f"{_reach(cell)}{_unsettled(cell, above)}",
+        f"{percent(cell.floor_reach)}{_unsettled(cell, above)}",
         figure(cell.mb_per_s),
         figure(cell.images_per_s),
         figure(cell.bytes_a_pixel_byte),
@@ -116,15 +115,10 @@ def _fields(cell: CellResult, above: CellResult | None) -> list[str]:
     ]
 
 
-def _reach(cell: CellResult) -> str:
-    """Return half the interval's width, relative to the ratio."""
-    if cell.floor_low is None or cell.floor_high is None or cell.floor_low == cell.floor_high:
+def percent(share: float | None) -> str:
+    """Return a share of 1 as a percentage; beyond ten times, that it is beyond; nothing of None."""
+    if share is None:
         return ""
-    return percent(math.sqrt(cell.floor_high / cell.floor_low) - 1)
-
-
-def percent(share: float) -> str:
-    """Return a share of 1 as a percentage; beyond ten times, that it is beyond."""
     return f"{share:.0%}" if share < 9.995 else ">999%"
 
 

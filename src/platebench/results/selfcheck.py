@@ -19,7 +19,7 @@ from platebench.errors import UserError
 from platebench.results.comparing import Measured, arm_file
 from platebench.results.measuring import Watcher, image_sets, newcomer_stores
 from platebench.results.ratios import Rounds, log_ratios, ratio
-from platebench.results.records import Record, RecordFile, record_files
+from platebench.results.records import Record, record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
 from platebench.timing.arms import make_arm, parse_arm
 from platebench.timing.cell import SLOWER
@@ -103,7 +103,7 @@ def selfcheck(
             watcher.ended(run)
     for file in files:
         file.finish()
-    found = _found(files)
+    found = _found(measured, chosen, rounds)
     if found is None:
         reasons = [record.run.message for file in files for record in file.records()]
         raise UserError(f"none of the {len(chosen)} cells could be measured: {reasons[0]}")
@@ -118,16 +118,17 @@ def kept(results: Path, machine: str) -> SelfCheck | None:
         if "selfcheck" in file.info().settings and file.finished
     ][-len(_SLOWDOWNS) :]
     places = [file.info().settings["selfcheck"] for file in files]
-    return _found(files) if places == list(range(len(_SLOWDOWNS))) else None
-
-
-def _found(files: Sequence[RecordFile]) -> SelfCheck | None:
-    """Return what the arms' records say; None when no cell was measured in all of them."""
+    if places != list(range(len(_SLOWDOWNS))):
+        return None
     first = list(files[0].records())
     cells = list(dict.fromkeys(record.run.cell for record in first))
-    measured = Measured(files)
-    sides = [measured.sides(place, cells) for place in range(len(files))]
-    return assess(sides, max(record.round for record in first)) if sides[0] else None
+    return _found(Measured(files), cells, max(record.round for record in first))
+
+
+def _found(measured: Measured, cells: Sequence[CellName], rounds: int) -> SelfCheck | None:
+    """Return what the arms' records say; None when no cell was measured in all of them."""
+    sides = [measured.sides(place, cells) for place in range(len(_SLOWDOWNS))]
+    return assess(sides, rounds) if sides[0] else None
 
 
 def assess(arms: Sequence[Sides], rounds: int) -> SelfCheck:

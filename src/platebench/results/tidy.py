@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,6 +68,16 @@ class CellResult:
         return self.stored_bytes / self.set_pixel_bytes
 
     @property
+    def floor_reach(self) -> float | None:
+        """Half the width of the ratio's interval, relative to it: 0.05 is +-5%.
+
+        None from one round, and for the floor, whose ratio is 1 whatever is measured.
+        """
+        if self.floor_low is None or self.floor_high is None or self.floor_low == self.floor_high:
+            return None
+        return math.sqrt(self.floor_high / self.floor_low) - 1
+
+    @property
     def mb_per_s(self) -> float | None:
         """Uncompressed pixels moved a second, in 10^6 bytes."""
         return self.read_bytes / 1e6 / self.median_s if self.read_bytes and self.median_s else None
@@ -85,9 +96,13 @@ class CellResult:
 
 def tidy(file: RecordFile) -> list[CellResult]:
     """Return the cells of a run, in the order of operations, details and stores."""
-    info = file.info()
+    return cells_of(file.info(), file.records())
+
+
+def cells_of(info: RunInfo, records: Iterable[Record]) -> list[CellResult]:
+    """Return the cells of a run of which the records have been read, in that order too."""
     by_cell: dict[CellName, list[Record]] = defaultdict(list)
-    for record in file.records():
+    for record in records:
         by_cell[record.run.cell].append(record)
     sizes = _sizes_of_sets(by_cell)
     cells = [
@@ -126,8 +141,8 @@ def _cell(
     format_, layout, tuning = store.split(":")
     samples = [sample for record in records for sample in record.run.samples_s]
     quartiles = np.quantile(samples, [0.25, 0.5, 0.75]).tolist() if samples else [None] * 3
-    worst = _worst(records)
-    noted = {**size, **worst.run.record}
+    speaks = worst(records)
+    noted = {**size, **speaks.run.record}
     return CellResult(
         operation=operation.name,
         detail=", ".join(details),
@@ -138,8 +153,8 @@ def _cell(
         images=noted.get("set_images"),
         profile=made[0] if (made := generated(images)) else images,
         cache=operation.cache,
-        status=worst.run.status,
-        message=worst.run.message,
+        status=speaks.run.status,
+        message=speaks.run.message,
         median_s=quartiles[1],
         q25_s=quartiles[0],
         q75_s=quartiles[2],
@@ -164,10 +179,13 @@ def _cell(
     )
 
 
-def _worst(records: Sequence[Record]) -> Record:
+RANKS = {"failed": 0, "skipped": 1, "ok": 2}
+"""The status of lowest rank in any round is the cell's."""
+
+
+def worst(records: Iterable[Record]) -> Record:
     """Return the record that speaks for the cell: a failure in any round is a failed cell."""
-    ranks = {"failed": 0, "skipped": 1, "ok": 2}
-    return min(records, key=lambda record: ranks[record.run.status])
+    return min(records, key=lambda record: RANKS[record.run.status])
 
 
 def samples_by_round(records: Iterable[Record]) -> dict[int, list[float]]:

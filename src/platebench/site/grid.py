@@ -6,7 +6,6 @@ are written in full, so that the page says the same without its script, which so
 
 from __future__ import annotations
 
-import math
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -124,13 +123,6 @@ def stored(cells: Sequence[CellResult]) -> CellResult | None:
     return known[0] if known else None
 
 
-def reach(low: float | None, high: float | None) -> float | None:
-    """Return half the width of a ratio's interval, relative to it; None from one round."""
-    if low is None or high is None or low == high:
-        return None
-    return math.sqrt(high / low) - 1
-
-
 def in_order(stores: Sequence[str]) -> list[str]:
     """Return stores as they are registered, those no longer known last.
 
@@ -221,7 +213,7 @@ def _entry(cell: CellResult | None, column: Column, row: RowKey) -> Entry:
         "ok",
         cell.floor_ratio,
         figure(cell.floor_ratio),
-        reach(cell.floor_low, cell.floor_high),
+        cell.floor_reach,
         bisect(SHADES, cell.floor_ratio),
         _note(cell),
     )

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from platebench.results.tidy import CellResult
 from platebench.site.chosen import APPEND, COLD_SCAN, COLD_TAKE, OLD, SCAN, TAKE, WRITE, Question
 from platebench.site.embedded import script_json
-from platebench.site.grid import CACHES, in_order, reach, stored, versions_missing
+from platebench.site.grid import CACHES, in_order, stored, versions_missing
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 from platebench.site.sets import first_set, set_of, sets_in
@@ -249,5 +249,5 @@ def _ratio(store: str, cells: Sequence[CellResult], question: Question) -> Figur
         return f"{what} {cell.status}: {cell.message}"
     if cell.floor_ratio is None:
         return f"{what}: no floor to compare with"
-    half = reach(cell.floor_low, cell.floor_high)
+    half = cell.floor_reach
     return Figure(cell.floor_ratio, None if half is None else math.log1p(half))

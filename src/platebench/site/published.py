@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
-from platebench.results.tidy import CellResult, tidy
+from platebench.results.tidy import CellResult, cells_of
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,14 @@ def published(results: Path) -> list[Published]:
 
 def _published(file: RecordFile) -> Published:
     info = file.info()
+    records = list(file.records())
     known = file.file.parent / "machine.json"
     return Published(
         machine=info.machine,
         facts=json.loads(known.read_text()) if known.exists() else {},
         file=file,
         info=info,
-        records=list(file.records()),
-        cells=tidy(file),
+        records=records,
+        cells=cells_of(info, records),
         finished=file.finished,
     )

@@ -11,10 +11,11 @@ import altair as alt
 from platebench.errors import UserError
 from platebench.results.report import figure
 from platebench.site.drawing.style import (
-    RULE,
     Drawing,
     Row,
+    bars,
     data_of,
+    ends_of,
     framed,
     log_axis,
     number,
@@ -96,18 +97,14 @@ def ratios(talks: Mapping[str, Talk]) -> Drawing:
         facts = facts_of(talk)[_THREE_READS]
         ends = (facts["ratio_q25"], facts["ratio_q75"])
         rows.append(_ratio(heading_of(age, talk), facts["ratio"], *ends))
-    ends_of_all = [number(row, end) for row in rows for end in ("low", "high", "times") if row[end]]
-    scale, axis = log_axis([1, *ends_of_all])
+    scale, axis = log_axis([1, *(number(row, "times") for row in rows), *ends_of(rows)])
     x = alt.X("times:Q", title="LanceDB's time, of pandas'", scale=scale, axis=axis)
     y = _age_axis(rows)
     one = alt.Chart(alt.InlineData(values=[{"times": 1}])).mark_rule(aria=False, strokeDash=[4, 4])
-    quartiles = alt.Chart(data_of([row for row in rows if row["low"] is not None]))
     points = alt.Chart(data_of(rows)).mark_point(filled=True, size=90, color="black", opacity=1)
     layers = [
         one.encode(x=x),
-        quartiles.mark_rule(aria=False, color=RULE, strokeWidth=2).encode(
-            x=alt.X("low:Q", scale=scale), x2="high:Q", y=y
-        ),
+        bars(rows, strokeWidth=2).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", y=y),
         points.encode(x=x, y=y, tooltip=told(*RATIO_HEADS)),
     ]
     caption = (

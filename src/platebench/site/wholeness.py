@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
-from platebench.results.records import RunInfo
+from platebench.results.records import Record, RunInfo
+from platebench.results.tidy import RANKS, worst
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 from platebench.stores.registry import FORMATS, format_of, names
@@ -21,6 +22,7 @@ from platebench.timing.operations import (
     NEWCOMER_DETAILS,
     OPERATIONS,
     Operation,
+    called,
     operation_names,
 )
 from platebench.timing.suite import CellName
@@ -42,8 +44,8 @@ class Kind(NamedTuple):
 
     @property
     def called(self) -> str:
-        """What a pattern of the plan is held against: the class and the details."""
-        return " ".join([self.benchmark_class, *self.details])
+        """What a pattern of the plan is held against."""
+        return called(self.benchmark_class, self.details)
 
     @property
     def operation(self) -> Operation:
@@ -85,8 +87,8 @@ class Part:
         """Return the operations in words; a pattern by what was measured of it."""
         said: list[str] = []
         for each in self.operations:
-            called = [kind.title for kind in kinds if fnmatch(kind.called, each)]
-            said += [each] if each in operation_names() or not called else called
+            titles = [kind.title for kind in kinds if fnmatch(kind.called, each)]
+            said += [each] if each in operation_names() or not titles else titles
         return said
 
     def planned(self, kinds: Iterable[Kind]) -> list[CellName]:
@@ -243,7 +245,7 @@ def _row(
     seen: Mapping[CellName, Mapping[int, str]],
 ) -> Row:
     begun = {cell: rounds for cell, rounds in expected.items() if cell in seen}
-    statuses = Counter(_worst(seen[cell].values()) for cell in begun)
+    statuses = Counter(min(seen[cell].values(), key=RANKS.__getitem__) for cell in begun)
     lacking = (
         sum(number not in seen[cell] for number in range(1, rounds + 1))
         for cell, rounds in begun.items()
@@ -291,18 +293,16 @@ def _kinds(published: Published) -> list[Kind]:
 
 def reasons(published: Published) -> list[Reason]:
     """Return why cells have no figure, failures first, alike ones together."""
-    worst: dict[CellName, tuple[str, str]] = {}
+    by_cell: dict[CellName, list[Record]] = defaultdict(list)
     for record in published.records:
-        said: tuple[str, str] = (record.run.status, record.run.message)
-        before = worst.setdefault(record.run.cell, said)
-        if _RANKS[said[0]] < _RANKS[before[0]]:
-            worst[record.run.cell] = said
+        by_cell[record.run.cell].append(record)
     alike: dict[tuple[str, str], list[CellName]] = defaultdict(list)
-    for cell, said in worst.items():
-        if said[0] != "ok":
-            alike[said].append(cell)
+    for cell, records in by_cell.items():
+        run = worst(records).run
+        if run.status != "ok":
+            alike[run.status, run.message].append(cell)
     found = [_reason(*said, cells) for said, cells in alike.items()]
-    return sorted(found, key=lambda reason: (_RANKS[reason.status], reason.message))
+    return sorted(found, key=lambda reason: (RANKS[reason.status], reason.message))
 
 
 def _reason(status: str, message: str, cells: Sequence[CellName]) -> Reason:
@@ -323,11 +323,12 @@ def left_out(published: Published) -> list[LeftOut]:
     Nothing when the settings say no plan.
     """
     parts = plan(published.info)
+    kinds = _kinds(published)
     alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)
     for images in _each(images for part in parts for images in part.images):
         mine = [part for part in parts if images in part.images]
         by_stores: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for kind in _kinds(published):
+        for kind in kinds:
             by_stores[_not_planned(mine, kind)].append(kind.title)
         for stores, operations in by_stores.items():
             if stores:
@@ -361,14 +362,6 @@ def shortened(stores: Iterable[str]) -> tuple[str, ...]:
                 wanted -= set(every)
         short += [name for name in format_.names if name in wanted]
     return tuple(short)
-
-
-_RANKS = {"failed": 0, "skipped": 1, "ok": 2}
-"""A failure in any round speaks for the cell."""
-
-
-def _worst(statuses: Iterable[str]) -> str:
-    return min(statuses, key=_RANKS.__getitem__)
 
 
 def _each(values: Iterable[str]) -> tuple[str, ...]:

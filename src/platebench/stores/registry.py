@@ -41,10 +41,16 @@ class Format:
     def why_not(self) -> str | None:
         """Return why this format cannot be measured here, or None when it can."""
         for distribution in self.needs:
-            try:
-                metadata.version(distribution)
-            except metadata.PackageNotFoundError:
+            if installed_version(distribution) is None:
                 return f"{distribution} is not installed"
+        return None
+
+
+def installed_version(distribution: str) -> str | None:
+    """Return the version of a distribution from PyPI that is installed here, None without."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
         return None
 
 

@@ -13,7 +13,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -203,10 +202,5 @@ def _slowed(operation: Callable[[], None], share: float) -> Callable[[], None]:
 
 def library_versions() -> dict[str, str]:
     """Return the version of every library that any format is measured with, where installed."""
-    versions = {}
-    for name in sorted({name for format_ in registry.FORMATS for name in format_.needs}):
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
+    needed = sorted({name for format_ in registry.FORMATS for name in format_.needs})
+    return {name: version for name in needed if (version := registry.installed_version(name))}

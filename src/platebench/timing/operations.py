@@ -57,6 +57,11 @@ def for_newcomers(cell: CellName) -> bool:
     return cell.kind not in NEWCOMER_DETAILS or cell.params[2:] in NEWCOMER_DETAILS[cell.kind]
 
 
+def called(benchmark_class: str, details: Sequence[str]) -> str:
+    """Return what a plan's pattern, such as `RandomRows 1 *`, is held against."""
+    return " ".join([benchmark_class, *details])
+
+
 def floor_of(cell: CellName) -> CellName:
     """Return the cell that does the same on the floor."""
     return CellName(cell.benchmark, (FLOOR, *cell.params[1:]))

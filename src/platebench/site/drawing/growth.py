@@ -96,10 +96,11 @@ def _rows(record: Record) -> list[Row]:
             "layout": layout,
             "tuning": tuning,
             "versions": version,
-            "times": size / (noted["set_pixel_bytes"] + version * added),
+            "times": times,
             "versions added": str(version),
             "bytes stored": f"{size:,}",
-            HEADS[-1]: figure(size / (noted["set_pixel_bytes"] + version * added)),
+            HEADS[-1]: figure(times),
         }
         for version, size in enumerate(sizes)
+        for times in [size / (noted["set_pixel_bytes"] + version * added)]
     ]
