@@ -238,7 +238,7 @@ def selfcheck_command(
     console.print(table)
     console.print(
         f"{found.cells} cells, {found.rounds} rounds. From process to process a cell's median"
-        f" varies by {found.process_noise:.1%}, the ratio of neighbours by {found.pair_noise:.1%}."
+        f" varies by {found.process_noise:.1%}, the ratio of two side by side by {found.pair_noise:.1%}."
     )
     raise typer.Exit(0 if found.met else FAILED)
 

@@ -45,6 +45,7 @@ class MadeUpSuite:
     versions: dict[str, str] = field(default_factory=dict)
     stores: Sequence[str] = (FLOOR, IPC, ZARR)
     kinds: Sequence[str] = (SCAN, WRITE)
+    repeats: list[object] = field(default_factory=list)
 
     @property
     def benchmarks(self) -> dict[str, dict[str, object]]:
@@ -66,6 +67,7 @@ class MadeUpSuite:
     def run(self, which: CellName, repeat: Sequence[float] | None = None) -> Run:
         count = self.log.count((self.name, which))
         self.log.append((self.name, which))
+        self.repeats.append(repeat)
         return self.answer(which, count)
 
 
@@ -73,7 +75,9 @@ def made_up_arm(
     name: str, work: Path, commit: str, changed: bool = False, numpy: str = "2.4.2"
 ) -> Arm:
     folder = work / name.replace("/", "_")
-    folder.mkdir(parents=True, exist_ok=True)
+    turns = folder / "src" / "platebench" / "timing" / "turns.py"
+    turns.parent.mkdir(parents=True, exist_ok=True)
+    turns.touch()
     return Arm(
         name,
         Commit(commit, 1_772_000_000_000, changed),

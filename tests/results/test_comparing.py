@@ -20,6 +20,7 @@ from platebench.results.asv_files import environment_name
 from platebench.results.comparing import CompareSettings, Comparison, compare, stored_sizes
 from platebench.results.records import Record, record_files
 from platebench.results.verdicts import Plan, Verdict, exit_status, single_look
+from platebench.timing.cell import SAMPLES
 from platebench.timing.suite import CellName, Run
 from platebench.timing.workspace import WORK
 from tests.results.made_up_runs import IPC, SCAN, WRITE, failed, ok, skipped
@@ -47,6 +48,7 @@ class Bench:
         self.folder = folder
         self.results = folder / "results"
         self.log: list[Measured] = []
+        self.repeats: list[object] = []
         self.watcher = Silent()
         self.answers: dict[str, Answer] = {}
         self.suites: dict[str, dict[str, object]] = {}
@@ -62,7 +64,11 @@ class Bench:
     def _suite(self, checkout: Path, *_: object) -> MadeUpSuite:
         name = checkout.name
         return MadeUpSuite(
-            name, self.log, self.answers.get(name, steady), **self.suites.get(name, {})
+            name,
+            self.log,
+            self.answers.get(name, steady),
+            repeats=self.repeats,
+            **self.suites.get(name, {}),
         )
 
     def compare(self, *names: str, plan: Plan | None = None, **changed: object) -> Comparison:
@@ -111,14 +117,22 @@ def test_every_cell_is_measured_in_all_arms_before_the_next(bench: Bench) -> Non
         assert {name for name, _ in trio} == set(COMMITS)
 
 
-def test_no_arm_always_goes_first(bench: Bench) -> None:
+def test_arms_that_take_turns_share_the_seconds_of_a_cell(bench: Bench) -> None:
     bench.compare()
+    least, most, seconds = SAMPLES
+    assert set(bench.repeats) == {(least, most, 2 * seconds)}
+
+
+def test_a_revision_that_takes_no_turns_is_measured_before_or_after_the_other(bench: Bench) -> None:
+    (bench.arms["old"].checkout / "src" / "platebench" / "timing" / "turns.py").unlink()
+    bench.compare()
+    assert bench.watcher.said == [
+        "measured one after another: not every revision takes turns at samples"
+    ]
+    assert set(bench.repeats) == {SAMPLES}
     firsts = bench.log[::2]
-    in_a_round = Counter(name for name, _ in firsts[: len(STORES) * 2])
-    assert in_a_round["old"] == in_a_round["new"] == len(STORES)
-    for which in {which for _, which in firsts}:
-        over_rounds = Counter(name for name, asked in firsts if asked == which)
-        assert set(over_rounds) == {"old", "new"}, "over rounds either arm goes first"
+    assert {which for _, which in firsts} == {which for _, which in bench.log[1::2]}
+    assert {name for name, _ in firsts} == {"old", "new"}, "chance says which goes first"
 
 
 def test_every_arm_has_every_round_of_every_cell(bench: Bench) -> None:
@@ -294,7 +308,7 @@ def test_a_comparison_that_was_cut_off_goes_on_and_measures_nothing_twice(
     bench.answers["new"] = cut_off_after(after)
     with pytest.raises(KeyboardInterrupt):
         bench.compare()
-    bench.log.pop()  # the one that came to nothing
+    del bench.log[-2:]  # what came to nothing, and what was measured beside it
     del bench.answers["new"]
     before = len(bench.log)
     comparison = bench.compare()

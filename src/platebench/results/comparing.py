@@ -1,4 +1,4 @@
-"""Two or more arms, measured in turn and judged: what `platebench compare` does."""
+"""Two or more arms, measured side by side and judged: what `platebench compare` does."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from platebench.results.measuring import Watcher, image_sets, keep_for_asv, run_
 from platebench.results.records import Record, RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, judge
 from platebench.timing.arms import Arm, check_revision, make_arm, parse_arm
+from platebench.timing.cell import SAMPLES
 from platebench.timing.operations import check_operations, choose, operation_names
-from platebench.timing.rounds import alternating
+from platebench.timing.rounds import shuffled, side_by_side
 from platebench.timing.suite import QUICK, CellName, Suite
+from platebench.timing.turns import Turns
 from platebench.timing.workspace import WORK, Workspace
 
 
@@ -46,7 +48,7 @@ class Comparison:
 def compare(
     checkout: Path, results: Path, settings: CompareSettings, watcher: Watcher
 ) -> Comparison:
-    """Measure the arms in turn until every verdict stands or the plan's last look is over.
+    """Measure the arms side by side until every verdict stands or the plan's last look is over.
 
     A comparison of the same arms that was killed is taken up where it was.
     """
@@ -57,19 +59,25 @@ def compare(
     workspace = Workspace.here(checkout / ".platebench")
     names = image_sets(workspace, settings.images, watcher)
     arms = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
-    suites = [Suite(arm.checkout, names, arm.python, arm.variables) for arm in arms]
-    cells = _shared_cells(suites, settings, watcher)
-    files = _record_files(results, settings, names, arms, cells, watcher)
-    measured = Measured(files)
-    try:
-        _measure(suites, cells, measured, settings, watcher)
-        for file in files:
-            file.finish()
-    finally:
-        for arm in arms:
-            Workspace(Path(arm.variables[WORK])).clear_scratch()
-        for arm, suite, file in zip(arms, suites, files, strict=True):
-            keep_for_asv(results, suite, arm.commit, file)
+    with Turns() as turns:
+        given = turns if all(arm.takes_turns for arm in arms) else None
+        if given is None:
+            watcher.says("measured one after another: not every revision takes turns at samples")
+        suites = [
+            Suite(arm.checkout, names, arm.python, arm.variables | turns.variables) for arm in arms
+        ]
+        cells = _shared_cells(suites, settings, watcher)
+        files = _record_files(results, settings, names, arms, cells, watcher)
+        measured = Measured(files)
+        try:
+            _measure(suites, cells, measured, settings, given, watcher)
+            for file in files:
+                file.finish()
+        finally:
+            for arm in arms:
+                Workspace(Path(arm.variables[WORK])).clear_scratch()
+            for arm, suite, file in zip(arms, suites, files, strict=True):
+                keep_for_asv(results, suite, arm.commit, file)
     return Comparison(arms, files, measured.judge(cells, settings.plan))
 
 
@@ -173,27 +181,39 @@ def _measure(
     cells: Sequence[CellName],
     measured: Measured,
     settings: CompareSettings,
+    turns: Turns | None,
     watcher: Watcher,
 ) -> None:
-    repeat = QUICK if settings.quick else None
     wanted = dict.fromkeys(cells, settings.plan.looks[0])
     number = 0
     while any(rounds > number for rounds in wanted.values()):
         number += 1
-        here = [cell for cell in cells if wanted[cell] >= number]
-        for arm, suite, cell in alternating(suites, here, number):
-            if measured.has(arm, cell, number) or (
-                number > 1 and measured.tells_nothing(arm, cell)
-            ):
+        for cell in shuffled([cell for cell in cells if wanted[cell] >= number], number):
+            arms = [
+                arm
+                for arm in range(len(suites))
+                if not measured.has(arm, cell, number)
+                and (number == 1 or not measured.tells_nothing(arm, cell))
+            ]
+            if not arms:
                 continue
             watcher.begins(number, max(wanted.values()), cell)
-            run = suite.run(cell, repeat)
-            measured.add(arm, Record(number, run))
-            watcher.ended(run)
+            here = [suites[arm] for arm in arms]
+            repeat = _repeat(suites[0], cell, settings.quick)
+            for arm, run in zip(arms, side_by_side(here, cell, repeat, turns), strict=True):
+                measured.add(arm, Record(number, run))
+                watcher.ended(run)
         if number in settings.plan.looks:
             for judgements in measured.judge(cells, settings.plan):
                 for cell, judgement in judgements.items():
                     wanted[cell] = max(wanted[cell], judgement.rounds_wanted or 0)
+
+
+def _repeat(suite: Suite, cell: CellName, quick: bool) -> tuple[int, int, float] | None:
+    """Return how often to repeat; None for a benchmark that says it itself, as asv lists it."""
+    if quick:
+        return QUICK
+    return SAMPLES if suite.benchmarks[cell.benchmark].get("repeat") is None else None
 
 
 def _record_files(

@@ -4,7 +4,8 @@ A ratio is formed inside a round, between processes that were neighbours in time
 rounds on the log scale. Machines drift: over 260 processes each of reading a file, decompressing,
 reading Parquet and writing, taken in turn for 16 minutes on a shared machine, the logs of
 neighbours' medians correlated at 0.3 to 0.8, and ratios of neighbours spread 1.2 to 2.3 times less
-than ratios of any two.
+than ratios of any two. Arms of a comparison go further: their processes take turns at samples
+(timing/turns.py).
 
 Each round speaks with the median of its samples. On those same timings the minimum spread 2.2 times
 as much for writing and 1.1 times for decompressing, where a process meets a fast or a slow moment

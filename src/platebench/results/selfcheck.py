@@ -21,20 +21,18 @@ from platebench.results.measuring import Watcher, image_sets, newcomer_stores
 from platebench.results.ratios import Rounds, log_ratios, ratio
 from platebench.results.records import Record, record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
-from platebench.timing.arms import make_arm, parse_arm
-from platebench.timing.cell import SLOWER
+from platebench.timing.arms import make_arm, parse_arm, work_folder
+from platebench.timing.cell import SAMPLES, SLOWER
 from platebench.timing.operations import choose, for_newcomers
-from platebench.timing.rounds import alternating
+from platebench.timing.rounds import shuffled, side_by_side
 from platebench.timing.suite import CellName, Suite
-from platebench.timing.workspace import Workspace
+from platebench.timing.turns import Turns
+from platebench.timing.workspace import WORK, Workspace
 
 CELLS = 40
 ROUNDS = 16
 FEW_ROUNDS = 6
 IMAGES = "8"
-REPEAT = (3, 6, 0.1)
-"""asv's repeat: the noise between processes, not within them, is what decides."""
-
 _STARTS_MORE = "FirstImage"
 """Left out, for a sample of it starts a process of its own: a fifth of the time for few cells."""
 
@@ -60,7 +58,7 @@ class SelfCheck:
     """What was found, and the noise behind it: standard deviations of logarithms.
 
     `process_noise` is that of a cell's median from process to process, `pair_noise` that of the
-    ratio of two neighbouring processes.
+    ratio of two that ran side by side.
     """
 
     findings: list[Finding]
@@ -82,27 +80,28 @@ def selfcheck(
     workspace = Workspace.here(checkout / ".platebench")
     arm = make_arm(parse_arm("."), checkout, workspace.root, watcher.says)
     names = image_sets(workspace, [IMAGES], watcher)
-    suites = [
-        Suite(arm.checkout, names, arm.python, arm.variables | _slowing(share))
-        for share in _SLOWDOWNS
-    ]
-    chosen = _some_cells(suites[0], cells)
-    files = [
-        arm_file(results, arm, names, {"selfcheck": place, "slower": share})
-        for place, share in enumerate(_SLOWDOWNS)
-    ]
-    measured = Measured(files)
-    for number in range(1, rounds + 1):
-        here = suites if number <= FEW_ROUNDS else suites[:-1]
-        for place, suite, cell in alternating(here, chosen, number):
-            if measured.fails(place, cell):
-                continue
-            watcher.begins(number, rounds, cell)
-            run = suite.run(cell, REPEAT)
-            measured.add(place, Record(number, run))
-            watcher.ended(run)
-    for file in files:
-        file.finish()
+    with Turns() as turns:
+        suites = [
+            Suite(arm.checkout, names, arm.python, arm.variables | own | turns.variables)
+            for own in _own_variables(workspace.root)
+        ]
+        chosen = _some_cells(suites[0], cells)
+        files = [
+            arm_file(results, arm, names, {"selfcheck": place, "slower": share})
+            for place, share in enumerate(_SLOWDOWNS)
+        ]
+        measured = Measured(files)
+        for number in range(1, rounds + 1):
+            here = suites if number <= FEW_ROUNDS else suites[:-1]
+            for cell in shuffled(chosen, number):
+                if any(measured.fails(place, cell) for place in range(len(suites))):
+                    continue
+                watcher.begins(number, rounds, cell)
+                for place, run in enumerate(side_by_side(here, cell, SAMPLES, turns)):
+                    measured.add(place, Record(number, run))
+                    watcher.ended(run)
+        for file in files:
+            file.finish()
     found = _found(measured, chosen, rounds)
     if found is None:
         reasons = [record.run.message for file in files for record in file.records()]
@@ -169,8 +168,13 @@ def _plan(rounds: int) -> Plan:
     return Plan() if rounds == ROUNDS else single_look(rounds)
 
 
-def _slowing(share: float) -> dict[str, str]:
-    return {SLOWER: str(share)} if share else {}
+def _own_variables(work: Path) -> list[dict[str, str]]:
+    """Return what sets each arm apart: its slowdown, and stored files of its own, as compared."""
+    return [
+        {WORK: str(work_folder(work, f"selfcheck-{place}"))}
+        | ({SLOWER: str(share)} if share else {})
+        for place, share in enumerate(_SLOWDOWNS)
+    ]
 
 
 def _some_cells(suite: Suite, number: int) -> list[CellName]:

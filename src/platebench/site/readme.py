@@ -130,7 +130,7 @@ def selfcheck_text(found: SelfCheck | None) -> str:
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     said = (
         f"The reference machine, {found.cells} cells in {found.rounds} rounds; the ratio of two "
-        f"neighbouring processes varies by {found.pair_noise:.0%} (one standard deviation):"
+        f"processes side by side varies by {found.pair_noise:.0%} (one standard deviation):"
     )
     return f"{_wrapped(said)}\n\n{table}{'' if found.met else TOO_NOISY}"
 

@@ -64,6 +64,11 @@ class Arm:
     libraries: dict[str, str]
     variables: dict[str, str]
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether its processes ask for turns: those of old revisions know nothing of them."""
+        return (self.checkout / "src" / "platebench" / "timing" / "turns.py").exists()
+
 
 def parse_arm(text: str) -> ArmSpec:
     """Return the arm that `text` asks for. Raises UserError for what is neither."""
@@ -123,7 +128,7 @@ def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
         python,
         version,
         libraries,
-        {**_source_path(source), WORK: str(_work_folder(work, key))},
+        {**_source_path(source), WORK: str(work_folder(work, key))},
     )
 
 
@@ -133,7 +138,7 @@ def _source_path(source: Path) -> dict[str, str]:
     return {"PYTHONPATH": path, "ASV_PYTHONPATH": path}
 
 
-def _work_folder(work: Path, key: str) -> Path:
+def work_folder(work: Path, key: str) -> Path:
     """Return a work folder of the arm's own for stored files, with the image sets of all."""
     folder = work / "arms" / key
     folder.mkdir(parents=True, exist_ok=True)

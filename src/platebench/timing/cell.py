@@ -27,6 +27,7 @@ from platebench.timing.clock import Clock
 from platebench.timing.drain import Drain, check
 from platebench.timing.memory import PeakMemory
 from platebench.timing.prepare import prepare
+from platebench.timing.turns import Turn
 from platebench.timing.workspace import Kind, Workspace
 
 RECORD = "PLATEBENCH_RECORD"
@@ -78,14 +79,17 @@ class Cell:
     def __init__(self) -> None:
         self.timer = Clock()
         self._is_set_up = False
+        self._turn = Turn()
         self._record: dict[str, object] = {}
 
     def setup(self, store: str, images: str, *details: Any) -> None:
         """Set the cell up: all of it before the first sample, `before` for the others."""
         try:
             if not self._is_set_up:
+                self._turn.come()
                 self._first(store, images, *details)
                 self._is_set_up = True
+            self._turn.take()
             self.before()
         except Unsupported as reason:
             raise NotImplementedError(str(reason)) from reason

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from platebench.timing.suite import CellName, Run, Suite
+from platebench.timing.turns import Turns
 
 Announce = Callable[[int, CellName], None]
 """Called with the round and the cell before it is measured."""
@@ -37,18 +39,20 @@ def rounds(
         this += 1
 
 
-def alternating(
-    suites: Sequence[Suite], cells: Sequence[CellName], this_round: int
-) -> Iterator[tuple[int, Suite, CellName]]:
-    """Yield one round over several arms: each cell in every arm before the next cell.
+def side_by_side(
+    suites: Sequence[Suite], cell: CellName, repeat: Sequence[float] | None, turns: Turns | None
+) -> list[Run]:
+    """Measure a cell in several arms at once, or one after another where they take no turns.
 
-    So the arms' processes are neighbours in time. Which arm goes first changes from round to
-    round and from cell to cell. The number is the arm's place in `suites`.
+    Of asv's `repeat` each arm gets its own seconds. One after another, chance says which goes
+    first.
     """
-    for place, cell in enumerate(shuffled(cells, this_round)):
-        for step in range(len(suites)):
-            arm = (this_round + place + step) % len(suites)
-            yield arm, suites[arm], cell
+    if turns is not None:
+        shared = repeat and (*repeat[:2], repeat[2] * len(suites))
+        return turns.together([partial(suite.run, cell, shared) for suite in suites])
+    order = random.sample(range(len(suites)), len(suites))
+    runs = {place: suites[place].run(cell, repeat) for place in order}
+    return [runs[place] for place in range(len(suites))]
 
 
 def shuffled(cells: Sequence[CellName], this_round: int) -> list[CellName]:

@@ -11,11 +11,12 @@ import ast
 import json
 import logging
 import math
-import os
 import re
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -88,13 +89,19 @@ class Suite:
     ) -> None:
         # Compiled modules may be kept, or every process would compile them again.
         keeping = {"PYTHONDONTWRITEBYTECODE": ""}
-        self._variables = {**(variables or {}), **keeping, IMAGES: ",".join(images)}
+        folder = Path(tempfile.mkdtemp(prefix="platebench-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._noted = folder / "record.json"
+        own = {IMAGES: ",".join(images), RECORD: str(self._noted)}
+        every = {**(variables or {}), **keeping, **own}
         self._benchmark_dir = repository / "benchmarks"
         asv.console.log.enable(verbose=False)
         config = asv.config.Config.load(str(repository / "asv.conf.json"))
         config.benchmark_dir = str(self._benchmark_dir)
-        self._environment = asv.environment.ExistingEnvironment(config, str(python), {}, {})
-        with self._quietly():
+        self._environment = asv.environment.ExistingEnvironment(
+            config, str(python), {}, {("nobuild", name): value for name, value in every.items()}
+        )
+        with _quietly():
             self.benchmarks: dict[str, dict[str, Any]] = asv.benchmarks.Benchmarks.discover(
                 config, asv.repo.NoRepository(), [self._environment], [None]
             )
@@ -109,39 +116,46 @@ class Suite:
         ]
 
     def run(self, cell: CellName, repeat: Sequence[float] | None = None) -> Run:
-        """Measure a cell in a fresh process. A cell that fails is a result, not an error."""
+        """Measure a cell in a fresh process. A cell that fails is a result, not an error.
+
+        Several suites may do so at once, in threads; one suite measures one cell at a time.
+        """
         benchmark = self.benchmarks[cell.benchmark]
         wanted = [repr(value) for value in cell.params]
         index = list(map(list, product(*benchmark["params"]))).index(wanted)
         started = datetime.now(UTC).isoformat(timespec="seconds")
         extra = {} if repeat is None else {"repeat": list(repeat)}
-        with self._quietly(), tempfile.TemporaryDirectory() as folder:
-            record = Path(folder) / "record.json"
-            os.environ[RECORD] = str(record)
-            spawner = asv.runner.get_spawner(self._environment, str(self._benchmark_dir), "spawn")
+        self._noted.unlink(missing_ok=True)
+        spawner = asv.runner.get_spawner(self._environment, str(self._benchmark_dir), "spawn")
+        with _errors():
             result = asv.runner.run_benchmark(
                 benchmark, spawner, profile=False, selected_idx={index}, extra_params=extra
             )
-            noted = json.loads(record.read_text()) if record.exists() else {}
+        noted = json.loads(self._noted.read_text()) if self._noted.exists() else {}
         return _run(cell, started, result, index, noted)
 
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Give asv its variables, keep it from printing, and hand its errors on as ours."""
-        before = dict(os.environ)
-        os.environ.update(self._variables)
-        logger = asv.console.log._logger
-        handlers, logger.handlers = logger.handlers, [said := _Said()]
-        try:
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep asv from printing, and hand its errors on with what it would have printed."""
+    logger = asv.console.log._logger
+    handlers, logger.handlers = logger.handlers, [said := _Said()]
+    try:
+        with _errors(said.reason):
             yield
-        except asv.util.UserError as error:
-            if str(error) == "Interrupted.":
-                raise KeyboardInterrupt from None
-            raise UserError(f"asv: {str(error).rstrip('.')}{said.reason()}") from error
-        finally:
-            logger.handlers = handlers
-            os.environ.clear()
-            os.environ.update(before)
+    finally:
+        logger.handlers = handlers
+
+
+@contextmanager
+def _errors(reason: Callable[[], str] = str) -> Iterator[None]:
+    """Hand asv's errors on as ours."""
+    try:
+        yield
+    except asv.util.UserError as error:
+        if str(error) == "Interrupted.":
+            raise KeyboardInterrupt from None
+        raise UserError(f"asv: {str(error).rstrip('.')}{reason()}") from error
 
 
 class _Said(logging.Handler):
