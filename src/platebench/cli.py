@@ -167,7 +167,7 @@ def compare_command(
         Path | None, typer.Option(help="Write the verdicts here, short, as Markdown.")
     ] = None,
 ) -> None:
-    """Measure arms in turn and say what is slower in the others than in the first.
+    """Measure arms side by side and say what is slower in the others than in the first.
 
     Exit status: 1 something is slower beyond doubt, 2 a cell failed on one side only, 0 otherwise.
     A comparison that is killed goes on where it was when it is asked for again.
@@ -222,8 +222,9 @@ def selfcheck_command(
 ) -> None:
     """Measure what this machine is able to tell: false alarms, and slowdowns put in on purpose.
 
-    Exit status: 1 if a figure is not as asked, 0 otherwise. With the defaults it takes about half
-    an hour; nothing else should run meanwhile.
+    Exit status: 1 if a figure is not as asked, 0 otherwise. With the defaults it takes about forty
+    minutes; nothing else should run meanwhile. One that is killed goes on where it was when it is
+    asked for again.
     """
     checkout = find_checkout(Path.cwd())
     with CompareBar(errors) as bar:
@@ -238,7 +239,8 @@ def selfcheck_command(
     console.print(table)
     console.print(
         f"{found.cells} cells, {found.rounds} rounds. From process to process a cell's median"
-        f" varies by {found.process_noise:.1%}, the ratio of two side by side by {found.pair_noise:.1%}."
+        f" varies by {found.process_noise:.1%}, the ratio of two side by side by"
+        f" {found.pair_noise:.1%}."
     )
     raise typer.Exit(0 if found.met else FAILED)
 

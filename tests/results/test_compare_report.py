@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,9 @@ def printed(comparison: Comparison, width: int = 80) -> str:
 
 def test_the_heading_says_which_arm_is_held_against_which(comparison: Comparison) -> None:
     assert heading(comparison, 1) == ". (bbbbbbbb+changes) against HEAD~1 (aaaaaaaa)"
+    arms = [replace(arm, name="numpy<2,pyarrow==16.1.0") for arm in comparison.arms]
+    told = heading(replace(comparison, arms=arms), 1)
+    assert told.startswith("numpy<2, pyarrow==16.1.0 (bbbbbbbb"), "a line can end between two pins"
 
 
 def test_the_table_has_every_cell_with_ratio_interval_rounds_and_verdict(comparison) -> None:
@@ -137,7 +141,7 @@ def test_markdown_of_nothing_that_matters_has_no_table(comparison) -> None:
 
 
 def test_a_change_in_size_is_told_and_a_trifle_is_not(comparison) -> None:
-    sentence = f"{IPC}, raw-64: 1.00 bytes a pixel byte before, 0.43 now"
+    sentence = f"{IPC}, raw-64: 0.43 bytes a pixel byte against 1.00"
     assert f"- {sentence}" in as_markdown(comparison, PLAN).splitlines()
     assert sentence in printed(comparison, 200)
     assert f"{ZARR}, raw-64:" not in printed(comparison, 200)

@@ -312,9 +312,7 @@ def test_a_comparison_that_was_cut_off_goes_on_and_measures_nothing_twice(
     del bench.answers["new"]
     before = len(bench.log)
     comparison = bench.compare()
-    assert bench.watcher.said == [
-        f"continuing a comparison that was cut off after {before} processes"
-    ]
+    assert bench.watcher.said == [f"continuing what was cut off after {before} processes"]
     assert len(bench.log) == 2 * 6 * 4
     assert set(Counter(bench.log).values()) == {6}
     assert len(record_files(bench.results)) == 2
@@ -397,7 +395,7 @@ def test_a_comparison_that_is_killed_goes_on_when_it_is_asked_for_again(
     before = [file.file.read_bytes() for file in record_files(checkout / "results")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "continuing a comparison that was cut off after" in done.stderr
+    assert "continuing what was cut off after" in done.stderr
     files = record_files(checkout / "results")
     assert len(files) == len(before) == 2
     for file, kept in zip(files, before, strict=True):

@@ -14,6 +14,7 @@ import pytest
 from platebench.errors import UserError
 from platebench.results import selfcheck
 from platebench.results.measuring import same_arm
+from platebench.results.ratios import Ratio
 from platebench.results.records import record_files
 from platebench.results.selfcheck import CELLS, FEW_ROUNDS, ROUNDS, SelfCheck, assess
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge
@@ -114,14 +115,21 @@ def test_a_verdict_that_is_always_one_is_found_out(verdict, not_met, monkeypatch
 
 
 def test_intervals_that_are_too_narrow_are_found_out(monkeypatch) -> None:
-    class Narrow:
-        def __init__(self, whole) -> None:
-            self.estimate = whole.estimate
-            self.low, self.high = whole.estimate * 0.9999, whole.estimate * 1.0001
+    def narrow(pairs: Mapping[str, tuple[Rounds, Rounds]], plan: Plan) -> dict[str, Judgement]:
+        judged = judge(pairs, plan)
+        return {name: replace(each, ratio=_narrower(each.ratio)) for name, each in judged.items()}
 
-    ratio = selfcheck.ratio
-    monkeypatch.setattr(selfcheck, "ratio", lambda *sides: Narrow(ratio(*sides)))
+    monkeypatch.setattr(selfcheck, "judge", narrow)
     assert not by_what(assess(arms(QUIET), ROUNDS))["second run"]
+
+
+def _narrower(whole: Ratio) -> Ratio:
+    return Ratio(replace(whole.spread, deviation=whole.spread.deviation / 100))
+
+
+def test_either_half_is_held_against_the_other() -> None:
+    found = assess(arms(QUIET), ROUNDS)
+    assert found.findings[-1].trials == 4 * CELLS, "two arms, both ways"
 
 
 @pytest.mark.parametrize("rounds", [4, 5, 6, 10])
@@ -220,6 +228,35 @@ def test_a_self_check_that_was_cut_off_found_nothing(bench: Bench) -> None:
     lines = newest.file.read_text().splitlines(keepends=True)
     newest.file.write_text("".join(lines[:-1]))
     assert selfcheck.kept(bench.results, newest.info().machine) is None
+
+
+@pytest.mark.parametrize("after", [0, 5, 40])
+def test_a_self_check_that_was_cut_off_goes_on_and_measures_nothing_twice(
+    after: int, bench: Bench
+) -> None:
+    def answer(which: CellName, count: int) -> Run:
+        if len(bench.log) > after:
+            raise KeyboardInterrupt
+        return steady(which, count)
+
+    bench.answer = answer
+    with pytest.raises(KeyboardInterrupt):
+        bench.check()
+    files = record_files(bench.results)
+    begun = sum(1 for file in files for _ in file.records())
+    del bench.log[begun:]  # what came to nothing, and what was measured beside it
+    bench.answer = steady
+    bench.check()
+    assert bench.watcher.said == [f"continuing what was cut off after {begun} processes"]
+    assert len(bench.log) == 6 * (3 * 8 + FEW_ROUNDS)
+    assert [file.file for file in record_files(bench.results)] == [file.file for file in files]
+
+
+def test_another_self_check_begins_anew(bench: Bench) -> None:
+    bench.check(rounds=4)
+    bench.check(rounds=4)
+    assert bench.watcher.said == []
+    assert len(record_files(bench.results)) == 8
 
 
 @pytest.mark.parametrize("wrong", [failed, skipped])

@@ -14,6 +14,7 @@ from rich.text import Text
 from platebench.results.comparing import Comparison, stored_sizes
 from platebench.results.report import figure
 from platebench.results.verdicts import Judgement, Plan, Verdict
+from platebench.timing.arms import Arm
 from platebench.timing.operations import OPERATIONS
 from platebench.timing.suite import CellName
 
@@ -41,12 +42,13 @@ class Line(NamedTuple):
 
 def heading(comparison: Comparison, arm: int) -> str:
     """Return which arms are held against each other."""
-    first, second = comparison.arms[0], comparison.arms[arm]
-    return (
-        f"{second.name} ({second.commit.name[:8]}{'+changes' if second.commit.changed else ''})"
-        f" against {first.name} ({first.commit.name[:8]}"
-        f"{'+changes' if first.commit.changed else ''})"
-    )
+    return f"{_told(comparison.arms[arm])} against {_told(comparison.arms[0])}"
+
+
+def _told(arm: Arm) -> str:
+    """Return an arm's name, which may be many pins and has to wrap, and its commit."""
+    name = ", ".join(part.strip() for part in arm.name.split(","))
+    return f"{name} ({arm.commit.name[:8]}{'+changes' if arm.commit.changed else ''})"
 
 
 def lines(judgements: dict[CellName, Judgement]) -> list[Line]:
@@ -141,8 +143,8 @@ def _size_changes(comparison: Comparison, arm: int) -> list[str]:
     """Return a sentence for each store whose files grew or shrank."""
     before, after = stored_sizes(comparison.files[0]), stored_sizes(comparison.files[arm])
     return [
-        f"{store}, {images}: {figure(before[store, images])} bytes a pixel byte before,"
-        f" {figure(after[store, images])} now"
+        f"{store}, {images}: {figure(after[store, images])} bytes a pixel byte against"
+        f" {figure(before[store, images])}"
         for store, images in sorted(before.keys() & after.keys())
         if abs(after[store, images] / before[store, images] - 1) > SIZE_CHANGE
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,9 @@ def compare(
             Suite(arm.checkout, names, arm.python, arm.variables | turns.variables) for arm in arms
         ]
         cells = _shared_cells(suites, settings, watcher)
-        files = _record_files(results, settings, names, arms, cells, watcher)
+        key = _key(arms, cells, settings)
+        each = [(arm, key | {"arm": place}, {"name": arm.name}) for place, arm in enumerate(arms)]
+        files = arm_files(results, names, each, watcher)
         measured = Measured(files)
         try:
             _measure(suites, cells, measured, settings, given, watcher)
@@ -216,52 +218,62 @@ def _repeat(suite: Suite, cell: CellName, quick: bool) -> tuple[int, int, float]
     return SAMPLES if suite.benchmarks[cell.benchmark].get("repeat") is None else None
 
 
-def _record_files(
-    results: Path,
-    settings: CompareSettings,
-    images: list[str],
-    arms: Sequence[Arm],
-    cells: Sequence[CellName],
-    watcher: Watcher,
-) -> list[RecordFile]:
-    """Return a file an arm: those of the same comparison if it was killed, or else new ones."""
-    machine = asv.machine.Machine.get_defaults()["machine"]
+def _key(
+    arms: Sequence[Arm], cells: Sequence[CellName], settings: CompareSettings
+) -> dict[str, Any]:
+    """Return what one comparison shares with itself only."""
+    return {"compare": digest_of(arms, cells, settings.quick, repr(settings.plan))}
+
+
+def digest_of(arms: Sequence[Arm], cells: Sequence[CellName], *others: object) -> str:
+    """Return a digest of what is measured in which arms, and how."""
     identity = [
         *((arm.commit.name, sorted(arm.libraries.items()), arm.python_version) for arm in arms),
         *map(str, cells),
-        settings.quick,
-        repr(settings.plan),
+        *others,
     ]
-    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
+
+def arm_files(
+    results: Path,
+    images: list[str],
+    arms: Sequence[tuple[Arm, dict[str, Any], dict[str, Any]]],
+    watcher: Watcher,
+) -> list[RecordFile]:
+    """Return a file an arm: those of the same measurement if it was killed, or else new ones.
+
+    With each arm come the settings that tell its file from all others, and those that only say
+    more.
+    """
+    machine = asv.machine.Machine.get_defaults()["machine"]
+    found = [_unfinished(results, machine, same) for _, same, _ in arms]
     # Changes that no commit holds may be others by now, so nothing measured of them is taken up.
-    found = {} if any(arm.commit.changed for arm in arms) else _unfinished(results, machine, key)
-    if len(found) == len(arms):
-        files = [found[place] for place in range(len(arms))]
-        begun = sum(1 for file in files for _ in file.records())
-        watcher.says(f"continuing a comparison that was cut off after {begun} processes")
-        for file in files:
-            file.mend()
-        return files
-    return [
-        arm_file(results, arm, images, {"compare": key, "arm": place, "name": arm.name})
-        for place, arm in enumerate(arms)
-    ]
+    if None in found or any(arm.commit.changed for arm, _, _ in arms):
+        return [_arm_file(results, arm, images, same | more) for arm, same, more in arms]
+    files = [file for file in found if file is not None]
+    begun = sum(1 for file in files for _ in file.records())
+    watcher.says(f"continuing what was cut off after {begun} processes")
+    for file in files:
+        file.mend()
+    return files
 
 
-def arm_file(results: Path, arm: Arm, images: list[str], settings: dict[str, Any]) -> RecordFile:
-    """Begin the file of one arm, `settings` saying of what."""
+def _arm_file(results: Path, arm: Arm, images: list[str], settings: dict[str, Any]) -> RecordFile:
     info = run_info(images, arm.commit, settings)
     return RecordFile.create(
         results, replace(info, python=arm.python_version, libraries=arm.libraries)
     )
 
 
-def _unfinished(results: Path, machine: str, key: str) -> dict[int, RecordFile]:
-    return {
-        file.info().settings["arm"]: file
+def _unfinished(results: Path, machine: str, same: Mapping[str, Any]) -> RecordFile | None:
+    """Return the newest file with all these settings, if it has no end."""
+    of_it = [
+        file
         for file in record_files(results, machine)
-        if file.info().settings.get("compare") == key and not file.finished
-    }
+        if same.items() <= file.info().settings.items()
+    ]
+    return of_it[-1] if of_it and not of_it[-1].finished else None
 
 
 def stored_sizes(file: RecordFile) -> dict[tuple[str, str], float]:

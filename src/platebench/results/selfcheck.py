@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from platebench.errors import UserError
-from platebench.results.comparing import Measured, arm_file
+from platebench.results.comparing import Measured, arm_files, digest_of
 from platebench.results.measuring import Watcher, image_sets, newcomer_stores
-from platebench.results.ratios import Rounds, log_ratios, ratio
+from platebench.results.ratios import Rounds, log_ratios
 from platebench.results.records import Record, record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
 from platebench.timing.arms import make_arm, parse_arm, work_folder
@@ -76,7 +76,10 @@ class SelfCheck:
 def selfcheck(
     checkout: Path, results: Path, rounds: int, cells: int, watcher: Watcher
 ) -> SelfCheck:
-    """Measure, and return what the verdicts were worth. The records are kept in `results`."""
+    """Measure, and return what the verdicts were worth. The records are kept in `results`.
+
+    A self-check that was killed is taken up where it was.
+    """
     workspace = Workspace.here(checkout / ".platebench")
     arm = make_arm(parse_arm("."), checkout, workspace.root, watcher.says)
     names = image_sets(workspace, [IMAGES], watcher)
@@ -86,18 +89,23 @@ def selfcheck(
             for own in _own_variables(workspace.root)
         ]
         chosen = _some_cells(suites[0], cells)
-        files = [
-            arm_file(results, arm, names, {"selfcheck": place, "slower": share})
+        key = digest_of([arm], chosen, rounds)
+        each = [
+            (arm, {"selfcheck": place, "key": key}, {"slower": share})
             for place, share in enumerate(_SLOWDOWNS)
         ]
+        files = arm_files(results, names, each, watcher)
         measured = Measured(files)
         for number in range(1, rounds + 1):
-            here = suites if number <= FEW_ROUNDS else suites[:-1]
+            in_it = range(len(suites) if number <= FEW_ROUNDS else len(suites) - 1)
             for cell in shuffled(chosen, number):
-                if any(measured.fails(place, cell) for place in range(len(suites))):
+                places = [place for place in in_it if not measured.has(place, cell, number)]
+                if not places or any(measured.fails(place, cell) for place in range(len(suites))):
                     continue
                 watcher.begins(number, rounds, cell)
-                for place, run in enumerate(side_by_side(here, cell, SAMPLES, turns)):
+                here = [suites[place] for place in places]
+                runs = side_by_side(here, cell, SAMPLES, turns)
+                for place, run in zip(places, runs, strict=True):
                     measured.add(place, Record(number, run))
                     watcher.ended(run)
         for file in files:
@@ -216,18 +224,30 @@ def _relabelled(first: Sides, same: Sides, plan: Plan) -> list[float]:
 
 
 def _second_run_inside(first: Sides, second: Sides) -> list[bool]:
-    """Say of each cell whether the ratio of the later half lies in the earlier half's interval."""
+    """Say of each cell whether the interval of one half of its rounds holds the other's ratio.
+
+    The earlier half is held against the later one and the later against the earlier. The interval
+    is the one that `compare` prints of so many rounds.
+    """
+    numbers = sorted({number for rounds in first.values() for number in rounds})
+    half = len(numbers) // 2
     inside = []
-    for name in first:
-        numbers = sorted(first[name])
-        half = len(numbers) // 2
-        earlier, later = (
-            ratio({n: second[name][n] for n in part}, {n: first[name][n] for n in part})
-            for part in (numbers[:half], numbers[half:])
-        )
-        if earlier.low is not None and earlier.high is not None:
-            inside.append(earlier.low <= later.estimate <= earlier.high)
+    for part, other in ((numbers[:half], numbers[half:]), (numbers[half:], numbers[:half])):
+        told = judge(_pairs(_only(first, part), _only(second, part)), single_look(len(part)))
+        again = judge(_pairs(_only(first, other), _only(second, other)), single_look(len(other)))
+        for name, judgement in told.items():
+            pooled, estimate = judgement.ratio, again[name].ratio
+            if pooled is None or estimate is None or pooled.low is None or pooled.high is None:
+                continue
+            inside.append(pooled.low <= estimate.estimate <= pooled.high)
     return inside
+
+
+def _only(side: Sides, numbers: Sequence[int]) -> dict[str, Rounds]:
+    return {
+        name: {number: rounds[number] for number in numbers if number in rounds}
+        for name, rounds in side.items()
+    }
 
 
 def _up_to(rounds: Rounds, number: int) -> Rounds:
