@@ -48,7 +48,7 @@ def test_a_machine_without_a_self_check_says_so(run: Published) -> None:
 def test_a_self_check_shows_its_noise_and_every_finding(run: Published) -> None:
     html = words(run, CHECK)
     assert "varies by 7.1%" in html
-    assert "processes by 9.3%" in html
+    assert "ran side by side by 9.3%" in html
     assert "Not every figure is as asked." in html
     for finding in FINDINGS:
         assert finding.what in html

@@ -43,9 +43,14 @@ class Turn:
     def come(self) -> None:
         """Say that this process is there. Raises OSError when nobody gives turns any more."""
         if TURNS in os.environ:
-            self._line = socket.socket(socket.AF_UNIX)
-            self._line.connect(os.environ[TURNS])
-            self._line.sendall(b"%d\n" % os.getpid())
+            line = socket.socket(socket.AF_UNIX)
+            try:
+                line.connect(os.environ[TURNS])
+                line.sendall(b"%d\n" % os.getpid())
+            except OSError:
+                line.close()
+                raise
+            self._line = line
 
     def take(self) -> None:
         """Give the turn back, if it is ours, and wait for the next. Ends with whoever gives it."""
@@ -91,7 +96,7 @@ class Turns:
 
         No process does a sample before all are set up, and never two at a time. The order is
         another each time all have had a turn. A job whose process never asks is waited for.
-        What a job raises, and Ctrl-C, ends the processes of all.
+        What a job raises, and Ctrl-C, ends the processes of all; no turns are given after that.
         """
         bell, rope = socket.socketpair()
         with bell, rope, ThreadPoolExecutor(len(jobs)) as threads:
