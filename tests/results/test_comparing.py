@@ -22,6 +22,7 @@ from platebench.results.records import Record, record_files
 from platebench.results.verdicts import Plan, Verdict, exit_status, single_look
 from platebench.timing.cell import SAMPLES
 from platebench.timing.suite import CellName, Run
+from platebench.timing.turns import TURNS
 from platebench.timing.workspace import WORK
 from tests.results.made_up_runs import IPC, SCAN, WRITE, failed, ok, skipped
 from tests.results.made_up_suites import (
@@ -49,6 +50,7 @@ class Bench:
         self.results = folder / "results"
         self.log: list[Measured] = []
         self.repeats: list[object] = []
+        self.variables: list[dict[str, str]] = []
         self.watcher = Silent()
         self.answers: dict[str, Answer] = {}
         self.suites: dict[str, dict[str, object]] = {}
@@ -61,8 +63,11 @@ class Bench:
         monkeypatch.setattr(comparing, "make_arm", lambda spec, *_: self.arms[spec.text])
         monkeypatch.setattr(comparing, "Suite", self._suite)
 
-    def _suite(self, checkout: Path, *_: object) -> MadeUpSuite:
+    def _suite(
+        self, checkout: Path, _: object, __: object, variables: dict[str, str]
+    ) -> MadeUpSuite:
         name = checkout.name
+        self.variables.append(variables)
         return MadeUpSuite(
             name,
             self.log,
@@ -121,6 +126,7 @@ def test_arms_that_take_turns_share_the_seconds_of_a_cell(bench: Bench) -> None:
     bench.compare()
     least, most, seconds = SAMPLES
     assert set(bench.repeats) == {(least, most, 2 * seconds)}
+    assert all(TURNS in variables for variables in bench.variables)
 
 
 def test_a_revision_that_takes_no_turns_is_measured_before_or_after_the_other(bench: Bench) -> None:
@@ -130,6 +136,7 @@ def test_a_revision_that_takes_no_turns_is_measured_before_or_after_the_other(be
         "measured one after another: not every revision takes turns at samples"
     ]
     assert set(bench.repeats) == {SAMPLES}
+    assert not any(TURNS in variables for variables in bench.variables), "nobody waits for a turn"
     firsts = bench.log[::2]
     assert {which for _, which in firsts} == {which for _, which in bench.log[1::2]}
     assert {name for name, _ in firsts} == {"old", "new"}, "chance says which goes first"

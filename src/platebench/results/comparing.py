@@ -63,9 +63,9 @@ def compare(
         given = turns if all(arm.takes_turns for arm in arms) else None
         if given is None:
             watcher.says("measured one after another: not every revision takes turns at samples")
-        suites = [
-            Suite(arm.checkout, names, arm.python, arm.variables | turns.variables) for arm in arms
-        ]
+        # A process that knows the variables would wait for a turn, which nobody would give.
+        ours = {} if given is None else given.variables
+        suites = [Suite(arm.checkout, names, arm.python, arm.variables | ours) for arm in arms]
         cells = _shared_cells(suites, settings, watcher)
         key = _key(arms, cells, settings)
         each = [(arm, key | {"arm": place}, {"name": arm.name}) for place, arm in enumerate(arms)]
