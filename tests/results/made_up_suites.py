@@ -31,6 +31,17 @@ def taking(seconds: float) -> Answer:
     )
 
 
+def stopping_after(count: int, log: list[Measured], answer: Answer = steady) -> Answer:
+    """Answer until `log` holds more than so many; then interrupt."""
+
+    def stops(asked: CellName, times: int) -> Run:
+        if len(log) > count:
+            raise KeyboardInterrupt
+        return answer(asked, times)
+
+    return stops
+
+
 def cell(benchmark: str = SCAN, store: str = IPC) -> CellName:
     return CellName(benchmark, (store, "raw-64"))
 

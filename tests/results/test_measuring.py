@@ -20,7 +20,16 @@ from platebench.timing.operations import floor_of
 from platebench.timing.suite import CellName, Run
 from platebench.timing.workspace import WORK
 from tests.results.made_up_runs import IPC, SCAN, WRITE, failed, ok, skipped
-from tests.results.made_up_suites import ZARR, Answer, MadeUpSuite, Measured, Silent, cell, steady
+from tests.results.made_up_suites import (
+    ZARR,
+    Answer,
+    MadeUpSuite,
+    Measured,
+    Silent,
+    cell,
+    steady,
+    stopping_after,
+)
 
 COMMIT = Commit("a" * 40, 1_772_000_000_000, False)
 EVERYTHING = Settings([FLOOR, IPC, ZARR], ["64"], [])
@@ -163,13 +172,7 @@ def test_a_time_budget_alone_is_refused(bench: Bench) -> None:
 
 def interrupted_after(count: int, bench: Bench, **settings: object) -> None:
     answer = bench.answer
-
-    def stops(asked: CellName, times: int) -> Run:
-        if len(bench.log) > count:
-            raise KeyboardInterrupt
-        return answer(asked, times)
-
-    bench.answer = stops
+    bench.answer = stopping_after(count, bench.log, answer)
     with pytest.raises(KeyboardInterrupt):
         bench.measure(**settings)
     bench.log.pop()  # the one that came to nothing

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +27,15 @@ from platebench.timing.suite import CellName, Run
 from platebench.timing.workspace import WORK
 from tests.results.made_up_noise import Machine, Rounds, by_round
 from tests.results.made_up_runs import IPC, failed, ok, run_file, skipped
-from tests.results.made_up_suites import ZARR, MadeUpSuite, Measured, Silent, made_up_arm, steady
+from tests.results.made_up_suites import (
+    ZARR,
+    MadeUpSuite,
+    Measured,
+    Silent,
+    made_up_arm,
+    steady,
+    stopping_after,
+)
 from tests.scratch_checkout import in_a_process
 
 QUIET = Machine(noise=0.03, within=0.02, drift=0.02)
@@ -234,12 +244,7 @@ def test_a_self_check_that_was_cut_off_found_nothing(bench: Bench) -> None:
 def test_a_self_check_that_was_cut_off_goes_on_and_measures_nothing_twice(
     after: int, bench: Bench
 ) -> None:
-    def answer(which: CellName, count: int) -> Run:
-        if len(bench.log) > after:
-            raise KeyboardInterrupt
-        return steady(which, count)
-
-    bench.answer = answer
+    bench.answer = stopping_after(after, bench.log)
     with pytest.raises(KeyboardInterrupt):
         bench.check()
     files = record_files(bench.results)
@@ -250,6 +255,17 @@ def test_a_self_check_that_was_cut_off_goes_on_and_measures_nothing_twice(
     assert bench.watcher.said == [f"continuing what was cut off after {begun} processes"]
     assert len(bench.log) == 6 * (3 * 8 + FEW_ROUNDS)
     assert [file.file for file in record_files(bench.results)] == [file.file for file in files]
+
+
+def test_a_self_check_that_was_cut_off_leaves_no_copies(bench: Bench) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = bench.folder / "work" / "arms" / "selfcheck-1" / "scratch" / f"{ended.pid}-left"
+    left.mkdir(parents=True)
+    bench.answer = stopping_after(5, bench.log)
+    with pytest.raises(KeyboardInterrupt):
+        bench.check()
+    assert not left.exists()
 
 
 def test_another_self_check_begins_anew(bench: Bench) -> None:

@@ -70,7 +70,7 @@ class Processes:
 
 @pytest.fixture
 def processes(tmp_path: Path):
-    with Turns() as turns:
+    with Turns.open() as turns:
         yield Processes(tmp_path, turns)
 
 
@@ -113,7 +113,7 @@ def test_no_sample_is_done_while_a_process_ends(processes: Processes) -> None:
     (end,) = ended
     last_of_it = 4  # two samples each, by turns
     assert all(began < end - 0.2 for _, began, _, _ in processes.samples()[: last_of_it - 1])
-    assert processes.samples()[last_of_it + 1][1] >= end - 0.05
+    assert processes.samples()[last_of_it][1] >= end
 
 
 @pytest.mark.parametrize("way", ["never asks", "dies"])
@@ -136,24 +136,20 @@ def test_turns_are_given_to_one_cell_after_another(processes: Processes) -> None
 
 def test_what_a_job_raises_ends_the_processes_of_all(processes: Processes) -> None:
     def raises() -> int:
-        deadline = time.monotonic() + 20
-        while not processes.log.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        time.sleep(0.5)
         raise KeyboardInterrupt
 
     began = time.monotonic()
     endless = 10_000_000
     # Alone in asking, so that it is given turns: the other one never comes.
     jobs = [processes.job(endless), raises]
-    stop = threading.Timer(0.5, processes.log.touch)
-    stop.start()
     with pytest.raises(KeyboardInterrupt):
         processes.turns.together(jobs)
     assert time.monotonic() - began < 20
 
 
 def test_a_process_ends_when_nobody_gives_turns_any_more(tmp_path: Path) -> None:
-    with Turns() as turns:
+    with Turns.open() as turns:
         processes = Processes(tmp_path, turns)
         status: list[int] = []
         thread = threading.Thread(target=lambda: status.append(processes.job()()))
@@ -165,7 +161,7 @@ def test_a_process_ends_when_nobody_gives_turns_any_more(tmp_path: Path) -> None
 
 
 def test_coming_when_nobody_listens_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Turns() as turns:
+    with Turns.open() as turns:
         monkeypatch.setenv(TURNS, turns.variables[TURNS])
     with pytest.raises(OSError):
         Turn().come()
@@ -179,7 +175,7 @@ def test_without_anybody_to_ask_every_turn_is_ones_own(monkeypatch: pytest.Monke
 
 
 def test_nothing_is_left_of_it() -> None:
-    with Turns() as turns:
+    with Turns.open() as turns:
         place = Path(turns.variables[TURNS])
         assert place.exists()
     assert not place.parent.exists()

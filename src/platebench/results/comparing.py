@@ -59,7 +59,7 @@ def compare(
     workspace = Workspace.here(checkout / ".platebench")
     names = image_sets(workspace, settings.images, watcher)
     arms = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
-    with Turns() as turns:
+    with Turns.open() as turns:
         given = turns if all(arm.takes_turns for arm in arms) else None
         if given is None:
             watcher.says("measured one after another: not every revision takes turns at samples")
@@ -67,12 +67,15 @@ def compare(
         ours = {} if given is None else given.variables
         suites = [Suite(arm.checkout, names, arm.python, arm.variables | ours) for arm in arms]
         cells = _shared_cells(suites, settings, watcher)
-        key = _key(arms, cells, settings)
-        each = [(arm, key | {"arm": place}, {"name": arm.name}) for place, arm in enumerate(arms)]
+        key = digest_of(arms, cells, settings.quick, repr(settings.plan))
+        each = [
+            (arm, {"compare": key, "arm": place}, {"name": arm.name})
+            for place, arm in enumerate(arms)
+        ]
         files = arm_files(results, names, each, watcher)
         measured = Measured(files)
         try:
-            _measure(suites, cells, measured, settings, given, watcher)
+            _measure(SideBySide(suites, measured, given, watcher), cells, settings)
             for file in files:
                 file.finish()
         finally:
@@ -178,33 +181,55 @@ class Measured:
         self._runs[arm].setdefault(record.run.cell, {})[record.round] = record
 
 
-def _measure(
-    suites: Sequence[Suite],
-    cells: Sequence[CellName],
-    measured: Measured,
-    settings: CompareSettings,
-    turns: Turns | None,
-    watcher: Watcher,
-) -> None:
+@dataclass(frozen=True)
+class SideBySide:
+    """Measures a cell in several arms at once and keeps what comes out.
+
+    Without `turns` one arm is measured after another.
+    """
+
+    suites: Sequence[Suite]
+    measured: Measured
+    turns: Turns | None
+    watcher: Watcher
+
+    def measure(
+        self,
+        cell: CellName,
+        arms: Sequence[int],
+        repeat: Sequence[float] | None,
+        number: int,
+        rounds: int,
+        first: int = 0,
+    ) -> None:
+        """Measure in those of the arms that lack the cell in round `number` of `rounds`."""
+        lacking = [arm for arm in arms if not self.measured.has(arm, cell, number)]
+        if not lacking:
+            return
+        self.watcher.begins(number, rounds, cell)
+        suites = [self.suites[arm] for arm in lacking]
+        runs = side_by_side(suites, cell, repeat, self.turns, first)
+        for arm, run in zip(lacking, runs, strict=True):
+            self.measured.add(arm, Record(number, run))
+            self.watcher.ended(run)
+
+
+def _measure(bench: SideBySide, cells: Sequence[CellName], settings: CompareSettings) -> None:
+    suites, measured = bench.suites, bench.measured
     wanted = dict.fromkeys(cells, settings.plan.looks[0])
     number = 0
     while any(rounds > number for rounds in wanted.values()):
         number += 1
-        for cell in shuffled([cell for cell in cells if wanted[cell] >= number], number):
+        here = shuffled([cell for cell in cells if wanted[cell] >= number], number)
+        for place, cell in enumerate(here):
             arms = [
                 arm
                 for arm in range(len(suites))
-                if not measured.has(arm, cell, number)
-                and (number == 1 or not measured.tells_nothing(arm, cell))
+                if number == 1 or not measured.tells_nothing(arm, cell)
             ]
-            if not arms:
-                continue
-            watcher.begins(number, max(wanted.values()), cell)
-            here = [suites[arm] for arm in arms]
             repeat = _repeat(suites[0], cell, settings.quick)
-            for arm, run in zip(arms, side_by_side(here, cell, repeat, turns), strict=True):
-                measured.add(arm, Record(number, run))
-                watcher.ended(run)
+            most = max(wanted.values())
+            bench.measure(cell, arms, repeat, number, most, first=number + place)
         if number in settings.plan.looks:
             for judgements in measured.judge(cells, settings.plan):
                 for cell, judgement in judgements.items():
@@ -216,13 +241,6 @@ def _repeat(suite: Suite, cell: CellName, quick: bool) -> tuple[int, int, float]
     if quick:
         return QUICK
     return SAMPLES if suite.benchmarks[cell.benchmark].get("repeat") is None else None
-
-
-def _key(
-    arms: Sequence[Arm], cells: Sequence[CellName], settings: CompareSettings
-) -> dict[str, Any]:
-    """Return what one comparison shares with itself only."""
-    return {"compare": digest_of(arms, cells, settings.quick, repr(settings.plan))}
 
 
 def digest_of(arms: Sequence[Arm], cells: Sequence[CellName], *others: object) -> str:

@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from platebench.errors import UserError
-from platebench.results.comparing import Measured, arm_files, digest_of
+from platebench.results.comparing import Measured, SideBySide, arm_files, digest_of
 from platebench.results.measuring import Watcher, image_sets, newcomer_stores
-from platebench.results.ratios import Rounds, log_ratios
-from platebench.results.records import Record, record_files
+from platebench.results.ratios import Ratio, Rounds, log_ratios
+from platebench.results.records import record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
 from platebench.timing.arms import make_arm, parse_arm, work_folder
 from platebench.timing.cell import SAMPLES, SLOWER
 from platebench.timing.operations import choose, for_newcomers
-from platebench.timing.rounds import shuffled, side_by_side
+from platebench.timing.rounds import shuffled
 from platebench.timing.suite import CellName, Suite
 from platebench.timing.turns import Turns
 from platebench.timing.workspace import WORK, Workspace
@@ -83,10 +83,11 @@ def selfcheck(
     workspace = Workspace.here(checkout / ".platebench")
     arm = make_arm(parse_arm("."), checkout, workspace.root, watcher.says)
     names = image_sets(workspace, [IMAGES], watcher)
-    with Turns() as turns:
+    owns = _own_variables(workspace.root)
+    with Turns.open() as turns:
         suites = [
             Suite(arm.checkout, names, arm.python, arm.variables | own | turns.variables)
-            for own in _own_variables(workspace.root)
+            for own in owns
         ]
         chosen = _some_cells(suites[0], cells)
         key = digest_of([arm], chosen, rounds)
@@ -96,20 +97,18 @@ def selfcheck(
         ]
         files = arm_files(results, names, each, watcher)
         measured = Measured(files)
-        for number in range(1, rounds + 1):
-            in_it = range(len(suites) if number <= FEW_ROUNDS else len(suites) - 1)
-            for cell in shuffled(chosen, number):
-                places = [place for place in in_it if not measured.has(place, cell, number)]
-                if not places or any(measured.fails(place, cell) for place in range(len(suites))):
-                    continue
-                watcher.begins(number, rounds, cell)
-                here = [suites[place] for place in places]
-                runs = side_by_side(here, cell, SAMPLES, turns)
-                for place, run in zip(places, runs, strict=True):
-                    measured.add(place, Record(number, run))
-                    watcher.ended(run)
-        for file in files:
-            file.finish()
+        bench = SideBySide(suites, measured, turns, watcher)
+        try:
+            for number in range(1, rounds + 1):
+                arms = range(len(suites) if number <= FEW_ROUNDS else len(suites) - 1)
+                for cell in shuffled(chosen, number):
+                    if not any(measured.fails(arm, cell) for arm in range(len(suites))):
+                        bench.measure(cell, arms, SAMPLES, number, rounds)
+            for file in files:
+                file.finish()
+        finally:
+            for own in owns:
+                Workspace(Path(own[WORK])).clear_scratch()
     found = _found(measured, chosen, rounds)
     if found is None:
         reasons = [record.run.message for file in files for record in file.records()]
@@ -145,7 +144,7 @@ def assess(arms: Sequence[Sides], rounds: int) -> SelfCheck:
     """
     first, same, tenth, quarter = arms
     plan = _plan(rounds)
-    few = {name: _up_to(first[name], FEW_ROUNDS) for name in first}
+    few = _only(first, range(1, FEW_ROUNDS + 1))
     few_plan = single_look(min(rounds, FEW_ROUNDS))
     changed = {Verdict.SLOWER, Verdict.FASTER}
     called = _share(judge(_pairs(first, same), plan), changed)
@@ -231,16 +230,21 @@ def _second_run_inside(first: Sides, second: Sides) -> list[bool]:
     """
     numbers = sorted({number for rounds in first.values() for number in rounds})
     half = len(numbers) // 2
-    inside = []
-    for part, other in ((numbers[:half], numbers[half:]), (numbers[half:], numbers[:half])):
-        told = judge(_pairs(_only(first, part), _only(second, part)), single_look(len(part)))
-        again = judge(_pairs(_only(first, other), _only(second, other)), single_look(len(other)))
-        for name, judgement in told.items():
-            pooled, estimate = judgement.ratio, again[name].ratio
-            if pooled is None or estimate is None or pooled.low is None or pooled.high is None:
-                continue
-            inside.append(pooled.low <= estimate.estimate <= pooled.high)
-    return inside
+    earlier, later = (
+        judge(_pairs(_only(first, part), _only(second, part)), single_look(len(part)))
+        for part in (numbers[:half], numbers[half:])
+    )
+    return [
+        _holds(one.ratio, other[name].ratio)
+        for told, other in ((earlier, later), (later, earlier))
+        for name, one in told.items()
+    ]
+
+
+def _holds(told: Ratio | None, again: Ratio | None) -> bool:
+    assert told is not None and again is not None, "both arms have every round"
+    assert told.low is not None and told.high is not None, "each half has two rounds or more"
+    return told.low <= again.estimate <= told.high
 
 
 def _only(side: Sides, numbers: Sequence[int]) -> dict[str, Rounds]:
@@ -248,10 +252,6 @@ def _only(side: Sides, numbers: Sequence[int]) -> dict[str, Rounds]:
         name: {number: rounds[number] for number in numbers if number in rounds}
         for name, rounds in side.items()
     }
-
-
-def _up_to(rounds: Rounds, number: int) -> Rounds:
-    return {each: samples for each, samples in rounds.items() if each <= number}
 
 
 def _process_noise(arm: Sides) -> float:

@@ -40,17 +40,21 @@ def rounds(
 
 
 def side_by_side(
-    suites: Sequence[Suite], cell: CellName, repeat: Sequence[float] | None, turns: Turns | None
+    suites: Sequence[Suite],
+    cell: CellName,
+    repeat: Sequence[float] | None,
+    turns: Turns | None,
+    first: int,
 ) -> list[Run]:
     """Measure a cell in several arms at once, or one after another where they take no turns.
 
-    Of asv's `repeat` each arm gets its own seconds. One after another, chance says which goes
-    first.
+    Of asv's `repeat` each arm gets its own seconds. One after another, the arm at place `first`,
+    counted round and round, begins.
     """
     if turns is not None:
         shared = repeat and (*repeat[:2], repeat[2] * len(suites))
         return turns.together([partial(suite.run, cell, shared) for suite in suites])
-    order = random.sample(range(len(suites)), len(suites))
+    order = [(first + step) % len(suites) for step in range(len(suites))]
     runs = {place: suites[place].run(cell, repeat) for place in order}
     return [runs[place] for place in range(len(suites))]
 

@@ -13,19 +13,17 @@ turn back.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import selectors
-import shutil
 import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 TURNS = "PLATEBENCH_TURNS"
@@ -56,7 +54,7 @@ class Turn:
         """Give the turn back, if it is ours, and wait for the next. Ends with whoever gives it."""
         if self._line is None:
             return
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             self._line.sendall(b"\n")
             if self._line.recv(1):
                 return
@@ -66,30 +64,24 @@ class Turn:
 class Turns:
     """The side that gives turns, to the processes of one cell after another."""
 
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="platebench-"))
-        self._socket = self._folder / "turns"
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self._socket))
-        self._listener.listen()
+    def __init__(self, place: str, listener: socket.socket) -> None:
+        self._listener = listener
         self._chance = random.Random(0)
-
-    @property
-    def variables(self) -> dict[str, str]:
+        self.variables = {TURNS: place}
         """What the environment of a process needs, for it to take turns."""
-        return {TURNS: str(self._socket)}
 
-    def __enter__(self) -> Turns:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._listener.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+    @classmethod
+    @contextmanager
+    def open(cls) -> Iterator[Turns]:
+        """Listen at a socket in a folder of its own, as long as it lasts."""
+        with (
+            tempfile.TemporaryDirectory(prefix="platebench-") as folder,
+            socket.socket(socket.AF_UNIX) as listener,
+        ):
+            place = str(Path(folder, "turns"))
+            listener.bind(place)
+            listener.listen()
+            yield cls(place, listener)
 
     def together(self, jobs: Sequence[Callable[[], _Result]]) -> list[_Result]:
         """Do the jobs at once, each of which runs one process, and return what each returns.
@@ -179,13 +171,13 @@ class _Round:
             self._chance.shuffle(self._still_to_come)
         line = self._measuring = self._still_to_come.pop()
         self._asking.remove(line)
-        with contextlib.suppress(OSError):  # it has ended, and the selector will say so
+        with suppress(OSError):  # it has ended, and the selector will say so
             line.send(b".")
 
     def kill(self) -> None:
         """End the processes that came, each with its children: asv gives each a group."""
         for process in filter(None, self._processes.values()):
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 os.killpg(process, signal.SIGTERM)
 
     def close(self) -> None:
