@@ -11,4 +11,4 @@ REPOSITORY = Path(__file__).parent.parent
 class StoreCell(Cell):
     """A cell whose files are in this checkout's work folder."""
 
-    workspace = Workspace.here(REPOSITORY / ".platebench")
+    workspace = Workspace.of(REPOSITORY)

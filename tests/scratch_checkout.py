@@ -14,7 +14,7 @@ import pytest
 import tifffile
 
 from platebench import cli
-from platebench.timing.workspace import WORK
+from platebench.timing.protocol import WORK
 
 REPOSITORY = Path(__file__).parents[1]
 

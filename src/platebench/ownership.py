@@ -28,6 +28,9 @@ from typing import Self
 
 from platebench.errors import UserError
 
+TEMPORARY = "session"
+"""The name of what is lent in the system's folder for temporary files."""
+
 _PREFIX = ".platebench-"
 _DRAFT = ".platebench-"
 _DRAFT_FILE = ".platebench-part"
@@ -106,6 +109,16 @@ def remove(folder: Path, kind: str) -> None:
     _remove_marked(folder, kind)
 
 
+def discard(path: Path, within: Path, kind: str) -> None:
+    """Remove a file or folder inside `within`, a folder that carries the mark of this kind."""
+    if not is_ours(within, kind) or within not in path.parents:
+        raise UserError(f"{path}: was not made by platebench, so it is not removed")
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 @contextmanager
 def made_anew(folder: Path, kind: str, what: str, list_files: bool = False) -> Iterator[Path]:
     """Lend an empty folder that takes the place of `folder` at the end, or leaves no trace.
@@ -169,7 +182,9 @@ def sweep(parent: Path, name: str | None = None) -> None:
         return
     begins = None if name is None else f".{name[:_LONGEST_NAME]}{_DRAFT}"
     for entry in entries:
-        if _DRAFT in entry and entry.startswith(begins or ".") and (parent / entry).is_dir():
+        mine = _DRAFT in entry and entry.startswith(begins or ".")
+        # Nobody else can then change what is in it between looking at it and removing it.
+        if mine and (parent / entry).is_dir() and _is_of_this_user(parent / entry):
             _sweep_one(parent / entry)
 
 
@@ -270,7 +285,10 @@ def _held(lock: Path, busy: Callable[[], None]) -> Iterator[None]:
             # Another process may have removed the file between opening and locking it.
             if _is_at(descriptor, lock):
                 _note_who(descriptor)
-                yield
+                try:
+                    yield
+                finally:
+                    lock.unlink(missing_ok=True)
                 return
         finally:
             os.close(descriptor)
@@ -372,6 +390,10 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
+
+
+def _is_of_this_user(path: Path) -> bool:
+    return path.lstat().st_uid == os.geteuid()
 
 
 def _sweep_one(draft: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from platebench.stores.registry import FLOOR
 from platebench.timing.arms import Arm
 from platebench.timing.checkout import Commit
+from platebench.timing.protocol import WORK
 from platebench.timing.suite import CellName, Run
-from platebench.timing.workspace import WORK
 from tests.results.made_up_runs import IPC, SCAN, WRITE, ok
 
 ZARR = "zarr:tensor:fast"

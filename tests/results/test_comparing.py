@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -20,10 +21,11 @@ from platebench.results.asv_files import environment_name
 from platebench.results.comparing import CompareSettings, Comparison, compare, stored_sizes
 from platebench.results.records import Record, record_files
 from platebench.results.verdicts import Plan, Verdict, exit_status, single_look
+from platebench.timing.arms import Arm
 from platebench.timing.cell import SAMPLES
+from platebench.timing.protocol import TURNS, WORK
 from platebench.timing.suite import CellName, Run
-from platebench.timing.turns import TURNS
-from platebench.timing.workspace import WORK
+from platebench.timing.workspace import Workspace
 from tests.results.made_up_runs import IPC, SCAN, WRITE, failed, ok, skipped
 from tests.results.made_up_suites import (
     ZARR,
@@ -59,6 +61,8 @@ class Bench:
         }
         monkeypatch.setenv(WORK, str(folder / "work"))
         monkeypatch.setattr(comparing, "image_sets", lambda *_: ["raw-64"])
+        monkeypatch.setattr(Workspace, "images", lambda *_: None)
+        monkeypatch.setattr(Arm, "give", lambda *_: None)
         monkeypatch.setattr(comparing, "check_revision", lambda *_: None)
         monkeypatch.setattr(comparing, "make_arm", lambda spec, *_: self.arms[spec.text])
         monkeypatch.setattr(comparing, "Suite", self._suite)
@@ -130,6 +134,7 @@ def test_arms_that_take_turns_share_the_seconds_of_a_cell(bench: Bench) -> None:
 
 
 def test_a_revision_that_takes_no_turns_is_measured_before_or_after_the_other(bench: Bench) -> None:
+    bench.arms["old"] = replace(bench.arms["old"], is_older=True)
     (bench.arms["old"].checkout / "src" / "platebench" / "timing" / "turns.py").unlink()
     bench.compare()
     assert bench.watcher.said == [
@@ -311,13 +316,41 @@ def cut_off_after(count: int) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("after", [0, 1, 7, 23])
+def test_a_comparison_that_is_interrupted_says_what_is_kept(bench: Bench) -> None:
+    bench.answers["new"] = cut_off_after(3)
+    with pytest.raises(KeyboardInterrupt):
+        bench.compare()
+    (said,) = bench.watcher.said
+    assert re.fullmatch(r"6 measured cells are kept in .*; the same command goes on", said)
+
+
+def test_a_comparison_without_any_measured_cell_leaves_no_file(bench: Bench) -> None:
+    bench.answers["new"] = cut_off_after(0)
+    with pytest.raises(KeyboardInterrupt):
+        bench.compare()
+    assert bench.watcher.said == []
+    assert not [file for file in bench.results.rglob("*") if file.is_file()]
+
+
+def test_the_same_comparison_is_not_measured_twice_at_once(bench: Bench) -> None:
+    def another(which: CellName, count: int) -> Run:
+        with pytest.raises(UserError, match=rf"already: process {os.getpid()} "):
+            bench.compare()
+        return steady(which, count)
+
+    bench.answers["new"] = another
+    comparison = bench.compare()
+    assert [len(list(file.records())) for file in comparison.files] == [24, 24]
+
+
+@pytest.mark.parametrize("after", [1, 7, 23])
 def test_a_comparison_that_was_cut_off_goes_on_and_measures_nothing_twice(
     after: int, bench: Bench
 ) -> None:
     bench.answers["new"] = cut_off_after(after)
     with pytest.raises(KeyboardInterrupt):
         bench.compare()
+    bench.watcher.said.clear()
     del bench.log[-2:]  # what came to nothing, and what was measured beside it
     del bench.answers["new"]
     before = len(bench.log)
@@ -333,6 +366,7 @@ def test_a_last_line_that_was_cut_off_is_measured_again(bench: Bench) -> None:
     bench.answers["new"] = cut_off_after(5)
     with pytest.raises(KeyboardInterrupt):
         bench.compare()
+    bench.watcher.said.clear()
     file = record_files(bench.results)[0].file
     file.write_bytes(file.read_bytes()[:-10])
     del bench.answers["new"]
@@ -364,6 +398,7 @@ def test_another_comparison_begins_anew(change: dict[str, dict[str, object]], be
     bench.answers["new"] = cut_off_after(5)
     with pytest.raises(KeyboardInterrupt):
         bench.compare()
+    bench.watcher.said.clear()
     del bench.answers["new"]
     if "arm" in change:
         asked = {"commit": COMMITS["new"], **change["arm"]}
@@ -378,6 +413,7 @@ def test_changes_that_no_commit_holds_are_measured_anew(bench: Bench) -> None:
     bench.answers["new"] = cut_off_after(5)
     with pytest.raises(KeyboardInterrupt):
         bench.compare()
+    bench.watcher.said.clear()
     del bench.answers["new"]
     bench.compare()
     assert bench.watcher.said == []

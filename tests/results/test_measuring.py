@@ -17,8 +17,8 @@ from platebench.results.tidy import samples_by_round
 from platebench.stores.registry import FLOOR
 from platebench.timing.checkout import Commit
 from platebench.timing.operations import floor_of
+from platebench.timing.protocol import WORK
 from platebench.timing.suite import CellName, Run
-from platebench.timing.workspace import WORK
 from tests.results.made_up_runs import IPC, SCAN, WRITE, failed, ok, skipped
 from tests.results.made_up_suites import (
     ZARR,
@@ -179,7 +179,14 @@ def interrupted_after(count: int, bench: Bench, **settings: object) -> None:
     bench.answer = answer
 
 
-@pytest.mark.parametrize("after", [0, 1, 6, 11, 17])
+def test_a_run_without_any_measured_cell_leaves_no_file(bench: Bench) -> None:
+    interrupted_after(0, bench, rounds=3)
+    assert record_files(bench.results) == []
+    with pytest.raises(UserError, match="was cut off; leave --resume"):
+        bench.measure(rounds=3, resume=True)
+
+
+@pytest.mark.parametrize("after", [1, 6, 11, 17])
 def test_a_run_that_was_cut_off_is_taken_up_with_what_is_missing(after, bench: Bench) -> None:
     interrupted_after(after, bench, rounds=3)
     file = bench.measure(rounds=3, resume=True)

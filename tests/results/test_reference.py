@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from platebench.errors import UserError
+from platebench.ownership import claim
 from platebench.results import reference
 from platebench.results.records import RecordFile
 from platebench.results.reference import Part, measure_reference, plan
 from platebench.stores.registry import FLOOR, names
 from platebench.timing.checkout import Commit
 from platebench.timing.operations import floor_of
+from platebench.timing.protocol import WORK
 from platebench.timing.suite import CellName, Run, Suite
-from platebench.timing.workspace import WORK, Workspace
+from platebench.timing.workspace import STORED, Workspace
 from tests.results.made_up_runs import IPC, SCAN, WRITE
 from tests.results.made_up_suites import ZARR, MadeUpSuite, Measured, Silent, cell, steady
 
@@ -40,11 +42,11 @@ def log() -> list[Measured]:
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A work folder in which each store has left files."""
     monkeypatch.setenv(WORK, str(tmp_path / "work"))
+    root = Workspace.of(tmp_path).own().root
     for store in (FLOOR, IPC, ZARR):
-        folder = tmp_path / "work" / "stores" / "raw-64" / store.replace(":", ".")
-        folder.mkdir(parents=True)
-        (folder / "data").write_bytes(b"pixels")
-    return tmp_path / "work"
+        folder = root / "stores" / "raw-64" / store.replace(":", ".")
+        (claim(folder, STORED, "stored files") / "data").write_bytes(b"pixels")
+    return root
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def measure(
 
 
 def left(work: Path) -> set[str]:
-    return {folder.name for folder in (work / "stores" / "raw-64").iterdir() if folder.is_dir()}
+    return {folder.name for folder in (work / "stores" / "raw-64").glob("*")}
 
 
 def test_every_cell_of_the_plan_is_measured_once_a_round(measure, log) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -17,10 +19,30 @@ SET = "noise-21"
 STORE = "arrow-ipc:pixels:fast"
 
 
+DYING = """
+import os, pathlib, signal, sys
+from platebench.timing.workspace import Workspace
+lent = Workspace(pathlib.Path(sys.argv[1])).lend()
+(lent.path / "file").touch()
+print(lent.path, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_scratch(root: Path) -> Path:
+    """Return the scratch folder that a process left in a work folder when it was killed."""
+    done = subprocess.run(
+        [sys.executable, "-c", DYING, str(root)], stdout=subprocess.PIPE, check=False
+    )
+    left = Path(done.stdout.decode().strip())
+    assert left.is_dir()
+    return left
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A work folder that holds 21 small images and what STORE makes of them."""
-    made = Workspace(tmp_path_factory.mktemp("prepared"))
+    made = Workspace(tmp_path_factory.mktemp("prepared")).own()
     held = hold(noise(21), made.root / "images" / SET)
     for kind in get_args(Kind):
         made.stored(registry.find(STORE), held, kind)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from platebench.errors import UserError
 from platebench.timing import arms
 from platebench.timing.arms import ArmSpec, make_arm, parse_arm
-from platebench.timing.workspace import WORK
+from platebench.timing.protocol import WORK
 from tests.scratch_checkout import REPOSITORY, git
 
 TALK = "lancedb==0.14.0,pylance==0.18.2,pyarrow==16.1.0,pandas==2.2.2,numpy<2"
@@ -115,7 +115,7 @@ def test_a_revision_is_a_copy_of_its_files_without_results_or_history(repository
     assert arm.checkout != repository
     assert (arm.checkout / "benchmarks" / "scan.py").read_text() == "# Begin\n"
     assert {file.name for file in arm.checkout.iterdir()} == {
-        "asv.conf.json", "benchmarks", "constraints.txt", "pyproject.toml", "src",
+        ".platebench-checkout", "asv.conf.json", "benchmarks", "constraints.txt", "pyproject.toml", "src",
     }  # fmt: skip
     assert arm.commit.name == git(repository, "rev-parse", "HEAD~1")
     assert arm.variables["PYTHONPATH"] == str(arm.checkout / "src")

@@ -17,7 +17,8 @@ from platebench.images.held import HeldImages, hold
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.timing import page_cache
-from platebench.timing.cell import RECORD, Cell
+from platebench.timing.cell import Cell
+from platebench.timing.protocol import RECORD
 from platebench.timing.workspace import Workspace
 from tests.conftest import noise
 from tests.timing import broken_stores as broken

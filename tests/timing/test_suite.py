@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from platebench.errors import UserError
-from platebench.timing.cell import IMAGES, RECORD
+from platebench.timing.protocol import IMAGES, RECORD
 from platebench.timing.suite import CellName, Suite
 
 REPOSITORY = Path(__file__).parents[2]

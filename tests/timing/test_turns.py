@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from platebench.timing.turns import TURNS, Turn, Turns
+from platebench.timing.protocol import TURNS
+from platebench.timing.turns import Turn, Turns
 
 PROGRAM = """
 import json, os, signal, sys, time

@@ -25,10 +25,11 @@ from platebench.stores import registry
 from platebench.timing import page_cache
 from platebench.timing import workspace as workspaces
 from platebench.timing.prepare import prepare
-from platebench.timing.workspace import WORK, Workspace, generated, tenth
+from platebench.timing.protocol import WORK
+from platebench.timing.workspace import Workspace, generated, tenth
 from tests.conftest import ArrayImages, noise
 from tests.timing.broken_stores import BrokenStore
-from tests.timing.conftest import SET, STORE
+from tests.timing.conftest import SET, STORE, killed_scratch
 
 OTHER = "arrow-ipc:pixels:small"
 
@@ -102,7 +103,7 @@ def test_a_mark_without_its_end_is_never_seen(workspace, held, monkeypatch) -> N
         workspace.stored(store, held)
     assert not workspace.is_fresh(store, held, "data")
     folder = workspace.root / "stores" / SET / OTHER.replace(":", ".")
-    assert not page_cache.files_of(folder) if folder.exists() else True
+    assert [file.name for file in page_cache.files_of(folder)] in ([], [".platebench-stored"])
     assert scans(store, workspace.stored(store, held)) == 21
 
 
@@ -196,8 +197,8 @@ def small_disk(tmp_path):
     "store", ["arrow-ipc:pixels:fast", "parquet:pixels:fast", "zarr:tensor:fast"]
 )
 def test_a_disk_that_is_really_full_is_said_and_left_as_it_was(store, small_disk) -> None:
-    workspace = Workspace(small_disk)
-    held = hold(noise(4, (120, 200)), small_disk / "images" / "noise-4")
+    workspace = Workspace(small_disk / "work").own()
+    held = hold(noise(4, (120, 200)), workspace.root / "images" / "noise-4")
     before = shutil.disk_usage(small_disk).used
     with pytest.raises(RuntimeError, match=rf"writing {store} failed: .*[Nn]o space left"):
         prepare(workspace, registry.find(store), held, "data")
@@ -229,23 +230,21 @@ def test_two_processes_at_once_write_it_once(workspace: Workspace) -> None:
 
 
 def test_scratch_of_a_process_that_runs_is_left_alone(workspace: Workspace) -> None:
-    with workspace.scratch() as mine:
-        ended = subprocess.Popen([sys.executable, "-c", ""])
-        ended.wait()
-        left = workspace.root / "scratch" / f"{ended.pid}-left"
-        left.mkdir()
-        (left / "file").touch()
+    with workspace.lend() as mine:
+        left = killed_scratch(workspace.root)
+        (theirs := workspace.root / "scratch" / "2023-experiment").mkdir()
         workspace.clear_scratch()
-        assert mine.is_dir()
+        assert mine.path.is_dir()
+        assert theirs.is_dir()
         assert not left.exists()
-    assert not mine.exists()
+    assert not mine.path.exists()
 
 
 def test_scratch_goes_with_an_error_too(workspace: Workspace) -> None:
-    with pytest.raises(KeyboardInterrupt), workspace.scratch() as mine:
-        (mine / "file").touch()
+    with pytest.raises(KeyboardInterrupt), workspace.lend() as mine:
+        (mine.path / "file").touch()
         raise KeyboardInterrupt
-    assert not mine.exists()
+    assert not mine.path.exists()
 
 
 # Image sets
@@ -303,7 +302,9 @@ def test_a_copy_of_a_folder_has_the_same_name_anywhere(workspace, tmp_path) -> N
     assert workspace.hold_folder(folder) == workspace.hold_folder(copied)
 
 
-@pytest.mark.parametrize("called", ["raw-3", "ic-64", "a plate, of 'two'", ".hidden", "64"])
+@pytest.mark.parametrize(
+    "called", ["raw-3", "ic-64", "a plate, of 'two'", ".hidden", "64", "x" * 250, "été"]
+)
 def test_what_a_folder_is_called_does_no_harm(called, workspace, tmp_path) -> None:
     name = workspace.hold_folder(tiff_folder(tmp_path / called))
     assert generated(name) is None
@@ -350,9 +351,76 @@ def test_names_of_no_set_are_refused_and_make_nothing(name, tmp_path) -> None:
 
 def test_the_work_folder_can_be_named_by_the_environment(monkeypatch, tmp_path) -> None:
     monkeypatch.delenv(WORK, raising=False)
-    assert Workspace.here(tmp_path).root == tmp_path
+    assert Workspace.here(tmp_path / "usual").root == tmp_path / "usual"
+    monkeypatch.setenv(WORK, "")
+    assert Workspace.here(tmp_path / "usual").root == tmp_path / "usual"
     monkeypatch.setenv(WORK, str(tmp_path / "other"))
-    assert Workspace.here(tmp_path).root == tmp_path / "other"
+    root = Workspace.here(tmp_path / "usual").own().root
+    assert root == tmp_path / "other" / "platebench"
+    monkeypatch.setenv(WORK, str(root))
+    assert Workspace.here(tmp_path / "usual").root == root
+
+
+def test_a_work_folder_among_somebody_elses_files_leaves_them(monkeypatch, tmp_path) -> None:
+    theirs = ["scratch/2023-experiment/a.tif", "scratch/notes-old/b", "images/raw-4/c", "d.txt"]
+    for name in theirs:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    monkeypatch.setenv(WORK, str(tmp_path))
+    workspace = Workspace.here(tmp_path / "usual")
+    workspace.clear_scratch()
+    workspace.stored(registry.find(OTHER), workspace.images("raw-2"))
+    workspace.remove_stored(OTHER, "raw-2")
+    assert [(tmp_path / name).read_text() for name in theirs] == theirs
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "d.txt", "images", "platebench", "scratch",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["folder", "file", "link"])
+def test_a_work_folder_that_is_somebody_elses_is_refused(what, monkeypatch, tmp_path) -> None:
+    place = tmp_path / "platebench"
+    if what == "folder":
+        place.mkdir()
+        (place / "thesis.txt").write_text("mine")
+    elif what == "file":
+        place.write_text("mine")
+    else:
+        place.symlink_to(tmp_path)
+    monkeypatch.setenv(WORK, str(tmp_path))
+    with pytest.raises(UserError, match="platebench"):
+        Workspace.here(tmp_path / "usual")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"fingerprint": 3}'])
+def test_a_damaged_note_is_of_stale_files(content: str, workspace, held) -> None:
+    store = registry.find(STORE)
+    note = workspace.place(store, held, "data").with_name("data.json")
+    note.write_text(content)
+    assert not workspace.is_fresh(store, held, "data")
+    workspace.stored(store, held)
+    assert workspace.is_fresh(store, held, "data")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"folder": 3}'])
+def test_a_damaged_note_of_a_folder_is_written_anew(content: str, workspace, tmp_path) -> None:
+    folder = tiff_folder(tmp_path / "plate")
+    name = workspace.hold_folder(folder)
+    (workspace.root / "images" / name / "source.json").write_text(content)
+    assert workspace.hold_folder(folder) == name
+
+
+def test_files_that_are_gone_are_not_fresh(workspace, held) -> None:
+    store = registry.find(STORE)
+    shutil.rmtree(workspace.place(store, held, "data"))
+    assert not workspace.is_fresh(store, held, "data")
+    assert scans(store, workspace.stored(store, held)) == len(held)
+
+
+def test_more_images_than_the_disk_holds_are_refused_at_once(tmp_path) -> None:
+    workspace = Workspace(tmp_path / "work")
+    with pytest.raises(UserError, match=r"100,000,000 images need 4\d\d TB of disk; .* free$"):
+        workspace.images("raw-100000000")
 
 
 def test_a_writing_process_that_fails_is_quoted(workspace, held) -> None:
@@ -365,9 +433,9 @@ def test_a_writing_process_that_fails_is_quoted(workspace, held) -> None:
 
 
 def test_what_a_store_cannot_hold_is_no_failure_of_the_writing_process(tmp_path) -> None:
-    workspace = Workspace(tmp_path)
+    workspace = Workspace(tmp_path / "work").own()
     shapes = [np.zeros((4, 5), np.uint8), np.zeros((6, 7), np.uint8)]
-    held = hold(ArrayImages(shapes, "shapes"), tmp_path / "images" / "shapes")
+    held = hold(ArrayImages(shapes, "shapes"), workspace.root / "images" / "shapes")
     with pytest.raises(Unsupported, match=r"differ in shape or dtype; tensor needs one$"):
         prepare(workspace, registry.find("arrow-ipc:tensor:fast"), held, "data")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import mmap
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,8 +17,12 @@ import pyarrow as pa
 
 from platebench.images import manifest
 from platebench.images.imageset import ImageSet, digest
+from platebench.ownership import made_anew
 
 MARK = "held.json"
+HELD = "images"
+"""The kind of folder, by which platebench knows it as its own."""
+
 SCHEMA = [2, manifest.SCHEMA]
 """Of the held folder and its digests, and of the images made: sets made otherwise are made anew."""
 
@@ -29,17 +32,8 @@ def hold(images: ImageSet, path: Path, progress: Callable[[], None] = lambda: No
 
     `progress` is called after each image. What an earlier, interrupted call left is replaced.
     """
-    if path.exists():
-        shutil.rmtree(path)
-    part = path.with_name(path.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with made_anew(path, HELD, "an image set") as part:
         _write(images, part, progress)
-        part.rename(path)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
     return HeldImages(path)
 
 

@@ -12,16 +12,22 @@ from typing import Any
 import asv.machine
 
 from platebench.errors import UserError
-from platebench.results.measuring import Watcher, image_sets, keep_for_asv, run_info
+from platebench.results.measuring import (
+    Watcher,
+    image_sets,
+    keep_for_asv,
+    recording,
+    run_info,
+)
 from platebench.results.records import Record, RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, judge
-from platebench.timing.arms import Arm, check_revision, make_arm, parse_arm
+from platebench.timing.arms import Arm, ArmSpec, check_revision, make_arm, parse_arm
 from platebench.timing.cell import SAMPLES
 from platebench.timing.operations import check_operations, choose, operation_names
 from platebench.timing.rounds import shuffled, side_by_side
 from platebench.timing.suite import QUICK, CellName, Suite
 from platebench.timing.turns import Turns
-from platebench.timing.workspace import WORK, Workspace
+from platebench.timing.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,24 @@ def compare(
     specs = [parse_arm(text) for text in settings.arms]
     for spec in specs:
         check_revision(spec, checkout)
-    workspace = Workspace.here(checkout / ".platebench")
+    workspace = Workspace.of(checkout)
+    with workspace.measuring():
+        return _compare(checkout, results, settings, specs, workspace, watcher)
+
+
+def _compare(
+    checkout: Path,
+    results: Path,
+    settings: CompareSettings,
+    specs: Sequence[ArmSpec],
+    workspace: Workspace,
+    watcher: Watcher,
+) -> Comparison:
     names = image_sets(workspace, settings.images, watcher)
     arms = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
+    for arm in arms:
+        for name in names:
+            arm.give(workspace.images(name))
     with Turns.open() as turns:
         given = turns if all(arm.takes_turns for arm in arms) else None
         if given is None:
@@ -74,15 +95,16 @@ def compare(
         ]
         files = arm_files(results, names, each, watcher)
         measured = Measured(files)
-        try:
-            _measure(SideBySide(suites, measured, given, watcher), cells, settings)
-            for file in files:
-                file.finish()
-        finally:
-            for arm in arms:
-                Workspace(Path(arm.variables[WORK])).clear_scratch()
-            for arm, suite, file in zip(arms, suites, files, strict=True):
-                keep_for_asv(results, suite, arm.commit, file)
+        with recording(files, watcher, "the same command goes on"):
+            try:
+                _measure(SideBySide(suites, measured, given, watcher), cells, settings)
+                for file in files:
+                    file.finish()
+            finally:
+                for arm in arms:
+                    arm.clear_scratch()
+                for arm, suite, file in zip(arms, suites, files, strict=True):
+                    keep_for_asv(results, suite, arm.commit, file)
     return Comparison(arms, files, measured.judge(cells, settings.plan))
 
 

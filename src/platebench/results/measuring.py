@@ -7,7 +7,8 @@ import math
 import platform
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 import asv.machine
 
 from platebench.errors import UserError
+from platebench.ownership import sole
 from platebench.results.asv_files import environment_name, write_asv_results
 from platebench.results.ratios import ratio, width
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
@@ -25,9 +27,10 @@ from platebench.timing.cell import library_versions
 from platebench.timing.checkout import CHANGES, Commit, commit_of
 from platebench.timing.operations import check_operations, choose, floor_of, for_newcomers
 from platebench.timing.prepare import prepare_together
+from platebench.timing.protocol import WORK
 from platebench.timing.rounds import rounds
 from platebench.timing.suite import BRIEF, QUICK, CellName, Run, Suite
-from platebench.timing.workspace import WORK, Kind, Workspace, generated
+from platebench.timing.workspace import Kind, Workspace, generated
 
 MOST_ROUNDS = 60
 """Where `until` gives up on a cell even if there is time."""
@@ -79,8 +82,21 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
     if settings.minutes is not None and settings.until is None:
         raise UserError("--minutes: only --until adds rounds; give it too")
     commit = commit_of(checkout)
-    workspace = Workspace.here(checkout / ".platebench")
+    workspace = Workspace.of(checkout)
+    with workspace.measuring():
+        return _measure(checkout, results, settings, commit, workspace, watcher)
+
+
+def _measure(
+    checkout: Path,
+    results: Path,
+    settings: Settings,
+    commit: Commit,
+    workspace: Workspace,
+    watcher: Watcher,
+) -> RecordFile:
     names = image_sets(workspace, settings.images, watcher)
+    watcher.preparing("finding the benchmarks", 0, 1)
     suite = Suite(checkout, names, variables={WORK: str(workspace.root)})
     cells = choose(suite.cells(), settings.stores, settings.operations)
     if settings.newcomer or settings.quick:
@@ -95,17 +111,41 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
     goal = _Goal(settings, cells, before, watcher)
     done = frozenset((record.round, record.run.cell) for record in before)
     repeat = QUICK if settings.quick else BRIEF if settings.newcomer else None
-    try:
-        for number, run in rounds(suite, goal.wanted, repeat, goal.announce, done):
-            file.append(Record(number, run))
-            goal.note(number, run)
-            watcher.ended(run)
-        goal.conclude()
-        file.finish()
-    finally:
-        workspace.clear_scratch()
-        keep_for_asv(results, suite, commit, file)
+    with recording([file], watcher, "--resume goes on"):
+        try:
+            for number, run in rounds(suite, goal.wanted, repeat, goal.announce, done):
+                file.append(Record(number, run))
+                goal.note(number, run)
+                watcher.ended(run)
+            goal.conclude()
+            file.finish()
+        finally:
+            workspace.clear_scratch()
+            keep_for_asv(results, suite, commit, file)
     return file
+
+
+@contextmanager
+def recording(files: Sequence[RecordFile], watcher: Watcher, go_on: str) -> Iterator[None]:
+    """Be the only process that adds to these files of records.
+
+    When the block is cut off, it is said how many processes are kept and how to `go_on`; a file
+    without any is removed. Raises UserError, naming the process, when another is adding to one.
+    """
+    with ExitStack() as locks:
+        for file in files:
+            lock = file.file.with_name(f".{file.file.name}.lock")
+            locks.enter_context(sole(lock, f"{file.file.name}: is being measured"))
+        try:
+            yield
+        except BaseException:
+            kept = sum(1 for file in files for _ in file.records())
+            if kept:
+                watcher.says(f"{kept} measured cells are kept in {files[0].file.parent}; {go_on}")
+            else:
+                for file in files:
+                    file.file.unlink(missing_ok=True)
+            raise
 
 
 def keep_for_asv(results: Path, suite: Suite, commit: Commit, file: RecordFile) -> None:
@@ -223,7 +263,11 @@ def _wanted(images: str) -> str | Path:
 
     Raises UserError for what is neither. A folder called `raw-3` is given as `./raw-3`.
     """
-    name = f"raw-{int(images)}" if re.fullmatch(r"[+-]?[0-9]+", images) else images
+    if re.fullmatch(r"0[0-9]+", images):
+        raise UserError(
+            f"--images {images}: give {int(images)} for generated images, ./{images} for a folder"
+        )
+    name = f"raw-{int(images)}" if re.fullmatch(r"[+-]?[0-9]{1,12}", images) else images
     if generated(name) is not None:
         return name
     if re.fullmatch(r"(raw|ic)-[+-]?[0-9]+", name):

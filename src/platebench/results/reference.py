@@ -21,17 +21,19 @@ from platebench.results.measuring import (
     image_sets,
     keep_for_asv,
     newcomer_stores,
+    recording,
     run_info,
     stores_to_measure,
     take_up,
 )
 from platebench.results.records import Record, RecordFile
 from platebench.stores.registry import FLOOR
-from platebench.timing.checkout import commit_of
+from platebench.timing.checkout import Commit, commit_of
 from platebench.timing.operations import called, choose
+from platebench.timing.protocol import WORK
 from platebench.timing.rounds import rounds
 from platebench.timing.suite import BRIEF, CellName, Suite
-from platebench.timing.workspace import WORK, Workspace
+from platebench.timing.workspace import Workspace
 
 ROUNDS = 8
 
@@ -122,8 +124,22 @@ def measure_reference(
     Raises UserError when there is nothing to resume, or no room for a part's stored files.
     """
     commit = commit_of(checkout)
-    workspace = Workspace.here(checkout / ".platebench")
+    workspace = Workspace.of(checkout)
+    with workspace.measuring():
+        return _measure(checkout, results, parts, resume, commit, workspace, watcher)
+
+
+def _measure(
+    checkout: Path,
+    results: Path,
+    parts: Sequence[Part],
+    resume: bool,
+    commit: Commit,
+    workspace: Workspace,
+    watcher: Watcher,
+) -> RecordFile:
     sets = list(dict.fromkeys(part.images for part in parts))
+    watcher.preparing("finding the benchmarks", 0, 1)
     suite = Suite(checkout, sets, variables={WORK: str(workspace.root)})
     every = suite.cells()
     info = run_info(sets, commit, {"reference": _written_down(parts, every)})
@@ -137,17 +153,18 @@ def measure_reference(
         begun += 1
         watcher.begins(begun, total, cell)
 
-    try:
-        for each in passes:
-            each.prepare(workspace, watcher)
-            for number, run in rounds(suite, each.wanted, BRIEF, announce, done):
-                file.append(Record(number, run))
-                watcher.ended(run)
-                each.remove_unneeded(workspace, run.cell)
-        file.finish()
-    finally:
-        workspace.clear_scratch()
-        keep_for_asv(results, suite, commit, file)
+    with recording([file], watcher, "--resume goes on"):
+        try:
+            for each in passes:
+                each.prepare(workspace, watcher)
+                for number, run in rounds(suite, each.wanted, BRIEF, announce, done):
+                    file.append(Record(number, run))
+                    watcher.ended(run)
+                    each.remove_unneeded(workspace, run.cell)
+            file.finish()
+        finally:
+            workspace.clear_scratch()
+            keep_for_asv(results, suite, commit, file)
     return file
 
 

@@ -17,17 +17,18 @@ import numpy as np
 
 from platebench.errors import UserError
 from platebench.results.comparing import Measured, SideBySide, arm_files, digest_of
-from platebench.results.measuring import Watcher, image_sets, newcomer_stores
+from platebench.results.measuring import Watcher, image_sets, newcomer_stores, recording
 from platebench.results.ratios import Ratio, Rounds, log_ratios
 from platebench.results.records import record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
 from platebench.timing.arms import make_arm, parse_arm, work_folder
-from platebench.timing.cell import SAMPLES, SLOWER
+from platebench.timing.cell import SAMPLES
 from platebench.timing.operations import choose, for_newcomers
+from platebench.timing.protocol import SLOWER, WORK
 from platebench.timing.rounds import shuffled
 from platebench.timing.suite import CellName, Suite
 from platebench.timing.turns import Turns
-from platebench.timing.workspace import WORK, Workspace
+from platebench.timing.workspace import Workspace
 
 CELLS = 40
 ROUNDS = 16
@@ -80,7 +81,14 @@ def selfcheck(
 
     A self-check that was killed is taken up where it was.
     """
-    workspace = Workspace.here(checkout / ".platebench")
+    workspace = Workspace.of(checkout)
+    with workspace.measuring():
+        return _selfcheck(checkout, results, rounds, cells, workspace, watcher)
+
+
+def _selfcheck(
+    checkout: Path, results: Path, rounds: int, cells: int, workspace: Workspace, watcher: Watcher
+) -> SelfCheck:
     arm = make_arm(parse_arm("."), checkout, workspace.root, watcher.says)
     names = image_sets(workspace, [IMAGES], watcher)
     owns = _own_variables(workspace.root)
@@ -98,17 +106,18 @@ def selfcheck(
         files = arm_files(results, names, each, watcher)
         measured = Measured(files)
         bench = SideBySide(suites, measured, turns, watcher)
-        try:
-            for number in range(1, rounds + 1):
-                arms = range(len(suites) if number <= FEW_ROUNDS else len(suites) - 1)
-                for cell in shuffled(chosen, number):
-                    if not any(measured.fails(arm, cell) for arm in range(len(suites))):
-                        bench.measure(cell, arms, SAMPLES, number, rounds)
-            for file in files:
-                file.finish()
-        finally:
-            for own in owns:
-                Workspace(Path(own[WORK])).clear_scratch()
+        with recording(files, watcher, "the same command goes on"):
+            try:
+                for number in range(1, rounds + 1):
+                    arms = range(len(suites) if number <= FEW_ROUNDS else len(suites) - 1)
+                    for cell in shuffled(chosen, number):
+                        if not any(measured.fails(arm, cell) for arm in range(len(suites))):
+                            bench.measure(cell, arms, SAMPLES, number, rounds)
+                for file in files:
+                    file.finish()
+            finally:
+                for own in owns:
+                    Workspace(Path(own[WORK])).clear_scratch()
     found = _found(measured, chosen, rounds)
     if found is None:
         reasons = [record.run.message for file in files for record in file.records()]

@@ -49,7 +49,7 @@ def build_command(
     from platebench.site.build import Sources, build
 
     checkout = find_checkout(Path.cwd())
-    workspace = Workspace.here(checkout / ".platebench")
+    workspace = Workspace.of(checkout)
     sources = Sources(checkout, results or checkout / "results", workspace)
     with Bar(Console(stderr=True)) as bar:
         page = build(sources, out or _usual(), bar.show)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -17,7 +16,6 @@ from rich.console import Console
 
 from platebench.errors import UserError
 from platebench.timing.checkout import find_checkout
-from platebench.timing.workspace import WORK
 
 if TYPE_CHECKING:
     from platebench.talk.material import Material
@@ -100,11 +98,12 @@ def _here(material: Material, scratch: Path, quiet: bool) -> Talk:
 
 def _elsewhere(over: list[str], material: Material) -> dict[str, Talk]:
     from platebench.talk.ages import folder_of, give_talk_with, python_of
+    from platebench.timing.workspace import Workspace
 
     if not over:
         return {}
     checkout = find_checkout(Path.cwd())
-    work = Path(os.environ.get(WORK, checkout / ".platebench")).absolute()
+    work = Workspace.of(checkout).own().root
     talks = {}
     for age in over:
         python = python_of(age, checkout, work, _say)

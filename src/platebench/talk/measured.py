@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import weakref
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,8 +35,9 @@ class TalkCell:
     def setup(self, *params: str) -> None:
         """Make the files and check what the call gives; the second time, nothing."""
         if not self._is_set_up:
-            folder = self.workspace.scratch_folder()
-            self._removal = weakref.finalize(self, shutil.rmtree, folder)
+            lent = self.workspace.lend()
+            self._removal = weakref.finalize(self, lent.close)
+            folder = lent.path
             self._is_set_up = True
             self.first(generated_material(folder / "images"), folder, *params)
 

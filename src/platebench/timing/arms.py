@@ -24,20 +24,31 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from platebench.errors import UserError
+from platebench.images.held import SCHEMA, HeldImages
+from platebench.ownership import claim, in_turn, is_ours, made_anew, remove
+from platebench.timing import older, protocol
 from platebench.timing.checkout import Commit, commit_at, commit_of
 from platebench.timing.ended import why_failed
-from platebench.timing.workspace import WORK
+from platebench.timing.protocol import WORK
+from platebench.timing.workspace import MARK, Workspace
 
 HERE = "."
 NEWEST = "newest"
+CHECKOUT, ENVIRONMENT = "checkout", "environment"
+"""The kinds of folder that are made here, by which platebench knows them as its own."""
+
+_READY = "ready"
+"""The last file of an environment to be written."""
+
 _OPERATORS = re.compile(r"[<>=!~]=|[<>]|===")
 
 Say = Callable[[str], None]
@@ -63,11 +74,29 @@ class Arm:
     python_version: str
     libraries: dict[str, str]
     variables: dict[str, str]
+    is_older: bool = False
+    """Whether the revision is from before `timing.protocol`."""
 
     @property
     def takes_turns(self) -> bool:
-        """Whether its processes ask for turns: those of old revisions know nothing of them."""
-        return (self.checkout / "src" / "platebench" / "timing" / "turns.py").exists()
+        """Whether its processes ask for turns at samples."""
+        return not self.is_older or older.takes_turns(self.checkout)
+
+    @property
+    def work(self) -> Path:
+        """Its work folder, with stored files of its own."""
+        return Path(self.variables[WORK])
+
+    def give(self, images: HeldImages) -> None:
+        """See that the arm measures these images, and no others of the same name."""
+        if self.is_older:
+            older.give_images(images, self.work)
+
+    def clear_scratch(self) -> None:
+        """Remove what its processes left."""
+        Workspace(self.work).clear_scratch()
+        if self.is_older:
+            older.clear_scratch(self.work)
 
 
 def parse_arm(text: str) -> ArmSpec:
@@ -114,21 +143,30 @@ def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
         commit, source = commit_of(checkout), checkout
     else:
         commit = commit_at(checkout, spec.revision)
+        claim(work, MARK, "a work folder")
         source = _copy_of(checkout, commit, work / "checkouts")
     for file in ("pyproject.toml", "asv.conf.json", "benchmarks"):
         if not (source / file).exists():
             raise UserError(f"{spec.text}: that revision has no {file}, so nothing to measure")
-    python = _environment(spec, source, checkout, work / "environments", say)
-    version, libraries = _ask(python, source)
-    key = _digest(str(source), json.dumps(libraries), version)
+    python = _environment(spec, source, checkout, work, say)
+    is_older = older.is_older(source)
+    told = _ask(python, source, older.question() if is_older else protocol.question())
+    if not is_older and told["images"] != SCHEMA:
+        raise UserError(
+            f"{spec.text}: that revision keeps image sets in another form ({told['images']}, here"
+            f" {SCHEMA}), so the same images cannot be given to both"
+        )
+    key = _digest(str(source), json.dumps(told["libraries"]), told["python"])
+    own = work_folder(work, key, shares_images=not is_older)
     return Arm(
         spec.text,
         commit,
         source,
         python,
-        version,
-        libraries,
-        {**_source_path(source), WORK: str(work_folder(work, key))},
+        told["python"],
+        told["libraries"],
+        {**_source_path(source), WORK: str(own)},
+        is_older,
     )
 
 
@@ -138,13 +176,13 @@ def _source_path(source: Path) -> dict[str, str]:
     return {"PYTHONPATH": path, "ASV_PYTHONPATH": path}
 
 
-def work_folder(work: Path, key: str) -> Path:
-    """Return a work folder of the arm's own for stored files, with the image sets of all."""
-    folder = work / "arms" / key
-    folder.mkdir(parents=True, exist_ok=True)
-    (work / "images").mkdir(exist_ok=True)
+def work_folder(work: Path, key: str, shares_images: bool = True) -> Path:
+    """Return a work folder of the arm's own for stored files, with the image sets of all arms."""
+    claim(work, MARK, "a work folder")
+    folder = claim(work / "arms" / key, MARK, "a work folder")
     link = folder / "images"
-    if not link.is_symlink():
+    (work / "images").mkdir(exist_ok=True)
+    if shares_images and not link.is_symlink():
         link.symlink_to(work / "images", target_is_directory=True)
     return folder
 
@@ -152,25 +190,22 @@ def work_folder(work: Path, key: str) -> Path:
 def _copy_of(checkout: Path, commit: Commit, folder: Path) -> Path:
     """Return a folder with the files of a commit, but for its results."""
     copy = folder / commit.hash
-    if copy.exists():
+    if is_ours(copy, CHECKOUT):
         return copy
     archive = subprocess.run(
         ["git", "-C", str(checkout), "archive", commit.hash, "--", ".", ":(exclude)results"],
         capture_output=True,
         check=True,
     )
-    part = folder / f"{commit.hash}.{os.getpid()}.part"
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-            files.extractall(part, filter="data")
-        part.rename(copy)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
+    with (
+        made_anew(copy, CHECKOUT, "a copy of a revision") as draft,
+        tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files,
+    ):
+        files.extractall(draft, filter="data")
     return copy
 
 
-def _environment(spec: ArmSpec, source: Path, checkout: Path, folder: Path, say: Say) -> Path:
+def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: Say) -> Path:
     """Return the interpreter that has the arm's libraries.
 
     That is the one running this, if the arm asks for no pins of its own and its revision has the
@@ -184,17 +219,23 @@ def _environment(spec: ArmSpec, source: Path, checkout: Path, folder: Path, say:
     if NEWEST in spec.pins:
         wanted.remove(NEWEST)
         constraints = f"# no version is preferred to the newest of {datetime.now(UTC):%Y-%m-%d}\n"
-    made = folder / _digest(sys.version, constraints, *wanted)
-    ready = made / "ready"
-    if not ready.exists():
-        say(f"making an environment for {spec.text}")
-        shutil.rmtree(made, ignore_errors=True)
-        try:
-            _make_environment(made, spec, wanted, constraints, say)
-        except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
-            raise
-        ready.touch()
+    key = _digest(sys.version, constraints, *wanted)
+    made = work / "environments" / key
+    claim(work, MARK, "a work folder")
+    with in_turn(
+        work / "locks" / f"environment-{key}.lock",
+        lambda who: say(f"waiting for the same environment, which is made by {who}"),
+    ):
+        if not (made / _READY).exists():
+            say(f"making an environment for {spec.text}")
+            remove(made, ENVIRONMENT)
+            claim(made, ENVIRONMENT, "an environment")
+            try:
+                _make_environment(made, spec, wanted, constraints, say)
+            except BaseException:
+                remove(made, ENVIRONMENT)
+                raise
+            (made / _READY).touch()
     return made / "bin" / "python"
 
 
@@ -202,7 +243,6 @@ def _make_environment(
     made: Path, spec: ArmSpec, wanted: list[str], constraints: str, say: Say
 ) -> None:
     """Install what is wanted, and the constraints' versions of all else that this allows."""
-    made.mkdir(parents=True)
     python = made / "bin" / "python"
     listed, pinned = made / "wanted.in", made / "pinned.txt"
     listed.write_text("\n".join(wanted) + "\n")
@@ -233,24 +273,20 @@ def _run(command: list[str]) -> None:
         raise UserError(f"the pins do not resolve or install: {said[:300]}")
 
 
-def _ask(python: Path, source: Path) -> tuple[str, dict[str, str]]:
-    """Return the arm's Python version and library versions, as its own source lists them."""
-    question = (
-        "import json, platform; from platebench.timing.cell import library_versions;"
-        "print(json.dumps([platform.python_version(), library_versions()]))"
-    )
+def _ask(python: Path, source: Path, question: Sequence[str]) -> Any:
+    """Return what the arm answers of itself: see `protocol.answer`."""
     done = subprocess.run(
-        [str(python), "-c", question],
+        [str(python), *question],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, **_source_path(source)},
+        cwd=os.sep,
     )
     if done.returncode != 0:
         said = why_failed(done.stderr, done.returncode)
         raise UserError(f"platebench of that revision does not run on those libraries: {said}")
-    version, libraries = json.loads(done.stdout)
-    return version, libraries
+    return json.loads(done.stdout)
 
 
 def _read(file: Path) -> str:

@@ -27,17 +27,9 @@ from platebench.timing.clock import Clock
 from platebench.timing.drain import Drain, check
 from platebench.timing.memory import PeakMemory
 from platebench.timing.prepare import prepare
+from platebench.timing.protocol import IMAGES, RECORD, SLOWER
 from platebench.timing.turns import Turn
 from platebench.timing.workspace import Kind, Workspace
-
-RECORD = "PLATEBENCH_RECORD"
-"""Environment: a file for what asv's own result cannot carry, as JSON."""
-
-IMAGES = "PLATEBENCH_IMAGES"
-"""Environment: the image sets to measure, separated by commas."""
-
-SLOWER = "PLATEBENCH_SLOWER"
-"""Environment: slow every timed operation down by this share, for `platebench selfcheck`."""
 
 DEFAULT_IMAGES = "raw-32"
 SAMPLES = (3, 20, 0.5)

@@ -12,7 +12,6 @@ import json
 import logging
 import math
 import re
-import shutil
 import sys
 import tempfile
 import weakref
@@ -33,8 +32,9 @@ import asv.runner
 import asv.util
 
 from platebench.errors import UserError
-from platebench.timing.cell import IMAGES, RECORD
+from platebench.ownership import TEMPORARY, Lent, sweep
 from platebench.timing.ended import why_failed
+from platebench.timing.protocol import IMAGES, RECORD
 
 Status = Literal["ok", "failed", "skipped"]
 
@@ -89,9 +89,11 @@ class Suite:
     ) -> None:
         # Compiled modules may be kept, or every process would compile them again.
         keeping = {"PYTHONDONTWRITEBYTECODE": ""}
-        folder = Path(tempfile.mkdtemp(prefix="platebench-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self._noted = folder / "record.json"
+        temporary = Path(tempfile.gettempdir())
+        sweep(temporary, TEMPORARY)
+        lent = Lent.below(temporary, TEMPORARY)
+        weakref.finalize(self, lent.close)
+        self._noted = lent.path / "record.json"
         own = {IMAGES: ",".join(images), RECORD: str(self._noted)}
         every = {**(variables or {}), **keeping, **own}
         self._benchmark_dir = repository / "benchmarks"

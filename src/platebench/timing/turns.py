@@ -26,8 +26,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-TURNS = "PLATEBENCH_TURNS"
-"""Environment: the socket to ask for turns at. Without it every turn is one's own."""
+from platebench.ownership import TEMPORARY, Lent
+from platebench.timing.protocol import TURNS
 
 _Result = TypeVar("_Result")
 
@@ -75,10 +75,10 @@ class Turns:
     def open(cls) -> Iterator[Turns]:
         """Listen at a socket in a folder of its own, as long as it lasts."""
         with (
-            tempfile.TemporaryDirectory(prefix="platebench-") as folder,
+            Lent.below(Path(tempfile.gettempdir()), TEMPORARY) as lent,
             socket.socket(socket.AF_UNIX) as listener,
         ):
-            place = str(Path(folder, "turns"))
+            place = str(lent.path / "turns")
             listener.bind(place)
             listener.listen()
             yield cls(place, listener)

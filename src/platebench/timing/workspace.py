@@ -1,40 +1,66 @@
-"""The folder where image sets and stored files wait to be measured, and are known to be fresh.
+"""The work folder: a cache of image sets and written stores, invalidated by fingerprint.
 
-    images/raw-64/                          a held image set
-    stores/raw-64/parquet.pixels.fast/      one store's files: `data`, `history`, and a mark each
+    .platebench-work                        the mark: this folder is platebench's own
+    images/raw-64/                          a decoded image set
+    stores/raw-64/parquet.pixels.fast/      one store's files: `data`, `history`, a note of each
     scratch/                                copies that an operation may change
+    arms/ environments/ checkouts/          what comparisons need
+    locks/                                  who makes or measures something at this moment
 
-A mark (`data.json`) is written last and holds a fingerprint of the images, the library versions
+A note (`data.json`) is written last and holds a fingerprint of the images, the library versions
 and the stores' source. Files without it, or with another, are written anew and never measured.
+
+PLATEBENCH_WORK names a folder of the user's. The work folder is `platebench` in it, never that
+folder itself, so nothing that lies there is taken for platebench's.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import platform
 import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import platebench.stores
 from platebench.errors import UserError
 from platebench.images.camera import Profile
-from platebench.images.held import HeldImages, hold, is_held
+from platebench.images.held import HELD, HeldImages, hold, is_held
 from platebench.images.imageset import ImageSet
+from platebench.limits import require_room
+from platebench.ownership import (
+    Lent,
+    claim,
+    discard,
+    in_turn,
+    is_ours,
+    refuse_others,
+    remove,
+    sole,
+    sweep,
+    write_whole,
+)
 from platebench.stores import registry
 from platebench.stores.contract import Store, VersionedStore
 from platebench.timing.page_cache import files_of
+from platebench.timing.protocol import WORK
 
-WORK = "PLATEBENCH_WORK"
+SUBFOLDER = "platebench"
 SEED = 1
+MARK = "work"
+STORED = "stored"
+"""The marks of a work folder, and of what one store keeps of one image set."""
+
+_IMAGE_BYTES = 1024 * 1344
+_COPIES_OF_AN_IMAGE = 3
+"""A generated image is on the disk as a fixture, and decoded, and as a TIFF file."""
+
+_LONGEST_NAME = 60
 
 Kind = Literal["data", "history"]
 """What is stored: the images, or the images and a version that adds a tenth."""
@@ -55,8 +81,34 @@ class Workspace:
 
     @classmethod
     def here(cls, default: Path) -> Workspace:
-        """Return the folder that PLATEBENCH_WORK names, or `default`."""
-        return cls(Path(os.environ.get(WORK, default)).absolute())
+        """Return the work folder in the folder that PLATEBENCH_WORK names, or `default`.
+
+        A work folder that PLATEBENCH_WORK names itself is used as it is. Raises UserError for a
+        place where somebody else's files are; nothing is made yet.
+        """
+        named = os.environ.get(WORK)
+        root = Path(named).absolute() if named else default.absolute()
+        if named and not is_ours(root, MARK):
+            if root.exists() and not root.is_dir():
+                raise UserError(f"{WORK}={named}: is not a folder; name one")
+            root /= SUBFOLDER
+        refuse_others(root, MARK, "a work folder")
+        return cls(root)
+
+    @classmethod
+    def of(cls, checkout: Path) -> Workspace:
+        """Return the work folder of a checkout, or the one that PLATEBENCH_WORK names."""
+        return cls.here(checkout / ".platebench" / "work")
+
+    def own(self) -> Workspace:
+        """Make the folder, if it is not there, and mark it as platebench's own."""
+        if not is_ours(self.root, MARK):
+            claim(self.root, MARK, "a work folder")
+        return self
+
+    def measuring(self) -> AbstractContextManager[None]:
+        """Be the only process that measures here. Raises UserError that names the other one."""
+        return sole(self._lock_file("measuring"), f"{self.root}: platebench is measuring here")
 
     def images(self, name: str, progress: Progress = no_progress) -> HeldImages:
         """Return the image set `raw-N` or `ic-N`, generated when it is not there, or a held one."""
@@ -82,16 +134,16 @@ class Workspace:
         images = open_images(folder)
         source = {"folder": str(folder), "files": _listing(folder)}
         with self._lock(self.root / "images" / "folders"):
-            known = {mark.parent.name: json.loads(mark.read_text()) for mark in self._sources()}
+            known = {mark.parent.name: _noted(mark) for mark in self._sources()}
             for name, other in known.items():
                 if other == source and is_held(self._source(name).parent):
                     return name
             images.name = _name_for(folder, images)
             self._hold(images, progress)
             for name, other in known.items():
-                if other["folder"] == source["folder"] and name != images.name:
+                if other.get("folder") == source["folder"] and name != images.name:
                     self._forget_images(name)
-            _leave(self._source(images.name), source)
+            _note(self._source(images.name), source)
         return images.name
 
     def _sources(self) -> list[Path]:
@@ -104,6 +156,7 @@ class Workspace:
         path = self.root / "images" / images.name
         if is_held(path):
             return
+        require_room(self.root, 2 * images.pixel_bytes, f"{images.name}: two copies of its pixels")
         done = 0
 
         def count() -> None:
@@ -115,8 +168,11 @@ class Workspace:
 
     def _forget_images(self, name: str) -> None:
         """Remove a held image set and all that was stored of it."""
-        shutil.rmtree(self.root / "images" / name, ignore_errors=True)
-        shutil.rmtree(self.root / "stores" / name, ignore_errors=True)
+        for folder in self.stored_of(name):
+            remove(folder, STORED)
+        with suppress(OSError):  # not there, or not empty
+            (self.root / "stores" / name).rmdir()
+        remove(self.root / "images" / name, HELD)
 
     def _generate(
         self, name: str, path: Path, profile: Profile, number: int, progress: Progress
@@ -124,9 +180,10 @@ class Workspace:
         from platebench.images.fixtures import make_fixtures  # not in the processes that measure
         from platebench.images.folder import open_images
 
-        with self.scratch() as folder:
+        require_room(self.root, number * _IMAGE_BYTES * _COPIES_OF_AN_IMAGE, f"{number:,} images")
+        with self.lend() as lent:
             made = make_fixtures(
-                folder / name,
+                lent.path / name,
                 number,
                 profile,
                 SEED,
@@ -136,71 +193,71 @@ class Workspace:
             hold(images, path)
 
     def stored(self, store: Store, images: ImageSet, kind: Kind = "data") -> Path:
-        """Return the folder with `images` as `store` keeps them, written when not there or stale.
+        """Return the place with `images` as `store` keeps them, written when not there or stale.
 
         Of kind `history` it has a tenth more images, added as another version.
         """
         path = self.place(store, images, kind)
-        mark = path.with_suffix(".json")
+        note = _note_of(path)
         with self._lock(path.parent):
             if not self.is_fresh(store, images, kind):
-                mark.unlink(missing_ok=True)
-                shutil.rmtree(path, ignore_errors=True)
+                claim(path.parent, STORED, "stored files")
+                discard(note, path.parent, STORED)
+                discard(path, path.parent, STORED)
                 try:
                     notes = _write(store, images, path, kind)
-                    _leave(mark, {"fingerprint": fingerprint(store, images), **notes})
+                    _note(note, {"fingerprint": fingerprint(store, images), **notes})
                 except BaseException:
-                    shutil.rmtree(path, ignore_errors=True)
+                    discard(path, path.parent, STORED)
                     raise
         return path
 
     def is_fresh(self, store: Store, images: ImageSet, kind: Kind) -> bool:
         """Say whether the stored files are whole and were made by this code and these libraries."""
-        mark = self.place(store, images, kind).with_suffix(".json")
-        return mark.exists() and bool(
-            json.loads(mark.read_text())["fingerprint"] == fingerprint(store, images)
-        )
+        path = self.place(store, images, kind)
+        noted = _noted(_note_of(path)).get("fingerprint")
+        return path.exists() and bool(noted == fingerprint(store, images))
 
     def first_version(self, store: Store, images: ImageSet) -> int:
         """Return the number of the version in a `history` that holds `images` alone."""
-        mark = self.place(store, images, "history").with_suffix(".json")
-        return int(json.loads(mark.read_text())["first"])
+        return int(_noted(_note_of(self.place(store, images, "history")))["first"])
 
     def remove_stored(self, store: str, images: str) -> None:
         """Remove what a store keeps of an image set, all kinds."""
         folder = self.root / "stores" / images / _folder_of(store)
         with self._lock(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder, STORED)
+
+    def stored_of(self, images: str) -> list[Path]:
+        """Return the folders of the stores that keep files of an image set."""
+        folders = (self.root / "stores" / images).glob("*")
+        return sorted(folder for folder in folders if is_ours(folder, STORED))
 
     def place(self, store: Store, images: ImageSet, kind: Kind) -> Path:
         """Return where a store's files are, or would be."""
         return self.root / "stores" / images.name / _folder_of(store.name) / kind
 
-    def scratch_folder(self) -> Path:
-        """Return a new, empty folder on the same disk, which belongs to this process."""
-        return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=_made(self.root / "scratch")))
-
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """Lend a folder on the same disk, empty, and remove it afterwards."""
-        folder = self.scratch_folder()
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    def lend(self) -> Lent:
+        """Lend a new, empty folder on the same disk, until it is closed or this process ends."""
+        return Lent.below(self.own().root / "scratch")
 
     def clear_scratch(self) -> None:
         """Remove what processes that have ended left; others may be measuring at this moment."""
-        for folder in (self.root / "scratch").glob("*-*"):
-            if not _runs(int(folder.name.partition("-")[0])):
-                shutil.rmtree(folder, ignore_errors=True)
+        for folder in ("scratch", "images", "environments", "checkouts"):
+            sweep(self.root / folder)
 
-    @contextmanager
-    def _lock(self, path: Path) -> Iterator[None]:
-        lock = _made(path.parent) / f".{path.name}.lock"
-        with lock.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def _lock(self, path: Path) -> AbstractContextManager[None]:
+        """Wait for, and be, the only process that makes what is to be at `path`.
+
+        Work folders of several arms share their image sets through a link, and so these locks.
+        """
+        self.own()
+        name = "-".join(path.relative_to(self.root).parts)
+        shared = (self.root / "images").resolve().parent
+        return in_turn(self._lock_file(name, shared if path.parent.name == "images" else None))
+
+    def _lock_file(self, name: str, root: Path | None = None) -> Path:
+        return (root or self.own().root) / "locks" / f"{name}.lock"
 
 
 def _folder_of(store: str) -> str:
@@ -217,14 +274,22 @@ def _write(store: Store, images: ImageSet, path: Path, kind: Kind) -> dict[str, 
     return {"first": first}
 
 
-def _leave(mark: Path, content: Mapping[str, object]) -> None:
-    """Write a mark that is either whole or not there."""
-    draft = mark.with_suffix(".part")
+def _note_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _note(file: Path, content: Mapping[str, object]) -> None:
+    """Write a note that is either whole or not there."""
+    write_whole(file, json.dumps(content))
+
+
+def _noted(file: Path) -> dict[str, Any]:
+    """Return what a note says; nothing for one that is not there or cannot be understood."""
     try:
-        draft.write_text(json.dumps(content))
-        draft.replace(mark)
-    finally:
-        draft.unlink(missing_ok=True)
+        content = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def tenth(images: ImageSet, time: int = 1) -> ImageSet:
@@ -257,7 +322,7 @@ def generated(name: str) -> tuple[Profile, int] | None:
 
 
 def _name_for(folder: Path, images: ImageSet) -> str:
-    plain = re.sub(r"[^\w.-]+", "_", folder.stem).lstrip(".") or "images"
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", folder.stem).lstrip(".")[:_LONGEST_NAME] or "images"
     return f"{plain}-{images.fingerprint[:6]}"
 
 
@@ -265,21 +330,6 @@ def _listing(folder: Path) -> list[list[object]]:
     return [[str(file.relative_to(folder)), *_size_and_time(file)] for file in files_of(folder)]
 
 
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _size_and_time(file: Path) -> tuple[int, int]:
     stat = file.stat()
     return stat.st_size, stat.st_mtime_ns
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

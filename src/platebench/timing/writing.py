@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from platebench.errors import Mismatch
 from platebench.images.imageset import ImageSet
+from platebench.ownership import Lent
 from platebench.timing.cell import Cell
 from platebench.timing.drain import check, check_table
 from platebench.timing.page_cache import stored_size, sync_tree
@@ -20,10 +21,13 @@ VERSIONS_ADDED = 20
 class Scratch(Cell):
     """A cell that writes into a folder of its own, new for every sample."""
 
+    _lent: Lent | None = None
+
     def before(self) -> None:
         """Make room for a sample."""
         self._remove()
-        self.target = self.workspace.scratch_folder() / "store"
+        self._lent = self.workspace.lend()
+        self.target = self._lent.path / "store"
         self.fill()
 
     def fill(self) -> None:
@@ -60,8 +64,8 @@ class Scratch(Cell):
         """Nothing more than `after` has compared, after every sample."""
 
     def _remove(self) -> None:
-        if hasattr(self, "target"):
-            shutil.rmtree(self.target.parent, ignore_errors=True)
+        if self._lent is not None:
+            self._lent.close()
 
 
 class WriteCell(Scratch):
