@@ -297,7 +297,7 @@ def stores(
     from platebench.stores import registry
 
     rows = [
-        {"name": name, "versions": each.versioned, "why_not": each.why_not()}
+        {"name": name, "versions": each.versioned, "why_not": registry.why_not(name)}
         for each in registry.FORMATS
         for name in each.names
     ]
