@@ -4,10 +4,12 @@ Their parameter is a call or an engine, not a store: `asv run -b talk` measures 
 `platebench run`, which measures stores, leaves them out.
 """
 
-import importlib.util
+from platebench.optional import missing
+from platebench.talk.outcome import LIBRARIES
 
-# asv ends discovery at one import that fails; without these extras there is nothing to discover.
-if all(importlib.util.find_spec(name) for name in ("duckdb", "skimage", "PIL")):
+# One import that fails ends asv's discovery of all benchmarks. Without the talk's libraries there
+# are none of the talk.
+if not missing(*LIBRARIES):
     from platebench.talk.in_2024 import READS
     from platebench.talk.measured import JoinCell, ReadCell, SearchCell
     from platebench.talk.package import JOINS

@@ -8,36 +8,30 @@ import math
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import asv.machine
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from platebench.errors import UserError
 from platebench.findings.commands import findings_command
-from platebench.images.fixtures import make_fixtures
-from platebench.progress import CompareBar, FixtureBar, RunBar
-from platebench.results import compare_report as compare_reports
-from platebench.results import report as reports
-from platebench.results.comparing import CompareSettings, compare
-from platebench.results.measuring import Settings, measure, newcomer_stores, stores_to_measure
-from platebench.results.records import record_files
-from platebench.results.reference import measure_reference, plan
-from platebench.results.selfcheck import CELLS, ROUNDS, selfcheck
-from platebench.results.tidy import CellResult, tidy
-from platebench.results.verdicts import Plan, exit_status, single_look
 from platebench.site.commands import site_app
-from platebench.stores import registry
 from platebench.talk.commands import talk_command
-from platebench.timing.checkout import find_checkout
 from platebench.viewing.commands import look_command
+
+if TYPE_CHECKING:
+    from platebench.results.tidy import CellResult
+
+# A command imports what it needs when it runs: --help answers at once, and a library that is
+# absent is in the way of nothing but the commands that need it.
 
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
+ROUNDS, CELLS = 16, 40
+"""Of the self-check, as results/selfcheck.py says; here so that --help need not import it."""
 
 app = typer.Typer(
     add_completion=False,
@@ -88,6 +82,9 @@ def make_fixtures_command(
     tables: Annotated[bool, typer.Option("--tables", help="Make CSV, TSV, TXT too.")] = False,
 ) -> None:
     """Make TIFF files of nuclei, and CellH5 files and tables that agree with them."""
+    from platebench.images.fixtures import make_fixtures
+    from platebench.progress import FixtureBar
+
     with FixtureBar(errors) as bar:
         made = make_fixtures(
             out, images, profile.value, seed, ch5=ch5, tables=tables, progress=bar.update
@@ -123,6 +120,12 @@ def run(
     ] = False,
 ) -> None:
     """Measure, and print the table. Results are kept in results/, cell by cell."""
+    from platebench.progress import RunBar
+    from platebench.results import report as reports
+    from platebench.results.measuring import Settings, measure, newcomer_stores, stores_to_measure
+    from platebench.results.tidy import tidy
+    from platebench.timing.checkout import find_checkout
+
     checkout = find_checkout(Path.cwd())
     settings = Settings(
         stores=newcomer_stores() if newcomer else stores_to_measure(_split(stores) or ["*"]),
@@ -172,6 +175,13 @@ def compare_command(
     Exit status: 1 something is slower beyond doubt, 2 a cell failed on one side only, 0 otherwise.
     A comparison that is killed goes on where it was when it is asked for again.
     """
+    from platebench.progress import CompareBar
+    from platebench.results import compare_report as compare_reports
+    from platebench.results.comparing import CompareSettings, compare
+    from platebench.results.measuring import newcomer_stores, stores_to_measure
+    from platebench.results.verdicts import Plan, exit_status, single_look
+    from platebench.timing.checkout import find_checkout
+
     if len(arms) < 2:
         raise UserError("give two arms or more, such as HEAD~1 and .")
     if not threshold < math.inf:
@@ -208,6 +218,11 @@ def reference_command(
     It takes an hour and a half or so and 20 GB of disk, which it gives back; nothing else should
     run meanwhile.
     """
+    from platebench.progress import RunBar
+    from platebench.results.reference import measure_reference, plan
+    from platebench.results.tidy import tidy
+    from platebench.timing.checkout import find_checkout
+
     checkout = find_checkout(Path.cwd())
     with RunBar(errors) as bar:
         file = measure_reference(checkout, checkout / "results", plan(), resume, bar)
@@ -226,6 +241,10 @@ def selfcheck_command(
     minutes; nothing else should run meanwhile. One that is killed goes on where it was when it is
     asked for again.
     """
+    from platebench.progress import CompareBar
+    from platebench.results.selfcheck import selfcheck
+    from platebench.timing.checkout import find_checkout
+
     checkout = find_checkout(Path.cwd())
     with CompareBar(errors) as bar:
         found = selfcheck(checkout, checkout / "results", rounds, cells, bar)
@@ -252,6 +271,11 @@ def report(
     machine: Annotated[str | None, typer.Option(help="Of this machine only.")] = None,
 ) -> None:
     """Show the newest results: every cell, its median, and how it stands to the floor."""
+    from platebench.results import report as reports
+    from platebench.results.records import record_files
+    from platebench.results.tidy import tidy
+    from platebench.timing.checkout import find_checkout
+
     folder = results or find_checkout(Path.cwd()) / "results"
     files = [file for file in record_files(folder, machine) if file.info().is_run]
     if not files:
@@ -270,8 +294,10 @@ def stores(
     as_json: Annotated[bool, typer.Option("--json", help="As a JSON list.")] = False,
 ) -> None:
     """List what can be measured here, and why the rest cannot."""
+    from platebench.stores import registry
+
     rows = [
-        {"name": name, "versions": each.versioned, "why_not": each.why_not()}
+        {"name": name, "versions": each.versioned, "why_not": registry.why_not(name)}
         for each in registry.FORMATS
         for name in each.names
     ]
@@ -310,6 +336,8 @@ def _share(text: str) -> float:
 
 def _say_whose(measured: str, asked: str | None) -> None:
     """Say so when results are of another machine than this one, unless that one was asked for."""
+    import asv.machine
+
     here = asv.machine.Machine.get_defaults()["machine"]
     if asked is None and measured != here:
         _tell(f"These results are of the machine {measured}, not of this one, {here}.")

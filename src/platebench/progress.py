@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from platebench.timing.suite import CellName, Run
+if TYPE_CHECKING:  # asv takes half a second to import
+    from platebench.timing.suite import CellName, Run
 
 
 class Bar:

@@ -115,8 +115,13 @@ def test_a_revision_is_a_copy_of_its_files_without_results_or_history(repository
     assert arm.checkout != repository
     assert (arm.checkout / "benchmarks" / "scan.py").read_text() == "# Begin\n"
     assert {file.name for file in arm.checkout.iterdir()} == {
-        ".platebench-checkout", "asv.conf.json", "benchmarks", "constraints.txt", "pyproject.toml", "src",
-    }  # fmt: skip
+        ".platebench-checkout",
+        "asv.conf.json",
+        "benchmarks",
+        "constraints.txt",
+        "pyproject.toml",
+        "src",
+    }
     assert arm.commit.name == git(repository, "rev-parse", "HEAD~1")
     assert arm.variables["PYTHONPATH"] == str(arm.checkout / "src")
 

@@ -52,5 +52,5 @@ def findings_named(names: list[str]) -> list[Finding]:
     known = {finding.name: finding for finding in FINDINGS}
     for name in names:
         if name not in known:
-            raise UserError(f"{name}: no such finding; 'platebench findings' lists them")
+            raise UserError(f"{name}: no such finding; there are {', '.join(known)}")
     return [known[name] for name in names]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from platebench.errors import Unsupported
 from platebench.findings.finding import Demonstration, Fact, Finding, Seen
-from platebench.stores.registry import installed_version
+from platebench.optional import how_to_get, installed_version, missing
+from platebench.temporary import temporary_folder
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,9 @@ def show(finding: Finding) -> Shown:
     One that ends in an error which it does not foresee is not so here, and the error is its fact.
     """
     versions = {name: version for name in finding.libraries if (version := installed_version(name))}
-    absent = [name for name in finding.libraries if name not in versions]
+    absent = missing(*finding.libraries)
     if absent:
-        return Shown(finding, versions, None, why_not=f"{', '.join(absent)} not installed here")
+        return Shown(finding, versions, None, why_not=how_to_get(absent))
     if finding.show is None:
         return Shown(finding, versions, None, why_not="needs other versions of the libraries")
     try:
@@ -65,9 +64,9 @@ def show(finding: Finding) -> Shown:
 
 
 def _seen(demonstration: Demonstration) -> Seen:
-    with tempfile.TemporaryDirectory(prefix="platebench-") as folder:
+    with temporary_folder() as folder:
         try:
-            return demonstration(Path(folder))
+            return demonstration(folder)
         except (Unsupported, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # a panic in a library of Rust is no Exception

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,16 +12,11 @@ import typer
 from rich.console import Console
 
 from platebench.errors import UserError
+from platebench.optional import require
 from platebench.progress import Bar
 from platebench.timing.checkout import find_checkout
-from platebench.timing.workspace import Workspace
 
-_NEEDS = {
-    "altair": "altair",
-    "jinja2": "jinja2",
-    "markdown_it": "markdown-it-py",
-    "vl_convert": "vl-convert-python",
-}
+_NEEDS = ("altair", "jinja2", "markdown-it-py", "vl-convert-python")
 
 site_app = typer.Typer(
     no_args_is_help=True,
@@ -45,8 +39,9 @@ def build_command(
 
     A site that is there is replaced once the new one is whole.
     """
-    _require()
+    require("the site", *_NEEDS)
     from platebench.site.build import Sources, build
+    from platebench.timing.workspace import Workspace
 
     checkout = find_checkout(Path.cwd())
     workspace = Workspace.of(checkout)
@@ -87,7 +82,7 @@ def serve_command(
 @site_app.command("figures", epilog="Example: platebench site figures")
 def figures_command() -> None:
     """Make the README's figure and its sentences with numbers anew, from the results."""
-    _require()
+    require("the site", *_NEEDS)
     from platebench.site.readme import figures
 
     checkout = find_checkout(Path.cwd())
@@ -104,15 +99,6 @@ class _QuietHandler(SimpleHTTPRequestHandler):
 
 def _usual() -> Path:
     return find_checkout(Path.cwd()) / ".platebench" / "site"
-
-
-def _require() -> None:
-    missing = [name for module, name in _NEEDS.items() if importlib.util.find_spec(module) is None]
-    if missing:
-        raise UserError(
-            f"the site needs {', '.join(missing)}, not installed here;"
-            " pip install 'platebench[site]' does that"
-        )
 
 
 def _say(line: str) -> None:

@@ -88,7 +88,7 @@ def _described(format_: Format, published: Published) -> Described:
         format_,
         module,
         _module(bases[0]) if format_.versioned and bases else None,
-        {name: published.info.libraries.get(name) for name in format_.needs},
+        {name: published.info.libraries.get(name) for name in format_.all_needs},
     )
 
 

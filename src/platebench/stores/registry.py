@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import metadata
+from dataclasses import dataclass, field
 
 from platebench.errors import Unsupported, UserError
+from platebench.optional import how_to_get, missing
 from platebench.stores.contract import Store
 
 
@@ -20,7 +20,8 @@ class Format:
     """A storage format: what it is called, where its store is, and what it takes.
 
     `store` is `module:Class`; `variants` are the tunings of each layout, the layout that suits it
-    best first; `needs` are the distributions on PyPI whose versions decide what is measured.
+    best first; `needs` are the distributions on PyPI whose versions decide what is measured, and
+    `layout_needs` those that decide it of one layout only.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Format:
     variants: Mapping[str, str]
     needs: tuple[str, ...]
     versioned: bool = False
+    layout_needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -38,20 +40,16 @@ class Format:
             for tuning in tunings.split()
         ]
 
-    def why_not(self) -> str | None:
-        """Return why this format cannot be measured here, or None when it can."""
-        for distribution in self.needs:
-            if installed_version(distribution) is None:
-                return f"{distribution} is not installed"
-        return None
+    @property
+    def all_needs(self) -> tuple[str, ...]:
+        """The distributions that any layout needs."""
+        return tuple(
+            dict.fromkeys(name for layout in self.variants for name in self.needs_of(layout))
+        )
 
-
-def installed_version(distribution: str) -> str | None:
-    """Return the version of a distribution from PyPI that is installed here, None without."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
+    def needs_of(self, layout: str) -> tuple[str, ...]:
+        """Return the distributions that this layout needs."""
+        return (*self.needs, *self.layout_needs.get(layout, ()))
 
 
 _ALL = "default fast small"
@@ -62,8 +60,9 @@ FORMATS: tuple[Format, ...] = (
         "parquet",
         "parquet:Parquet",
         {"pixels": _ALL, "tiff": _ALL, "tensor": _ALL, "nested": _ALL},
-        ("pyarrow", "awkward"),
+        ("pyarrow",),
         versioned=True,
+        layout_needs={"nested": ("awkward",)},
     ),
     Format(
         "arrow-ipc",
@@ -101,12 +100,23 @@ def format_of(name: str) -> Format:
     raise UserError(f"{name}: no such store; 'platebench stores' lists them")
 
 
+def needs_of(name: str) -> tuple[str, ...]:
+    """Return the distributions whose versions decide what is measured of the store `name`."""
+    return format_of(name).needs_of(name.split(":")[1])
+
+
+def why_not(name: str) -> str | None:
+    """Return why the store `name` cannot be measured here, or None when it can."""
+    absent = missing(*needs_of(name))
+    return how_to_get(absent) if absent else None
+
+
 def find(name: str) -> Store:
     """Return the store `name`. Raises UserError when unknown, Unsupported without its library."""
-    format_ = format_of(name)
-    reason = format_.why_not()
+    reason = why_not(name)
     if reason is not None:
         raise Unsupported(reason)
+    format_ = format_of(name)
     module_name, class_name = format_.store.split(":")
     module = importlib.import_module(f"platebench.stores.{module_name}")
     _, layout, tuning = name.split(":")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from platebench.errors import UserError
 from platebench.talk.material import Material
 from platebench.talk.outcome import Talk
-from platebench.timing.arms import make_arm, parse_arm
+from platebench.temporary import temporary_folder
+from platebench.timing.arms import ArmSpec, make_arm, parse_arm
 
 AGES = {
     "then": "lancedb==0.14.0,pylance==0.18.2,pyarrow==16.1.0,pandas==2.2.2,numpy<2,awkward==2.6.5,"
@@ -32,15 +32,20 @@ def pins_of(age: str) -> str:
     return AGES.get(age, age)
 
 
+def check_age(age: str) -> ArmSpec:
+    """Return an age as an arm. Raises UserError for what is neither an age nor pins."""
+    spec = parse_arm(pins_of(age))
+    if spec.revision is not None:
+        raise UserError(f"{age}: neither {' nor '.join(AGES)}, nor pins such as lancedb==0.24.0")
+    return spec
+
+
 def python_of(age: str, checkout: Path, work: Path, say: Callable[[str], None]) -> Path:
     """Return an interpreter with the libraries of an age, made when it is not there yet.
 
     Raises UserError for what is neither an age nor pins, and for pins that do not resolve.
     """
-    spec = parse_arm(pins_of(age))
-    if spec.revision is not None:
-        raise UserError(f"{age}: neither {' nor '.join(AGES)}, nor pins such as lancedb==0.24.0")
-    return make_arm(spec, checkout, work, say).python
+    return make_arm(check_age(age), checkout, work, say).python
 
 
 def give_talk_with(python: Path, folder: Path) -> Talk:
@@ -49,9 +54,9 @@ def give_talk_with(python: Path, folder: Path) -> Talk:
     Raises UserError, with the last line of what it said, when it could not finish.
     """
     source = Path(__file__).parents[2]
-    with tempfile.TemporaryDirectory(prefix="platebench-") as scratch:
+    with temporary_folder() as scratch:
         done = subprocess.run(
-            [str(python), "-W", "ignore", "-m", "platebench.talk.steps", str(folder), scratch],
+            [str(python), "-W", "ignore", "-m", "platebench.talk.steps", str(folder), str(scratch)],
             capture_output=True,
             text=True,
             check=False,

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import altair as alt
-import pandas as pd
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from platebench.ownership import write_whole
 from platebench.talk.in_2024 import ARROW, LANCEDB, PANDAS, THEN_MS
 from platebench.talk.outcome import Talk
 
 Facts = Mapping[int, Mapping[str, Any]]
 """The facts of each step."""
+
+Rows = list[dict[str, Any]]
 
 TALK = "the talk, 2024"
 
@@ -174,8 +176,10 @@ def as_markdown(talks: Mapping[str, Talk]) -> str:
 
 def as_chart(talks: Mapping[str, Talk]) -> Any:
     """Return an Altair chart: the three reads in milliseconds, and their ratio, by age."""
+    import altair as alt
+
     times, ratios = _figures(talks)
-    ages = list(dict.fromkeys(times["age"]))
+    ages = list(dict.fromkeys(time["age"] for time in times))
     legend, reads_in_order = "read of the two images", [PANDAS, ARROW, LANCEDB]
     # Okabe and Ito's colours, which the colour-blind can tell apart; shapes say the same.
     colour = alt.Color(
@@ -185,7 +189,7 @@ def as_chart(talks: Mapping[str, Talk]) -> Any:
     )
     row = alt.Y("age:N", sort=ages, title=None, axis=alt.Axis(labelLimit=300))
     reads = (
-        alt.Chart(times, title="Three reads of two images")
+        alt.Chart(alt.InlineData(values=times), title="Three reads of two images")
         .mark_point(filled=True, size=90)
         .encode(
             x=alt.X("ms:Q", title="median, milliseconds", scale=alt.Scale(zero=True)),
@@ -195,21 +199,25 @@ def as_chart(talks: Mapping[str, Talk]) -> Any:
         )
         .properties(width=260, height=30 * len(ages))
     )
-    base = alt.Chart(ratios, title="LanceDB's time, of pandas'").encode(y=row.axis(None))
+    of_pandas = alt.Chart(alt.InlineData(values=ratios), title="LanceDB's time, of pandas'")
+    base = of_pandas.encode(y=row.axis(None))
     scale = alt.Scale(type="log", domain=[0.1, 10])
     ratio = base.mark_point(filled=True, size=90, color="black").encode(
         x=alt.X("ratio:Q", title="ratio, with quartiles; log scale", scale=scale)
     )
     spread = base.mark_rule(color="black").encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
-    one = alt.Chart(pd.DataFrame({"x": [1]})).mark_rule(strokeDash=[4, 4]).encode(x="x:Q")
+    one = alt.Chart(alt.InlineData(values=[{"x": 1}])).mark_rule(strokeDash=[4, 4]).encode(x="x:Q")
     right = (one + spread + ratio).properties(width=200, height=30 * len(ages))
     return reads | right
 
 
-def _figures(talks: Mapping[str, Talk]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _figures(talks: Mapping[str, Talk]) -> tuple[Rows, Rows]:
+    """Return a row a read, and a row an age, as the chart has them."""
     then = THEN_MS[LANCEDB] / THEN_MS[PANDAS]
-    times = [{"age": TALK, "read": read, "ms": ms} for read, ms in THEN_MS.items()]
-    ratios = [{"age": TALK, "ratio": then, "low": then, "high": then}]
+    times: list[dict[str, Any]] = [
+        {"age": TALK, "read": read, "ms": ms} for read, ms in THEN_MS.items()
+    ]
+    ratios: list[dict[str, Any]] = [{"age": TALK, "ratio": then, "low": then, "high": then}]
     for age, talk in talks.items():
         facts, name = facts_of(talk)[6], heading_of(age, talk)
         times += [{"age": name, "read": read, "ms": ms} for read, ms in facts["median_ms"].items()]
@@ -221,14 +229,11 @@ def _figures(talks: Mapping[str, Talk]) -> tuple[pd.DataFrame, pd.DataFrame]:
                 "high": facts["ratio_q75"],
             }
         )
-    return pd.DataFrame(times), pd.DataFrame(ratios)
+    return times, ratios
 
 
 def save_chart(talks: Mapping[str, Talk], file: Path) -> None:
     """Write the chart as SVG, without a network or a browser."""
-    part = file.with_name(f"{file.stem}.part.svg")
-    try:
-        as_chart(talks).save(str(part), format="svg")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    drawn = io.StringIO()
+    as_chart(talks).save(drawn, format="svg")
+    write_whole(file, drawn.getvalue())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +13,8 @@ import typer
 from rich.console import Console
 
 from platebench.errors import UserError
+from platebench.optional import require
+from platebench.ownership import check_output
 from platebench.timing.checkout import find_checkout
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from platebench.talk.outcome import Talk
 
 FAILED = 1
-_NEEDS = {"skimage": "scikit-image", "PIL": "pillow", "duckdb": "duckdb"}
-_CHART_NEEDS = {"altair": "altair", "vl_convert": "vl-convert-python"}
 
 console = Console()
 errors = Console(stderr=True)
@@ -48,15 +46,20 @@ def talk_command(
 
     Exit status 1 if a step does not come out as expected of these libraries.
     """
-    _require(_NEEDS | (_CHART_NEEDS if over or chart else {}))
-    if chart is not None and (not over or chart.suffix != ".svg" or not chart.parent.is_dir()):
-        raise UserError(f"{chart}: a chart needs --over, and the name of an .svg in a folder")
-    from platebench.talk.ages import TODAY
+    from platebench.talk.outcome import LIBRARIES
 
-    with tempfile.TemporaryDirectory(prefix="platebench-") as scratch:
-        material = _material(images, Path(scratch))
+    require("the talk", *LIBRARIES)
+    if chart is not None:
+        _check_chart(chart, over)
+    from platebench.talk.ages import TODAY, check_age
+    from platebench.temporary import temporary_folder
+
+    for age in over or []:
+        check_age(age)
+    with temporary_folder() as scratch:
+        material = _material(images, scratch)
         talks = _elsewhere(over or [], material)
-        talks[TODAY] = _here(material, Path(scratch), quiet=as_json)
+        talks[TODAY] = _here(material, scratch, quiet=as_json)
     if as_json:
         sys.stdout.write(json.dumps({age: asdict(talk) for age, talk in talks.items()}) + "\n")
     elif over:
@@ -68,13 +71,12 @@ def talk_command(
     _exit_by(talks)
 
 
-def _require(needs: Mapping[str, str]) -> None:
-    missing = [name for module, name in needs.items() if importlib.util.find_spec(module) is None]
-    if missing:
-        raise UserError(
-            f"the talk needs {', '.join(missing)}, not installed here;"
-            " pip install 'platebench[talk]' does that"
-        )
+def _check_chart(chart: Path, over: list[str] | None) -> None:
+    """Raise UserError now for a chart that could not be drawn after the talk."""
+    if not over or chart.suffix != ".svg":
+        raise UserError(f"{chart}: a chart needs --over, and the name of an .svg in a folder")
+    check_output(chart)
+    require("a chart", "altair", "vl-convert-python")
 
 
 def _material(images: Path | None, scratch: Path) -> Material:

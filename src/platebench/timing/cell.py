@@ -20,6 +20,7 @@ import numpy as np
 
 from platebench.errors import Mismatch, Unsupported
 from platebench.images.held import HeldImages
+from platebench.optional import installed_version
 from platebench.stores import registry
 from platebench.stores.contract import VersionedStore
 from platebench.timing import page_cache
@@ -198,5 +199,5 @@ def _slowed(operation: Callable[[], None], share: float) -> Callable[[], None]:
 
 def library_versions() -> dict[str, str]:
     """Return the version of every library that any format is measured with, where installed."""
-    needed = sorted({name for format_ in registry.FORMATS for name in format_.needs})
-    return {name: version for name in needed if (version := registry.installed_version(name))}
+    needed = sorted({name for format_ in registry.FORMATS for name in format_.all_needs})
+    return {name: version for name in needed if (version := installed_version(name))}

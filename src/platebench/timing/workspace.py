@@ -308,7 +308,7 @@ def with_tenth(images: ImageSet, times: int = 1) -> ImageSet:
 
 def fingerprint(store: Store, images: ImageSet) -> str:
     """Return a digest of everything that decides what is in a store's files."""
-    versions = {name: metadata.version(name) for name in registry.format_of(store.name).needs}
+    versions = {name: metadata.version(name) for name in registry.needs_of(store.name)}
     parts = [store.name, images.fingerprint, platform.python_version(), json.dumps(versions)]
     source = Path(platebench.stores.__file__).parent
     parts += [file.read_text() for file in sorted(source.glob("*.py"))]

@@ -1,0 +1,27 @@
+"""Folders for temporary files, outside the work folder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from platebench.ownership import Lent, sweep
+
+_NAME = "platebench"
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Lend an empty folder among the system's temporary files, and remove it afterwards.
+
+    Those of processes that were killed are removed first.
+    """
+    parent = Path(tempfile.gettempdir())
+    sweep(parent, _NAME)
+    with Lent.below(parent, _NAME) as lent:
+        # Beside the mark that says whose the folder is, so that this one is empty.
+        folder = lent.path / "files"
+        folder.mkdir()
+        yield folder
