@@ -42,9 +42,13 @@ COMMANDS = (
 
 
 def left(folder: Path) -> list[str]:
-    """Return the files below a folder, but for the locks that keep processes apart."""
+    """Return the files below a folder, but for the mark of a work folder, and locks."""
     files = [file for file in folder.rglob("*") if file.is_file()]
-    return [str(file.relative_to(folder)) for file in files if file.suffix != ".lock"]
+    return [
+        str(file.relative_to(folder))
+        for file in files
+        if file.suffix != ".lock" and file.name != ".platebench-work"
+    ]
 
 
 # Help
@@ -200,7 +204,7 @@ def test_a_full_disk_is_said_in_one_line(checkout: Path, monkeypatch, platebench
 
     monkeypatch.setattr("platebench.timing.workspace.hold", full)
     said = platebench("run", "--images", "2", "--stores", "zarr")
-    assert said.status == 1
+    assert said.status == 2
     lines = said.err.splitlines()
     assert lines[-1] == ("platebench: the disk is full (held.json); make room and run again")
     assert left(checkout.parent / "work") == []
@@ -291,7 +295,7 @@ def test_a_run_measures_every_operation_and_all_tools_read_it(checkout: Path) ->
     assert "full_scan.FullScan.time_scan" in shown
     asv_command("publish", "--html-dir", str(checkout.parent / "html"))
     assert (checkout.parent / "html" / "index.html").is_file()
-    assert not list((checkout.parent / "work" / "scratch").glob("*"))
+    assert not list((checkout.parent / "work" / "platebench").glob("scratch/*"))
     for place in (str(checkout), str(Path.home()), sys.prefix):
         for result in (checkout / "results").rglob("*.json*"):
             assert place not in result.read_text() + result.name
@@ -387,13 +391,14 @@ def test_a_run_that_is_interrupted_keeps_what_it_had_measured(
     os.killpg(running.pid, signal.SIGINT)
     _, err = running.communicate()
     assert running.returncode == 130
-    assert err.splitlines()[-1] == "platebench: interrupted; what was measured is kept"
+    assert err.splitlines()[-1] == "platebench: interrupted"
+    assert re.search(r"^\d+ measured cells are kept in .*; --resume goes on$", err, re.MULTILINE)
     assert "Traceback" not in err
     (file,) = record_files(checkout / "results")
     assert list(file.records())
     (read,) = asv.results.iter_results(str(checkout / "results"))
     assert read.get_all_result_keys()
-    assert not list((checkout.parent / "work" / "scratch").glob("*"))
+    assert not list((checkout.parent / "work" / "platebench").glob("scratch/*"))
     assert not [name for name in left(checkout / "results") if "draft" in name]
 
 
@@ -411,4 +416,4 @@ def test_a_run_that_is_killed_keeps_what_it_had_measured(
         "--operations", "scan",
     )  # fmt: skip
     assert again.status == 0, again.err
-    assert not list((checkout.parent / "work" / "scratch").glob("*"))
+    assert not list((checkout.parent / "work" / "platebench").glob("scratch/*"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from platebench import __version__
 from platebench.errors import UserError
 from platebench.findings.commands import findings_command
 from platebench.site.commands import site_app
@@ -32,6 +34,9 @@ INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
 ROUNDS, CELLS = 16, 40
 """Of the self-check, as results/selfcheck.py says; here so that --help need not import it."""
+
+_UsageError = typer.BadParameter.__mro__[1]
+"""What typer raises for words that it does not understand; it gives the class no public name."""
 
 app = typer.Typer(
     add_completion=False,
@@ -59,8 +64,18 @@ class Format(StrEnum):
     markdown = "markdown"
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        console.print(f"platebench {__version__}", highlight=False)
+        raise typer.Exit
+
+
 @app.callback()
-def about() -> None:
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
     """Measure in which storage format microscopy images should be kept.
 
     Exit status: 0 all well, 1 a cell failed, 2 something given cannot be used.
@@ -129,7 +144,7 @@ def run(
     checkout = find_checkout(Path.cwd())
     settings = Settings(
         stores=newcomer_stores() if newcomer else stores_to_measure(_split(stores) or ["*"]),
-        images=_split(images),
+        images=_split_images(images),
         operations=_split(operations),
         rounds=rounds,
         quick=quick,
@@ -193,7 +208,7 @@ def compare_command(
     settings = CompareSettings(
         arms=arms,
         stores=stores_to_measure(_split(stores), floor=False) if stores else newcomer_stores(),
-        images=_split(images),
+        images=_split_images(images),
         operations=_split(operations),
         plan=plan,
         quick=quick,
@@ -319,6 +334,53 @@ app.command("findings", epilog="Example: platebench findings --all")(findings_co
 app.add_typer(site_app, name="site")
 
 
+@app.command(epilog="Example: platebench clean --older-than 30 --yes")
+def clean(
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only listed.")] = False,
+    older_than: Annotated[
+        float, typer.Option(min=0, help="Only what has not changed for this many days.")
+    ] = 0.0,
+) -> None:
+    """List what the work folder keeps, how large and how old it is, and free it with --yes.
+
+    Everything in it is made again when it is needed. Results are not in it, and stay.
+    """
+    from platebench.limits import gigabytes
+    from platebench.timing.checkout import find_checkout
+    from platebench.timing.cleaning import disk_bytes, free, kept, unmarked
+    from platebench.timing.workspace import Workspace
+
+    checkout = find_checkout(Path.cwd())
+    workspace = Workspace.of(checkout)
+    things = [each for each in kept(workspace) if each.days >= older_than]
+    total = gigabytes(sum(each.bytes for each in things))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("what", no_wrap=True)
+    table.add_column("name", overflow="fold")
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("days old", justify="right", no_wrap=True)
+    for each in things:
+        table.add_row(each.what, each.name, gigabytes(each.bytes), f"{each.days:.0f}")
+    if things:
+        console.print(table)
+    if yes:
+        free(workspace, things)
+    done = "freed" if yes else "can be freed with --yes" if things else "to free"
+    console.print(f"{workspace.root}: {total} {done}", highlight=False, soft_wrap=True)
+    for folder in unmarked(checkout / ".platebench"):
+        console.print(
+            f"{folder}: {gigabytes(disk_bytes(folder))}, made by an older version without a mark;"
+            " remove it yourself if you do not need it",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _split_images(text: str) -> list[str]:
+    """Split at commas, unless the text as it stands is a file or folder."""
+    return [text] if text and Path(text).exists() else _split(text)
+
+
 def _split(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
@@ -360,26 +422,50 @@ def _complain(message: str) -> None:
 
 
 def _tell(line: str, style: str = "") -> None:
-    """Print a line on standard error as it is, whatever characters are in it."""
+    """Print a line on standard error, with what is no text (a name in no UTF-8) as escapes."""
+    line = line.encode(errors="backslashreplace").decode()
     errors.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def main() -> None:
-    """Run the command line; errors a person can mend are one line."""
+    """Run the command line; errors a person can mend are one line and status 2."""
     try:
-        app()
-    except SystemExit as ended:
-        if ended.code == INTERRUPTED:
-            _complain("interrupted; what was measured is kept")
-        raise
+        status = app(standalone_mode=False)
+        if status == INTERRUPTED:
+            _complain("interrupted")
+        sys.exit(status or 0)
+    except typer.Abort:
+        _complain("interrupted")
+        sys.exit(INTERRUPTED)
+    except _UsageError as error:
+        _complain_of_usage(error)
+        sys.exit(MISUSED)
     except UserError as error:
         _complain(str(error))
         sys.exit(MISUSED)
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            _complain(f"{error.filename or 'a file'}: {error.strerror}; nothing was written")
-            sys.exit(MISUSED)
-        if error.errno != errno.ENOSPC:
+        # A defect of platebench's own would show itself here too: its traceback can be had.
+        if os.environ.get("PLATEBENCH_TRACEBACK") or error.errno is None:
             raise
-        _complain(f"the disk is full ({error.filename or 'writing'}); make room and run again")
-        sys.exit(FAILED)
+        _complain(_what_the_system_said(error))
+        sys.exit(MISUSED)
+
+
+def _complain_of_usage(error: _UsageError) -> None:
+    """Say in one line what was typed wrong, unless typer has shown the help instead."""
+    name = error.ctx.command_path if error.ctx is not None else "platebench"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    if message:
+        _complain(f"{message}; see '{name} --help'")
+
+
+def _what_the_system_said(error: OSError) -> str:
+    """Return in one line what the operating system refused, and what to do."""
+    name = error.filename or "a file"
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error.filename or 'writing'}); make room and run again"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{name}: {error.strerror}; nothing was written"
+    return f"{name}: {error.strerror}; name another place"

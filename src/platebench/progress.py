@@ -6,10 +6,26 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 if TYPE_CHECKING:  # asv takes half a second to import
     from platebench.timing.suite import CellName, Run
+
+
+class _Count(MofNCompleteColumn):
+    """How many are done of how many; nothing as long as the number is not known."""
+
+    def render(self, task: Task) -> Text:
+        """Return the count of a task."""
+        return Text("") if task.total is None else super().render(task)
 
 
 class Bar:
@@ -20,13 +36,13 @@ class Bar:
         self._progress = Progress(
             TextColumn("{task.description}", table_column=None),
             BarColumn(bar_width=16),
-            MofNCompleteColumn(),
+            _Count(),
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task("", total=None)
+        self._task = self._progress.add_task("starting", total=None)
         self._said = ""
 
     def __enter__(self) -> Self:

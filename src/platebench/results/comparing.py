@@ -14,6 +14,7 @@ import asv.machine
 from platebench.errors import UserError
 from platebench.results.measuring import (
     Watcher,
+    check_images,
     image_sets,
     keep_for_asv,
     recording,
@@ -62,6 +63,7 @@ def compare(
     specs = [parse_arm(text) for text in settings.arms]
     for spec in specs:
         check_revision(spec, checkout)
+    check_images(settings.images)
     workspace = Workspace.of(checkout)
     with workspace.measuring():
         return _compare(checkout, results, settings, specs, workspace, watcher)

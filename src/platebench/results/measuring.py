@@ -81,6 +81,7 @@ def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher)
     check_operations(settings.operations)
     if settings.minutes is not None and settings.until is None:
         raise UserError("--minutes: only --until adds rounds; give it too")
+    check_images(settings.images)
     commit = commit_of(checkout)
     workspace = Workspace.of(checkout)
     with workspace.measuring():
@@ -252,10 +253,15 @@ def image_sets(workspace: Workspace, images: Sequence[str], watcher: Watcher) ->
 
     Raises UserError for what is neither a number of images, the name of a set, nor a folder.
     """
+    wanted = check_images(images)
+    return list(dict.fromkeys(_ready(workspace, each, watcher) for each in wanted))
+
+
+def check_images(images: Sequence[str]) -> list[str | Path]:
+    """Return the names of image sets to generate, and folders. Raises UserError for others."""
     if not images:
         raise UserError("--images: give a number of images or a folder")
-    wanted = [_wanted(each) for each in images]
-    return list(dict.fromkeys(_ready(workspace, each, watcher) for each in wanted))
+    return [_wanted(each) for each in images]
 
 
 def _wanted(images: str) -> str | Path:
