@@ -169,7 +169,7 @@ def test_outside_a_checkout_a_run_says_where_to_go(tmp_path, monkeypatch, plateb
         (["HEAD", ".", "nowhere"], "nowhere: no such revision in checkout"),
         (["HEAD", "main with pyarrow=1"], "'pyarrow=1': not a pin such as pyarrow==16.1.0"),
         ([".", ".", "--threshold", "inf"], "--threshold inf: give a share such as 0.1"),
-        ([".", ".", "--markdown", "no/where.md"], "no/where.md: no such folder to write it in"),
+        ([".", ".", "--markdown", "no/where.md"], "no/where.md: its folder does not exist"),
         ([".", ".", "--stores", "parket"], "parket: no such store"),
         ([".", ".", "--operations", "fly"], "fly: no such operation"),
         ([".", "HEAD with numpy<2", "--images", "0"], "--images 0: give 1 image or more"),

@@ -214,7 +214,7 @@ def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path, what: str) -> N
     elif what == "pipe":
         os.mkfifo(place)
     elif what == "device":
-        place = Path("/dev/null")
+        place = Path(os.ttyname(os.openpty()[1]))
     elif what == "no parent":
         place = tmp_path / "missing" / "page.html"
     else:

@@ -9,7 +9,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from rich.table import Table
 from platebench import __version__
 from platebench.errors import UserError
 from platebench.findings.commands import findings_command
+from platebench.ownership import check_output, write_whole
 from platebench.site.commands import site_app
 from platebench.talk.commands import talk_command
 from platebench.viewing.commands import look_command
@@ -35,7 +36,7 @@ INTERRUPTED = 130
 ROUNDS, CELLS = 16, 40
 """Of the self-check, as results/selfcheck.py says; here so that --help need not import it."""
 
-_UsageError = typer.BadParameter.__mro__[1]
+_USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 """What typer raises for words that it does not understand; it gives the class no public name."""
 
 app = typer.Typer(
@@ -201,8 +202,8 @@ def compare_command(
         raise UserError("give two arms or more, such as HEAD~1 and .")
     if not threshold < math.inf:
         raise UserError(f"--threshold {threshold}: give a share such as 0.1")
-    if markdown is not None and not markdown.absolute().parent.is_dir():
-        raise UserError(f"{markdown}: no such folder to write it in")
+    if markdown is not None:
+        check_output(markdown)
     checkout = find_checkout(Path.cwd())
     plan = single_look(rounds, threshold) if rounds else Plan(threshold)
     settings = CompareSettings(
@@ -217,7 +218,7 @@ def compare_command(
         comparison = compare(checkout, checkout / "results", settings, bar)
     console.print(compare_reports.as_tables(comparison, plan))
     if markdown is not None:
-        markdown.write_text(compare_reports.as_markdown(comparison, plan))
+        write_whole(markdown, compare_reports.as_markdown(comparison, plan))
     verdicts = [verdict for each in comparison.judgements for verdict in each.values()]
     raise typer.Exit(exit_status(verdicts))
 
@@ -437,7 +438,7 @@ def main() -> None:
     except typer.Abort:
         _complain("interrupted")
         sys.exit(INTERRUPTED)
-    except _UsageError as error:
+    except _USAGE as error:
         _complain_of_usage(error)
         sys.exit(MISUSED)
     except UserError as error:
@@ -451,7 +452,7 @@ def main() -> None:
         sys.exit(MISUSED)
 
 
-def _complain_of_usage(error: _UsageError) -> None:
+def _complain_of_usage(error: Any) -> None:
     """Say in one line what was typed wrong, unless typer has shown the help instead."""
     name = error.ctx.command_path if error.ctx is not None else "platebench"
     message = " ".join(error.format_message().split()).rstrip(".")
