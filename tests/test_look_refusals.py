@@ -68,7 +68,7 @@ def test_an_odd_image_is_shown_without_a_warning(image: np.ndarray) -> None:
         SQUARE.astype(np.complex64),
         SQUARE.astype("datetime64[s]"),
         SQUARE.astype([("a", "i4"), ("b", "f4")]),
-        np.array(SQUARE.tolist() + [[1, None, 3, 4]], dtype=object),
+        np.array([*SQUARE.tolist(), [1, None, 3, 4]], dtype=object),
         np.array(None),
         np.array([["a", "b"], ["c", "d"]], dtype=object),
         [[1, 2], [3, None]],
