@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from pathlib import Path
 
@@ -164,11 +165,10 @@ def test_a_page_in_no_folder_is_refused_and_a_failed_one_leaves_nothing(
     with pytest.raises(UserError, match="folder does not exist"):
         looked.save(tmp_path / "nowhere" / "page.html")
 
-    def interrupted(self: Path, *_: object, **__: object) -> None:
-        self.touch()
+    def interrupted(descriptor: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "write_text", interrupted)
+    monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         looked.save(tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []

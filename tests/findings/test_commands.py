@@ -143,8 +143,9 @@ def test_all_are_shown_as_json_in_their_order(run: Run) -> None:
 
 
 def test_an_unknown_name_is_a_misuse(run: Run) -> None:
-    with pytest.raises(UserError, match="nothing-of-the-kind: no such finding"):
+    with pytest.raises(UserError, match="nothing-of-the-kind: no such finding") as said:
         run("nothing-of-the-kind")
+    assert str(said.value).endswith("there are so, not-so, too-old, absent, elsewhere, panics")
 
 
 def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from platebench.cli import app
 from platebench.errors import UserError
-from platebench.talk import steps
+from platebench.talk import material, steps
 from platebench.talk.ages import give_talk_with
 from platebench.talk.images_and_frame import list_images, show_frame
 from platebench.talk.material import Material
@@ -69,6 +70,31 @@ def test_json_holds_the_outcomes_by_age(run: Run, small: Material) -> None:
 def test_a_chart_without_other_libraries_is_refused_at_once(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="needs --over"):
         run("--chart", str(tmp_path / "chart.svg"))
+
+
+def test_a_chart_is_written_over_no_pipe_device_or_folder(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is refused before anything is drawn or installed."""
+    monkeypatch.setattr(material, "generated_material", None)
+    pipe, device, folder = (tmp_path / f"{name}.svg" for name in ("pipe", "device", "folder"))
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/null")
+    folder.mkdir()
+    for chart in (pipe, device, folder, tmp_path / "nowhere" / "chart.svg"):
+        with pytest.raises(UserError, match=chart.name) as said:
+            run("--over", "then", "--chart", str(chart))
+        assert "\n" not in str(said.value)
+    assert pipe.is_fifo()
+    assert device.is_char_device()
+
+
+def test_unknown_libraries_are_refused_before_an_image_is_drawn(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(material, "generated_material", None)
+    with pytest.raises(UserError, match="yesterday: neither then nor between"):
+        run("--over", "then", "--over", "yesterday")
 
 
 def test_other_libraries_are_ages_or_pins(run: Run, small: Material) -> None:

@@ -16,7 +16,8 @@ from platebench.optional import require
 from platebench.progress import Bar
 from platebench.timing.checkout import find_checkout
 
-_NEEDS = ("altair", "jinja2", "markdown-it-py", "vl-convert-python")
+NEEDS = ("altair", "jinja2", "markdown-it-py", "vl-convert-python")
+"""What of PyPI the page is drawn and written with."""
 
 site_app = typer.Typer(
     no_args_is_help=True,
@@ -39,7 +40,7 @@ def build_command(
 
     A site that is there is replaced once the new one is whole.
     """
-    require("the site", *_NEEDS)
+    require("the site", *NEEDS)
     from platebench.site.build import Sources, build
     from platebench.timing.workspace import Workspace
 
@@ -82,7 +83,7 @@ def serve_command(
 @site_app.command("figures", epilog="Example: platebench site figures")
 def figures_command() -> None:
     """Make the README's figure and its sentences with numbers anew, from the results."""
-    require("the site", *_NEEDS)
+    require("the site", *NEEDS)
     from platebench.site.readme import figures
 
     checkout = find_checkout(Path.cwd())

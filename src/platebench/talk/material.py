@@ -13,8 +13,6 @@ import pyarrow as pa
 import tifffile
 
 from platebench.errors import UserError
-from platebench.images.fixtures import make_fixtures
-from platebench.images.folder import TIFF_ENDINGS, open_images
 
 IMAGES = 2
 """As many as the talk had."""
@@ -83,6 +81,8 @@ class Material:
 
 def generated_material(folder: Path) -> Material:
     """Return the generator's two images and their cells, made in `folder`."""
+    from platebench.images.fixtures import make_fixtures
+
     made = make_fixtures(folder, IMAGES, tables=True, processes=1)
     return folder_material(made, folder)
 
@@ -93,6 +93,8 @@ def folder_material(path: Path, scratch: Path) -> Material:
     Where no table has the columns of such a screen, cells are generated in `scratch`. Raises
     UserError for a folder without TIFF files, or with more or more kinds than the talk can show.
     """
+    from platebench.images.folder import open_images
+
     images = open_images(path)
     root = path if path.is_dir() else path.parent
     names = [name for name in images.table["path"].to_pylist() if _is_tiff(name)]
@@ -121,4 +123,6 @@ def folder_material(path: Path, scratch: Path) -> Material:
 
 
 def _is_tiff(name: str) -> bool:
+    from platebench.images.folder import TIFF_ENDINGS
+
     return Path(name).suffix.lower() in TIFF_ENDINGS

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from platebench.errors import UserError
 
 console = Console()
 
@@ -21,14 +24,23 @@ def look_command(
     rows: Annotated[int, typer.Option(min=1, max=100, help="Rows on the page.")] = 100,
 ) -> None:
     """Write a page of HTML that shows the first rows of a table, its images as thumbnails."""
+    from platebench.ownership import check_output
     from platebench.viewing.look import Look
     from platebench.viewing.opened import open_table
 
+    try:
+        check_output(out)
+        same = out.exists() and store.exists() and out.samefile(store)
+    except OSError as error:  # a name that is too long, for instance
+        raise UserError(f"{error.filename}: {error.strerror}") from error
+    if same:
+        raise UserError(f"{out}: is what is looked at; give another page with -o")
     frame, total = open_table(store, rows)
     page = Look(frame, rows, total).save(out)
     size = page.stat().st_size / 1e6
+    name = os.fsencode(page).decode(errors="replace")
     console.print(
-        f"{page}: {min(rows, total)} of {total} rows, {size:.1f} MB",
+        f"{name}: {min(rows, total)} of {total} rows, {size:.1f} MB",
         highlight=False,
         soft_wrap=True,
     )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import html
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import tifffile
 
 from platebench.errors import UserError
+from platebench.ownership import write_whole
 from platebench.viewing.thumbnails import image_of, thumbnail
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROWS = 100
 THUMBNAILS = 200
@@ -50,17 +55,19 @@ class Look:
         return "".join(["<style>", _STYLE, "</style>", *self._table()])
 
     def save(self, path: Path | str) -> Path:
-        """Write the page. Raises UserError when its folder is not there."""
+        """Write the page, whole or not at all.
+
+        Raises UserError when its folder is not there, or something else than a file is at `path`.
+        """
         file = Path(path)
-        if not file.parent.is_dir():
-            raise UserError(f"{file}: its folder does not exist")
-        part = file.with_name(file.name + ".part")
+        # Text that is no Unicode, such as a file's name in bytes, is shown with question marks.
+        page = "".join(self._page(file.stem)).encode("utf-8", errors="replace")
         try:
-            part.write_text("".join(self._page(file.stem)), encoding="utf-8")
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
-        return file
+            return write_whole(file, page)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise UserError(f"{file}: cannot be written ({error.strerror})") from error
 
     def as_files(self, folder: Path | str) -> pd.DataFrame:
         """Write the images of the page as TIFF files, and return it with their names instead.
@@ -68,6 +75,8 @@ class Look:
         That is what CytoDataFrame shows: give it this frame, and `folder` as its data context. It
         adds outlines and crops of single cells, where the frame says where they are.
         """
+        import tifffile
+
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         page = self.frame.iloc[: self.rows].copy()
@@ -92,7 +101,9 @@ class Look:
         yield from (f'<th scope="col">{_text(name)}</th>' for name in self.frame.columns)
         yield "</tr></thead>\n<tbody>\n"
         page = self.frame.iloc[: self.rows]
-        for label, values in zip(page.index, page.itertuples(index=False, name=None), strict=True):
+        # Of a table without columns, pandas gives no rows at all.
+        rows = page.itertuples(index=False, name=None) if len(page.columns) else repeat(())
+        for label, values in zip(page.index, rows, strict=False):
             yield f'<tr><th scope="row">{_text(label)}</th>'
             yield from map(self._cell, self.frame.columns, values)
             yield "</tr>\n"
@@ -121,14 +132,21 @@ def _image_columns(frame: pd.DataFrame) -> list[object]:
     """Return the columns whose first value that is not missing is an image."""
     found: list[object] = []
     for place, name in enumerate(frame.columns):
-        values = (value for value in frame.iloc[:, place] if value is not None)
+        values = (value for value in frame.iloc[:, place] if not _is_missing(value))
         if image_of(next(values, None)) is not None:
             found.append(name)
     return found
 
 
+def _is_missing(value: Any) -> bool:
+    """Say whether a value is one of those by which pandas says that there is none."""
+    import pandas as pd
+
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
 def _text(value: object) -> str:
-    if value is None or (isinstance(value, float) and np.isnan(value)):
+    if _is_missing(value):
         text = ""
     elif isinstance(value, np.ndarray) and value.ndim == 1 and value.size <= _FEW:
         text = ", ".join(map(str, value.tolist()))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import lancedb
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+from platebench.errors import Unsupported, UserError
+from platebench.optional import require
 
-from platebench.errors import UserError
-from platebench.images.folder import open_images
-from platebench.stores import registry
-from platebench.stores.values import IMAGE, decode, kinds_of
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Opened(NamedTuple):
@@ -26,30 +23,52 @@ class Opened(NamedTuple):
 
 
 def open_table(path: Path, rows: int) -> Opened:
-    """Return the first `rows` of what is at `path`; no further image is read.
+    """Return the first `rows` of what is at `path`, reading as little else as its format allows.
 
     It may be a folder that platebench wrote (its own or its parent's name says the store, as
     `parquet.pixels.fast` does), a Parquet or Arrow IPC file, a Lance dataset, a LanceDB database
-    of one table, or a folder of TIFF or CH5 files. Raises UserError for anything else.
+    of one table, or a folder of TIFF or CH5 files. Of a Parquet file the pages before the rows are
+    read too, of an Arrow file the record batches that hold the rows. Raises UserError for anything
+    else.
     """
-    if not path.exists():
-        raise UserError(f"{path}: no such file or folder")
-    name = _store_name(path)
-    if name is not None:
-        return _from_store(path / "data" if (path / "data").exists() else path, name, rows)
+    require("look", "pandas")
+    with _said_of(path, "not readable"):
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder")
+        if not path.is_file() and not path.is_dir():
+            raise UserError(f"{path}: neither a file nor a folder")
     reader = _READERS.get(path.suffix.lower())
     if reader is not None:
-        try:
+        with _said_of(path, "not a readable table"):
             return reader(path, rows)
-        except (pa.ArrowInvalid, OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{path}: not a readable table ({reason})") from error
+    name = _store_name(path)
+    if name is not None:
+        with _said_of(path, f"not readable as its name says, by {name}"):
+            return _from_store(path / "data" if (path / "data").exists() else path, name, rows)
     if path.is_dir() and any(path.glob("*.lance")):
-        return _from_database(path, rows)
-    return _from_images(path, rows)
+        with _said_of(path, "not a readable LanceDB database"):
+            return _from_database(path, rows)
+    with _said_of(path, "not readable images"):
+        return _from_images(path, rows)
+
+
+@contextmanager
+def _said_of(path: Path, what: str) -> Iterator[None]:
+    """Say in one line what a library says of a file that it cannot read, whatever it raises."""
+    try:
+        yield
+    except (UserError, KeyboardInterrupt, SystemExit):
+        raise
+    except Unsupported as reason:
+        raise UserError(f"{path}: {reason}") from reason
+    except BaseException as error:  # a panic in a library of Rust is no Exception
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise UserError(f"{path}: {what} ({lines[0][:200]})") from error
 
 
 def _store_name(path: Path) -> str | None:
+    from platebench.stores import registry
+
     for folder in (path, path.parent):
         name = folder.name.replace(".", ":")
         if name in registry.names():
@@ -58,6 +77,11 @@ def _store_name(path: Path) -> str | None:
 
 
 def _from_store(path: Path, name: str, rows: int) -> Opened:
+    import pandas as pd
+
+    from platebench.stores import registry
+    from platebench.stores.values import IMAGE
+
     with registry.find(name).open(path) as opened:
         first = range(min(rows, len(opened)))
         frame = opened.table().slice(0, len(first)).to_pandas()
@@ -66,6 +90,11 @@ def _from_store(path: Path, name: str, rows: int) -> Opened:
 
 
 def _from_images(path: Path, rows: int) -> Opened:
+    import pandas as pd
+
+    from platebench.images.folder import open_images
+    from platebench.stores.values import IMAGE
+
     images = open_images(path)
     first = range(min(rows, len(images)))
     frame = images.table.slice(0, len(first)).to_pandas()
@@ -74,61 +103,45 @@ def _from_images(path: Path, rows: int) -> Opened:
 
 
 def _from_parquet(path: Path, rows: int) -> Opened:
-    with pq.ParquetFile(path) as file:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from platebench.viewing.frames import frame_of
+
+    # pre_buffer=False: with it, a whole row group is read for its first row.
+    with pq.ParquetFile(path, memory_map=True, pre_buffer=False) as file:
         batch = next(file.iter_batches(batch_size=rows), None)
         schema, total = file.schema_arrow, file.metadata.num_rows
-    return Opened(_frame(pa.Table.from_batches([] if batch is None else [batch], schema)), total)
+    return Opened(frame_of(pa.Table.from_batches([] if batch is None else [batch], schema)), total)
 
 
 def _from_ipc(path: Path, rows: int) -> Opened:
-    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
-        batches = [file.get_batch(number) for number in range(file.num_record_batches)]
-        table = pa.Table.from_batches(batches, file.schema)
-        return Opened(_frame(table.slice(0, rows)), table.num_rows)
+    from platebench.viewing.arrow_files import first_rows
+    from platebench.viewing.frames import frame_of
+
+    table, total = first_rows(path, rows)
+    return Opened(frame_of(table), total)
 
 
 def _from_database(path: Path, rows: int) -> Opened:
-    names = sorted(dataset.stem for dataset in path.glob("*.lance"))
+    names = sorted(dataset.name for dataset in path.glob("*.lance"))
     if len(names) > 1:
-        raise UserError(f"{path}: holds the tables {', '.join(names)}; name one, as TABLE.lance")
-    return _from_lance(path / f"{names[0]}.lance", rows)
+        listed = ", ".join(name.removesuffix(".lance") for name in names)
+        raise UserError(f"{path}: holds the tables {listed}; name one, as TABLE.lance")
+    return _from_lance(path / names[0], rows)
 
 
 def _from_lance(path: Path, rows: int) -> Opened:
-    dataset = lancedb.connect(str(path.parent)).open_table(path.stem).to_lance()
-    # Blobs would come back as descriptors; before lancedb had them, there was nothing to ask for.
-    blobs = {"blob_handling": "all_binary"} if hasattr(lancedb, "blob") else {}
-    return Opened(_frame(dataset.scanner(limit=rows, **blobs).to_table()), dataset.count_rows())
+    require("a Lance table", "pylance")
+    import lance
 
+    from platebench.viewing.frames import frame_of
 
-def _frame(table: pa.Table) -> pd.DataFrame:
-    """Return the table as a DataFrame, with images as arrays where Arrow has them otherwise."""
-    frame: pd.DataFrame = table.to_pandas()
-    for field in table.schema:
-        if isinstance(field.type, pa.FixedShapeTensorType):
-            tensors = table[field.name].combine_chunks()
-            frame[field.name] = pd.Series(list(_tensors(tensors)), dtype=object)
-    if _has_raw_pixels(table):
-        kinds = kinds_of(table.schema, table.select)
-        arrays = decode(table[IMAGE], "pixels", kinds, range(table.num_rows))
-        frame[IMAGE] = pd.Series([array.copy() for array in arrays], dtype=object)
-    return frame
-
-
-def _tensors(column: pa.Array) -> np.ndarray:
-    return np.asarray(column.to_numpy_ndarray())
-
-
-def _has_raw_pixels(table: pa.Table) -> bool:
-    """Say whether the column of images holds raw pixels: as many bytes as shape and dtype say."""
-    names = table.schema.names
-    if not {IMAGE, "shape", "dtype"} <= set(names) or table.num_rows == 0:
-        return False
-    if not pa.types.is_binary(table.schema.field(IMAGE).type):
-        return False
-    row = table.slice(0, 1).select([IMAGE, "shape", "dtype"]).to_pylist()[0]
-    size = np.prod(row["shape"], dtype=np.int64) * np.dtype(row["dtype"]).itemsize
-    return len(row[IMAGE]) == int(size)
+    dataset = lance.dataset(str(path))
+    # Blobs would come back as descriptors; before Lance had them, there was nothing to ask for.
+    has_blobs = "blob_handling" in signature(dataset.scanner).parameters
+    blobs = {"blob_handling": "all_binary"} if has_blobs else {}
+    return Opened(frame_of(dataset.scanner(limit=rows, **blobs).to_table()), dataset.count_rows())
 
 
 _READERS: dict[str, Callable[[Path, int], Opened]] = {

@@ -7,9 +7,9 @@ import io
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import imagecodecs
 import numpy as np
-import tifffile
+
+from platebench.limits import refuse_larger_than_memory
 
 SIDE = 192
 """The longer side of a thumbnail, in pixels, or less."""
@@ -43,15 +43,22 @@ def image_of(value: object) -> np.ndarray | None:
         return value if value.ndim == 2 and value.size and value.dtype.kind in "buif" else None
     if isinstance(value, bytes | bytearray | memoryview):
         return _from_tiff(bytes(value)) if bytes(value[:4]) in _TIFF_STARTS else None
-    if isinstance(value, np.ndarray | list):
+    if isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim):
         return _from_rows(value)
     return None
 
 
 def _from_tiff(content: bytes) -> np.ndarray | None:
+    import tifffile
+
     try:
-        return image_of(tifffile.imread(io.BytesIO(content)))
-    except (tifffile.TiffFileError, ValueError, RuntimeError, IndexError, KeyError):
+        with tifffile.TiffFile(io.BytesIO(content)) as opened:
+            first = opened.series[0]
+            if first.ndim != 2:
+                return None
+            refuse_larger_than_memory("a TIFF file", first.size * first.dtype.itemsize)
+            return image_of(first.asarray())
+    except Exception:  # whatever a damaged file makes of tifffile and its codecs
         return None
 
 
@@ -61,7 +68,13 @@ def _from_rows(rows: Sequence[object] | np.ndarray) -> np.ndarray | None:
     lengths = {len(row) if isinstance(row, np.ndarray | list) else -1 for row in rows}
     if len(lengths) > 1:
         return None
-    return image_of(np.stack([np.asarray(row) for row in rows]))
+    try:
+        image = np.stack([np.asarray(row) for row in rows])
+        # An array of objects, as of pixels that are missing here and there, may hold numbers.
+        image = image if image.dtype != object else np.array(image.tolist())
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return None if image.dtype == object else image_of(image)
 
 
 def thumbnail(image: np.ndarray) -> Thumbnail:
@@ -71,31 +84,32 @@ def thumbnail(image: np.ndarray) -> Thumbnail:
     percentiles DARKEST and BRIGHTEST of the finite ones are black and white; the caption says
     which values those are. Pixels are averaged over squares, so a thumbnail is not for measuring.
     """
+    import imagecodecs
+
     size = f"{image.shape[0]} × {image.shape[1]} {image.dtype}"
     if image.dtype == np.uint8:
         small, shown = _smaller(image.astype(np.float32)), ""
     elif image.dtype == np.bool_:
         small, shown = _smaller(image.astype(np.float32)) * 255, ""
     else:
-        low, high = _range(image)
-        spread = (high - low) or 1.0
-        scaled = (np.clip(_finite(image, low), low, high) - low) * (255 / spread)
+        values = image.astype(np.float64)
+        low, high = _range(values)
+        # Halves, since the difference of the largest numbers is larger than any.
+        spread = (high / 2 - low / 2) or 1.0
+        clipped = np.clip(np.where(np.isfinite(values), values, low), low, high)
+        scaled = (clipped / 2 - low / 2) / spread * 255
         small, shown = _smaller(scaled.astype(np.float32)), f", shown from {low:.6g} to {high:.6g}"
     png = imagecodecs.png_encode(np.rint(small).astype(np.uint8))
     return Thumbnail(bytes(png), size + shown)
 
 
-def _range(image: np.ndarray) -> tuple[float, float]:
-    values = image[np.isfinite(image)] if image.dtype.kind == "f" else image
-    if values.size == 0:
+def _range(values: np.ndarray) -> tuple[float, float]:
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
         return 0.0, 0.0
-    low, high = np.percentile(values, [DARKEST, BRIGHTEST])
-    return float(low), float(high)
-
-
-def _finite(image: np.ndarray, instead: float) -> np.ndarray:
-    values = image.astype(np.float64)
-    return np.where(np.isfinite(values), values, instead)
+    # Of halves: percentiles are between two values, whose difference may be too large a number.
+    low, high = np.percentile(finite / 2, [DARKEST, BRIGHTEST])
+    return float(low) * 2, float(high) * 2
 
 
 def _smaller(image: np.ndarray) -> np.ndarray:

