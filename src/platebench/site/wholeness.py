@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from platebench.results.records import Record, RunInfo
 from platebench.results.tidy import RANKS, worst
+from platebench.site.grid import in_order, versions_missing
 from platebench.site.published import Published
 from platebench.site.section import Section, render
-from platebench.stores.registry import FORMATS, format_of, names
+from platebench.stores.registry import FORMATS, names
 from platebench.timing.operations import (
     NEWCOMER_DETAILS,
     OPERATIONS,
@@ -60,7 +61,7 @@ class Kind(NamedTuple):
 
     def suits(self, store: str) -> bool:
         """Say whether a store's format has the operation."""
-        return not self.operation.on_versions or format_of(store).versioned
+        return not versions_missing(self.operation.name, store)
 
 
 @dataclass(frozen=True)
@@ -223,8 +224,7 @@ def never_begun(published: Published) -> list[str]:
 
 def _any_able(stores: Iterable[str], operation: str) -> bool:
     """Say whether any of the stores' formats has the operation."""
-    on_versions = any(each.name == operation and each.on_versions for each in OPERATIONS.values())
-    return any(not on_versions or format_of(store).versioned for store in stores)
+    return any(not versions_missing(operation, store) for store in stores)
 
 
 def wholeness(published: Published) -> list[Row]:
@@ -347,7 +347,8 @@ def _not_planned(parts: Sequence[Part], kind: Kind) -> tuple[str, ...]:
 def shortened(stores: Iterable[str]) -> tuple[str, ...]:
     """Return the names of stores in the registry's order, all of a format or layout as one.
 
-    `parquet:nested:*` is all of a layout, `parquet:*` all of a format.
+    `parquet:nested:*` is all of a layout, `parquet:*` all of a format. Stores that are registered
+    no longer come last.
     """
     wanted = set(stores)
     short: list[str] = []
@@ -361,7 +362,8 @@ def shortened(stores: Iterable[str]) -> tuple[str, ...]:
                 short.append(f"{start}*")
                 wanted -= set(every)
         short += [name for name in format_.names if name in wanted]
-    return tuple(short)
+        wanted -= set(format_.names)
+    return (*short, *in_order(list(wanted)))
 
 
 def _each(values: Iterable[str]) -> tuple[str, ...]:
