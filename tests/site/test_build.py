@@ -187,16 +187,18 @@ def test_a_cell_that_failed_past_its_first_sample_is_in_the_site(
     sources: Sources, tmp_path: Path
 ) -> None:
     killed = replace(ok([2.0, 3.0]), status="failed", message="killed", samples_s=[])
-    run_file(
-        sources.results, [floor([1.0]), killed], started="2027-01-01T00:00:00+00:00"
-    ).finish()
+    run_file(sources.results, [floor([1.0]), killed], started="2027-01-01T00:00:00+00:00").finish()
     page = build(sources, tmp_path / "site").read_text()
     assert "1 of 2 cells failed" in page
 
 
 def test_a_store_of_a_removed_format_is_shown(sources: Sources, tmp_path: Path) -> None:
     rounds = [
-        [floor([1.0], benchmark=each), ok([2.0], "gone-db:rows:huge", each), ok([2.1], benchmark=each)]
+        [
+            floor([1.0], benchmark=each),
+            ok([2.0], "gone-db:rows:huge", each),
+            ok([2.1], benchmark=each),
+        ]
         for each in (SCAN, WRITE)
     ]
     plan = {"stores": [FLOOR, IPC, "gone-db:rows:huge"], "operations": [], "rounds": 1}
@@ -211,9 +213,7 @@ def test_a_store_of_a_removed_format_is_shown(sources: Sources, tmp_path: Path) 
 NASTY = """raw-7, <b>"'&{{7*7}}</script>.."""
 
 
-def test_names_of_images_stores_and_details_are_only_text(
-    sources: Sources, tmp_path: Path
-) -> None:
+def test_names_of_images_stores_and_details_are_only_text(sources: Sources, tmp_path: Path) -> None:
     store = NASTY.replace(" ", "") + ":<i>:fast"
     rounds = [
         [

@@ -81,7 +81,9 @@ class RecordFile:
             try:
                 opened.write(json.dumps(asdict(info)) + "\n")
                 opened.flush()
-                os.link(draft, file)  # unlike a rename, fails if a run began in the same microsecond
+                os.link(
+                    draft, file
+                )  # unlike a rename, fails if a run began in the same microsecond
             finally:
                 draft.unlink(missing_ok=True)
         return cls(file)
