@@ -193,21 +193,18 @@ def test_a_cell_that_failed_past_its_first_sample_is_in_the_site(
 
 
 def test_a_store_of_a_removed_format_is_shown(sources: Sources, tmp_path: Path) -> None:
-    rounds = [
-        [
-            floor([1.0], benchmark=each),
-            ok([2.0], "gone-db:rows:huge", each),
-            ok([2.1], benchmark=each),
-        ]
+    gone = "gone-db:rows:huge"
+    runs = [
+        run
         for each in (SCAN, WRITE)
+        for run in (floor([1.0], benchmark=each), ok([2.0], gone, each), ok([2.1], benchmark=each))
     ]
-    plan = {"stores": [FLOOR, IPC, "gone-db:rows:huge"], "operations": [], "rounds": 1}
-    run_file(
-        sources.results, sum(rounds, []), started="2027-01-01T00:00:00+00:00", settings=plan
-    ).finish()
+    plan = {"stores": [FLOOR, IPC, gone], "operations": [], "rounds": 1}
+    started = "2027-01-01T00:00:00+00:00"
+    run_file(sources.results, runs, started=started, settings=plan).finish()
     page = build(sources, tmp_path / "site").read_text()
     assert "does not have this format any more" in page
-    assert "gone-db:rows:huge" in page.partition('id="charts"')[2]
+    assert gone in page.partition('id="charts"')[2]
 
 
 NASTY = """raw-7, <b>"'&{{7*7}}</script>.."""
