@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platebench.results.asv_files import write_asv_results
+from platebench.results.asv_files import read_asv_file, write_asv_results
 from platebench.results.records import RecordFile, record_files
 from platebench.results.report import as_csv, as_json, as_markdown
 from platebench.results.strict_json import read_object
@@ -424,3 +424,9 @@ def test_damaged_json_is_said_and_left_out(content: bytes, tmp_path: Path) -> No
     file.write_bytes(content)
     read = read_object(file, said.append)
     assert (read is None) == (len(said) == 1)
+
+
+def test_the_kept_files_of_asvs_are_read() -> None:
+    kept = [file for file in (REPOSITORY / "results").rglob("*.json")]
+    assert {"machine.json", "benchmarks.json"} <= {file.name for file in kept}
+    assert all(read_asv_file(file) for file in kept)
