@@ -95,6 +95,19 @@ def test_the_table_fits_eighty_columns_and_nothing_is_cut(comparison) -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("width", [40, 50, 60, 70])
+def test_a_narrow_terminal_has_fewer_columns_and_says_which(comparison, width: int) -> None:
+    text = printed(comparison, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    assert ("Left out for want of width: " in text) == (width < 70)
+    whole = text.replace(" ", "")
+    for part in ":".join((IPC, ZARR, LONGEST)).split(":"):
+        assert part in whole
+    for word in ("slower", "faster", "not measured"):
+        assert word in text
+
+
 def test_each_operation_is_one_table_in_the_operations_order() -> None:
     details = [("1", "kept"), ("1", "reopened"), ("16 scattered", "kept")]
     cells = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from rich.console import Console
 from platebench.results.report import (
     COLUMNS,
     LEGEND,
-    TERMINAL,
+    UNFINISHED,
     as_csv,
     as_json,
     as_markdown,
@@ -25,7 +26,7 @@ from platebench.results.report import (
 )
 from platebench.results.tidy import CellResult, tidy
 from platebench.stores import registry
-from tests.results.made_up_runs import failed, floor, ok, run_file, skipped
+from tests.results.made_up_runs import WRITE, failed, floor, ok, run_file, skipped
 
 PUBLISHED = {
     *("operation", "detail", "store", "format", "layout", "tuning", "images", "profile", "cache"),
@@ -107,8 +108,49 @@ def test_tables_fit_eighty_columns_and_nothing_is_cut(seconds_, peak, tmp_path) 
     assert "…" not in text
     assert longest in text
     assert max(map(len, text.splitlines())) <= 80
-    for head in TERMINAL:
+    for head in COLUMNS:
         assert head in text
+
+
+@pytest.mark.parametrize("width", [40, 48, 60, 70, 80, 100])
+def test_a_narrow_terminal_has_fewer_columns_and_says_which(width: int, tmp_path) -> None:
+    runs = [ok([1e-4 * place], store) for place, store in enumerate(registry.names(), 1)]
+    runs.append(failed("Mismatch: image 3", "parquet:nested:small", WRITE))
+    text = printed(tidy(run_file(tmp_path, [floor([1e-4]), *runs])), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    said = [head for head in COLUMNS if re.search(rf"Left out[^.]*{re.escape(head)}", text)]
+    heads = next(line for line in text.splitlines() if line.startswith("store"))
+    assert [head for head in COLUMNS if f" {head} " not in f" {heads} "] == said
+    assert {"store", "median", "x floor"}.isdisjoint(said)
+    whole = text.replace(" ", "").replace("\n", "")
+    for store in registry.names():
+        first, *rest = store.split(":")
+        assert f"{first}:" in text
+        assert store in text or all(part in whole for part in rest)
+
+
+def test_a_store_is_broken_at_its_colons(tmp_path) -> None:
+    store = "a-format-of-the-future:of-a-layout:tuning"
+    text = printed(tidy(run_file(tmp_path, [floor([1.0]), ok([2.0], store)])), 40)
+    lines = [line.split()[0] for line in text.splitlines() if line.strip()]
+    assert "".join(lines[lines.index("a-format-of-the-future:") :][:3]).startswith(store)
+
+
+def test_a_run_that_was_cut_off_says_so_in_words_and_not_in_data(cells) -> None:
+    sink = io.StringIO()
+    Console(file=sink, width=100).print(as_tables(cells, finished=False))
+    assert sink.getvalue().count(UNFINISHED) == 2
+    assert as_markdown(cells, finished=False).startswith(f"**{UNFINISHED}**\n\n### ")
+    assert UNFINISHED not in printed(cells, 100)
+    assert UNFINISHED not in as_markdown(cells)
+
+
+def test_names_and_reasons_stay_in_their_fields_of_markdown(tmp_path) -> None:
+    runs = [ok([1.0], "a|b:pixels:fast"), failed("two\n| lines", BROKEN)]
+    text = as_markdown(tidy(run_file(tmp_path, runs)))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(row.split("|")[1:-1]) for row in rows} == {len(COLUMNS)}
 
 
 def test_an_interval_is_shown_from_two_rounds_and_an_unsettled_order_marked(tmp_path) -> None:

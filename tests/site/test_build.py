@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import signal
 import subprocess
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from platebench.errors import UserError
 from platebench.site import build as site
-from platebench.site.build import MARK, Sources, build
+from platebench.site.build import Sources, build
 from platebench.site.embedded import script_json
+from platebench.site.published import published
+from platebench.site.readme import _svg as svg
+from platebench.stores.registry import FLOOR
 from platebench.timing.workspace import Workspace
-from tests.results.made_up_runs import floor, ok, run_file
+from tests.results.made_up_runs import IPC, SCAN, WRITE, floor, ok, run_file
 from tests.scratch_checkout import PROGRAM, REPOSITORY, Command
 from tests.site.conftest import LAB
 
@@ -54,12 +61,35 @@ def test_the_same_results_make_the_same_pages(sources: Sources, tmp_path: Path) 
 
 def test_a_site_is_replaced_as_a_whole(sources: Sources, tmp_path: Path) -> None:
     out = tmp_path / "site"
+    run_file(sources.results, [floor([1.0]), ok([2.0])], machine="gone").finish()
     page = build(sources, out)
     assert page == out / "index.html"
+    assert "gone" in {folder.name for folder in (out / "data").iterdir()}
+    shutil.rmtree(sources.results / "gone")
+    build(sources, out)
+    assert not (out / "data" / "gone").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"results", "site"}
+
+
+def test_a_site_into_which_a_file_was_put_is_left_alone(sources: Sources, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    build(sources, out)
+    (out / "CNAME").write_text("images.example.org")
+    before = listing(out)
+    with pytest.raises(UserError, match="CNAME: was not made by platebench"):
+        build(sources, out)
+    assert listing(out) == before
+
+
+def test_a_site_of_an_older_version_is_replaced(sources: Sources, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    out.mkdir()
+    mark = out / ".platebench-site"
+    mark.write_text("Made by `platebench site build`, which may replace it.\n")
     (out / "old.html").write_text("of a machine that is gone")
     build(sources, out)
     assert not (out / "old.html").exists()
-    assert {path.name for path in tmp_path.iterdir()} == {"results", "site"}
+    assert json.loads(mark.read_text())["kind"] == "site"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
@@ -83,50 +113,124 @@ def test_an_old_site_stays_whole_when_a_new_one_is_cut_off(
     assert {path.name for path in tmp_path.iterdir()} == {"results", "site"}
 
 
-def test_an_old_site_comes_back_when_the_new_one_cannot_take_its_place(
-    sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "site"
-    build(sources, out)
-    before = listing(out)
-    rename = Path.rename
-
-    def cut_off(self: Path, target: Path) -> Path:
-        if self.name == "site.part":
-            raise KeyboardInterrupt
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", cut_off)
-    with pytest.raises(KeyboardInterrupt):
-        build(sources, out)
-    assert listing(out) == before
-    assert {path.name for path in tmp_path.iterdir()} == {"results", "site"}
+def test_a_folder_of_something_else_is_left_alone(sources: Sources, tmp_path: Path) -> None:
+    other = tmp_path / "site"
+    other.mkdir()
+    (other / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="holds files that platebench did not make"):
+        build(sources, other)
+    assert listing(other) == {"thesis.tex": b"years of work"}
 
 
-@pytest.mark.parametrize("name", ["site", "site.part", "site.former"])
-def test_a_folder_of_something_else_is_left_alone(
+@pytest.mark.parametrize("name", ["site.part", "site.former", ".site.platebench-mine"])
+def test_neighbours_with_names_like_a_drafts_are_left_alone(
     name: str, sources: Sources, tmp_path: Path
 ) -> None:
     other = tmp_path / name
     other.mkdir()
     (other / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match="not a site made by platebench"):
-        build(sources, tmp_path / "site")
+    build(sources, tmp_path / "site")
     assert listing(other) == {"thesis.tex": b"years of work"}
 
 
 def test_an_empty_folder_may_become_a_site(sources: Sources, tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     assert build(sources, tmp_path / "site").is_file()
-    assert (tmp_path / "site" / MARK).is_file()
 
 
 def test_what_a_killed_build_left_is_cleared_away(sources: Sources, tmp_path: Path) -> None:
-    left = tmp_path / "site.part"
+    left = tmp_path / ".site.platebench-0a1b2c3d"
     left.mkdir()
-    (left / MARK).write_text("")
+    (left / ".platebench-site").write_text("")
     build(sources, tmp_path / "site")
     assert not left.exists()
+
+
+@pytest.mark.parametrize("path", ["../pwned.html", "data/../../pwned.html", "/tmp/pwned.html"])
+def test_no_file_is_written_outside_the_sites_folder(
+    path: str, sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "_files", lambda pages: {path: b"pwned"})
+    with pytest.raises(UserError, match="leads out"):
+        build(sources, tmp_path / "site")
+    assert {path.name for path in tmp_path.iterdir()} == {"results"}
+
+
+@pytest.mark.parametrize("machine", ["../../pwned", "..", ".", "", "a/b", "other-pc", "x" * 201])
+def test_a_run_that_names_another_machine_than_its_folders_is_left_out(
+    machine: str, sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = run_file(sources.results, [floor([1.0]), ok([2.0])], machine="evil").file
+    file.write_text(file.read_text().replace('"evil"', json.dumps(machine)))
+    build(sources, tmp_path / "site")
+    assert {path.name for path in tmp_path.iterdir()} == {"results", "site"}
+    assert {path.name for path in (tmp_path / "site" / "data").iterdir()} == {"bench-pc"}
+    assert capsys.readouterr().err.count("machine is not the name of the folder") == 1
+
+
+def test_a_site_is_built_beside_damaged_files(
+    sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = sources.results / "bench-pc"
+    damaged = [folder / "20270101T000000+0000.run.jsonl", folder / "machine.json"]
+    for file in damaged:
+        file.write_text("")
+    page = build(sources, tmp_path / "site")
+    assert "bench-pc" in page.read_text()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": is empty")[0].removesuffix(", line 1") for line in lines] == [
+        f"platebench: {file}" for file in damaged
+    ]
+
+
+def test_a_cell_that_failed_past_its_first_sample_is_in_the_site(
+    sources: Sources, tmp_path: Path
+) -> None:
+    killed = replace(ok([2.0, 3.0]), status="failed", message="killed", samples_s=[])
+    run_file(sources.results, [floor([1.0]), killed], started="2027-01-01T00:00:00+00:00").finish()
+    page = build(sources, tmp_path / "site").read_text()
+    assert "1 of 2 cells failed" in page
+
+
+def test_a_store_of_a_removed_format_is_shown(sources: Sources, tmp_path: Path) -> None:
+    gone = "gone-db:rows:huge"
+    runs = [
+        run
+        for each in (SCAN, WRITE)
+        for run in (floor([1.0], benchmark=each), ok([2.0], gone, each), ok([2.1], benchmark=each))
+    ]
+    plan = {"stores": [FLOOR, IPC, gone], "operations": [], "rounds": 1}
+    started = "2027-01-01T00:00:00+00:00"
+    run_file(sources.results, runs, started=started, settings=plan).finish()
+    page = build(sources, tmp_path / "site").read_text()
+    assert "does not have this format any more" in page
+    assert gone in page.partition('id="charts"')[2]
+
+
+NASTY = """raw-7, <b>"'&{{7*7}}</script>.."""
+
+
+def test_names_of_images_stores_and_details_are_only_text(sources: Sources, tmp_path: Path) -> None:
+    store = NASTY.replace(" ", "") + ":<i>:fast"
+    rounds = [
+        [
+            floor([1.0], image_set=NASTY),
+            ok([2.0], store, image_set=NASTY),
+            ok([1.5], image_set=NASTY, details=(NASTY,)),
+        ]
+    ] * 2
+    started = "2027-01-01T00:00:00+00:00"
+    run_file(sources.results, *rounds, started=started, images=[NASTY]).finish()
+    page = build(sources, tmp_path / "site").read_text()
+    outside, _, charts = page.partition('<script type="application/json" id="charts">')
+    assert "<b>" not in page
+    assert "<i>" not in page
+    assert "&lt;b&gt;" in outside
+    assert "{{7*7}}" in outside
+    assert json.loads(charts.partition("</script>")[0])
+    drawn = svg(published(sources.results)[0].cells)
+    assert drawn is not None
+    ElementTree.fromstring(drawn)
 
 
 def test_results_that_are_not_there_are_refused(sources: Sources, tmp_path: Path) -> None:

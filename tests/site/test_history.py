@@ -203,6 +203,45 @@ def test_what_asv_says_when_it_fails_is_told(
     assert "asv publish failed:" in section(run, made).html
 
 
+DAMAGED = {
+    "empty": "",
+    "cut off": '{"commit_hash": "0',
+    "a list": "[]",
+    "other results": '{"version": 2, "commit_hash": 7, "params": {}, "results": {}}',
+    "no columns": '{"version": 2, "commit_hash": "%s", "params": {"machine": "bench-pc"},'
+    ' "results": {"full_scan.FullScan.time_scan": [7]}}',
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
+@pytest.mark.parametrize("pattern", ["*-*.json", "machine.json"])
+def test_a_damaged_file_is_left_out_of_asvs_pages_and_said(
+    pattern: str,
+    content: str,
+    tmp_path: Path,
+    repository: Path,
+    results: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (file,) = (results / "bench-pc").glob(pattern)
+    file.write_text(content.replace("%s", "0" * 40))
+    made = make_history(repository, results, tmp_path)
+    assert (made.why_not, made.commits) == (None, 1)
+    index = made.files["history/index.json"].decode()
+    assert "bench-pc" not in index
+    assert "other-pc" in index
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"platebench: {file}: ")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{"])
+def test_without_a_readable_list_of_benchmarks_there_are_no_pages(
+    content: str, tmp_path: Path, repository: Path, results: Path
+) -> None:
+    (results / "benchmarks.json").write_text(content)
+    assert make_history(repository, results, tmp_path).why_not
+
+
 def test_no_results_at_all_is_not_an_error(tmp_path: Path, repository: Path) -> None:
     assert make_history(repository, tmp_path / "nothing", tmp_path).why_not
 

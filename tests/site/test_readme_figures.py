@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -187,12 +188,11 @@ def test_a_bad_marker_is_named_in_one_line_and_nothing_is_written(
 
 
 def test_a_file_that_cannot_be_finished_leaves_nothing_half_made(checkout, monkeypatch) -> None:
-    def full(file: Path, text: str) -> None:
-        file.touch()
+    def full(*_: object) -> None:
         raise KeyboardInterrupt
 
     before = files_in(checkout)
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(KeyboardInterrupt):
         figures(checkout)
     assert files_in(checkout) == before

@@ -9,8 +9,8 @@ import pytest
 from platebench.results.records import Record
 from platebench.site.published import Published, published
 from platebench.site.wholeness import left_out, plan, section, shortened, wholeness
-from platebench.stores.registry import names
-from tests.results.made_up_runs import SCAN, failed, ok, run_file, skipped
+from platebench.stores.registry import FLOOR, names
+from tests.results.made_up_runs import IPC, SCAN, failed, floor, ok, run_file, skipped
 from tests.site.made_up import reference
 
 STORES = ["floor:pixels:fast", "parquet:pixels:fast", "zarr:tensor:fast"]
@@ -180,3 +180,26 @@ def test_all_stores_of_a_layout_or_a_format_are_named_as_one() -> None:
     assert shortened(names())[:2] == ("floor:pixels:fast", "parquet:*")
     nested = [name for name in names() if ":nested:" in name]
     assert shortened([*nested, "zarr:tensor:fast"]) == ("parquet:nested:*", "zarr:tensor:fast")
+
+
+PART = {"stores": [FLOOR, IPC], "operations": ["scan"], "rounds": 2, "images": ["raw-64"]}
+ODD: tuple[object, ...] = (None, 7, "scan", [7], {}, [None], [[]], True)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"reference": odd} for odd in ODD),
+        *({"reference": {"parts": odd, "left_out": odd}} for odd in ODD),
+        *({**PART, key: odd} for key in PART for odd in (None, 7.5, [7], {}, 0, -1)),
+        {**PART, "cells": "many"},
+        {**PART, "rounds": 2**62},
+    ],
+    ids=str,
+)
+def test_settings_of_any_shape_are_shown(settings: dict, tmp_path: Path) -> None:
+    run_file(tmp_path, [floor([1.0]), ok([2.0])], settings=settings).finish()
+    run = published(tmp_path)[0]
+    assert section(run).html
+    rows = wholeness(run)
+    assert rows == [] or sum(row.measured for row in rows) <= 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,8 +16,22 @@ import asv.results
 import asv.runner
 import asv.util
 
+from platebench.errors import UserError
+from platebench.ownership import Lent, sweep, write_whole
 from platebench.results.records import Record, RecordFile, RunInfo
+from platebench.results.strict_json import (
+    Damaged,
+    content_of,
+    count_of,
+    loads_object,
+    object_of,
+    text_of,
+)
+from platebench.results.telling import Say, say_once
 from platebench.timing.checkout import Commit
+
+_DRAFTS = "asv"
+"""The name of the folder in which asv's files are written before they take their places."""
 
 
 def write_asv_results(
@@ -27,12 +40,14 @@ def write_asv_results(
     benchmarks: Mapping[str, Mapping[str, Any]],
     commit: Commit,
     files: Sequence[RecordFile],
+    say: Say = say_once,
 ) -> Path:
     """Write the pooled samples of the runs in `files` as asv's file of their commit.
 
     The runs share a commit and library versions, of which the file's name has a digest: asv's own
     name for an existing environment is the interpreter's path. Parameters that were not measured
-    are NaN, which asv shows as n/a; a cell that failed is null.
+    are NaN, which asv shows as n/a; a cell that failed is null. A file of another's, or a damaged
+    one, that is in the way is left as it is, and `say` is told.
     """
     info = files[-1].info()
     records = [record for file in files for record in file.records()]
@@ -50,14 +65,50 @@ def write_asv_results(
                 started_at=datetime.fromisoformat(mine[0].run.started),
                 record_samples=True,
             )
-    with tempfile.TemporaryDirectory(dir=results, prefix=".") as folder:
-        drafts = Path(folder)
+    sweep(results, _DRAFTS)
+    with Lent.below(results, _DRAFTS) as lent:
+        drafts = lent.path
         asv.util.write_json(str(drafts / info.machine / "machine.json"), dict(machine), 1)
         asv.util.write_json(str(drafts / "benchmarks.json"), known, 2)
-        stored.save(folder)
-        for draft in [file for file in drafts.rglob("*") if file.is_file()]:
-            draft.replace(results / draft.relative_to(drafts))
+        stored.save(str(drafts))
+        for draft in sorted(drafts.rglob("*.json")):
+            _put(draft, results / draft.relative_to(drafts), say)
     return results / info.machine / f"{commit.hash[:8]}-{environment_name(info)}.json"
+
+
+def read_asv_file(file: Path) -> dict[str, Any]:
+    """Return one of asv's three kinds of files: machine.json, benchmarks.json, HASH-env.json.
+
+    Raises Damaged for what asv does not write, FileNotFoundError where nothing is.
+    """
+    read = loads_object(content_of(file), constants=True)
+    count_of(read.get("version"), "version")
+    if file.name == "machine.json":
+        text_of(read, "machine")
+    elif file.name == "benchmarks.json":
+        for name in read.keys() - {"version"}:
+            benchmark = object_of(read, name)
+            if text_of(benchmark, "name") != name or not isinstance(benchmark.get("params"), list):
+                raise Damaged(f"{name} has no name or no params")
+    else:
+        text_of(read, "commit_hash")
+        text_of(object_of(read, "params"), "machine")
+        object_of(read, "results")
+    return read
+
+
+def _put(draft: Path, target: Path, say: Say) -> None:
+    """Write a draft to its place, unless something is there that asv did not write."""
+    try:
+        if target.is_symlink() or target.exists():
+            read_asv_file(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, draft.read_bytes())
+    except (Damaged, FileNotFoundError) as reason:
+        said = "is a link to nothing" if isinstance(reason, FileNotFoundError) else reason
+        say(f"{target}: {said}; it is kept, and asv's file is not written; move it")
+    except UserError as reason:
+        say(f"{reason}; asv's file is not written")
 
 
 def environment_name(info: RunInfo) -> str:

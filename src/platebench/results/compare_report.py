@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from platebench.results.comparing import Comparison, stored_sizes
+from platebench.results.fitted_table import FittedTables, Titled
 from platebench.results.report import figure
 from platebench.results.verdicts import Judgement, Plan, Verdict
 from platebench.timing.arms import Arm
@@ -20,6 +19,10 @@ from platebench.timing.suite import CellName
 
 SIZE_CHANGE = 0.005
 """Sizes do not scatter; a smaller change than this is not worth a line."""
+
+COLUMNS = ("store", "ratio", "95% interval", "rounds", "verdict")
+LEAST = ("rounds", "95% interval")
+"""What a narrow terminal has no room for, the first to go first."""
 
 _STYLES = {
     Verdict.SLOWER: "red",
@@ -61,12 +64,15 @@ def lines(judgements: dict[CellName, Judgement]) -> list[Line]:
 
 
 def as_tables(comparison: Comparison, plan: Plan) -> RenderableType:
-    """Return the verdicts on each arm for a terminal of 80 columns."""
+    """Return the verdicts on each arm for a terminal of 40 columns or more."""
     parts: list[RenderableType] = []
     for arm, judgements in enumerate(comparison.judgements, start=1):
         parts += [Text(heading(comparison, arm), "bold"), ""]
-        for operation, group in groupby(lines(judgements), lambda line: line[0]):
-            parts += [Text(operation), _table(list(group)), ""]
+        tables = [
+            Titled(Text(operation), [_row(line) for line in group], [Text()])
+            for operation, group in groupby(lines(judgements), lambda line: line.operation)
+        ]
+        parts.append(FittedTables(COLUMNS, tables, LEAST))
         parts += _sizes(comparison, arm)
         parts.append(Text(summary(judgements, plan)))
     return Group(*parts)
@@ -121,17 +127,9 @@ def _line(cell: CellName, judgement: Judgement) -> Line:
     )
 
 
-def _table(group: Sequence[Line]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("store", no_wrap=True, min_width=23)
-    table.add_column("ratio", justify="right", no_wrap=True)
-    table.add_column("95% interval", justify="right", no_wrap=True)
-    table.add_column("rounds", justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for line in group:
-        verdict = Text(line.verdict.value, _STYLES.get(line.verdict, ""))
-        table.add_row(line.store, line.ratio, line.interval, line.rounds, verdict)
-    return table
+def _row(line: Line) -> list[str | Text]:
+    verdict = Text(line.verdict.value, _STYLES.get(line.verdict, ""))
+    return [line.store, line.ratio, line.interval, line.rounds, verdict]
 
 
 def _sizes(comparison: Comparison, arm: int) -> list[RenderableType]:

@@ -3,20 +3,26 @@
 asv's own files hold the pooled samples, but no rounds, CPU times, library versions or reasons.
 A run that is interrupted keeps every line that it wrote, and can be taken up again. The first
 line describes the run, the last of a run that reached its end says so, and each line between is
-one cell in one round.
+one cell in one round. `record_lines` says what a line must have; a file with any other line is
+damaged, and is left out by name. Only the last line may be cut off.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from platebench.timing.suite import CellName, Run
+from platebench.errors import UserError
+from platebench.results.record_lines import CellLine, is_plain_name, read_header, read_line
+from platebench.results.strict_json import Damaged
+from platebench.results.telling import Say, say_once
+from platebench.timing.suite import Run
 
 SUFFIX = ".run.jsonl"
 
@@ -60,16 +66,26 @@ class RecordFile:
 
     @classmethod
     def create(cls, results: Path, info: RunInfo) -> RecordFile:
-        """Begin the file of a run in the machine's folder of `results`."""
+        """Begin the file of a run in the machine's folder of `results`.
+
+        Raises UserError for a machine of which the name cannot be a folder's.
+        """
+        if not is_plain_name(info.machine):
+            raise UserError(f"{info.machine!r}: not a machine's name that can be a folder's")
         folder = results / info.machine
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / info.file_name
-        draft = file.with_suffix(".draft")
-        try:
-            draft.write_text(json.dumps(asdict(info)) + "\n")
-            os.link(draft, file)  # unlike a rename, fails if a run began in the same microsecond
-        finally:
-            draft.unlink(missing_ok=True)
+        # A draft that a killed process leaves does not end in SUFFIX, so nobody reads it.
+        draft = folder / f".{info.file_name}.platebench-part"
+        with draft.open("x") as opened:
+            try:
+                opened.write(json.dumps(asdict(info)) + "\n")
+                opened.flush()
+                os.link(
+                    draft, file
+                )  # unlike a rename, fails if a run began in the same microsecond
+            finally:
+                draft.unlink(missing_ok=True)
         return cls(file)
 
     def append(self, record: Record) -> None:
@@ -82,8 +98,8 @@ class RecordFile:
 
     @property
     def finished(self) -> bool:
-        """Whether the run reached its end."""
-        return any("finished" in line for line in self._lines())
+        """Whether the run reached its end. Raises Damaged."""
+        return any(line is None for line in self._lines())
 
     def mend(self) -> None:
         """Cut off a last line that a crash left incomplete, so that more can be added."""
@@ -91,17 +107,25 @@ class RecordFile:
         os.truncate(self.file, whole.rfind(b"\n") + 1)
 
     def info(self) -> RunInfo:
-        """Return what the first line says."""
-        with self.file.open() as opened:
-            return RunInfo(**json.loads(opened.readline()))
+        """Return what the first line says. Raises Damaged."""
+        with self._opened() as opened:
+            return self._info(opened.readline())
 
     def records(self) -> Iterator[Record]:
-        """Yield the cells; a last line that was cut off by a crash is left out."""
-        for read in self._lines():
-            if "cell" in read:
-                cell = CellName(read["cell"]["benchmark"], tuple(read["cell"]["params"]))
-                number = read.pop("round")
-                yield Record(number, Run(**{**read, "cell": cell}))
+        """Yield the cells of operations that this version knows. Raises Damaged.
+
+        A last line that was cut off by a crash is left out.
+        """
+        for line in self._lines():
+            if line is not None and line.is_known:
+                yield Record(line.round, line.run)
+
+    def check(self) -> list[str]:
+        """Read the whole file; return the cells that `records` leaves out. Raises Damaged."""
+        self.info()
+        return [
+            str(line.run.cell) for line in self._lines() if line is not None and not line.is_known
+        ]
 
     def _add(self, line: dict[str, Any]) -> None:
         with self.file.open("a") as opened:
@@ -109,15 +133,73 @@ class RecordFile:
             opened.flush()
             os.fsync(opened.fileno())
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        with self.file.open() as opened:
-            next(opened)
-            for line in opened:
-                if line.endswith("\n"):
-                    yield json.loads(line)
+    def _lines(self) -> Iterator[CellLine | None]:
+        with self._opened() as opened:
+            opened.readline()
+            for number, line in enumerate(opened, 2):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield read_line(line)
+                except Damaged as reason:
+                    raise Damaged(f"{self.file}, line {number}: {reason}") from reason
+
+    def _info(self, line: bytes) -> RunInfo:
+        try:
+            if line and not line.endswith(b"\n"):
+                raise Damaged("is cut off")
+            return RunInfo(**read_header(line, self.file.absolute().parent.name).fields)
+        except Damaged as reason:
+            raise Damaged(f"{self.file}, line 1: {reason}") from reason
+
+    def _opened(self) -> BinaryIO:
+        try:
+            if not stat.S_ISREG(self.file.stat().st_mode):
+                raise Damaged(f"{self.file}: is not a regular file")
+            return self.file.open("rb")
+        except OSError as error:
+            raise Damaged(f"{self.file}: cannot be read ({error.strerror})") from error
 
 
-def record_files(results: Path, machine: str | None = None) -> list[RecordFile]:
-    """Return the files of all runs, or of one machine's, oldest first."""
-    found: Sequence[Path] = list(results.glob(f"{machine or '*'}/*{SUFFIX}"))
-    return [RecordFile(file) for file in sorted(found, key=lambda file: file.name)]
+def record_files(
+    results: Path, machine: str | None = None, say: Say = say_once
+) -> list[RecordFile]:
+    """Return the readable files of all runs, or of one machine's, oldest first.
+
+    `say` is told of every other file, and of cells that this version does not know, in a line each.
+    """
+    found = [
+        file
+        for folder in _folders(results, machine, say)
+        for file in _inside(folder, say)
+        if file.name.endswith(SUFFIX)
+    ]
+    files = [RecordFile(file) for file in sorted(found, key=lambda file: file.name)]
+    return [file for file in files if _is_readable(file, say)]
+
+
+def _folders(results: Path, machine: str | None, say: Say) -> list[Path]:
+    if machine is not None:
+        return [results / machine] if is_plain_name(machine) else []
+    return [folder for folder in _inside(results, say) if not folder.name.startswith(".")]
+
+
+def _inside(folder: Path, say: Say) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        say(f"{folder}: cannot be read ({error.strerror}); the folder is left out")
+        return []
+
+
+def _is_readable(file: RecordFile, say: Say) -> bool:
+    try:
+        unknown = file.check()
+    except Damaged as reason:
+        say(f"{reason}; the file is left out")
+        return False
+    if unknown:
+        say(f"{file.file}: {len(unknown)} cells unknown to this version are left out: {unknown[0]}")
+    return True

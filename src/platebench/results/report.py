@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from platebench.results.fitted_table import FittedTables, Titled
 from platebench.results.ratios import ratio
+from platebench.results.telling import one_line
 from platebench.results.tidy import CellResult
 from platebench.timing.operations import OPERATIONS
 
 COLUMNS = ("store", "median", "x floor", "+-", "MB/s", "images/s", "bytes", "CPU", "peak MB")
-TERMINAL = COLUMNS[:-1]
-"""Column heads; a terminal of 80 columns has no room for the last."""
+LEAST = ("peak MB", "CPU", "images/s", "MB/s", "bytes", "+-")
+"""Column heads that a narrow terminal has no room for, the first to go first."""
+
+UNFINISHED = "This run did not reach its end: what it had measured is here, the rest is missing."
 
 LEGEND = (
     "x floor: times one bare file, formed inside rounds. +-: a second run's ratio is within it 95"
@@ -42,31 +45,33 @@ def as_csv(cells: Sequence[CellResult]) -> str:
     return sink.getvalue()
 
 
-def as_markdown(cells: Sequence[CellResult]) -> str:
-    """Return a Markdown table an operation."""
-    parts = []
+def as_markdown(cells: Sequence[CellResult], finished: bool = True) -> str:
+    """Return a Markdown table an operation; above them, whether the run was cut off."""
+    parts = [] if finished else [f"**{UNFINISHED}**", ""]
     for title, group in _groups(cells):
         parts += [f"### {title}", "", _markdown_row(COLUMNS), _markdown_row(["---"] * len(COLUMNS))]
         parts += [_markdown_row(fields) for fields in _rows(group)]
-        parts += ["", *(f"- {reason}" for reason in _reasons(group))]
+        parts += ["", *(f"- {one_line(reason)}" for reason in _reasons(group))]
         parts.append("")
     return "\n".join(parts)
 
 
-def as_tables(cells: Sequence[CellResult]) -> RenderableType:
-    """Return tables for a terminal of 80 columns, one an operation."""
-    return Group(*(_table(title, group) for title, group in _groups(cells)), Text(LEGEND, "dim"))
+def as_tables(cells: Sequence[CellResult], finished: bool = True) -> RenderableType:
+    """Return tables for a terminal of 40 columns or more, one an operation.
 
-
-def _table(title: str, cells: Sequence[CellResult]) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(COLUMNS[0], no_wrap=True, min_width=24)
-    for head in TERMINAL[1:]:
-        table.add_column(head, justify="right", no_wrap=True)
-    for fields in _rows(cells):
-        table.add_row(*fields[: len(TERMINAL)])
-    reasons = [Text(reason, "dim") for reason in _reasons(cells)]
-    return Group(Text(title, "bold"), table, *reasons, "")
+    Above and below them, whether the run was cut off.
+    """
+    cut_off = [] if finished else [Text(UNFINISHED, "yellow")]
+    tables = [
+        Titled(
+            Text(title, "bold"),
+            _rows(group),
+            [*(Text(reason, "dim") for reason in _reasons(group)), Text()],
+        )
+        for title, group in _groups(cells)
+    ]
+    fitted = FittedTables(COLUMNS, tables, LEAST)
+    return Group(*cut_off, fitted, Text(LEGEND, "dim"), *cut_off)
 
 
 def _reasons(cells: Sequence[CellResult]) -> list[str]:
@@ -134,7 +139,7 @@ def _unsettled(cell: CellResult, above: CellResult | None) -> str:
 
 
 def _markdown_row(fields: Sequence[str]) -> str:
-    return f"| {' | '.join(fields)} |"
+    return f"| {' | '.join(one_line(field).replace('|', '&#124;') for field in fields)} |"
 
 
 def seconds(value: float) -> str:

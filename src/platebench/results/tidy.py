@@ -115,11 +115,14 @@ def cells_of(info: RunInfo, records: Iterable[Record]) -> list[CellResult]:
 def _sizes_of_sets(cells: Mapping[CellName, Sequence[Record]]) -> dict[str, dict[str, int]]:
     """Return how large each image set is. A process that was killed left no note of its own."""
     return {
-        cell.params[1]: {key: record.run.record[key] for key in ("set_images", "set_pixel_bytes")}
+        cell.params[1]: {key: record.run.record[key] for key in _SIZES}
         for cell, records in cells.items()
         for record in records
-        if "set_images" in record.run.record
+        if all(record.run.record.get(key) is not None for key in _SIZES)
     }
+
+
+_SIZES = ("set_images", "set_pixel_bytes")
 
 
 def _place(cell: CellResult) -> tuple[object, ...]:

@@ -19,11 +19,12 @@ from platebench.site.chosen import (
     smallest_first,
     spoken_of,
 )
+from platebench.site.grid import in_order
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 from platebench.site.sets import set_of
 from platebench.site.times import Times, of_floor, times_of
-from platebench.stores.registry import FLOOR, FORMATS, format_of
+from platebench.stores.registry import FLOOR, format_of
 
 LAB = "tiff-files:tiff:default"
 """What the lab has today: a folder of TIFF files, as written by whoever took the images."""
@@ -197,11 +198,9 @@ def _bytes_of(cell: CellResult, best: CellResult) -> Times:
 
 
 def _costs(cells: Sequence[CellResult]) -> tuple[Cost, ...]:
-    by_format = {
-        format_.name: [cell for cell in cells if cell.format == format_.name]
-        for format_ in FORMATS
-        if format_ is not format_of(FLOOR)
-    }
+    stores = in_order([cell.store for cell in cells if cell.format != format_of(FLOOR).name])
+    formats = dict.fromkeys(store.split(":")[0] for store in stores)
+    by_format = {name: [cell for cell in cells if cell.format == name] for name in formats}
     return tuple(_cost(name, mine) for name, mine in by_format.items() if mine)
 
 

@@ -6,9 +6,7 @@ forbids its browser to ask for anything else.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -18,6 +16,7 @@ from typing import Any
 
 import vl_convert
 
+from platebench import ownership
 from platebench.errors import UserError
 from platebench.results import selfcheck
 from platebench.site import (
@@ -40,8 +39,8 @@ from platebench.site.section import Section, render
 from platebench.timing.workspace import Progress, Workspace, no_progress
 
 QUESTION = "In which storage format should microscopy images be kept?"
-MARK = ".platebench-site"
-"""A file in every site, by which it is known as one that may be replaced."""
+SITE = ("site", "a site")
+"""The kind of folder, as its mark and as a message calls it."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +69,15 @@ def build(sources: Sources, out: Path, progress: Progress = no_progress) -> Path
     """Write the site made from these sources into the folder `out`, and return its first page.
 
     A site that is there is replaced once the new one is whole. Raises UserError when there are no
-    such results, or when `out` is something else.
+    such results, or when `out` is something else or holds a file that somebody put there.
     """
     if not sources.results.is_dir():
         raise UserError(f"{sources.results}: no such folder of results")
-    _refuse_others(out)
+    ownership.refuse_others(out, *SITE)
     pages = _pages(sources, progress)
-    with _replacing(out) as folder:
+    with ownership.made_anew(out, *SITE, list_files=True) as folder:
         for path, content in _files(pages).items():
-            file = folder / path
+            file = _below(folder, path)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
     return out / "index.html"
@@ -183,33 +182,9 @@ def _vega() -> str:
     return f"(() => {{{bundle}\n}})();\n"
 
 
-@contextmanager
-def _replacing(out: Path) -> Iterator[Path]:
-    """Lend an empty folder beside `out` that takes its place at the end, or leaves no trace."""
-    _refuse_others(out)
-    draft = out.with_name(f"{out.name}.part")
-    former = out.with_name(f"{out.name}.former")
-    for left in (draft, former):
-        _refuse_others(left)
-        shutil.rmtree(left, ignore_errors=True)
-    try:
-        draft.mkdir(parents=True)
-        (draft / MARK).write_text("Made by `platebench site build`, which may replace it.\n")
-        yield draft
-        if out.exists():
-            out.rename(former)
-        draft.rename(out)
-    except BaseException:
-        if former.exists() and not out.exists():
-            former.rename(out)
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
-    shutil.rmtree(former, ignore_errors=True)
-
-
-def _refuse_others(folder: Path) -> None:
-    """Raise UserError for what is there and is neither a site nor an empty folder."""
-    if folder.is_dir() and ((folder / MARK).exists() or not any(folder.iterdir())):
-        return
-    if folder.exists() or folder.is_symlink():
-        raise UserError(f"{folder}: not a site made by platebench; give --out another folder")
+def _below(folder: Path, path: str) -> Path:
+    """Return where a file of the site is written. Raises UserError for a path that leads out."""
+    file = (folder / path).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise UserError(f"{path}: leads out of the site's folder, so nothing was written")
+    return file

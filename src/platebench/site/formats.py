@@ -6,10 +6,12 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
+from itertools import groupby
 
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from platebench.site.grid import in_order
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 from platebench.stores.registry import FORMATS, Format
@@ -61,16 +63,28 @@ class Described:
 
 
 def section(published: Published) -> Section:
-    """Return every registered format, with the versions of the run's libraries."""
+    """Return every registered format, with the versions of the run's libraries.
+
+    Formats that were measured and are registered no longer are named with their stores.
+    """
     described = [_described(format_, published) for format_ in FORMATS]
     shared = {
         each.versions_from.name: each.versions_from for each in described if each.versions_from
     }
+    known = {format_.name for format_ in FORMATS}
+    removed = in_order([cell.store for cell in published.cells if cell.format not in known])
     modules = [*(each.module for each in described), *shared.values()]
     return Section(
         anchor="formats",
         title="The formats",
-        html=render("formats.html", described=described, shared=list(shared.values())),
+        html=render(
+            "formats.html",
+            described=described,
+            shared=list(shared.values()),
+            removed={
+                name: list(stores) for name, stores in groupby(removed, lambda s: s.split(":")[0])
+            },
+        ),
         files={module.copy: module.source.encode() for module in modules},
     )
 

@@ -14,12 +14,18 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
+import asv.results
+
 from platebench.errors import UserError
+from platebench.results.asv_files import read_asv_file
+from platebench.results.strict_json import Damaged
+from platebench.results.telling import say_once
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 
@@ -121,17 +127,46 @@ def make_history(checkout: Path, results: Path, scripts: Path) -> History:
 
 
 def _asv_files(results: Path) -> dict[Path, str]:
-    """Return asv's files of results, each with its commit."""
-    if not (results / "benchmarks.json").is_file():
+    """Return asv's readable files of results, each with its commit; what is damaged is said."""
+    benchmarks = _readable(results / "benchmarks.json")
+    if benchmarks is None:
         return {}
-    files = sorted(results.glob("*/*-*.json"))
-    return {file: commit for file in files if (commit := _commit_of(file)) is not None}
+    found = {}
+    for folder in sorted({file.parent for file in results.glob("*/*-*.json")}):
+        machine = _readable(folder / "machine.json")
+        if folder.name.startswith(".") or machine is None or machine["machine"] != folder.name:
+            continue
+        for file in sorted(folder.glob("*-*.json")):
+            content = _readable(file)
+            if content is not None and _fits(file, folder.name, benchmarks):
+                found[file] = str(content["commit_hash"])
+    return found
 
 
-def _commit_of(file: Path) -> str | None:
-    content = json.loads(file.read_text("utf-8"))
-    commit = content.get("commit_hash") if isinstance(content, dict) else None
-    return commit if isinstance(commit, str) else None
+def _readable(file: Path) -> dict[str, Any] | None:
+    """Return what a file of asv's says; None, and said, for a damaged one."""
+    try:
+        return read_asv_file(file)
+    except FileNotFoundError:
+        return None
+    except Damaged as reason:
+        say_once(f"{file}: {reason}; left out of asv's pages")
+        return None
+
+
+def _fits(file: Path, machine: str, benchmarks: Mapping[str, Any]) -> bool:
+    """Say whether asv itself can read a file, and find each benchmark's values in it."""
+    try:
+        read = asv.results.Results.load(str(file.absolute()), machine_name=machine)
+        for name in read.get_all_result_keys() & benchmarks.keys():
+            params = benchmarks[name]["params"]
+            read.get_result_value(name, params)
+            read.get_result_stats(name, params)
+    except Exception as error:  # whatever asv stumbles over here, it would stumble over again
+        reason = f"asv cannot read it ({type(error).__name__})"
+        say_once(f"{file}: {reason}; left out of asv's pages")
+        return False
+    return True
 
 
 def _ancestors(checkout: Path) -> set[str]:
@@ -141,9 +176,10 @@ def _ancestors(checkout: Path) -> set[str]:
     return set(done.stdout.split()) if done.returncode == 0 else set()
 
 
-def _link(results: Path, kept: Path, files: Iterable[Path]) -> None:
+def _link(results: Path, kept: Path, files: Sequence[Path]) -> None:
     """Make a folder of results that holds these files only: asv stumbles over unknown commits."""
-    wanted = [*files, results / "benchmarks.json", *results.glob("*/machine.json")]
+    machines = {file.with_name("machine.json") for file in files}
+    wanted = [*files, results / "benchmarks.json", *machines]
     for file in wanted:
         link = kept / file.relative_to(results)
         link.parent.mkdir(parents=True, exist_ok=True)

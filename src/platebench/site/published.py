@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
+from platebench.results.strict_json import read_object
 from platebench.results.tidy import CellResult, cells_of
 
 
@@ -44,13 +44,23 @@ def published(results: Path) -> list[Published]:
 def _published(file: RecordFile) -> Published:
     info = file.info()
     records = list(file.records())
-    known = file.file.parent / "machine.json"
     return Published(
         machine=info.machine,
-        facts=json.loads(known.read_text()) if known.exists() else {},
+        facts=machine_facts(file.file.parent / "machine.json"),
         file=file,
         info=info,
         records=records,
         cells=cells_of(info, records),
         finished=file.finished,
     )
+
+
+def machine_facts(file: Path) -> dict[str, str]:
+    """Return asv's facts of a machine; none, and said, where the file is damaged."""
+    read = read_object(file) or {}
+    told = {key: str(value) for key, value in read.items() if isinstance(value, str | int)}
+    return {key: value for key, value in told.items() if len(value) <= _LONGEST_FACT}
+
+
+_LONGEST_FACT = 200
+"""Characters; asv's longest is the name of a processor."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import vl_convert
 
 from platebench.errors import UserError
+from platebench.ownership import write_whole
 from platebench.results.records import RecordFile, record_files
 from platebench.results.report import figure
 from platebench.results.selfcheck import SelfCheck, kept
@@ -52,12 +53,7 @@ def figures(checkout: Path) -> list[Path]:
     made = _made(checkout)
     for file, text in made.items():
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{file.name}.part")
-        try:
-            part.write_text(text)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(file, text)
     return list(made)
 
 

@@ -14,10 +14,13 @@ from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
 from platebench.results.records import Record, RunInfo
+from platebench.results.strict_json import Damaged, count_of, object_of, texts_of
+from platebench.results.telling import say_once
 from platebench.results.tidy import RANKS, worst
+from platebench.site.grid import in_order, versions_missing
 from platebench.site.published import Published
 from platebench.site.section import Section, render
-from platebench.stores.registry import FORMATS, format_of, names
+from platebench.stores.registry import FORMATS, names
 from platebench.timing.operations import (
     NEWCOMER_DETAILS,
     OPERATIONS,
@@ -60,7 +63,7 @@ class Kind(NamedTuple):
 
     def suits(self, store: str) -> bool:
         """Say whether a store's format has the operation."""
-        return not self.operation.on_versions or format_of(store).versioned
+        return not versions_missing(self.operation.name, store)
 
 
 @dataclass(frozen=True)
@@ -164,30 +167,50 @@ def section(published: Published) -> Section:
             absent=absent,
             rows=rows,
             reasons=reasons(published),
-            said=info.settings.get("reference", {}).get("left_out", []),
+            said=_said(info),
             left_out=left_out(published),
         ),
     )
 
 
 def plan(info: RunInfo) -> list[Part]:
-    """Return what was to be measured; nothing when the settings do not say it."""
-    if "reference" in info.settings:
-        return [_part(each, info) for each in info.settings["reference"]["parts"]]
-    return [_part(info.settings, info)] if "stores" in info.settings else []
+    """Return what was to be measured; nothing when the settings do not say it.
+
+    Settings of another shape, of a version to come or damaged, are said and count as none.
+    """
+    try:
+        if "reference" in info.settings:
+            parts = object_of(info.settings, "reference").get("parts")
+            if not isinstance(parts, list) or not all(isinstance(each, dict) for each in parts):
+                raise Damaged("parts is not a list of objects")
+            return [_part(each, info) for each in parts]
+        return [_part(info.settings, info)] if "stores" in info.settings else []
+    except Damaged as reason:
+        say_once(f"{info.machine}/{info.file_name}: settings: {reason}; its plan is left out")
+        return []
 
 
-def _part(settings: Mapping[str, Any], info: RunInfo) -> Part:
+def _part(settings: dict[str, Any], info: RunInfo) -> Part:
     images = settings.get("images", info.images)
     passed_over = _passed_over(info)
     every = [name for name in operation_names() if name not in passed_over]
+    cells = settings.get("cells")
     return Part(
-        images=(images,) if isinstance(images, str) else tuple(images),
-        stores=tuple(settings["stores"]),
-        operations=tuple(settings["operations"] or every),
-        rounds=settings["rounds"],
-        cells=settings.get("cells"),
+        images=tuple(
+            texts_of({"images": [images] if isinstance(images, str) else images}, "images")
+        ),
+        stores=tuple(texts_of(settings, "stores")),
+        operations=tuple(texts_of(settings, "operations") or every),
+        rounds=count_of(settings.get("rounds"), "rounds", 1),
+        cells=None if cells is None else count_of(cells, "cells"),
     )
+
+
+def _said(info: RunInfo) -> list[str]:
+    """Return what a plan says itself of what it leaves out."""
+    reference = info.settings.get("reference")
+    said = reference.get("left_out") if isinstance(reference, dict) else None
+    return [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
 
 
 def _passed_over(info: RunInfo) -> list[str]:
@@ -223,8 +246,7 @@ def never_begun(published: Published) -> list[str]:
 
 def _any_able(stores: Iterable[str], operation: str) -> bool:
     """Say whether any of the stores' formats has the operation."""
-    on_versions = any(each.name == operation and each.on_versions for each in OPERATIONS.values())
-    return any(not on_versions or format_of(store).versioned for store in stores)
+    return any(not versions_missing(operation, store) for store in stores)
 
 
 def wholeness(published: Published) -> list[Row]:
@@ -247,8 +269,7 @@ def _row(
     begun = {cell: rounds for cell, rounds in expected.items() if cell in seen}
     statuses = Counter(min(seen[cell].values(), key=RANKS.__getitem__) for cell in begun)
     lacking = (
-        sum(number not in seen[cell] for number in range(1, rounds + 1))
-        for cell, rounds in begun.items()
+        rounds - sum(number <= rounds for number in seen[cell]) for cell, rounds in begun.items()
     )
     return Row(
         images=images,
@@ -347,7 +368,8 @@ def _not_planned(parts: Sequence[Part], kind: Kind) -> tuple[str, ...]:
 def shortened(stores: Iterable[str]) -> tuple[str, ...]:
     """Return the names of stores in the registry's order, all of a format or layout as one.
 
-    `parquet:nested:*` is all of a layout, `parquet:*` all of a format.
+    `parquet:nested:*` is all of a layout, `parquet:*` all of a format. Stores that are registered
+    no longer come last.
     """
     wanted = set(stores)
     short: list[str] = []
@@ -361,7 +383,8 @@ def shortened(stores: Iterable[str]) -> tuple[str, ...]:
                 short.append(f"{start}*")
                 wanted -= set(every)
         short += [name for name in format_.names if name in wanted]
-    return tuple(short)
+        wanted -= set(format_.names)
+    return (*short, *in_order(list(wanted)))
 
 
 def _each(values: Iterable[str]) -> tuple[str, ...]:

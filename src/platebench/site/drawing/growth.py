@@ -73,9 +73,15 @@ def _grown(records: Iterable[Record]) -> dict[str, list[Record]]:
             by_cell[record.run.cell].append(record)
     by_set: dict[str, list[Record]] = defaultdict(list)
     for cell, rounds in by_cell.items():
-        if all(record.run.status == "ok" and record.run.record.get(NOTED) for record in rounds):
+        if all(record.run.status == "ok" and _is_noted(record) for record in rounds):
             by_set[cell.params[1]].append(rounds[0])
     return {name: sorted(each, key=_place) for name, each in by_set.items()}
+
+
+def _is_noted(record: Record) -> bool:
+    noted = record.run.record
+    sizes = noted.get(NOTED) or []
+    return len(sizes) > 1 and all(noted.get(key) for key in ("pixel_bytes", "set_pixel_bytes"))
 
 
 def _place(record: Record) -> int:

@@ -93,8 +93,9 @@ def formats_in(rows: Iterable[Row]) -> list[str]:
 def by_format(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the colour and the shape of each format: the same in every chart."""
     formats = formats_in(rows)
-    every = [format_.name for format_ in FORMATS]
-    places = [every.index(name) if name in every else len(every) for name in formats]
+    known = [format_.name for format_ in FORMATS]
+    every = [*known, *(name for name in formats if name not in known)]
+    places = [every.index(name) for name in formats]
     colours = alt.Scale(domain=formats, range=[COLOURS[place % len(COLOURS)] for place in places])
     shapes = alt.Scale(domain=formats, range=[SHAPES[place % len(SHAPES)] for place in places])
     legend = alt.Legend(title="format", columns=4, symbolLimit=0)

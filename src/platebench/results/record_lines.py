@@ -1,0 +1,161 @@
+"""The lines of a run's file: what each must have to be read.
+
+Every reader of results goes through here, so that nothing after it meets a wrong type, a number
+that is none, or the times of a cell that failed. Keys that this version does not know are kept in
+a record and ignored elsewhere: a newer version may have written them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast, get_args
+
+from platebench.results.strict_json import (
+    Damaged,
+    count_of,
+    loads_object,
+    numbers_of,
+    object_of,
+    text_of,
+    texts_of,
+)
+from platebench.timing.operations import OPERATIONS
+from platebench.timing.suite import CellName, Run, Status
+
+SHORTEST_S, LONGEST_S = 1e-9, 1e7
+"""Samples outside are no measurement: a clock's tick, 115 days. Intervals of ratios stay finite."""
+
+_MOST_ROUNDS = 1_000_000
+_COUNTS = (
+    *("set_images", "set_pixel_bytes", "images", "pixel_bytes"),
+    *("peak_bytes", "stored_bytes", "stored_files"),
+)
+_LONGEST_NAME = 200
+"""Bytes of a machine's name that leave room for `machine-` and `.html`."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line of a file, checked; its fields are those of `RunInfo`."""
+
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CellLine:
+    """One cell in one round."""
+
+    round: int
+    run: Run
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this version knows the operation, and the first parameter is a store's name."""
+        return self.run.cell.kind in OPERATIONS and is_store(self.run.cell.params)
+
+
+def is_plain_name(name: str) -> bool:
+    """Say whether a machine's name can be the name of a folder, and of a page after it."""
+    return (
+        name.isprintable()
+        and "/" not in name
+        and not name.startswith(".")
+        and 0 < len(name.encode()) <= _LONGEST_NAME
+    )
+
+
+def is_store(params: tuple[str, ...]) -> bool:
+    """Say whether a cell's parameters begin with a store, `a:b:c`, and an image set."""
+    return len(params) > 1 and re.fullmatch(r"[^:\s]+:[^:\s]+:[^:\s]+", params[0]) is not None
+
+
+def read_header(line: bytes, folder: str) -> Header:
+    """Return what the first line of a file in the folder of this name says.
+
+    Raises Damaged for what no run writes.
+    """
+    read = loads_object(line)
+    libraries = object_of(read, "libraries")
+    if not all(isinstance(version, str) for version in libraries.values()):
+        raise Damaged("libraries have a version that is not a text")
+    machine = text_of(read, "machine")
+    if not is_plain_name(machine) or machine != folder:
+        raise Damaged("machine is not the name of the folder")
+    return Header(
+        {
+            "started": _moment(read, "started"),
+            "commit": text_of(read, "commit"),
+            "machine": machine,
+            "python": text_of(read, "python"),
+            "libraries": libraries,
+            "images": texts_of(read, "images"),
+            "settings": object_of(read, "settings") if "settings" in read else {},
+        }
+    )
+
+
+def read_line(line: bytes) -> CellLine | None:
+    """Return the cell of a line, None for the line that says that the run reached its end.
+
+    A cell that is not ok has no samples and no sample times, whatever its process noted before it
+    failed. Raises Damaged for what no run writes.
+    """
+    read = loads_object(line)
+    if "cell" not in read:
+        _moment(read, "finished")
+        return None
+    number = count_of(read.get("round"), "round", 1)
+    if number > _MOST_ROUNDS:
+        raise Damaged(f"round is above {_MOST_ROUNDS:,}")
+    status = text_of(read, "status")
+    if status not in get_args(Status):
+        raise Damaged("status is none of ok, failed and skipped")
+    samples = numbers_of(read, "samples_s", SHORTEST_S, LONGEST_S) if status == "ok" else []
+    if status == "ok" and not samples:
+        raise Damaged("samples_s is empty")
+    run = Run(
+        cell=_cell(object_of(read, "cell")),
+        status=cast(Status, status),
+        message=text_of(read, "message"),
+        started=_moment(read, "started"),
+        samples_s=samples,
+        record=_noted(object_of(read, "record"), len(samples)),
+    )
+    return CellLine(number, run)
+
+
+def _cell(read: dict[str, Any]) -> CellName:
+    benchmark = text_of(read, "benchmark")
+    if benchmark.count(".") < 1:
+        raise Damaged("benchmark is not a class and its method")
+    return CellName(benchmark, tuple(texts_of(read, "params")))
+
+
+def _noted(read: dict[str, Any], samples: int) -> dict[str, Any]:
+    """Return what a process noted, checked; its sample times only if there is one a sample."""
+    noted = dict(read)
+    for key in _COUNTS:
+        if noted.get(key) is not None:
+            count_of(noted[key], key)
+    if noted.get("version_bytes") is not None:
+        numbers_of(noted, "version_bytes", 1, math.inf)
+    for key in ("wall_s", "cpu_s"):
+        times = noted.pop(key, None)
+        if samples and times is not None and len(numbers_of(read, key, 0, LONGEST_S)) == samples:
+            noted[key] = times
+    return noted
+
+
+def _moment(read: dict[str, Any], key: str) -> str:
+    """Return a time in ISO 8601 with its offset, of which others can be told earlier or later."""
+    said = text_of(read, key)
+    try:
+        moment = datetime.fromisoformat(said)
+    except ValueError as error:
+        raise Damaged(f"{key} is not a time in ISO 8601") from error
+    if moment.tzinfo is None or not 1970 <= moment.year < 9999:
+        raise Damaged(f"{key} is not a time with its offset, of these centuries")
+    return said

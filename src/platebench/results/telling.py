@@ -1,0 +1,24 @@
+"""Say on standard error what was left out, a line each, and no line twice in a process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+Say = Callable[[str], None]
+
+_told: set[str] = set()
+
+
+def say_once(line: str) -> None:
+    """Print a line on standard error, unless this process has printed it before."""
+    if line not in _told:
+        _told.add(line)
+        sys.stderr.write(f"platebench: {one_line(line)}\n")
+
+
+def one_line(text: str) -> str:
+    """Return text with what a terminal would obey, line ends among it, written as escapes."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
