@@ -8,10 +8,10 @@ from scipy import ndimage
 from platebench.images.cellh5 import (
     FRAMES_BESIDE_EVENT,
     pack_contour,
-    planes_of,
     unpack_contour,
     write_cellh5,
 )
+from platebench.images.cellh5_planes import planes_of
 from platebench.images.features import SHAPE_AND_INTENSITY
 from platebench.images.movie import FRAMES
 from platebench.images.nuclei import CLASSES

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from platebench.errors import UserError
-from platebench.images.cellh5 import planes_of
+from platebench.images.cellh5_planes import planes_of
 from platebench.images.nuclei import CLASSES
 from platebench.images.tables import COLUMNS, find_tables, read_table
 

@@ -17,6 +17,7 @@ from platebench.errors import UserError
 from platebench.images.features import GRID, SHAPE_AND_INTENSITY
 from platebench.images.nuclei import CLASSES
 from platebench.images.screen import Segmented, cell_uuid, gene_of, place_of_shot
+from platebench.images.walk import Walked, walk
 
 COLUMNS = (
     "Mitocheck_Phenotypic_Class",
@@ -117,12 +118,16 @@ def find_tables(folder: Path) -> FolderTables:
 
     A TXT file is a table only if its first line has a tab; else it is somebody's notes.
     """
-    files = sorted(path for path in folder.rglob("*") if _ending(path) and path.is_file())
+    return tables_among(walk(folder, {*SEPARATORS, ".gz"}))
+
+
+def tables_among(walked: Walked) -> FolderTables:
+    """Return those of the files of a walk that are tables, as `find_tables` does."""
     return FolderTables(
         {
-            path.relative_to(folder).as_posix(): path
-            for path in files
-            if _ending(path) != ".txt" or _has_tab(path)
+            path.relative_to(walked.folder).as_posix(): path
+            for path in walked.files
+            if _ending(path) and (_ending(path) != ".txt" or _has_tab(path))
         }
     )
 
