@@ -53,8 +53,9 @@ def test_any_array_comes_back_as_it_was(tmp_path, array, compression, byteorder)
         metadata={"axes": "QTYX"[-array.ndim :]},
     )
     images = open_images(path)
-    planes = array.reshape(-1, *array.shape[-2:])
-    assert len(images) == len(planes)
+    with tifffile.TiffFile(path) as file:
+        assert len(images) == len(file.pages)
+    planes = array.reshape(len(images), -1)
     if len(images) == 1:
         assert images.shapes[0] == tifffile.imread(path).shape
         assert bytes(images.file(0)) == path.read_bytes()

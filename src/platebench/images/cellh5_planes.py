@@ -41,6 +41,11 @@ class Plane:
     dtype: np.dtype
 
     @property
+    def is_file(self) -> bool:
+        """Whether the file holds this image alone, as a TIFF file: never."""
+        return False
+
+    @property
     def filesize(self) -> int:
         """The size of the plane as a TIFF file, which is how its layout `tiff` keeps it."""
         return tiff.encoded_size(self.shape, self.dtype)
@@ -105,6 +110,7 @@ class _Images:
     name: str
     place: Place
     data: h5py.Dataset
+    is_linked: bool
 
 
 class _Walk:
@@ -114,9 +120,20 @@ class _Walk:
         self._file = file
         self._linked = linked
         self._seen: set[int] = set()
+        self._soft: list[str] = []
 
     def images(self) -> Iterator[_Images]:
-        """Yield the image dataset of every position."""
+        """Yield the image dataset of every position, under the name that is no link."""
+        found = sorted(self._all(), key=lambda images: images.is_linked)
+        for images in found:
+            address = h5py.h5o.get_info(images.data.id).addr
+            if address in self._seen:
+                self._linked.append(images.name)
+            else:
+                self._seen.add(address)
+                yield images
+
+    def _all(self) -> Iterator[_Images]:
         top = self._follow(self._file, "", ("sample", "0", "plate"))
         for plate, wells in self._members(top, "/sample/0/plate", "experiment"):
             here = f"/sample/0/plate/{plate}/experiment"
@@ -124,24 +141,22 @@ class _Walk:
                 there = f"{here}/{well}/position"
                 for site, position in self._members(sites, there):
                     name = f"{there}/{site}/image/channel"
+                    # A name that is not UTF-8 fails here, and the file is refused.
+                    name.encode()
                     data = self._follow(position, f"{there}/{site}", ("image", "channel"))
-                    if isinstance(data, h5py.Dataset) and self._is_new(data, name):
-                        place = Place(_text(plate), _text(well.lstrip("0") or well), _text(site))
-                        yield _Images(name, place, data)
+                    if isinstance(data, h5py.Dataset):
+                        place = Place(plate, well.lstrip("0") or well, site)
+                        yield _Images(name, place, data, name.startswith(tuple(self._soft)))
 
     def _members(
         self, group: object, path: str, inner: str | None = None
     ) -> Iterator[tuple[str, object]]:
-        """Yield the groups in a group, or the group `inner` of each; soft links come last."""
-        if not isinstance(group, h5py.Group):
-            return
-        names = sorted(
-            group, key=lambda name: isinstance(group.get(name, getlink=True), h5py.SoftLink)
-        )
-        for name in names:
-            found = self._follow(group, path, (name, inner) if inner else (name,))
-            if isinstance(found, h5py.Group):
-                yield name, found
+        """Yield the groups in a group, or the group `inner` of each, by name."""
+        if isinstance(group, h5py.Group):
+            for name in group:
+                found = self._follow(group, path, (name, inner) if inner else (name,))
+                if isinstance(found, h5py.Group):
+                    yield name, found
 
     def _follow(self, group: Any, path: str, names: tuple[str, ...]) -> object:
         """Return what is below a group, or None where there is nothing or another file's."""
@@ -153,22 +168,19 @@ class _Walk:
             if isinstance(link, h5py.ExternalLink):
                 self._linked.append(path)
                 return None
-            group = group.get(name)
-            if isinstance(link, h5py.SoftLink) and group is None:
-                self._linked.append(path)
-                return None
-            if group is not None and group.file.filename != self._file.filename:
+            if isinstance(link, h5py.SoftLink):
+                self._soft.append(path)
+            try:
+                group = group.get(name)
+            except (RuntimeError, KeyError):
+                if not isinstance(link, h5py.SoftLink):
+                    raise
+                group = None
+            leads_away = group is not None and group.file.filename != self._file.filename
+            if leads_away or (group is None and isinstance(link, h5py.SoftLink)):
                 self._linked.append(path)
                 return None
         return group
-
-    def _is_new(self, data: h5py.Dataset, name: str) -> bool:
-        address = h5py.h5o.get_info(data.id).addr
-        if address in self._seen:
-            self._linked.append(name)
-            return False
-        self._seen.add(address)
-        return True
 
 
 def _channel_names(file: h5py.File) -> list[str]:
@@ -246,11 +258,6 @@ def _valid_frames(path: Path, images: _Images) -> list[int]:
             f"{path}: {images.name} has {frames} frames, its attribute `valid` {len(marks)}"
         )
     return [int(frame) for frame in np.flatnonzero(marks)]
-
-
-def _text(name: str) -> str:
-    """Return a name from HDF5 as text that can be kept: what is not UTF-8 is written \\xNN."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _line(error: Exception) -> str:

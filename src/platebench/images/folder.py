@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +16,19 @@ from platebench.images.cellh5_planes import planes_of
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet, digest
 from platebench.images.manifest import Manifest, read_manifest
 from platebench.images.names import Place, place_of
-from platebench.images.tables import CELLS, SEPARATORS, FolderTables, tables_among
+from platebench.images.tables import CELLS, TABLE_ENDINGS, FolderTables, tables_among
 from platebench.images.tiff_pages import TiffImage, contents_of
 from platebench.images.walk import Counted, require_regular, require_text, walk
 
 TIFF_ENDINGS = {".tif", ".tiff"}
 CELLH5_ENDINGS = {".ch5"}
+
+
+class Origin(NamedTuple):
+    """The file that an image is in, and whether it is a TIFF file of that image alone."""
+
+    path: Path
+    is_one_image: bool
 
 
 class Source(Protocol):
@@ -30,6 +37,14 @@ class Source(Protocol):
     @property
     def path(self) -> str:
         """Its path below the image set's folder."""
+
+    @property
+    def file_path(self) -> Path:
+        """The file it is in."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the file holds this image and nothing else, as a TIFF file."""
 
     @property
     def place(self) -> Place:
@@ -61,8 +76,9 @@ class TiffSource:
         self.path = path
         self.place = place
         self.shape, self.dtype = image.shape, image.dtype
+        self.file_path = image.file
+        self.is_file = is_file
         self._image = image
-        self._is_file = is_file
         if is_file:
             self.filesize = image.file.stat().st_size
         else:
@@ -77,7 +93,7 @@ class TiffSource:
 
         Raises UserError if they cannot be read.
         """
-        if not self._is_file:
+        if not self.is_file:
             return tiff.encode(self.pixels(), self._image.axes)
         try:
             return self._image.file.read_bytes()
@@ -106,7 +122,7 @@ def open_images(
     manifest = read_manifest(path)
     if manifest is not None:
         return _in_fixture(path, name, manifest, progress)
-    walked = walk(path, {*TIFF_ENDINGS, *CELLH5_ENDINGS, *SEPARATORS, ".gz"})
+    walked = walk(path, TIFF_ENDINGS | CELLH5_ENDINGS | TABLE_ENDINGS)
     files = [file for file in walked.files if _is_image(file)]
     counted = Counted(len(files), left_out=walked.left_out)
     sources: list[Source] = []
@@ -224,6 +240,11 @@ class FolderImages(ImageSet):
     def file(self, row: int) -> bytes:
         """Return image `row` as a TIFF file: its own bytes, or its plane encoded as one."""
         return self._sources[row].file()
+
+    def origin(self, row: int) -> Origin:
+        """Return the file that image `row` is in."""
+        source = self._sources[row]
+        return Origin(source.file_path, source.is_file)
 
     def digests(self) -> Sequence[str]:
         """Return every image's digest: as recorded in the manifest, else from the pixels."""

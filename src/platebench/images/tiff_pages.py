@@ -90,31 +90,31 @@ def contents_of(path: Path) -> TiffContents:
     for, or cannot be told apart into planes.
     """
     with _opened(path, "not a readable TIFF file") as file:
-        pages, left_out = pages_of(file)
-        if not pages:
+        pages = pages_of(file)
+        if not pages.images:
             raise UserError(f"{path}: a TIFF file without an image")
-        for page in pages:
+        for page in pages.images:
             _check(path, page, file.filehandle.size)
         first = file.pages.first
         series = read_series(file, pages)
         ome = Ome()
         if first.is_ome:
-            main = 1 + max(page.number for page in pages)
-            ome = read_ome(first.description, path.name, main + len(left_out))
+            main = sum(page.is_main for page in pages.every)
+            ome = read_ome(first.description, path.name, main)
         images = [
             image
-            for page in pages
+            for page in pages.images
             for image in _images(path, page, series.stacks.get(page.ifd), series.labels, ome)
         ]
         one = (
             len(images) == 1
-            and not left_out
+            and not pages.left_out
             and (ome.is_one_plane or not first.is_ome)
             and not (first.is_micromanager or first.is_mdgel)
         )
         if one and series.shape is not None:
             images = [replace(images[0], shape=series.shape)]
-        return TiffContents(images, left_out, one)
+        return TiffContents(images, pages.left_out, one)
 
 
 def _images(

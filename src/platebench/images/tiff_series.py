@@ -57,6 +57,15 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Pages:
+    """All pages of a file; those that are images, and a word or two for each other one."""
+
+    every: list[Page]
+    images: list[Page]
+    left_out: list[str]
+
+
+@dataclass(frozen=True)
 class Stack:
     """Planes stored end to end from byte `at`, of which only one has a page."""
 
@@ -73,8 +82,8 @@ class Series:
     shape: tuple[int, ...] | None = None
 
 
-def pages_of(file: tifffile.TiffFile) -> tuple[list[Page], list[str]]:
-    """Return the pages that are images, in their order, and a word or two for each other one."""
+def pages_of(file: tifffile.TiffFile) -> Pages:
+    """Return the pages of a file, in their order. UserError if further ones cannot be read."""
     found: list[tuple[Page, Page | None]] = []
     last = None
     for number, page in enumerate(file.pages):
@@ -97,16 +106,17 @@ def read_page(file: tifffile.TiffFile, page: Page) -> tifffile.TiffPage | tifffi
     return tifffile.TiffPage(file, page.number)
 
 
-def read_series(file: tifffile.TiffFile, pages: list[Page]) -> Series:
+def read_series(file: tifffile.TiffFile, pages: Pages) -> Series:
     """Return stacks and labels. UserError where a series claims planes that are not there."""
-    known = {page.ifd: page for page in pages}
+    known = {page.ifd: page for page in pages.every if page.is_main}
     series = Series()
     for one in file.series:
         key = known.get(one.keyframe.offset)
         claimed = math.prod(one.get_shape(False))
+        # Pages below others are of a series of their own, which tells no more than they do.
         if key is None or claimed <= 0:
             continue
-        if len(pages) == len(file.series) == 1 and claimed == key.size:
+        if len(pages.every) == len(file.series) == 1 and claimed == key.size:
             series.shape = tuple(int(side) for side in one.shape)
         _add(file, one, claimed // key.size, key, known, series)
     return series
@@ -129,7 +139,11 @@ def _add(
                 f"{file.filehandle.path}: truncated; its header tells of {end} bytes,"
                 f" the file has {file.filehandle.size}"
             )
-        members = [page for page in known.values() if one.dataoffset <= page.offsets[0] < end]
+        members = [
+            page
+            for page in known.values()
+            if page.offsets and one.dataoffset <= page.offsets[0] < end
+        ]
         members.sort(key=lambda page: page.offsets)
         if len(members) == 1:
             if key.axes.startswith("SZ"):
@@ -190,8 +204,8 @@ def _page(
         shape=tuple(int(side) for side in page.shape),
         axes=page.axes,
         dtype=page.dtype.newbyteorder(file.byteorder),
-        is_reduced=bool(page.subfiletype & 1),
-        is_mask=bool(page.subfiletype & 4),
+        is_reduced=bool(key.subfiletype & 1),
+        is_mask=bool(key.subfiletype & 4),
         offsets=tuple(int(offset) for offset in offsets),
         ends=ends,
         is_final=bool(page.is_final),
@@ -225,9 +239,7 @@ def _require_end(file: tifffile.TiffFile, last: Page, pages: int) -> None:
         raise UserError(f"{handle.path}: damaged; its pages break off after {pages}")
 
 
-def _chosen(
-    file: tifffile.TiffFile, found: list[tuple[Page, Page | None]]
-) -> tuple[list[Page], list[str]]:
+def _chosen(file: tifffile.TiffFile, found: list[tuple[Page, Page | None]]) -> Pages:
     """Part the pages into images and what belongs to no image, which is named."""
     levels = _levels(file) if found else set()
     whole = any(not (page.is_reduced or page.is_mask) for page, _ in found)
@@ -247,21 +259,22 @@ def _chosen(
         else:
             images.append(page)
         seen.add(key)
-    return images, left_out
+    return Pages([page for page, _ in found], images, left_out)
 
 
 def _levels(file: tifffile.TiffFile) -> set[int]:
     """Return the IFDs of pages that tifffile finds to be levels below the first of a pyramid.
 
-    Of plain pages it calls a level what is half as large, so these count only where flagged.
+    Of plain pages it calls a level whatever is half as large, so these count only where flagged.
     """
-    return {
-        int(page.offset)
-        for one in file.series
-        for level in one.levels[1:]
-        for page in level
-        if page is not None and (one.kind in _SLIDES or level.keyframe.is_reduced)
-    }
+    levels: set[int] = set()
+    for one in file.series:
+        for level in one.levels[1:]:
+            if one.kind in _SLIDES:
+                levels.update(int(page.offset) for page in level if page is not None)
+            elif level.keyframe.is_reduced:
+                levels.add(int(level.keyframe.offset))
+    return levels
 
 
 def _is_level(page: Page, above: Page) -> bool:
