@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from platebench.stores.registry import find
+from tests.conftest import noise
+
 
 @pytest.fixture(scope="module")
 def jar() -> Path:
@@ -33,6 +36,16 @@ def test_bioformats_reads_images_and_labels_in_their_size(screen, jar):
         assert said.count(part) == 2, part
     assert "Pixel type = uint8" in said
     assert "Pixel type = uint16" in said
+
+
+@pytest.mark.parametrize("tuning", ["default", "fast"])
+def test_bioformats_reads_what_the_store_writes(tmp_path, jar, tuning):
+    find(f"ch5:tensor:{tuning}").write(noise(5, (32, 48), "<u2"), tmp_path / "store")
+    for path in sorted((tmp_path / "store").glob("*.ch5")):
+        said = info(jar, path)
+        assert "Width = 48" in said
+        assert "Height = 32" in said
+        assert "Pixel type = uint16" in said
 
 
 def test_bioformats_tells_a_file_that_is_no_cellh5(tmp_path, jar):

@@ -8,10 +8,10 @@ from scipy import ndimage
 from platebench.images.cellh5 import (
     FRAMES_BESIDE_EVENT,
     pack_contour,
-    planes_of,
     unpack_contour,
     write_cellh5,
 )
+from platebench.images.cellh5_planes import planes_of
 from platebench.images.features import SHAPE_AND_INTENSITY
 from platebench.images.movie import FRAMES
 from platebench.images.nuclei import CLASSES
@@ -241,6 +241,24 @@ def test_tracks_lead_from_a_frame_to_the_next_and_nearby(movie):
     assert set(np.bincount(before)) == {0, 1, 2}
 
 
+def branches(event: np.ndarray) -> list[tuple[list[int], list[int]]]:
+    """Return both tracks of every event, found as the cellh5 package finds them.
+
+    A row that goes on twice is where the tracks part. The first track is what stands before its
+    second mention; the other one is what stands up to its first mention, and after its second.
+    """
+    found = []
+    for number in np.unique(event["obj_id"]):
+        steps = event[event["obj_id"] == number]
+        before, after = steps["idx1"].tolist(), steps["idx2"].tolist()
+        (split,) = {row for row in before if before.count(row) > 1}
+        one, other = (place for place, row in enumerate(before) if row == split)
+        first = [*before[:other], after[other - 1]]
+        second = [*before[: one + 1], *after[other:]]
+        found.append((first, second))
+    return found
+
+
 def test_events_are_divisions_along_tracks(movie):
     event = movie[f"{G}/object/event"][:]
     tracking = movie[f"{G}/object/tracking"][:]
@@ -248,17 +266,42 @@ def test_events_are_divisions_along_tracks(movie):
     assert set(event[["idx1", "idx2"]].tolist()) <= tracks
     numbers = np.unique(event["obj_id"])
     assert numbers.tolist() == list(range(len(numbers)))
+    assert len(numbers) > 0
     for number in numbers:
-        steps = event[event["obj_id"] == number]
-        assert len(steps) <= 3 * FRAMES_BESIDE_EVENT
+        assert len(event[event["obj_id"] == number]) <= 3 * FRAMES_BESIDE_EVENT
     classes = movie[f"{F}/object_classification/prediction"]["label_idx"]
     assert CLASSES.index("Anaphase") in classes[event["idx2"]]
+
+
+def test_each_event_has_two_tracks_in_order_of_time_that_share_the_mother(movie):
+    times = movie[f"{G}/object/primary__primary"]["time_idx"]
+    classes = movie[f"{F}/object_classification/prediction"]["label_idx"]
+    for first, second in branches(movie[f"{G}/object/event"][:]):
+        for track in (first, second):
+            assert max(track) < len(times)
+            assert set(np.diff(times[track])) == {1}
+        shared = [one for one, other in zip(first, second, strict=False) if one == other]
+        assert 0 < len(shared) < min(len(first), len(second))
+        assert not set(first[len(shared) :]) & set(second[len(shared) :])
+        assert CLASSES[classes[shared[-1]]] == "Metaphase"
+        for track in (first, second):
+            assert CLASSES[classes[track[len(shared)]]] == "Anaphase"
+
+
+def test_a_division_is_an_event_if_both_daughters_are_seen(movie):
+    tracking = movie[f"{G}/object/tracking"][:]
+    splits = np.flatnonzero(np.bincount(tracking["obj_idx1"]) == 2)
+    shared = {
+        max(set(first) & set(second)) for first, second in branches(movie[f"{G}/object/event"][:])
+    }
+    assert shared == set(splits.tolist())
 
 
 def test_the_planes_are_the_images_of_the_tiff_files(screen, movie_file):
     planes = planes_of(movie_file, "movie.ch5")
     assert [plane.place.frame for plane in planes] == list(range(43, 43 + FRAMES_A_MOVIE))
     folder = screen / "tiff"
+    assert {(plane.place.channel, plane.place.z) for plane in planes} == {("H2B-GFP", 0)}
     for plane in planes[::10]:
         name = f"LT0001_02.LT0001_02_15_{plane.place.frame}_IC.tif"
         assert plane.file() == (folder / name).read_bytes()

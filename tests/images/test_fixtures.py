@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_fixture_has_the_files_that_screens_have(screen):
     paths = {path.relative_to(screen).as_posix() for path in screen.rglob("*") if path.is_file()}
     assert {path for path in paths if not path.startswith("tiff/")} == {
+        ".platebench-fixture",
         "manifest.json",
         "ch5/LT0001_02/hdf5/00015_01.ch5",
         "ch5/LT0001_02/hdf5/00016_01.ch5",
@@ -125,7 +127,7 @@ def test_an_empty_folder_is_filled(tmp_path):
 @pytest.mark.parametrize("name", ["thesis.txt", "tiff"])
 def test_a_folder_with_something_else_is_refused_and_left(tmp_path, name):
     (tmp_path / name).write_text("years of work")
-    with pytest.raises(UserError, match="holds files that are not fixtures"):
+    with pytest.raises(UserError, match="holds files that platebench did not make"):
         make_fixtures(tmp_path, 1)
     assert contents(tmp_path) == {name: b"years of work"}
 
@@ -133,7 +135,7 @@ def test_a_folder_with_something_else_is_refused_and_left(tmp_path, name):
 def test_a_fixture_to_which_somebody_added_is_refused_and_left(tmp_path):
     out = make_fixtures(tmp_path / "out", 1)
     (out / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match="not fixtures"):
+    with pytest.raises(UserError, match="was not made by platebench"):
         make_fixtures(out, 2)
     assert (out / "notes.txt").read_text() == "mine"
 
@@ -175,6 +177,45 @@ def test_a_full_disk_is_said_and_nothing_is_left(tmp_path, monkeypatch, processe
     assert multiprocessing.active_children() == []
 
 
+def test_a_full_disk_that_hdf5_found_is_said(tmp_path, monkeypatch):
+    def full(*_):
+        raise RuntimeError("Can't decrement id ref count (unable to close file)")
+
+    usage = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(fixtures, "write_cellh5", full)
+    monkeypatch.setattr(fixtures, "require_room", lambda *_: None)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(UserError, match="the disk is full"):
+        make_fixtures(tmp_path / "out", 1, ch5=True, processes=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_images_than_the_disk_has_room_for_are_refused_at_once(tmp_path):
+    with pytest.raises(UserError, match=r"100,000,000 images need 138 TB of disk"):
+        make_fixtures(tmp_path / "out", 100_000_000)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["/proc/fixtures", "/proc/self/a/b", "/dev/null", "/dev/null/a"])
+def test_a_place_where_nothing_can_be_made_is_named(place):
+    with pytest.raises(UserError, match=r"/(proc|dev)/") as raised:
+        make_fixtures(Path(place), 1)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("letters", [256, 5000])
+def test_a_name_that_is_too_long_is_named(tmp_path, letters):
+    with pytest.raises(UserError, match="File name too long") as raised:
+        make_fixtures(tmp_path / ("n" * letters), 1)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_damaged_fixture_is_made_again(tmp_path):
+    out = make_fixtures(tmp_path / "out", 1)
+    (out / "manifest.json").write_text("{")
+    assert len(open_images(make_fixtures(out, 1))) == 1
+
+
 def test_another_fault_of_the_disk_is_not_called_full(tmp_path, monkeypatch):
     def broken(*_):
         raise OSError(errno.EIO, "Input/output error")
@@ -195,42 +236,17 @@ def test_a_failure_leaves_the_fixture_that_was_there(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_failure_to_put_the_new_one_in_place_brings_the_old_back(tmp_path, monkeypatch):
-    out = make_fixtures(tmp_path / "out", 2)
-    before = contents(out)
-    rename = Path.rename
-
-    def fail_for_part(path, target):
-        if path.name == "out.part":
-            raise KeyboardInterrupt
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", fail_for_part)
-    with pytest.raises(KeyboardInterrupt):
-        make_fixtures(out, 3)
-    assert contents(out) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
 def test_a_folder_may_be_named_by_a_way_back(tmp_path):
     (tmp_path / "inner").mkdir()
     out = make_fixtures(tmp_path / "inner" / ".." / "out", 1)
     assert out == tmp_path / "out"
 
 
-def test_what_a_killed_run_left_is_not_taken_for_whole(tmp_path):
-    part = tmp_path / "out.part"
-    (part / "tiff").mkdir(parents=True)
-    (part / "tiff" / FIRST).write_bytes(b"half")
-    make_fixtures(tmp_path / "out", 1)
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
 MAKE = """
 import sys
 from pathlib import Path
 from platebench.images.fixtures import make_fixtures
-make_fixtures(Path(sys.argv[1]), 100000, processes=2, progress=lambda *_: print(flush=True))
+make_fixtures(Path(sys.argv[1]), 4000, processes=2, progress=lambda *_: print(flush=True))
 """
 
 
@@ -274,7 +290,10 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     process.kill()
     process.communicate()
     assert session_ends(process.pid)
-    assert [path.name for path in tmp_path.iterdir()] == ["out.part"]
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".out.platebench-")
+    make_fixtures(tmp_path / "out", 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_progress_tells_what_is_done_and_to_do(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from platebench.errors import UserError
-from platebench.images.cellh5 import planes_of
+from platebench.images.cellh5_planes import planes_of
 from platebench.images.nuclei import CLASSES
 from platebench.images.tables import COLUMNS, find_tables, read_table
 
@@ -117,3 +117,29 @@ def test_a_broken_gzip_is_named(tmp_path):
     (tmp_path / "bad.txt.gz").write_bytes(b"no gzip")
     with pytest.raises(UserError, match=r"bad\.txt\.gz"):
         find_tables(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "one,tw\xf6\n1,2\n".encode("latin-1")),
+        ("a.csv", "one,two\n1,B\xf6rse\n".encode("latin-1")),
+        ("a.csv", "one,two\n1,2\n".encode("utf-16")),
+        ("a.csv", "Metadata_Well\nB\xf6\n".encode("latin-1")),
+        ("a.csv", b""),
+        ("a.csv", b"a,b\n1,2\n3\n"),
+        ("a.csv", b"a,b\n1,2,3\n"),
+        ("a.csv", b"\0" * 100),
+        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 1000)[:-9]),
+        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n")[:12]),
+        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n")[:10] + b"\xff" * 20),
+        ("a.csv.gz", b""),
+        ("a.txt.gz", gzip.compress(b"a\tb\n1\t2\n")[:10] + b"\xff" * 20),
+        ("a.txt.gz", gzip.compress(b"a\tb\n1\t2\n" * 9)[:-9]),
+    ],
+)
+def test_a_damaged_table_is_named_in_one_line(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.(csv|txt).*: not a readable table") as raised:
+        find_tables(tmp_path)[name]
+    assert "\n" not in str(raised.value)

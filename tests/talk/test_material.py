@@ -46,7 +46,7 @@ def test_a_frame_has_the_talks_columns(tmp_path: Path) -> None:
     ("arrays", "says"),
     [
         ([IMAGE, IMAGE.astype(np.uint8)], "several types"),
-        ([IMAGE, np.stack([IMAGE, IMAGE])], "several types"),
+        ([IMAGE, np.stack([IMAGE, IMAGE])], r"image_1\.tif: not one image alone"),
         ([IMAGE] * (MOST_IMAGES + 1), f"{MOST_IMAGES} at most"),
     ],
 )

@@ -11,15 +11,13 @@ import base64
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import h5py
 import imagecodecs
 import numpy as np
 
-from platebench.errors import UserError
-from platebench.images import tiff
 from platebench.images.features import SHAPE_AND_INTENSITY, outline
 from platebench.images.movie import FRAMES
 from platebench.images.names import Place
@@ -71,9 +69,6 @@ _CHANNEL = np.dtype(
 )
 _REGION = np.dtype([("region_name", "S50"), ("channel_idx", "<i4")])
 _OBJECT_KIND = np.dtype([(name, "S512") for name in ("name", "type", "source1", "source2")])
-
-
-# Writing
 
 
 def write_cellh5(path: Path, place: Place, frames: Iterable[Segmented]) -> None:
@@ -181,15 +176,19 @@ class _Objects:
         return np.array(pairs, _TRACKING)
 
     def events(self) -> np.ndarray:
-        """Return every division: the mother's last steps, then each daughter's first."""
-        divisions: dict[int, list[int]] = {}
-        for (_, number), row in self.rows.items():
-            mother = self.mothers[number]
-            if mother is not None and row == self._first_row(number):
-                divisions.setdefault(mother, []).append(number)
+        """Return every division that is seen: the mother's last steps, then either daughter's.
+
+        Both branches begin at the mother's last row, by which a reader finds where they part. A
+        division is seen if both daughters are in the frame after the mother's last.
+        """
+        divisions = [
+            (mother, daughters)
+            for mother in sorted({each for each in self.mothers.values() if each is not None})
+            if len(daughters := self._seen_daughters(mother)) == 2
+        ]
         steps = [
             (event, before, after)
-            for event, (mother, daughters) in enumerate(sorted(divisions.items()))
+            for event, (mother, daughters) in enumerate(divisions)
             for before, after in self._steps(mother, daughters)
         ]
         return np.array(steps, _EVENT)
@@ -202,27 +201,31 @@ class _Objects:
             before = self.rows.get((time - 1, mother), -1)
         return before
 
-    def _times(self, number: int) -> list[int]:
-        return sorted(time for time, cell in self.rows if cell == number)
+    def _last_time(self, number: int) -> int:
+        """Return the last frame that a cell is in, or -2 if it is in none."""
+        return max((time for time, cell in self.rows if cell == number), default=-2)
 
-    def _first_row(self, number: int) -> int:
-        return self.rows[self._times(number)[0], number]
+    def _seen_daughters(self, mother: int) -> list[int]:
+        born = self._last_time(mother) + 1
+        return [
+            number
+            for number, other in sorted(self.mothers.items())
+            if other == mother and (born, number) in self.rows
+        ]
 
     def _steps(self, mother: int, daughters: list[int]) -> Iterator[tuple[int, int]]:
         """Yield pairs of rows along the mother's way, then along each daughter's."""
-        times = self._times(mother)[-FRAMES_BESIDE_EVENT:]
-        yield from self._pairs(mother, times)
+        split = self._last_time(mother)
+        way = self._way(mother, range(split, split - FRAMES_BESIDE_EVENT, -1))[::-1]
+        yield from pairwise(way)
         for daughter in daughters:
-            times = self._times(daughter)[:FRAMES_BESIDE_EVENT]
-            before = self._before(times[0], daughter)
-            if before >= 0:
-                yield before, self.rows[times[0], daughter]
-            yield from self._pairs(daughter, times)
+            after = range(split + 1, split + 1 + FRAMES_BESIDE_EVENT)
+            yield from pairwise([way[-1], *self._way(daughter, after)])
 
-    def _pairs(self, number: int, times: list[int]) -> Iterator[tuple[int, int]]:
-        for earlier, later in pairwise(times):
-            if later == earlier + 1:
-                yield self.rows[earlier, number], self.rows[later, number]
+    def _way(self, number: int, times: Iterable[int]) -> list[int]:
+        """Return the rows of a cell at these times, up to the first at which it is not seen."""
+        keys = takewhile(self.rows.__contains__, ((time, number) for time in times))
+        return [self.rows[key] for key in keys]
 
 
 def _as_records(columns: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -295,94 +298,3 @@ def pack_contour(corners: list[int]) -> str:
 def unpack_contour(text: str | bytes) -> list[int]:
     """Return the corners that `pack_contour` packed."""
     return [int(number) for number in zlib.decompress(base64.b64decode(text)).split(b",")]
-
-
-# Reading
-
-
-@dataclass(frozen=True)
-class Plane:
-    """One written plane of a CH5 file, as an image of an image set.
-
-    `path` is that of the file below the image set's folder, and the plane's place in it.
-    """
-
-    file_path: Path
-    dataset: str
-    index: tuple[int, int, int]
-    path: str
-    place: Place
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-    @property
-    def filesize(self) -> int:
-        """The size of the plane as a TIFF file, which is how its layout `tiff` keeps it."""
-        return tiff.encoded_size(self.shape, self.dtype)
-
-    def pixels(self) -> np.ndarray:
-        """Return the plane, (y, x), in native byte order."""
-        try:
-            with h5py.File(self.file_path, "r") as file:
-                plane = file[self.dataset][self.index]
-        except (OSError, KeyError) as error:
-            raise UserError(f"{self.file_path}: cannot read {self.path} ({error})") from error
-        return np.ascontiguousarray(plane, dtype=self.dtype)
-
-    def file(self) -> bytes:
-        """Return the plane as an uncompressed TIFF file."""
-        return tiff.encode(self.pixels())
-
-
-def planes_of(path: Path, relative: str) -> list[Plane]:
-    """Return every written plane of a CH5 file, channel by channel, in order of time.
-
-    `relative` is the file's path below the image set's folder. Raises UserError if it is no
-    HDF5 file, has no /sample, or no plane that was written.
-    """
-    try:
-        with h5py.File(path, "r") as file:
-            if "sample" not in file:
-                raise UserError(f"{path}: no CellH5 file, it has no group /sample")
-            planes = [plane for images in _images(file) for plane in _written(images, relative)]
-    except OSError as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        raise UserError(f"{path}: not a readable HDF5 file ({reason})") from error
-    if not planes:
-        raise UserError(f"{path}: holds no written image")
-    return planes
-
-
-def _images(file: h5py.File) -> Iterator[h5py.Dataset]:
-    """Yield the image dataset of every position."""
-    for plate in _members(file, "sample/0/plate"):
-        for experiment in _members(plate, "experiment"):
-            for position in _members(experiment, "position"):
-                images = position.get("image/channel")
-                if isinstance(images, h5py.Dataset) and images.ndim == 5:
-                    yield images
-
-
-def _members(group: h5py.Group, name: str) -> list[h5py.Group]:
-    inner = group.get(name)
-    members = inner.values() if isinstance(inner, h5py.Group) else ()
-    return [member for member in members if isinstance(member, h5py.Group)]
-
-
-def _written(images: h5py.Dataset, relative: str) -> Iterator[Plane]:
-    channels, frames, slices, height, width = images.shape
-    valid = np.ravel(images.attrs.get("valid", np.ones(frames)))
-    _, _, _, _, plate, _, well, _, site, *_ = images.name.split("/")
-    for channel in range(channels):
-        for frame in np.flatnonzero(valid).tolist():
-            for depth in range(slices):
-                index = (channel, frame, depth)
-                yield Plane(
-                    file_path=Path(images.file.filename),
-                    dataset=images.name,
-                    index=index,
-                    path=f"{relative}{images.name}/{channel}/{frame}/{depth}",
-                    place=Place(plate, well.lstrip("0") or well, site, frame),
-                    shape=(height, width),
-                    dtype=images.dtype.newbyteorder("="),
-                )

@@ -14,10 +14,10 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -28,7 +28,6 @@ from platebench.images.camera import Profile, take_frame
 from platebench.images.cellh5 import write_cellh5
 from platebench.images.imageset import digest
 from platebench.images.manifest import (
-    MANIFEST,
     Entry,
     Manifest,
     Settings,
@@ -46,10 +45,29 @@ from platebench.images.screen import (
     tiff_name,
 )
 from platebench.images.tables import COLUMNS, cell_lines, join_pieces, write_piece
-from platebench.images.tiff import header
+from platebench.images.tiff import PIXELS_AT, header
+from platebench.images.walk import shown
+from platebench.limits import require_room
+from platebench.ownership import made_anew, refuse_others
+
+TIFF_BYTES = PIXELS_AT + HEIGHT * WIDTH
+_CH5_BYTES = 600_000
+_TABLE_BYTES = 400_000
+"""Bytes of an image in each form, measured and rounded up; tables are made of pieces as large."""
 
 _PIECES = "tables.pieces"
-_OWN = {"tiff", "ch5", "tables", _PIECES, MANIFEST}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_NO_PLACE = {
+    errno.EACCES,
+    errno.EINVAL,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+_AS_GOOD_AS_FULL = 1 << 20
 
 
 def make_fixtures(
@@ -70,43 +88,54 @@ def make_fixtures(
     not change a byte. `progress` is called with the images done and to do;
     with CH5 files or tables each counts twice.
 
-    Raises UserError if a setting makes no sense, `out` holds something else, or the disk is full;
-    nothing half-made is left then, nor after an interrupt.
+    Raises UserError if a setting makes no sense, `out` holds something else, or the disk is full
+    or too small; nothing half-made is left then, nor after an interrupt.
     """
     settings = _checked(Settings(images, profile, seed, ch5, tables), processes)
-    out = out.resolve()
-    _refuse_foreign(out)
-    present = read_manifest(out)
-    if present is not None and present.settings == settings:
-        return out
-    part = out.with_name(out.name + ".part")
-    _refuse_foreign(part)
-    shutil.rmtree(part, ignore_errors=True)
     try:
-        _make(part, settings, processes or _processors(), progress)
-        _replace(out, part)
+        out = out.resolve()
+        refuse_others(out, "fixture", "fixtures")
+        if _present(out) == settings:
+            return out
+        require_room(out, _bytes_of(settings), f"{images:,} images")
+        with made_anew(out, "fixture", "fixtures", list_files=True) as part, _naming_full(out):
+            _make(part, settings, processes or _processors(), progress)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _FULL:
+            raise UserError(f"{out}: the disk is full; nothing was kept") from error
+        if error.errno not in _NO_PLACE:
             raise
-        raise UserError(f"{out}: the disk is full; nothing was kept") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        raise UserError(f"{shown(out)}: cannot be made ({error.strerror}); name another") from error
     return out
 
 
-def _replace(out: Path, part: Path) -> None:
-    """Put `part` where `out` is or is not; the old `out` goes only when the new one stands."""
-    if not out.exists():
-        part.rename(out)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f"{out.name}.", dir=out.parent))
+@contextmanager
+def _naming_full(out: Path) -> Iterator[None]:
+    """Raise a full disk as such, of which HDF5 tells in errors of its own."""
     try:
-        out.rename(aside / out.name)
-        part.rename(out)
-    finally:
-        if not out.exists():
-            (aside / out.name).rename(out)
-        shutil.rmtree(aside)
+        yield
+    except (OSError, RuntimeError) as error:
+        number = getattr(error, "errno", None)
+        from_hdf5 = number is None and shutil.disk_usage(out.parent).free < _AS_GOOD_AS_FULL
+        if number in _FULL or from_hdf5 or "No space left" in str(error):
+            raise UserError(f"{out}: the disk is full; nothing was kept") from error
+        raise
+
+
+def _present(out: Path) -> Settings | None:
+    """Return the settings of the fixture that is there, if it is whole."""
+    try:
+        manifest = read_manifest(out)
+    except UserError:
+        # It is platebench's own, so a damaged one is made anew.
+        return None
+    return None if manifest is None else manifest.settings
+
+
+def _bytes_of(settings: Settings) -> int:
+    """Return about how large a fixture will be."""
+    each = TIFF_BYTES + settings.ch5 * _CH5_BYTES + settings.tables * _TABLE_BYTES
+    return settings.images * each
 
 
 def _checked(settings: Settings, processes: int | None) -> Settings:
@@ -119,17 +148,6 @@ def _checked(settings: Settings, processes: int | None) -> Settings:
     if processes is not None and processes < 1:
         raise UserError(f"{processes} processes cannot make anything; ask for 1 or more")
     return settings
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Raise UserError if `folder` is a file, or holds anything that no fixture has."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise UserError(f"{folder}: is a file; name a folder for the fixtures")
-    names = {path.name for path in folder.iterdir()}
-    if names - _OWN or (names and not folder.name.endswith(".part") and MANIFEST not in names):
-        raise UserError(f"{folder}: holds files that are not fixtures; name an empty folder")
 
 
 def _processors() -> int:

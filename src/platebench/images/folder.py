@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from platebench.errors import UserError
 from platebench.images import tiff
-from platebench.images.cellh5 import planes_of
+from platebench.images.cellh5_planes import planes_of
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet, digest
 from platebench.images.manifest import Manifest, read_manifest
 from platebench.images.names import Place, place_of
-from platebench.images.tables import CELLS, FolderTables, find_tables
+from platebench.images.tables import CELLS, TABLE_ENDINGS, FolderTables, tables_among
+from platebench.images.tiff_pages import TiffImage, contents_of
+from platebench.images.walk import Counted, require_regular, require_text, walk
 
 TIFF_ENDINGS = {".tif", ".tiff"}
 CELLH5_ENDINGS = {".ch5"}
+
+
+class Origin(NamedTuple):
+    """The file that an image is in, and whether it is a TIFF file of that image alone."""
+
+    path: Path
+    is_one_image: bool
 
 
 class Source(Protocol):
@@ -28,6 +37,14 @@ class Source(Protocol):
     @property
     def path(self) -> str:
         """Its path below the image set's folder."""
+
+    @property
+    def file_path(self) -> Path:
+        """The file it is in."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the file holds this image and nothing else, as a TIFF file."""
 
     @property
     def place(self) -> Place:
@@ -53,104 +70,160 @@ class Source(Protocol):
 
 
 class TiffSource:
-    """One TIFF file: its first series, as one array."""
+    """One image of a TIFF file. `is_file` says whether the file holds it alone."""
 
-    def __init__(self, file: Path, path: str, place: Place | None = None) -> None:
+    def __init__(self, image: TiffImage, path: str, place: Place, is_file: bool) -> None:
         self.path = path
-        self.place = place_of(file.stem) if place is None else place
-        self.shape, self.dtype = tiff.describe(file)
-        self.filesize = file.stat().st_size
-        self._file = file
+        self.place = place
+        self.shape, self.dtype = image.shape, image.dtype
+        self.file_path = image.file
+        self.is_file = is_file
+        self._image = image
+        if is_file:
+            self.filesize = image.file.stat().st_size
+        else:
+            self.filesize = tiff.encoded_size(image.shape, image.dtype, image.axes)
 
     def pixels(self) -> np.ndarray:
         """Return the image; UserError if it cannot be decoded, or has changed since."""
-        array = tiff.read(self._file)
-        if array.shape != self.shape or array.dtype != self.dtype:
-            raise UserError(
-                f"{self._file}: decodes to {array.dtype} {array.shape}, "
-                f"its header tells of {self.dtype} {self.shape}"
-            )
-        return array
+        return self._image.pixels()
 
     def file(self) -> bytes:
-        """Return the file's own bytes; UserError if they cannot be read."""
+        """Return the file's own bytes if it holds nothing else, or the image encoded as a file.
+
+        Raises UserError if they cannot be read.
+        """
+        if not self.is_file:
+            return tiff.encode(self.pixels(), self._image.axes)
         try:
-            return self._file.read_bytes()
+            return self._image.file.read_bytes()
         except OSError as error:
-            raise UserError(f"{self._file}: cannot be read ({error.strerror})") from error
+            raise UserError(f"{self._image.file}: cannot be read ({error.strerror})") from error
 
 
 def open_images(
     path: Path,
     name: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> ImageSet:
+) -> FolderImages:
     """Return the images in a folder, searched to its depths, or in one file.
 
-    A TIFF file is one image, its first series whole; each written plane of a CH5 file is one. In
-    a fixture, the images are those of its manifest, with the digests recorded there. Only headers
-    are read now; `progress` is called with the files looked at and to look at.
+    Each plane of a TIFF file is one image, and each written plane of a CH5 file. In a fixture,
+    the images are those of its manifest, with the digests recorded there. Only headers are read
+    now; `progress` is called with the files looked at and to look at. What was found and what was
+    left out is in `counted` of the image set.
 
     Raises UserError, naming the file, if there is no image or one that cannot be read.
     """
     path = path.absolute()
-    if not path.exists():
-        raise UserError(f"{path}: no such file or folder")
-    manifest = read_manifest(path) if path.is_dir() else None
+    require_regular(path)
+    if not path.is_dir():
+        return _in_one_file(path, name)
+    manifest = read_manifest(path)
     if manifest is not None:
-        return FolderImages(
-            path, name or manifest.name, _listed(path, manifest, progress), manifest
-        )
-    return FolderImages(path, name or path.stem, _found(path, progress))
+        return _in_fixture(path, name, manifest, progress)
+    walked = walk(path, TIFF_ENDINGS | CELLH5_ENDINGS | TABLE_ENDINGS)
+    files = [file for file in walked.files if _is_image(file)]
+    counted = Counted(len(files), left_out=walked.left_out)
+    sources: list[Source] = []
+    for done, file in enumerate(files, 1):
+        sources += _sources(file, file.relative_to(path).as_posix(), counted.left_out)
+        progress(done, len(files))
+    if not sources:
+        _refuse_empty(path, counted)
+    return FolderImages(path, name or path.stem, sources, counted, tables=tables_among(walked))
 
 
-def _listed(folder: Path, manifest: Manifest, progress: Callable[[int, int], None]) -> list[Source]:
+def _in_one_file(path: Path, name: str | None) -> FolderImages:
+    if not _is_image(path):
+        raise UserError(f"{path}: neither a TIFF nor a CH5 file")
+    require_text(Path(path.name), path)
+    counted = Counted(1)
+    sources = _sources(path, path.name, counted.left_out)
+    if not sources:
+        _refuse_empty(path, counted)
+    return FolderImages(path, name or path.stem, sources, counted)
+
+
+def _in_fixture(
+    folder: Path, name: str | None, manifest: Manifest, progress: Callable[[int, int], None]
+) -> FolderImages:
     sources: list[Source] = []
     for entry in manifest.entries:
         file = folder / entry.path
         if not file.is_file():
             raise UserError(f"{file}: missing, though the manifest lists it")
-        sources.append(TiffSource(file, entry.path, entry.place))
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise UserError(f"{file}: leads out of its folder; make the fixture again")
+        contents = contents_of(file)
+        if not contents.is_one_image:
+            raise UserError(f"{file}: holds more than the image that the manifest lists")
+        sources.append(TiffSource(contents.images[0], entry.path, entry.place, is_file=True))
         progress(len(sources), len(manifest.entries))
-    return sources
+    # A fixture's tables are one in six forms.
+    files = {CELLS: folder / "tables" / f"{CELLS}.csv"} if manifest.settings.tables else {}
+    counted = Counted(len(sources))
+    return FolderImages(
+        folder, name or manifest.name, sources, counted, FolderTables(files), manifest
+    )
 
 
-def _found(path: Path, progress: Callable[[int, int], None]) -> list[Source]:
-    folder = path if path.is_dir() else path.parent
-    files = _image_files(path)
-    sources: list[Source] = []
-    for done, file in enumerate(files, 1):
-        relative = file.relative_to(folder).as_posix()
-        if file.suffix.lower() in CELLH5_ENDINGS:
-            sources += planes_of(file, relative)
-        else:
-            sources.append(TiffSource(file, relative))
-        progress(done, len(files))
-    return sources
+def _sources(file: Path, relative: str, left_out: list[tuple[str, str]]) -> Sequence[Source]:
+    """Return the images of a file, and add to `left_out` what it holds beside them."""
+    if file.suffix.lower() in CELLH5_ENDINGS:
+        return planes_of(file, relative, lambda name, why: left_out.append((name, why)))
+    contents = contents_of(file)
+    left_out += [(relative, why) for why in contents.left_out]
+    place = place_of(file.stem)
+    several = len(contents.images) > 1
+    return [
+        TiffSource(
+            image,
+            f"{relative}/{number}" if several else relative,
+            _told(place, image),
+            contents.is_one_image,
+        )
+        for number, image in enumerate(contents.images)
+    ]
 
 
-def _image_files(path: Path) -> list[Path]:
-    endings = TIFF_ENDINGS | CELLH5_ENDINGS
-    if path.is_file():
-        if path.suffix.lower() not in endings:
-            raise UserError(f"{path}: neither a TIFF nor a CH5 file")
-        return [path]
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in endings)
-    if not files:
-        raise UserError(f"{path}: holds no TIFF or CH5 file")
-    return files
+def _told(place: Place, image: TiffImage) -> Place:
+    """Return the place that a file's name tells, with what the file itself tells of an image."""
+    told = {key: value for key, value in image.label._asdict().items() if value is not None}
+    return place._replace(**told)
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in TIFF_ENDINGS | CELLH5_ENDINGS
+
+
+def _refuse_empty(path: Path, counted: Counted) -> NoReturn:
+    if counted.left_out:
+        raise UserError(f"{path}: holds no image of its own ({counted.said()})")
+    raise UserError(f"{path}: holds no TIFF or CH5 file")
 
 
 class FolderImages(ImageSet):
-    """Images that stay in their files until they are asked for."""
+    """Images that stay in their files until they are asked for.
+
+    `counted` says how many files and images were found, and what was left out and why.
+    """
 
     def __init__(
-        self, path: Path, name: str, sources: list[Source], manifest: Manifest | None = None
+        self,
+        path: Path,
+        name: str,
+        sources: Sequence[Source],
+        counted: Counted,
+        tables: Mapping[str, pa.Table] | None = None,
+        manifest: Manifest | None = None,
     ) -> None:
         self.path = path
         self.name = name
         self.table = _image_table(sources)
-        self.tables = _tables(path, manifest)
+        self.tables = tables or {}
+        self.counted = counted
+        counted.images = len(sources)
         self._sources = sources
         self._manifest = manifest
 
@@ -168,6 +241,11 @@ class FolderImages(ImageSet):
         """Return image `row` as a TIFF file: its own bytes, or its plane encoded as one."""
         return self._sources[row].file()
 
+    def origin(self, row: int) -> Origin:
+        """Return the file that image `row` is in."""
+        source = self._sources[row]
+        return Origin(source.file_path, source.is_file)
+
     def digests(self) -> Sequence[str]:
         """Return every image's digest: as recorded in the manifest, else from the pixels."""
         return self._digests
@@ -179,16 +257,7 @@ class FolderImages(ImageSet):
         return [digest(self.pixels(row)) for row in range(len(self))]
 
 
-def _tables(path: Path, manifest: Manifest | None) -> FolderTables:
-    """Return the tables beside the images; a fixture's, which are one in six forms, once."""
-    if manifest is None:
-        return find_tables(path) if path.is_dir() else FolderTables({})
-    if not manifest.settings.tables:
-        return FolderTables({})
-    return FolderTables({CELLS: path / "tables" / f"{CELLS}.csv"})
-
-
-def _image_table(sources: list[Source]) -> pa.Table:
+def _image_table(sources: Sequence[Source]) -> pa.Table:
     columns = {
         "row": range(len(sources)),
         "path": [source.path for source in sources],
@@ -197,6 +266,8 @@ def _image_table(sources: list[Source]) -> pa.Table:
         "well": [source.place.well for source in sources],
         "site": [source.place.site for source in sources],
         "frame": [source.place.frame for source in sources],
+        "channel": [source.place.channel for source in sources],
+        "z": [source.place.z for source in sources],
         "shape": [source.shape for source in sources],
         "dtype": [source.dtype.newbyteorder("<").str for source in sources],
     }

@@ -1,8 +1,8 @@
 """An image set held decoded in one bare file, so that no benchmark pays for decoding its source.
 
 A held set is a folder: `pixels.bin` and `files.bin` (all images, all TIFF files, end to end),
-`images.arrow` (the table) and `held.json` (offsets, digests), which is written last and so marks
-the folder as whole.
+`images.arrow` (the table) and `held.json` (offsets, digests), which is written last. It carries
+platebench's mark, without which it is never replaced.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import mmap
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from platebench.errors import UserError
 from platebench.images import manifest
 from platebench.images.imageset import ImageSet, digest
 from platebench.ownership import made_anew
@@ -23,14 +26,15 @@ MARK = "held.json"
 HELD = "images"
 """The kind of folder, by which platebench knows it as its own."""
 
-SCHEMA = [2, manifest.SCHEMA]
+SCHEMA = [3, manifest.SCHEMA]
 """Of the held folder and its digests, and of the images made: sets made otherwise are made anew."""
 
 
 def hold(images: ImageSet, path: Path, progress: Callable[[], None] = lambda: None) -> HeldImages:
     """Write `images` to the folder `path`, one at a time, and return them from there.
 
-    `progress` is called after each image. What an earlier, interrupted call left is replaced.
+    `progress` is called after each image. What an earlier call made there is replaced, when the
+    new set is whole. Raises UserError if the folder is somebody else's.
     """
     with made_anew(path, HELD, "an image set") as part:
         _write(images, part, progress)
@@ -63,22 +67,69 @@ def _write(images: ImageSet, folder: Path, progress: Callable[[], None]) -> None
 
 def is_held(path: Path) -> bool:
     """Say whether `path` holds a whole image set, made as this version would make it."""
-    mark = path / MARK
-    return mark.is_file() and bool(json.loads(mark.read_text()).get("schema") == SCHEMA)
+    return _read_index(path) is not None
+
+
+class _Index(NamedTuple):
+    """What `held.json` says, when it says it whole."""
+
+    name: str
+    pixel_ends: list[int]
+    file_ends: list[int]
+    digests: list[str]
+
+
+def _read_index(path: Path) -> _Index | None:
+    """Return the index of a held set, or None if it is damaged, of another version or missing."""
+    try:
+        held = json.loads((path / MARK).read_text(encoding="utf-8"))
+        if held["schema"] != SCHEMA:
+            return None
+        index = _Index(held["name"], held["pixels"], held["files"], held["digests"])
+        whole = (
+            isinstance(index.name, str)
+            and all(isinstance(digest, str) for digest in index.digests)
+            and _are_ends(index.pixel_ends, len(index.digests), path / "pixels.bin")
+            and _are_ends(index.file_ends, len(index.digests), path / "files.bin")
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return index if whole else None
+
+
+def _are_ends(ends: list[int], images: int, file: Path) -> bool:
+    """Say whether these are where the images in a file end."""
+    return (
+        len(ends) == images + 1
+        and all(type(end) is int for end in ends)
+        and ends[0] == 0
+        and all(one <= other for one, other in pairwise(ends))
+        and ends[-1] == file.stat().st_size
+    )
 
 
 class HeldImages(ImageSet):
-    """The image set in a folder that `hold` wrote. Images are views of a memory map."""
+    """The image set in a folder that `hold` wrote. Images are views of a memory map.
+
+    Raises UserError if the folder holds no whole image set of this version.
+    """
 
     def __init__(self, path: Path) -> None:
-        held = json.loads((path / MARK).read_text())
+        index = _read_index(path)
+        if index is None:
+            raise UserError(f"{path}: holds no whole image set; remove it and run again")
         self.path = path
-        self.name = held["name"]
-        with pa.OSFile(str(path / "images.arrow"), "rb") as source:
-            self.table = pa.ipc.open_file(source).read_all()
-        self._pixel_ends: list[int] = held["pixels"]
-        self._file_ends: list[int] = held["files"]
-        self._digests: list[str] = held["digests"]
+        self.name = index.name
+        try:
+            with pa.OSFile(str(path / "images.arrow"), "rb") as source:
+                self.table = pa.ipc.open_file(source).read_all()
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"{path}: its table is damaged; remove it and run again") from error
+        if self.table.num_rows != len(index.digests):
+            raise UserError(f"{path}: its table is damaged; remove it and run again")
+        self._pixel_ends = index.pixel_ends
+        self._file_ends = index.file_ends
+        self._digests = index.digests
         self._pixels = _map(path / "pixels.bin")
         self._files = _map(path / "files.bin")
 

@@ -20,6 +20,8 @@ IMAGE_SCHEMA = pa.schema(
         pa.field("well", pa.string()),
         pa.field("site", pa.string()),
         pa.field("frame", pa.int32()),
+        pa.field("channel", pa.string()),
+        pa.field("z", pa.int32()),
         pa.field("shape", pa.list_(pa.int32()), nullable=False),
         pa.field("dtype", pa.string(), nullable=False),
     ]

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import TypeVar, cast, get_args
 
 from platebench.errors import UserError
 from platebench.images.camera import Profile
 from platebench.images.names import Place
 
 MANIFEST = "manifest.json"
-SCHEMA = 2
+T = TypeVar("T")
+
+SCHEMA = 3
 """Raised when the same settings give other bytes than before, so an old fixture is made anew."""
 
 
@@ -64,23 +67,70 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 def read_manifest(folder: Path) -> Manifest | None:
     """Return the manifest in `folder`, or None if it has none of this schema.
 
-    Raises UserError if there is one that cannot be understood.
+    Raises UserError if there is one that cannot be understood: no text, other types, a path that
+    leads out of the folder, or no images.
     """
     path = folder / MANIFEST
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content.get("platebench") != SCHEMA:
             return None
-        entries = [
-            Entry(
-                image["path"],
-                Place(image["plate"], image["well"], image["site"], image["frame"]),
-                image["digest"],
-            )
-            for image in content["images"]
-        ]
-        return Manifest(Settings(**content["settings"]), entries)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: damaged; remove the folder and make the fixture again") from error
+        entries = [_entry(image) for image in _typed(content["images"], list)]
+        manifest = Manifest(_settings(_typed(content["settings"], dict)), entries)
+        if len(entries) != manifest.settings.images or len({e.path for e in entries}) < len(
+            entries
+        ):
+            raise ValueError("other images than its settings tell of")
+        return manifest
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: damaged; remove it and make the fixture again") from error
+
+
+def _entry(image: object) -> Entry:
+    """Return an entry, when each of its parts is what it must be."""
+    parts = _typed(image, dict)
+    path = _typed(parts["path"], str)
+    if not path or "\0" in path or PurePosixPath(path).is_absolute() or ".." in Path(path).parts:
+        raise ValueError("a path out of the folder")
+    path.encode()
+    place = Place(
+        plate=_or_none(parts["plate"], str),
+        well=_or_none(parts["well"], str),
+        site=_or_none(parts["site"], str),
+        frame=_or_none(parts["frame"], int),
+        channel=_or_none(parts["channel"], str),
+        z=_or_none(parts["z"], int),
+    )
+    for value in place:
+        if isinstance(value, str):
+            value.encode()
+        elif value is not None and abs(value) >= 2**31:
+            raise ValueError("a frame or z out of range")
+    return Entry(path, place, _typed(parts["digest"], str))
+
+
+def _settings(given: dict[str, object]) -> Settings:
+    """Return settings, when each is of its type."""
+    profile = _typed(given["profile"], str)
+    if profile not in get_args(Profile):
+        raise ValueError("an unknown profile")
+    return Settings(
+        images=_typed(given["images"], int),
+        profile=cast("Profile", profile),
+        seed=_typed(given["seed"], int),
+        ch5=_typed(given["ch5"], bool),
+        tables=_typed(given["tables"], bool),
+    )
+
+
+def _typed(value: object, kind: type[T]) -> T:
+    """Return a value if it is of a type; true and false are no numbers."""
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise TypeError(f"{type(value).__name__} in place of {kind.__name__}")
+    return value
+
+
+def _or_none(value: object, kind: type[T]) -> T | None:
+    return None if value is None else _typed(value, kind)

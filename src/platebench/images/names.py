@@ -1,4 +1,4 @@
-"""Plate, well, site and frame, as the names of microscopy files tell them."""
+"""Plate, well, site, frame, channel and z; and what of it the names of microscopy files tell."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """Where and when an image was taken; None where that is not known."""
+    """Where, when and in which channel an image was taken; None where that is not known.
+
+    `frame` and `z` count from 0 where a file's axes tell them.
+    """
 
     plate: str | None = None
     well: str | None = None
     site: str | None = None
     frame: int | None = None
+    channel: str | None = None
+    z: int | None = None
 
 
 NOWHERE = Place()

@@ -6,6 +6,7 @@ TXT is tab-separated, as microscopes and R write it.
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from platebench.errors import UserError
 from platebench.images.features import GRID, SHAPE_AND_INTENSITY
 from platebench.images.nuclei import CLASSES
 from platebench.images.screen import Segmented, cell_uuid, gene_of, place_of_shot
+from platebench.images.walk import Walked, walk
 
 COLUMNS = (
     "Mitocheck_Phenotypic_Class",
@@ -35,6 +37,7 @@ COLUMNS = (
 the nucleus in a coarse grid, a vector that tells one nucleus's pixels from another's."""
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+TABLE_ENDINGS = {f"{ending}{packed}" for ending in SEPARATORS for packed in ("", ".gz")}
 CELLS = "cells"
 
 _GZIP_LEVEL = 6
@@ -117,12 +120,16 @@ def find_tables(folder: Path) -> FolderTables:
 
     A TXT file is a table only if its first line has a tab; else it is somebody's notes.
     """
-    files = sorted(path for path in folder.rglob("*") if _ending(path) and path.is_file())
+    return tables_among(walk(folder, TABLE_ENDINGS))
+
+
+def tables_among(walked: Walked) -> FolderTables:
+    """Return those of the files of a walk that are tables, as `find_tables` does."""
     return FolderTables(
         {
-            path.relative_to(folder).as_posix(): path
-            for path in files
-            if _ending(path) != ".txt" or _has_tab(path)
+            path.relative_to(walked.folder).as_posix(): path
+            for path in walked.files
+            if _ending(path) and (_ending(path) != ".txt" or _has_tab(path))
         }
     )
 
@@ -130,17 +137,25 @@ def find_tables(folder: Path) -> FolderTables:
 def read_table(path: Path) -> pa.Table:
     """Return the table in a CSV, TSV or TXT file, gzipped or not.
 
-    Types are inferred, but names made of digits stay text. Raises UserError if it is no table.
+    Types are inferred, but names made of digits stay text. Raises UserError if it is no table, or
+    not in UTF-8.
     """
     try:
-        return csv.read_csv(
+        table = csv.read_csv(
             path,
             parse_options=csv.ParseOptions(delimiter=SEPARATORS[_ending(path)]),
             convert_options=csv.ConvertOptions(column_types=_TEXT),
         )
-    except (pa.ArrowInvalid, OSError) as error:
+        # Names are decoded when they are asked for, and values that are no text are taken as bytes.
+        binary = [name for name in table.column_names if pa.types.is_binary(table[name].type)]
+    except (pa.ArrowException, OSError, EOFError, ValueError, KeyError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise UserError(f"{path}: not a readable table ({reason})") from error
+    if binary:
+        raise UserError(
+            f"{path}: not a readable table (its column {binary[0]!r} is not UTF-8; save it as such)"
+        )
+    return table
 
 
 def _ending(path: Path) -> str:
@@ -153,5 +168,5 @@ def _has_tab(path: Path) -> bool:
     try:
         with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
             return b"\t" in file.readline(65536)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: not a readable table ({error})") from error

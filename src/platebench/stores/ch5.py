@@ -26,6 +26,7 @@ from platebench.stores.contract import OpenByRow, OpenStore, Store
 
 TABLE = "images.csv"
 PIXELS = "image/channel"
+OBJECTS = "definition/object"
 
 Movie = tuple[str, str, str, str]
 """Plate, well and site, and a name for the shape and dtype."""
@@ -45,6 +46,8 @@ class Ch5(Store):
         for number, (movie, rows) in enumerate(_movies(images.table).items()):
             with h5py.File(_file(path, number), "w") as file:
                 self._write_movie(file, movie, images, rows)
+                # Bio-Formats asks every file which objects it has.
+                file.create_group(OBJECTS)
         csv_table.write_table(images.table, path / TABLE)
 
     def open(self, path: Path) -> OpenStore:

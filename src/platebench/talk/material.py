@@ -91,30 +91,27 @@ def folder_material(path: Path, scratch: Path) -> Material:
     """Return the TIFF files below `path`, and the cells in a table beside them.
 
     Where no table has the columns of such a screen, cells are generated in `scratch`. Raises
-    UserError for a folder without TIFF files, or with more or more kinds than the talk can show.
+    UserError for a folder without TIFF files, with more or more kinds than the talk can show, or
+    with a file that holds more than one image.
     """
     from platebench.images.folder import open_images
 
     images = open_images(path)
-    root = path if path.is_dir() else path.parent
-    names = [name for name in images.table["path"].to_pylist() if _is_tiff(name)]
-    if not names:
+    origins = [images.origin(row) for row in range(len(images))]
+    rows = [row for row, origin in enumerate(origins) if _is_tiff(origin.path)]
+    if not rows:
         raise UserError(f"{path}: holds no TIFF file, which the talk is about")
-    if len(names) > MOST_IMAGES:
+    for row in rows:
+        if not origins[row].is_one_image:
+            raise UserError(f"{origins[row].path}: not one image alone, which the talk is given on")
+    if len(rows) > MOST_IMAGES:
         raise UserError(
-            f"{path}: {len(names)} TIFF files; the talk is given on {MOST_IMAGES} at most,"
+            f"{path}: {len(rows)} TIFF files; the talk is given on {MOST_IMAGES} at most,"
             " so name a folder with some of them"
         )
-    kinds = {
-        (len(shape), dtype)
-        for name, shape, dtype in zip(
-            images.table["path"].to_pylist(), images.shapes, images.dtypes, strict=True
-        )
-        if _is_tiff(name)
-    }
-    if len(kinds) > 1:
+    if len({(len(images.shapes[row]), images.dtypes[row]) for row in rows}) > 1:
         raise UserError(f"{path}: images of several types; the talk puts one type in a column")
-    files = [(root / name).absolute() for name in names]
+    files = [origins[row].path for row in rows]
     for name in sorted(images.tables):
         if set(images.tables[name].column_names) >= _CELL_COLUMNS:
             return Material(images.name, files, images.tables[name], cells_are_theirs=True)
@@ -122,7 +119,7 @@ def folder_material(path: Path, scratch: Path) -> Material:
     return Material(images.name, files, cells, cells_are_theirs=False)
 
 
-def _is_tiff(name: str) -> bool:
+def _is_tiff(file: Path) -> bool:
     from platebench.images.folder import TIFF_ENDINGS
 
-    return Path(name).suffix.lower() in TIFF_ENDINGS
+    return file.suffix.lower() in TIFF_ENDINGS

@@ -1,0 +1,214 @@
+"""What a TIFF file holds: each of its planes as one image, read with nothing scaled or converted.
+
+The pages are taken one by one, as they are in the file, so that none is left out in silence; what
+belongs to no image (pyramid levels, thumbnails, masks, a page's pixels named twice) is listed. A
+page may hold several planes (a volume), and one page may stand for a stack of planes that follow
+one another (hyperstacks of ImageJ, STK). Frame, channel and z come from OME-XML or from the axes
+of the series that tifffile finds. Other files that a file names are not opened.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from platebench.errors import UserError
+from platebench.images.tiff_ome import Label, Ome, read_ome
+from platebench.images.tiff_series import Page, Stack, pages_of, read_page, read_series
+from platebench.limits import refuse_larger_than_memory
+
+# tifffile logs what it finds odd; what matters of it is said in an error here.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True)
+class TiffImage:
+    """One image of a TIFF file: a plane, with an axis of samples where the file has one.
+
+    `shape` is (y, x), (y, x, samples) or (samples, y, x), as `axes` say; of a file that is one
+    image alone, what tifffile.imread returns. `dtype` is in native byte order.
+    """
+
+    file: Path
+    page: Page
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    axes: str
+    label: Label
+    plane: int | None = None
+    """The number of the plane in its page, where the page has several."""
+
+    at: int | None = None
+    """Where the plane begins in the file, where it is one of a stack stored end to end."""
+
+    def pixels(self) -> np.ndarray:
+        """Return the image, C-contiguous. UserError if it cannot be decoded, or has changed."""
+        array = self._read()
+        array = array.reshape(self.shape) if array.size == math.prod(self.shape) else array
+        if array.shape != self.shape or array.dtype != self.dtype:
+            raise UserError(
+                f"{self.file}: decodes to {array.dtype} {array.shape}, "
+                f"its header tells of {self.dtype} {self.shape}"
+            )
+        return np.ascontiguousarray(array)
+
+    def _read(self) -> np.ndarray:
+        if self.at is not None:
+            return _read_stored(self)
+        if self.plane is None:
+            return _decode(self.file, self.page)
+        at = self.file.stat() if self.file.exists() else None
+        volume = _volume(self.file, self.page, at and (at.st_mtime_ns, at.st_size))
+        return volume[(slice(None),) * self.page.axes.index("Z") + (self.plane,)]
+
+
+@dataclass(frozen=True)
+class TiffContents:
+    """The images of a TIFF file, and what of it is none, a word or two for each.
+
+    `is_one_image` says whether the file's bytes are its one image and nothing else, for every
+    reader and under any name.
+    """
+
+    images: list[TiffImage]
+    left_out: list[str]
+    is_one_image: bool
+
+
+def contents_of(path: Path) -> TiffContents:
+    """Return the images in a TIFF file, from its headers alone.
+
+    Raises UserError if it is no TIFF file, holds no image, no numbers or more than it has bytes
+    for, or cannot be told apart into planes.
+    """
+    with _opened(path, "not a readable TIFF file") as file:
+        pages = pages_of(file)
+        if not pages.images:
+            raise UserError(f"{path}: a TIFF file without an image")
+        for page in pages.images:
+            _check(path, page, file.filehandle.size)
+        first = file.pages.first
+        series = read_series(file, pages)
+        ome = Ome()
+        if first.is_ome:
+            main = sum(page.is_main for page in pages.every)
+            ome = read_ome(first.description, path.name, main)
+        images = [
+            image
+            for page in pages.images
+            for image in _images(path, page, series.stacks.get(page.ifd), series.labels, ome)
+        ]
+        one = (
+            len(images) == 1
+            and not pages.left_out
+            and (ome.is_one_plane or not first.is_ome)
+            and not (first.is_micromanager or first.is_mdgel)
+        )
+        if one and series.shape is not None:
+            images = [replace(images[0], shape=series.shape)]
+        return TiffContents(images, pages.left_out, one)
+
+
+def _images(
+    path: Path, page: Page, stack: Stack | None, labels: dict[int, list[Label]], ome: Ome
+) -> Iterator[TiffImage]:
+    """Yield the images of a page, or of the stack that it stands for."""
+    planes = stack.planes if stack else page.planes
+    named = labels.get(page.ifd, [Label()] * planes)
+    axes = page.axes.replace("Z", "")
+    shape = tuple(side for side, axis in zip(page.shape, page.axes, strict=True) if axis != "Z")
+    size = math.prod(shape) * page.dtype.itemsize
+    for number in range(planes):
+        yield TiffImage(
+            file=path,
+            page=page,
+            shape=shape,
+            dtype=page.dtype.newbyteorder("="),
+            axes=axes,
+            label=ome.labels.get(page.number, named[number]) if page.is_main else named[number],
+            plane=number if page.planes > 1 and not stack else None,
+            at=stack.at + number * size if stack else None,
+        )
+
+
+def _check(path: Path, page: Page, size: int) -> None:
+    """Raise UserError if what a page claims cannot be, before anything is made that large."""
+    if page.dtype.kind not in "uif":
+        raise UserError(f"{path}: its pixels are {page.dtype}, not integers or floats")
+    if 0 in page.shape:
+        raise UserError(f"{path}: an image without pixels, of shape {page.shape}")
+    if page.ends > size:
+        raise UserError(
+            f"{path}: truncated; its header tells of {page.ends} bytes, the file has {size}"
+        )
+    refuse_larger_than_memory(str(path), max(page.nbytes, page.segment_bytes))
+    if page.stored_bits is not None and page.stored_bits < page.needed_bits:
+        raise UserError(
+            f"{path}: truncated; an image of {page.needed_bits // 8} bytes has"
+            f" {page.stored_bits // 8} in the file"
+        )
+
+
+@contextmanager
+def _opened(path: Path, fault: str) -> Iterator[tifffile.TiffFile]:
+    """Open a TIFF file, and raise whatever is wrong with it as UserError, beginning with `fault`.
+
+    The formats whose series tifffile takes from other files too are switched off.
+    """
+    try:
+        with tifffile.TiffFile(
+            path,
+            _multifile=False,
+            is_ome=False,
+            is_mmstack=False,
+            is_ndtiff=False,
+            is_mdgel=False,
+        ) as file:
+            yield file
+    except UserError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except Exception as error:
+        # tifffile and the decoders raise whatever damaged bytes lead them to.
+        raise UserError(f"{path}: {fault} ({_line(error)})") from error
+
+
+def _decode(path: Path, page: Page) -> np.ndarray:
+    """Return the pixels of a page in native byte order."""
+    with _opened(path, "cannot be decoded") as file:
+        array: np.ndarray = read_page(file, page).asarray()
+        return np.asarray(array, dtype=array.dtype.newbyteorder("="))
+
+
+@lru_cache(maxsize=1)
+def _volume(path: Path, page: Page, version: tuple[int, int] | None) -> np.ndarray:
+    """Return the pixels of a page of several planes, kept while they are asked for in turn."""
+    return _decode(path, page)
+
+
+def _read_stored(image: TiffImage) -> np.ndarray:
+    """Return a plane of a stack that is stored end to end."""
+    stored = image.page.dtype
+    size = math.prod(image.shape) * stored.itemsize
+    try:
+        with image.file.open("rb") as file:
+            file.seek(image.at or 0)
+            data = file.read(size)
+    except OSError as error:
+        raise UserError(f"{image.file}: cannot be read ({error.strerror})") from error
+    if len(data) != size:
+        raise UserError(f"{image.file}: truncated since its header was read")
+    return np.frombuffer(data, stored).reshape(image.shape).astype(image.dtype)
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0][:200] or type(error).__name__

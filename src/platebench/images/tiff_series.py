@@ -1,0 +1,292 @@
+"""The pages of a TIFF file as tifffile finds them, and the series that they are in."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import tifffile
+
+from platebench.errors import UserError
+from platebench.images.tiff_ome import Label
+
+_SLIDES = {"svs", "scn", "qpi", "bif", "philips", "avs"}
+"""Formats of slide scanners, whose levels need not be flagged as reduced images."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: a directory (IFD) and the pixels that it describes. `dtype` is as stored.
+
+    `number` counts along the chain of pages; of a page below another one (SubIFD) it is the
+    other's, and `is_main` is false. `stored_bits` is None where it says nothing.
+    """
+
+    number: int
+    ifd: int
+    is_main: bool
+    shape: tuple[int, ...]
+    axes: str
+    dtype: np.dtype
+    is_reduced: bool
+    is_mask: bool
+    offsets: tuple[int, ...]
+    ends: int
+    is_final: bool
+    segment_bytes: int
+    stored_bits: int | None
+    needed_bits: int
+
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the decoded pixels in bytes."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def planes(self) -> int:
+        """How many planes it holds."""
+        return self.shape[self.axes.index("Z")] if "Z" in self.axes else 1
+
+
+@dataclass(frozen=True)
+class Pages:
+    """All pages of a file; those that are images, and a word or two for each other one."""
+
+    every: list[Page]
+    images: list[Page]
+    left_out: list[str]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Planes stored end to end from byte `at`, of which only one has a page."""
+
+    at: int
+    planes: int
+
+
+@dataclass
+class Series:
+    """What tifffile's series add: stacks and labels by IFD; the shape of a file of one image."""
+
+    stacks: dict[int, Stack] = field(default_factory=dict)
+    labels: dict[int, list[Label]] = field(default_factory=dict)
+    shape: tuple[int, ...] | None = None
+
+
+def pages_of(file: tifffile.TiffFile) -> Pages:
+    """Return the pages of a file, in their order. UserError if further ones cannot be read."""
+    found: list[tuple[Page, Page | None]] = []
+    last = None
+    for number, page in enumerate(file.pages):
+        own = _page(file, page, number, page.offset, is_main=True)
+        found.append((own, None))
+        below = _sub_offsets(page)
+        found += [(_sub_page(file, offset, number), own) for offset in below]
+        last = own
+    if last is not None:
+        _require_end(file, last, len(file.pages))
+    return _chosen(file, found)
+
+
+def read_page(file: tifffile.TiffFile, page: Page) -> tifffile.TiffPage | tifffile.TiffFrame:
+    """Return a page of a file that was opened again."""
+    if file.is_lsm:
+        # Of LSM, tifffile mends the sizes of compressed pages as it reads all.
+        return file.pages[page.number]
+    file.filehandle.seek(page.ifd)
+    return tifffile.TiffPage(file, page.number)
+
+
+def read_series(file: tifffile.TiffFile, pages: Pages) -> Series:
+    """Return stacks and labels. UserError where a series claims planes that are not there."""
+    known = {page.ifd: page for page in pages.every if page.is_main}
+    series = Series()
+    for one in file.series:
+        key = known.get(one.keyframe.offset)
+        claimed = math.prod(one.get_shape(False))
+        # Pages below others are of a series of their own, which tells no more than they do.
+        if key is None or claimed <= 0:
+            continue
+        if len(pages.every) == len(file.series) == 1 and claimed == key.size:
+            series.shape = tuple(int(side) for side in one.shape)
+        _add(file, one, claimed // key.size, key, known, series)
+    return series
+
+
+def _add(
+    file: tifffile.TiffFile,
+    one: tifffile.TiffPageSeries,
+    claimed: int,
+    key: Page,
+    known: dict[int, Page],
+    series: Series,
+) -> None:
+    """Add what a series of `claimed` times the planes of its page `key` tells."""
+    members = [key]
+    if claimed > 1 and key.is_final and one.dataoffset is not None:
+        end = one.dataoffset + claimed * key.nbytes
+        if end > file.filehandle.size:
+            raise UserError(
+                f"{file.filehandle.path}: truncated; its header tells of {end} bytes,"
+                f" the file has {file.filehandle.size}"
+            )
+        members = [
+            page
+            for page in known.values()
+            if page.offsets and one.dataoffset <= page.offsets[0] < end
+        ]
+        members.sort(key=lambda page: page.offsets)
+        if len(members) == 1:
+            if key.axes.startswith("SZ"):
+                raise UserError(f"{file.filehandle.path}: a stack of volumes of several samples")
+            series.stacks[key.ifd] = Stack(one.dataoffset, claimed * key.planes)
+    elif claimed > 1:
+        members = [known[page.offset] for page in one if page is not None and page.offset in known]
+    if len(members) not in (1, claimed) or (
+        len(members) == 1 and not (claimed == 1 or key.ifd in series.stacks)
+    ):
+        raise UserError(
+            f"{file.filehandle.path}: its header tells of {claimed} pages of one series,"
+            f" the file has {len(members)}"
+        )
+    labels = _labels(one, claimed * key.planes)
+    each = len(labels) // len(members)
+    for place, page in enumerate(members):
+        series.labels.setdefault(page.ifd, labels[place * each : (place + 1) * each])
+
+
+def _labels(one: tifffile.TiffPageSeries, planes: int) -> list[Label]:
+    """Return frame, channel and z of every plane of a series, by the axes before its planes."""
+    axes, shape = one.get_axes(False), one.get_shape(False)
+    leading = min((axes.find(axis) for axis in "YXS" if axis in axes), default=0)
+    axes, shape = axes[:leading], shape[:leading]
+    if planes == 1 or math.prod(shape) != planes:
+        return [Label()] * planes
+    places = np.array(np.unravel_index(range(planes), shape)).reshape(len(shape), planes)
+    told = {axis: places[number].tolist() for number, axis in enumerate(axes) if shape[number] > 1}
+    nothing = [None] * planes
+    channels = [None if number is None else str(number) for number in told.get("C", nothing)]
+    return [
+        Label(*each)
+        for each in zip(told.get("T", nothing), channels, told.get("Z", nothing), strict=True)
+    ]
+
+
+def _page(
+    file: tifffile.TiffFile,
+    page: tifffile.TiffPage | tifffile.TiffFrame,
+    number: int,
+    ifd: int,
+    is_main: bool,
+) -> Page:
+    key = page.keyframe
+    if page.dtype is None or not page.shape:
+        raise UserError(f"{file.filehandle.path}: page {number} has pixels of no known type")
+    offsets, counts = page.dataoffsets, page.databytecounts
+    ends = max((int(a) + int(b) for a, b in zip(offsets, counts, strict=True)), default=0)
+    sparse = not all(offsets) or not all(counts)
+    if page.is_final and offsets and offsets[0]:
+        ends = max(ends, int(offsets[0]) + page.nbytes)
+    plain = key.compression == 1 and not page.is_final and not sparse and not key.is_subsampled
+    return Page(
+        number=number,
+        ifd=int(ifd),
+        is_main=is_main,
+        shape=tuple(int(side) for side in page.shape),
+        axes=page.axes,
+        dtype=page.dtype.newbyteorder(file.byteorder),
+        is_reduced=bool(key.subfiletype & 1),
+        is_mask=bool(key.subfiletype & 4),
+        offsets=tuple(int(offset) for offset in offsets),
+        ends=ends,
+        is_final=bool(page.is_final),
+        segment_bytes=math.prod(key.chunks) * page.dtype.itemsize,
+        stored_bits=8 * sum(int(count) for count in counts) if plain else None,
+        needed_bits=math.prod(page.shape) * int(key.bitspersample),
+    )
+
+
+def _sub_offsets(page: tifffile.TiffPage | tifffile.TiffFrame) -> list[int]:
+    return [int(offset) for offset in page.subifds or () if offset >= 8]
+
+
+def _sub_page(file: tifffile.TiffFile, offset: int, number: int) -> Page:
+    file.filehandle.seek(offset)
+    page = tifffile.TiffPage(file, number)
+    if page.subifds:
+        raise UserError(f"{file.filehandle.path}: pages below pages below pages are not read")
+    return _page(file, page, number, offset, is_main=False)
+
+
+def _require_end(file: tifffile.TiffFile, last: Page, pages: int) -> None:
+    """Raise UserError if the chain of pages leads to a further one that cannot be read."""
+    handle, tiff = file.filehandle, file.tiff
+    handle.seek(last.ifd)
+    (tags,) = struct.unpack(tiff.tagnoformat, handle.read(tiff.tagnosize))
+    handle.seek(last.ifd + tiff.tagnosize + tags * tiff.tagsize)
+    follows = handle.read(tiff.offsetsize)
+    # A file that ends with its last tag has nothing to follow either.
+    if follows.strip(b"\0"):
+        raise UserError(f"{handle.path}: damaged; its pages break off after {pages}")
+
+
+def _chosen(file: tifffile.TiffFile, found: list[tuple[Page, Page | None]]) -> Pages:
+    """Part the pages into images and what belongs to no image, which is named."""
+    levels = _levels(file) if found else set()
+    whole = any(not (page.is_reduced or page.is_mask) for page, _ in found)
+    images: list[Page] = []
+    left_out: list[str] = []
+    seen: set[tuple[object, ...]] = set()
+    for page, above in found:
+        key = (page.offsets, page.shape, page.dtype.str)
+        if page.is_mask and whole:
+            left_out.append("mask")
+        elif page.ifd in levels or (above is not None and _is_level(page, above)):
+            left_out.append("pyramid level")
+        elif page.is_reduced and whole:
+            left_out.append("thumbnail")
+        elif any(page.offsets) and key in seen:
+            left_out.append("repeated page")
+        else:
+            images.append(page)
+        seen.add(key)
+    return Pages([page for page, _ in found], images, left_out)
+
+
+def _levels(file: tifffile.TiffFile) -> set[int]:
+    """Return the IFDs of pages that tifffile finds to be levels below the first of a pyramid.
+
+    Of plain pages it calls a level whatever is half as large, so these count only where flagged.
+    """
+    levels: set[int] = set()
+    for one in file.series:
+        for level in one.levels[1:]:
+            if one.kind in _SLIDES:
+                levels.update(int(page.offset) for page in level if page is not None)
+            elif level.keyframe.is_reduced:
+                levels.add(int(level.keyframe.offset))
+    return levels
+
+
+def _is_level(page: Page, above: Page) -> bool:
+    """Say whether a page below another one is the same image, smaller."""
+    if page.is_reduced:
+        return True
+    (height, width), (tall, wide) = _sides(page), _sides(above)
+    smaller = height <= tall and width <= wide and (height, width) != (tall, wide)
+    alike = (page.dtype, page.axes) == (above.dtype, above.axes)
+    # Each side is rounded up or down.
+    return smaller and alike and abs(height * wide - width * tall) <= tall + wide
+
+
+def _sides(page: Page) -> Iterator[int]:
+    return (page.shape[page.axes.index(axis)] for axis in "YX")

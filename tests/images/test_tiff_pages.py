@@ -1,0 +1,540 @@
+"""Each plane of a TIFF file is one image, once; or the file is refused by name."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import struct
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import PIL
+import pytest
+import skimage
+import tifffile
+
+from platebench.errors import UserError
+from platebench.images.folder import FolderImages, open_images
+from platebench.images.tiff_pages import contents_of
+
+Write = Callable[[Path], None]
+
+
+def counting(*shape: int, dtype: str = "<u2") -> np.ndarray:
+    return np.arange(np.prod(shape), dtype=np.int64).astype(dtype).reshape(shape)
+
+
+def planes_of_pages(path: Path) -> list[np.ndarray]:
+    """Return every plane of the chain of pages, page by page, through tifffile."""
+    planes: list[np.ndarray] = []
+    with tifffile.TiffFile(path, is_ome=False, _multifile=False) as file:
+        for page in file.pages:
+            array = page.asarray()
+            if "Z" in page.axes:
+                planes += list(np.moveaxis(array, page.axes.index("Z"), 0))
+            else:
+                planes.append(array)
+    return planes
+
+
+def assert_whole(path: Path) -> FolderImages:
+    """Read a file, compare every plane, and what `file` returns for it."""
+    images = open_images(path)
+    planes = planes_of_pages(path)
+    assert len(images) == len(planes)
+    for row, plane in enumerate(planes):
+        found = images.pixels(row)
+        assert found.dtype.isnative
+        assert (
+            found.reshape(plane.shape).tobytes()
+            == np.ascontiguousarray(plane, plane.dtype.newbyteorder("=")).tobytes()
+        )
+    assert_files(images)
+    return images
+
+
+def assert_files(images: FolderImages) -> None:
+    for row in range(len(images)):
+        content = bytes(images.file(row))
+        assert len(content) == images.table["filesize_bytes"][row].as_py()
+        again = tifffile.imread(io.BytesIO(content))
+        assert np.array_equal(again, images.pixels(row))
+        assert again.shape == images.shapes[row]
+
+
+DTYPES = ["u1", "<u2", ">u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f2", "<f4", ">f8"]
+OPTIONS: dict[str, dict[str, object]] = {
+    "plain": {},
+    "big": {"bigtiff": True},
+    "big-endian": {"byteorder": ">"},
+    "no metadata": {"metadata": None},
+    "zlib": {"compression": "zlib"},
+    "zstd": {"compression": "zstd"},
+    "lzw, predicted": {"compression": "lzw", "predictor": True},
+    "packbits": {"compression": "packbits"},
+    "strips": {"rowsperstrip": 3},
+    "zlib strips": {"rowsperstrip": 3, "compression": "zlib"},
+    "tiles": {"tile": (16, 16)},
+    "zlib tiles": {"tile": (16, 16), "compression": "zlib"},
+    "ome": {"ome": True},
+}
+CANNOT_BE_WRITTEN = {("f2", "ome"), *product(("i8", "u8"), ("ome", "lzw, predicted"))}
+CANNOT_BE_WRITTEN |= {("f2", "lzw, predicted")}
+SHAPES = [(21, 33), (5, 21, 33), (2, 3, 21, 33), (1, 21, 33)]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "option", "shape"),
+    [
+        (dtype, option, shape)
+        for dtype, option, shape in product(DTYPES, OPTIONS, SHAPES)
+        if (dtype[1:], option) not in CANNOT_BE_WRITTEN
+    ],
+)
+def test_every_page_is_an_image(tmp_path, dtype, option, shape):
+    path = tmp_path / "made.tif"
+    array = counting(*shape, dtype=dtype)
+    tifffile.imwrite(path, array, photometric="minisblack", **OPTIONS[option])
+    images = assert_whole(path)
+    assert (
+        b"".join(image.tobytes() for image in images)
+        == array.astype(array.dtype.newbyteorder("=")).tobytes()
+    )
+    if len(images) == 1:
+        assert images.table["path"].to_pylist() == ["made.tif"]
+        assert bytes(images.file(0)) == path.read_bytes()
+    else:
+        assert images.table["path"].to_pylist() == [f"made.tif/{n}" for n in range(len(images))]
+
+
+def one_by_one(path: Path) -> None:
+    with tifffile.TiffWriter(path) as file:
+        for plane in counting(5, 21, 33):
+            file.write(plane, photometric="minisblack", contiguous=False)
+
+
+def appended(path: Path) -> None:
+    for plane in counting(5, 21, 33):
+        tifffile.imwrite(path, plane, append=True, photometric="minisblack")
+
+
+def appended_in_other_shapes(path: Path) -> None:
+    for side in (40, 20, 10, 33):
+        tifffile.imwrite(path, counting(side, side) + side, append=True, photometric="minisblack")
+
+
+def appended_in_other_types(path: Path) -> None:
+    for dtype in ("u1", "<u2", "<f4"):
+        tifffile.imwrite(
+            path, counting(5, 6, dtype=dtype), append=True, photometric="minisblack", metadata=None
+        )
+
+
+def positions(path: Path) -> None:
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for number in range(3):
+            file.write(counting(2, 21, 33) + number, photometric="minisblack")
+
+
+def volume(path: Path) -> None:
+    tifffile.imwrite(path, counting(4, 16, 32), volumetric=True, photometric="minisblack")
+
+
+def volume_of_tiles(path: Path) -> None:
+    tifffile.imwrite(
+        path,
+        counting(4, 20, 40),
+        volumetric=True,
+        tile=(2, 16, 16),
+        compression="zlib",
+        photometric="minisblack",
+    )
+
+
+def colours(path: Path) -> None:
+    tifffile.imwrite(path, counting(3, 21, 33, 3, dtype="u1"), photometric="rgb")
+
+
+def planar_colours(path: Path) -> None:
+    tifffile.imwrite(
+        path, counting(2, 3, 21, 33, dtype="u1"), photometric="rgb", planarconfig="separate"
+    )
+
+
+def extra_samples(path: Path) -> None:
+    tifffile.imwrite(path, counting(21, 33, 7), photometric="minisblack", planarconfig="contig")
+
+
+def hyperstack(path: Path) -> None:
+    tifffile.imwrite(path, counting(2, 3, 2, 21, 33), imagej=True, metadata={"axes": "TZCYX"})
+
+
+def jpeg(path: Path) -> None:
+    tifffile.imwrite(
+        path, counting(4, 64, 64, dtype="u1"), compression="jpeg", photometric="minisblack"
+    )
+
+
+SEVERAL: list[tuple[Write, int]] = [
+    (one_by_one, 5),
+    (appended, 5),
+    (appended_in_other_shapes, 4),
+    (appended_in_other_types, 3),
+    (positions, 6),
+    (volume, 4),
+    (volume_of_tiles, 4),
+    (colours, 3),
+    (planar_colours, 2),
+    (extra_samples, 1),
+    (hyperstack, 12),
+    (jpeg, 4),
+]
+
+
+@pytest.mark.parametrize(("make", "images"), SEVERAL)
+def test_files_of_several_series_are_read_whole(tmp_path, make, images):
+    path = tmp_path / "made.tif"
+    make(path)
+    assert len(assert_whole(path)) == images
+
+
+def test_colours_keep_their_axis(tmp_path):
+    colours(tmp_path / "a.tif")
+    planar_colours(tmp_path / "b.tif")
+    assert open_images(tmp_path).shapes == [(21, 33, 3)] * 3 + [(3, 21, 33)] * 2
+
+
+@pytest.mark.parametrize("options", [{"imagej": True}, {}])
+def test_planes_of_a_stack_with_one_page_are_read_one_by_one(tmp_path, options):
+    path, array = tmp_path / "stack.tif", counting(5, 21, 33)
+    tifffile.imwrite(path, array, truncate=True, photometric="minisblack", **options)
+    with tifffile.TiffFile(path) as file:
+        assert len(file.pages) == 1
+    images = open_images(path)
+    assert np.array_equal(np.stack(list(images)), array)
+    assert_files(images)
+
+
+def test_a_stack_that_lost_its_end_is_refused(tmp_path):
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, counting(5, 21, 33), truncate=True, photometric="minisblack")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"stack\.tif: truncated"):
+        open_images(path)
+
+
+# What belongs to no image is named.
+
+
+def test_levels_of_a_pyramid_are_named_and_left_out(tmp_path):
+    path, array = tmp_path / "pyramid.tif", counting(64, 64)
+    with tifffile.TiffWriter(path) as file:
+        file.write(array, subifds=2, photometric="minisblack")
+        file.write(array[::2, ::2], subfiletype=1, photometric="minisblack")
+        file.write(array[::4, ::4], subfiletype=1, photometric="minisblack")
+    images = open_images(path)
+    assert [image.tolist() for image in images] == [array.tolist()]
+    assert images.counted.left_out == [("pyramid.tif", "pyramid level")] * 2
+    assert images.counted.said() == (
+        "1 file, 1 image; left out: 2 pyramid levels (pyramid.tif, ...)"
+    )
+    assert_files(images)
+
+
+def test_levels_below_stacks_without_a_flag_are_left_out(tmp_path):
+    path, array = tmp_path / "pyramid.ome.tif", counting(5, 64, 64)
+    with tifffile.TiffWriter(path, ome=True) as file:
+        file.write(array, subifds=1, photometric="minisblack")
+        file.write(array[:, ::2, ::2], photometric="minisblack")
+    images = open_images(path)
+    assert np.array_equal(np.stack(list(images)), array)
+    assert len(images.counted.left_out) == 5
+
+
+def test_a_larger_page_below_a_thumbnail_is_the_image(tmp_path):
+    path, array = tmp_path / "dng.tif", counting(64, 64)
+    with tifffile.TiffWriter(path) as file:
+        file.write(array[::4, ::4], subifds=1, subfiletype=1, photometric="minisblack")
+        file.write(array, photometric="minisblack")
+    images = open_images(path)
+    assert [image.tolist() for image in images] == [array.tolist()]
+    assert images.counted.left_out == [("dng.tif", "thumbnail")]
+
+
+@pytest.mark.parametrize(("kind", "word"), [(1, "thumbnail"), (4, "mask")])
+@pytest.mark.parametrize("first", [True, False])
+def test_thumbnails_and_masks_are_left_out(tmp_path, kind, word, first):
+    path, array = tmp_path / "a.tif", counting(40, 50)
+    small = {"subfiletype": 1, "metadata": None, "photometric": "minisblack"}
+    with tifffile.TiffWriter(path) as file:
+        if first:
+            file.write(array[::5, ::7], **small)
+        file.write(array, metadata=None, photometric="minisblack")
+        if not first:
+            file.write(array[::5, ::7], **small)
+    with tifffile.TiffFile(path) as file:
+        at = next(page.tags[254].valueoffset for page in file.pages if page.subfiletype == 1)
+    content = bytearray(path.read_bytes())
+    content[at] = kind
+    path.write_bytes(content)
+    images = open_images(path)
+    assert [image.tolist() for image in images] == [array.tolist()]
+    assert images.counted.left_out == [("a.tif", word)]
+    assert bytes(images.file(0)) != path.read_bytes()
+    assert_files(images)
+
+
+def test_a_file_of_nothing_but_a_thumbnail_is_an_image(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", counting(40, 50), subfiletype=1)
+    assert len(open_images(tmp_path)) == 1
+
+
+def test_pixels_that_two_pages_name_are_read_once(tmp_path):
+    path = tmp_path / "a.tif"
+    appended(path)
+    with tifffile.TiffFile(path) as file:
+        tag, first = file.pages[1].tags[273], file.pages[0].dataoffsets[0]
+    content = bytearray(path.read_bytes())
+    content[tag.valueoffset : tag.valueoffset + 4] = struct.pack("<I", first)
+    path.write_bytes(content)
+    images = open_images(path)
+    assert len(images) == 4
+    assert images.counted.left_out == [("a.tif", "repeated page")]
+
+
+def test_a_chain_of_pages_that_breaks_off_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    appended(path)
+    with tifffile.TiffFile(path) as file:
+        third = file.pages[2].offset
+    content = bytearray(path.read_bytes())
+    (tags,) = struct.unpack_from("<H", content, third)
+    struct.pack_into("<I", content, third + 2 + 12 * tags, len(content) + 1000)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.tif: damaged; its pages break off after 3"):
+        open_images(path)
+
+
+def lsm(path: Path) -> None:
+    """Write pages in turn with their thumbnails, as LSM does, and its tag."""
+    info = bytearray(512)
+    struct.pack_into("<IiiiiiI", info, 0, 0x00400494C, 512, 33, 21, 3, 1, 1)
+    struct.pack_into("<i", info, 28, 1)
+    array = counting(3, 21, 33)
+    with tifffile.TiffWriter(path) as file:
+        for number, plane in enumerate(array):
+            tags = [(34412, 1, 512, bytes(info), True)] if number == 0 else []
+            options = {"metadata": None, "photometric": "minisblack", "contiguous": False}
+            file.write(plane, extratags=tags, **options)
+            file.write(plane[::3, ::3], subfiletype=1, **options)
+
+
+def test_thumbnails_between_the_pages_are_left_out_or_the_file_is_refused(tmp_path):
+    lsm(tmp_path / "a.tif")
+    try:
+        images = open_images(tmp_path)
+    except UserError as error:
+        assert "a.tif" in str(error)
+    else:
+        assert np.array_equal(np.stack(list(images)), counting(3, 21, 33))
+        assert images.counted.left_out == [("a.tif", "thumbnail")] * 3
+
+
+def test_stk_planes_are_images(tmp_path):
+    path, array = tmp_path / "a.stk.tif", counting(3, 21, 33)
+    dates = np.zeros((3, 6), "<u4")
+    dates[:, :2] = 1
+    tags = [
+        (33628, 4, 1, 0, True),
+        (33629, 5, 3, tuple(dates.reshape(-1).tolist())[:6], True),
+    ]
+    tifffile.imwrite(
+        path, array, truncate=True, photometric="minisblack", metadata=None, extratags=tags
+    )
+    try:
+        images = open_images(path)
+    except UserError as error:
+        assert "a.stk.tif" in str(error)
+    else:
+        assert len(images) in (1, 3)
+
+
+# Where in a movie a plane was taken.
+
+
+def test_axes_tell_frame_channel_and_z(tmp_path):
+    hyperstack(tmp_path / "a.tif")
+    table = open_images(tmp_path).table
+    told = list(zip(*(table[name].to_pylist() for name in ("frame", "z", "channel")), strict=True))
+    assert told == [(t, z, str(c)) for t, z, c in product(range(2), range(3), range(2))]
+
+
+def test_ome_tells_frame_channel_and_z(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "B7_01_1_3_DAPI_001.tif",
+        counting(2, 3, 2, 21, 33),
+        ome=True,
+        photometric="minisblack",
+        metadata={"axes": "TCZYX", "Channel": {"Name": ["DAPI", "GFP", "RFP"]}},
+    )
+    table = open_images(tmp_path).table
+    told = list(zip(*(table[name].to_pylist() for name in ("frame", "channel", "z")), strict=True))
+    assert told == list(product(range(2), ["DAPI", "GFP", "RFP"], range(2)))
+    assert set(table["well"].to_pylist()) == {"B7"}
+
+
+def multi_file(folder: Path, files: int = 3, uuid: bool = True) -> np.ndarray:
+    """Write an OME-TIFF in several files; each has all of the OME-XML."""
+    array = counting(files, 3, 21, 33)
+    data = "".join(
+        f'<TiffData FirstT="{t}" FirstZ="{z}" FirstC="0" IFD="{z}" PlaneCount="1">'
+        f'<UUID FileName="part{t}.ome.tif">urn:uuid:{t:08d}</UUID></TiffData>'
+        for t in range(files)
+        for z in range(3)
+    )
+    for t in range(files):
+        own = f'UUID="urn:uuid:{t:08d}"' if uuid else ""
+        xml = (
+            f'<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'{own}><Image ID="Image:0"><Pixels DimensionOrder="XYZCT" Type="uint16" SizeX="33" '
+            f'SizeY="21" SizeZ="3" SizeC="1" SizeT="{files}"><Channel SamplesPerPixel="1"/>'
+            f"{data}</Pixels></Image></OME>"
+        )
+        tifffile.imwrite(
+            folder / f"part{t}.ome.tif",
+            array[t],
+            description=xml,
+            metadata=None,
+            photometric="minisblack",
+        )
+    return array
+
+
+@pytest.mark.parametrize("uuid", [True, False])
+def test_each_file_of_a_multi_file_ome_tiff_gives_its_own_pages(tmp_path, uuid):
+    array = multi_file(tmp_path, uuid=uuid)
+    assert tifffile.imread(tmp_path / "part1.ome.tif").shape == (3, 3, 21, 33)
+    images = open_images(tmp_path)
+    assert np.array_equal(np.stack(list(images)).reshape(array.shape), array)
+    assert images.table["frame"].to_pylist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert images.table["z"].to_pylist() == [0, 1, 2] * 3
+    assert_files(images)
+
+
+def test_a_page_of_a_multi_file_ome_tiff_is_given_without_the_other_files(tmp_path):
+    array = multi_file(tmp_path)
+    for number in range(3):
+        path = tmp_path / f"part{number}.ome.tif"
+        with tifffile.TiffFile(path, _multifile=False) as file:
+            text = file.pages[0].description
+        tifffile.imwrite(
+            path, array[number, 0], description=text, metadata=None, photometric="minisblack"
+        )
+    images = open_images(tmp_path)
+    assert len(images) == 3
+    for row in range(3):
+        assert not images.origin(row).is_one_image
+    assert_files(images)
+
+
+def test_ome_xml_that_names_a_page_twice_gives_it_once(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    xml = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+        '<Pixels DimensionOrder="XYCZT" Type="uint16" SizeX="33" SizeY="21" SizeZ="1" SizeC="1" '
+        'SizeT="2"><TiffData IFD="0" FirstT="0"/><TiffData IFD="0" FirstT="1"/></Pixels>'
+        "</Image></OME>"
+    )
+    tifffile.imwrite(path, counting(21, 33), description=xml, metadata=None)
+    images = open_images(path)
+    assert images.table["frame"].to_pylist() == [0]
+    assert_files(images)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        ('SizeT="2"', f'SizeT="{2**62}"'),
+        ('SizeT="2"', 'SizeT="-1"'),
+        ('SizeT="2"', 'SizeT="two"'),
+        ('PlaneCount="2"', f'PlaneCount="{10**12}"'),
+        ('IFD="0"', f'IFD="{10**12}"'),
+        ("<OME ", '<!DOCTYPE x [<!ENTITY a "aaaa">]><OME '),
+        ("</OME>", ""),
+        ("XYCZT", "XYZZZ"),
+    ],
+)
+def test_ome_xml_without_sense_makes_no_image_unreadable(tmp_path, hostile):
+    path = tmp_path / "a.ome.tif"
+    xml = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+        '<Pixels DimensionOrder="XYCZT" Type="uint16" SizeX="33" SizeY="21" SizeZ="1" SizeC="1" '
+        'SizeT="2"><TiffData IFD="0" PlaneCount="2"/></Pixels></Image></OME>'
+    )
+    tifffile.imwrite(path, counting(2, 21, 33), description=xml.replace(*hostile), metadata=None)
+    assert len(open_images(path)) == 2
+
+
+# Claims are checked before they are believed.
+
+
+def claiming(path: Path, values: dict[int, int], **options: object) -> Path:
+    """Write a small file whose tags claim something else."""
+    tifffile.imwrite(path, counting(16, 16, dtype="u1"), metadata=None, **options)
+    with tifffile.TiffFile(path) as file:
+        tags = {code: file.pages[0].tags[code] for code in values}
+    content = bytearray(path.read_bytes())
+    for code, value in values.items():
+        struct.pack_into(
+            "<H" if tags[code].dtype == 3 else "<I", content, tags[code].valueoffset, value
+        )
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"tile": (16, 16)}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {256: 2**32 - 1},
+        {257: 2**32 - 1},
+        {256: 2**32 - 1, 257: 2**32 - 1},
+        {256: 200_000, 257: 200_000},
+        {256: 0},
+        {257: 0},
+        {258: 0},
+        {259: 12345},
+        {277: 65535},
+    ],
+)
+def test_tags_that_claim_too_much_are_refused(tmp_path, values, options):
+    path = claiming(tmp_path / "claims.tif", values, **options)
+    with pytest.raises(UserError, match=r"claims\.tif") as raised:
+        list(open_images(path))
+    assert "\n" not in str(raised.value)
+
+
+# The sample files of other libraries.
+
+
+def samples() -> list[Path]:
+    folders = [Path(PIL.__file__).parent, Path(skimage.__file__).parent]
+    return [
+        path
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in {".tif", ".tiff"}
+    ]
+
+
+@pytest.mark.parametrize("path", samples(), ids=lambda path: path.name)
+def test_installed_sample_files_are_read_whole_or_refused(path, tmp_path):
+    shutil.copy(path, tmp_path / path.name)
+    try:
+        contents_of(path)
+    except UserError as error:
+        assert path.name in str(error)
+    else:
+        assert_whole(tmp_path / path.name)
