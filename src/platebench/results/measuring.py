@@ -286,7 +286,7 @@ def _wanted(images: str) -> str | Path:
 def _ready(workspace: Workspace, wanted: str | Path, watcher: Watcher) -> str:
     """Return the name of an image set, made or held and ready to be measured."""
     if isinstance(wanted, Path):
-        return workspace.hold_folder(wanted, watcher.preparing)
+        return workspace.hold_folder(wanted, watcher.preparing, watcher.says)
     workspace.images(wanted, watcher.preparing)
     return wanted
 

@@ -122,16 +122,25 @@ class Workspace:
                     self._generate(name, path, *wanted, progress)
         return HeldImages(path)
 
-    def hold_folder(self, folder: Path, progress: Progress = no_progress) -> str:
+    def hold_folder(
+        self,
+        folder: Path,
+        progress: Progress = no_progress,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> str:
         """Hold the images of a user's folder, again if it changed, and return the set's name.
 
         The name is the folder's with a digest of what is in it, so that figures of two folders
         that are called alike, or of one before and after a change, never stand under one name.
+        `say` is told how many files and images there are, and what is left out and why.
         """
         from platebench.images.folder import open_images  # not in the processes that measure
 
         folder = folder.resolve()
-        images = open_images(folder)
+        images = open_images(
+            folder, progress=lambda done, total: progress("looking at files", done, total)
+        )
+        say(f"{folder.name}: {images.counted.said()}")
         source = {"folder": str(folder), "files": _listing(folder)}
         with self._lock(self.root / "images" / "folders"):
             known = {mark.parent.name: _noted(mark) for mark in self._sources()}
