@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +26,15 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Path]:
+    """A device of the test's own, in a file system where nothing can be made or replaced."""
+    controller, device = os.openpty()
+    yield Path(os.ttyname(device))
+    os.close(device)
+    os.close(controller)
 
 
 class ArrayImages(ImageSet):

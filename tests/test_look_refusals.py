@@ -231,10 +231,6 @@ def pipe(folder: Path) -> Path:
     return made
 
 
-def device(folder: Path) -> Path:
-    return Path("/dev/null")
-
-
 def name_too_long(folder: Path) -> Path:
     return folder / ("x" * 300)
 
@@ -267,7 +263,6 @@ def file_called_as_a_store(folder: Path) -> Path:
         folder_called_parquet,
         empty_file,
         pipe,
-        device,
         name_too_long,
         nothing_called_as_a_store,
         something_else_called_as_a_store,
@@ -299,14 +294,17 @@ def table(tmp_path: Path) -> Path:
     return file
 
 
+def test_a_device_is_not_looked_at(terminal: Path, tmp_path: Path, platebench: Command) -> None:
+    assert "neither a file nor a folder" in refused(platebench, terminal, "-o", tmp_path / "page")
+
+
 def test_a_device_or_a_pipe_is_not_replaced_by_a_page(
-    table: Path, tmp_path: Path, platebench: Command
+    table: Path, terminal: Path, tmp_path: Path, platebench: Command
 ) -> None:
-    """A link to a device stands for the device, lest the test replace a real one."""
     fifo, linked = tmp_path / "pipe", tmp_path / "link"
     os.mkfifo(fifo)
-    linked.symlink_to("/dev/null")
-    for out in (fifo, linked):
+    linked.symlink_to(terminal)
+    for out in (fifo, linked, terminal):
         before = out.stat()
         assert "not a regular file" in refused(platebench, table, "-o", out)
         assert (out.stat().st_ino, stat.S_IFMT(out.stat().st_mode)) == (

@@ -73,13 +73,13 @@ def test_a_chart_without_other_libraries_is_refused_at_once(run: Run, tmp_path: 
 
 
 def test_a_chart_is_written_over_no_pipe_device_or_folder(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, terminal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And is refused before anything is drawn or installed."""
     monkeypatch.setattr(material, "generated_material", None)
     pipe, device, folder = (tmp_path / f"{name}.svg" for name in ("pipe", "device", "folder"))
     os.mkfifo(pipe)
-    device.symlink_to("/dev/null")
+    device.symlink_to(terminal)
     folder.mkdir()
     for chart in (pipe, device, folder, tmp_path / "nowhere" / "chart.svg"):
         with pytest.raises(UserError, match=chart.name) as said:
