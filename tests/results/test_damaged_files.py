@@ -427,6 +427,6 @@ def test_damaged_json_is_said_and_left_out(content: bytes, tmp_path: Path) -> No
 
 
 def test_the_kept_files_of_asvs_are_read() -> None:
-    kept = [file for file in (REPOSITORY / "results").rglob("*.json")]
+    kept = list((REPOSITORY / "results").rglob("*.json"))
     assert {"machine.json", "benchmarks.json"} <= {file.name for file in kept}
     assert all(read_asv_file(file) for file in kept)
