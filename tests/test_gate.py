@@ -103,7 +103,9 @@ def assert_results_are_kept_under_their_commits(checkout: Path) -> None:
     assert all(file.finished for file in files)
     kept = {result.commit_hash for result in asv.results.iter_results(str(checkout / "results"))}
     assert kept == {before, after}
-    marks = list((checkout.parent / "work" / "arms").glob("*/stores/raw-4/*/data.json"))
+    marks = list(
+        (checkout.parent / "work" / "platebench" / "arms").glob("*/stores/raw-4/*/data.json")
+    )
     assert len(marks) == 4, "two stores in each of two arms"
     prints = {json.loads(mark.read_text())["fingerprint"] for mark in marks}
     assert len(prints) == 4, "of other source, so each arm has stored files of its own"

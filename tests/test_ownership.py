@@ -207,14 +207,14 @@ def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["folder", "pipe", "device", "no parent", "file as parent"])
-def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path, what: str) -> None:
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path, what: str, terminal: Path) -> None:
     place = tmp_path / "page.html"
     if what == "folder":
         place.mkdir()
     elif what == "pipe":
         os.mkfifo(place)
     elif what == "device":
-        place = Path(os.ttyname(os.openpty()[1]))
+        place = terminal
     elif what == "no parent":
         place = tmp_path / "missing" / "page.html"
     else:

@@ -297,11 +297,13 @@ def report(
     if not files:
         raise UserError(f"{folder}: no results yet; 'platebench run' makes them")
     _say_whose(files[-1].info().machine, machine)
-    cells = tidy(files[-1])
+    cells, finished = tidy(files[-1]), files[-1].finished
     if output is Format.table:
-        console.print(reports.as_tables(cells))
+        console.print(reports.as_tables(cells, finished))
+    elif output is Format.markdown:
+        sys.stdout.write(reports.as_markdown(cells, finished) + "\n")
     else:
-        writers = {"json": reports.as_json, "csv": reports.as_csv, "markdown": reports.as_markdown}
+        writers = {"json": reports.as_json, "csv": reports.as_csv}
         sys.stdout.write(writers[output.value](cells) + "\n")
 
 

@@ -28,9 +28,6 @@ from typing import Self
 
 from platebench.errors import UserError
 
-TEMPORARY = "session"
-"""The name of what is lent in the system's folder for temporary files."""
-
 _PREFIX = ".platebench-"
 _DRAFT = ".platebench-"
 _DRAFT_FILE = ".platebench-part"
@@ -451,7 +448,11 @@ def _files_below(folder: Path) -> Sequence[Path]:
 
 def _regular(file: Path) -> Path:
     """Return the file that would be written. Raises UserError for what must not be replaced."""
-    target = file.resolve() if file.is_symlink() else file
+    try:
+        target = file.resolve() if file.is_symlink() else file
+        target.exists()
+    except (OSError, ValueError) as error:  # a name too long, for instance, or with a NUL
+        raise UserError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
     if target.is_dir():
         raise UserError(f"{file}: is a folder; name a file")
     if target.exists() and not target.is_file():

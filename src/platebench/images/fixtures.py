@@ -25,7 +25,6 @@ from typing import NamedTuple, Protocol
 
 from platebench.errors import UserError
 from platebench.images.camera import Profile, take_frame
-from platebench.images.cellh5 import write_cellh5
 from platebench.images.imageset import digest
 from platebench.images.manifest import (
     Entry,
@@ -48,6 +47,7 @@ from platebench.images.tables import COLUMNS, cell_lines, join_pieces, write_pie
 from platebench.images.tiff import PIXELS_AT, header
 from platebench.images.walk import shown
 from platebench.limits import require_room
+from platebench.optional import require
 from platebench.ownership import made_anew, refuse_others
 
 TIFF_BYTES = PIXELS_AT + HEIGHT * WIDTH
@@ -92,6 +92,8 @@ def make_fixtures(
     or too small; nothing half-made is left then, nor after an interrupt.
     """
     settings = _checked(Settings(images, profile, seed, ch5, tables), processes)
+    if ch5:
+        require("CH5 files", "h5py")
     try:
         out = out.resolve()
         refuse_others(out, "fixture", "fixtures")
@@ -233,6 +235,8 @@ class MovieTask:
         if self.settings.ch5:
             path = self.folder / _ch5_name(self.shots[0])
             path.parent.mkdir(parents=True, exist_ok=True)
+            from platebench.images.cellh5 import write_cellh5  # h5py is optional
+
             write_cellh5(path, place_of_shot(self.shots[0]), frames)
         else:
             for _ in frames:

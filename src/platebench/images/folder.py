@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from platebench.errors import UserError
 from platebench.images import tiff
-from platebench.images.cellh5_planes import planes_of
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet, digest
 from platebench.images.manifest import Manifest, read_manifest
 from platebench.images.names import Place, place_of
 from platebench.images.tables import CELLS, TABLE_ENDINGS, FolderTables, tables_among
 from platebench.images.tiff_pages import TiffImage, contents_of
 from platebench.images.walk import Counted, require_regular, require_text, walk
+from platebench.optional import require
 
 TIFF_ENDINGS = {".tif", ".tiff"}
 CELLH5_ENDINGS = {".ch5"}
@@ -171,6 +171,9 @@ def _in_fixture(
 def _sources(file: Path, relative: str, left_out: list[tuple[str, str]]) -> Sequence[Source]:
     """Return the images of a file, and add to `left_out` what it holds beside them."""
     if file.suffix.lower() in CELLH5_ENDINGS:
+        require("a CH5 file", "h5py")
+        from platebench.images.cellh5_planes import planes_of
+
         return planes_of(file, relative, lambda name, why: left_out.append((name, why)))
     contents = contents_of(file)
     left_out += [(relative, why) for why in contents.left_out]

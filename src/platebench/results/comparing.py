@@ -323,7 +323,8 @@ def stored_sizes(file: RecordFile) -> dict[tuple[str, str], float]:
     sizes: dict[tuple[str, str], float] = {}
     for record in file.records():
         noted = record.run.record
-        if noted.get("kind") == "data":
+        # A process that was killed early has noted less.
+        if noted.get("kind") == "data" and noted.get("stored_bytes") and noted["set_pixel_bytes"]:
             store, images, *_ = record.run.cell.params
             sizes[store, images] = noted["stored_bytes"] / noted["set_pixel_bytes"]
     return sizes

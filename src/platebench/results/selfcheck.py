@@ -33,6 +33,9 @@ from platebench.timing.workspace import Workspace
 CELLS = 40
 ROUNDS = 16
 FEW_ROUNDS = 6
+_FEWEST_ROUNDS = 2
+"""From one round nothing can be judged."""
+
 IMAGES = "8"
 _STARTS_MORE = "FirstImage"
 """Left out, for a sample of it starts a process of its own: a fifth of the time for few cells."""
@@ -137,7 +140,13 @@ def kept(results: Path, machine: str) -> SelfCheck | None:
         return None
     first = list(files[0].records())
     cells = list(dict.fromkeys(record.run.cell for record in first))
-    return _found(Measured(files), cells, max(record.round for record in first))
+    rounds = max((record.round for record in first), default=0)
+    if rounds < _FEWEST_ROUNDS:
+        return None
+    try:
+        return _found(Measured(files), cells, rounds)
+    except ValueError:  # the arms share no round
+        return None
 
 
 def _found(measured: Measured, cells: Sequence[CellName], rounds: int) -> SelfCheck | None:

@@ -13,7 +13,6 @@ import logging
 import math
 import re
 import sys
-import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ import asv.runner
 import asv.util
 
 from platebench.errors import UserError
-from platebench.ownership import TEMPORARY, Lent, sweep
+from platebench.temporary import lent_temporary
 from platebench.timing.ended import why_failed
 from platebench.timing.protocol import IMAGES, RECORD
 
@@ -89,9 +88,7 @@ class Suite:
     ) -> None:
         # Compiled modules may be kept, or every process would compile them again.
         keeping = {"PYTHONDONTWRITEBYTECODE": ""}
-        temporary = Path(tempfile.gettempdir())
-        sweep(temporary, TEMPORARY)
-        lent = Lent.below(temporary, TEMPORARY)
+        lent = lent_temporary()
         weakref.finalize(self, lent.close)
         self._noted = lent.path / "record.json"
         own = {IMAGES: ",".join(images), RECORD: str(self._noted)}

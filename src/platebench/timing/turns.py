@@ -19,14 +19,12 @@ import selectors
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TypeVar
 
-from platebench.ownership import TEMPORARY, Lent
+from platebench.temporary import lent_temporary
 from platebench.timing.protocol import TURNS
 
 _Result = TypeVar("_Result")
@@ -75,7 +73,7 @@ class Turns:
     def open(cls) -> Iterator[Turns]:
         """Listen at a socket in a folder of its own, as long as it lasts."""
         with (
-            Lent.below(Path(tempfile.gettempdir()), TEMPORARY) as lent,
+            lent_temporary() as lent,
             socket.socket(socket.AF_UNIX) as listener,
         ):
             place = str(lent.path / "turns")

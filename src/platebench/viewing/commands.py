@@ -28,12 +28,8 @@ def look_command(
     from platebench.viewing.look import Look
     from platebench.viewing.opened import open_table
 
-    try:
-        check_output(out)
-        same = out.exists() and store.exists() and out.samefile(store)
-    except OSError as error:  # a name that is too long, for instance
-        raise UserError(f"{error.filename}: {error.strerror}") from error
-    if same:
+    check_output(out)
+    if out.exists() and store.exists() and out.samefile(store):
         raise UserError(f"{out}: is what is looked at; give another page with -o")
     frame, total = open_table(store, rows)
     page = Look(frame, rows, total).save(out)

@@ -1,0 +1,100 @@
+"""A command that is killed at any moment leaves nothing that the next one trips over.
+
+`PLATEBENCH_KILLS=200 pytest tests/test_kills.py` kills that many; here it is a few of each.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from platebench.ownership import sweep
+from platebench.results.records import record_files
+from platebench.timing.protocol import WORK
+from tests.scratch_checkout import PROGRAM, in_a_process
+
+KILLS = int(os.environ.get("PLATEBENCH_KILLS", "8"))
+SMALL = ["--images", "2", "--stores", "arrow-ipc:pixels:fast", "--operations", "scan,write",
+         "--quick"]  # fmt: skip
+COMMANDS = {
+    "run": (["run", *SMALL], 6.0),
+    "compare": (["compare", ".", ".", *SMALL, "--rounds", "2"], 8.0),
+    "make-fixtures": (
+        ["make-fixtures", "--images", "8", "--ch5", "--tables", "--out", "made"],
+        3.0,
+    ),
+    "site build": (["site", "build", "--out", "page"], 8.0),
+}
+
+
+def killed(command: list[str], seconds: float, with_what: signal.Signals) -> int:
+    """Start a command, end it after this long, and return its status."""
+    with subprocess.Popen(
+        [*PROGRAM, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as running:  # fmt: skip
+        try:
+            running.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, with_what)
+            said, _ = running.communicate()
+            assert with_what is not signal.SIGINT or b"Traceback" not in said, said.decode()
+        return running.returncode
+
+
+@pytest.fixture
+def somewhere(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout, with the system's temporary files in a folder of its own."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    return checkout
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_killed_command_is_in_nobodys_way(name: str, somewhere: Path, tmp_path: Path) -> None:
+    command, longest = COMMANDS[name]
+    if name == "site build":
+        assert in_a_process("run", *SMALL).status == 0
+    random_ = random.Random(name)
+    for number in range(max(1, KILLS // len(COMMANDS))):
+        how = signal.SIGINT if number % 4 == 3 else signal.SIGKILL
+        killed(command, random_.uniform(0.05, longest), how)
+        if number % 10 == 0:
+            assert_well(command, somewhere)
+    assert_well(command, somewhere)
+    assert_nothing_left(somewhere, tmp_path)
+
+
+def assert_well(command: list[str], somewhere: Path) -> None:
+    said = in_a_process(*command)
+    assert said.status == 0, said.err
+    assert "Traceback" not in said.err
+    assert "damaged" not in said.err
+    if command[0] in {"run", "compare"}:
+        files = record_files(somewhere / "results")
+        assert files[-1].finished
+        for file in files:
+            cells = [(record.round, record.run.cell) for record in file.records()]
+            assert len(cells) == len(set(cells)), "a cell is measured once a round"
+            assert all(record.run.status == "ok" for record in file.records())
+
+
+def assert_nothing_left(somewhere: Path, tmp_path: Path) -> None:
+    for parent in (somewhere, tmp_path / "temporary", Path(os.environ[WORK]) / "platebench"):
+        drafts = [path.name for path in parent.glob(".*.platebench-*")]
+        assert drafts == [], "the next command has removed what was left"
+    scratch = Path(os.environ[WORK]) / "platebench" / "scratch"
+    assert list(scratch.glob("*")) == []
+
+
+def test_a_folder_that_is_being_made_is_nobodys_garbage(tmp_path: Path) -> None:
+    (tmp_path / ".mine.platebench-1").mkdir()
+    sweep(tmp_path)
+    assert (tmp_path / ".mine.platebench-1").is_dir()
