@@ -16,6 +16,7 @@ import skimage
 import tifffile
 
 from platebench.errors import UserError
+from platebench.images import tiff
 from platebench.images.folder import FolderImages, open_images
 from platebench.images.tiff_pages import contents_of
 
@@ -514,6 +515,28 @@ def test_tags_that_claim_too_much_are_refused(tmp_path, values, options):
     with pytest.raises(UserError, match=r"claims\.tif") as raised:
         list(open_images(path))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("options", [{"compression": "zlib"}, {"tile": (16, 16)}])
+@pytest.mark.parametrize("values", [{256: 2_000_000}, {257: 2_000_000}])
+def test_strips_and_tiles_that_are_not_there_are_missed(tmp_path, values, options):
+    # Found by fuzzing: tifffile fills such an image with zeros, tile by tile, for half a minute.
+    if 257 in values and "tile" not in options:
+        options = {**options, "rowsperstrip": 8}
+    path = claiming(tmp_path / "claims.tif", values, **options)
+    with pytest.raises(UserError, match=r"claims\.tif"):
+        list(open_images(path))
+
+
+def test_one_sample_in_an_axis_of_its_own_is_encoded(tmp_path):
+    # Found by fuzzing: such an axis cannot be asked for when a file is written.
+    array = counting(5, 6, 1)
+    assert np.array_equal(tifffile.imread(io.BytesIO(tiff.encode(array, "YXS"))), array)
+    assert tiff.encoded_size((5, 6, 1), array.dtype, "YXS") == len(tiff.encode(array, "YXS"))
+
+
+def test_the_size_of_a_file_is_known_without_making_it():
+    assert tiff.encoded_size((70_000, 70_000), np.dtype("<f8")) > 70_000**2 * 8
 
 
 # The sample files of other libraries.
