@@ -163,22 +163,16 @@ def test_a_damaged_ch5_is_read_or_refused(tmp_path, kind, libver):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("index", [b"BTHD", b"BTLF", b"FAHD", b"EAHD"])
-def test_a_damaged_chunk_index_does_not_crash(tmp_path, index):
-    found = False
-    for kind, options in KINDS.items():
-        path = ch5(tmp_path / f"{kind}.ch5", "latest", **options)
-        content = bytearray(path.read_bytes())
-        at = content.find(index)
-        if at >= 0:
-            found = True
-            content[at + 6 : at + 10] = b"\xff" * 4
-            path.write_bytes(content)
-            command = [sys.executable, "-c", READ_ONE, path]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-            assert done.returncode == 0, done.stderr
-    if not found:
-        pytest.skip(f"HDF5 writes no {index.decode()} here")
+@pytest.mark.parametrize(("kind", "index"), [("growing", b"BTHD"), ("gzip", b"FAHD")])
+def test_a_damaged_chunk_index_does_not_crash(tmp_path, kind, index):
+    path = ch5(tmp_path / "a.ch5", "latest", **KINDS[kind])
+    content = bytearray(path.read_bytes())
+    at = content.index(index)
+    content[at + 6 : at + 10] = b"\xff" * 4
+    path.write_bytes(content)
+    command = [sys.executable, "-c", READ_ONE, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 READ_ONE = """

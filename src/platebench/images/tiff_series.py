@@ -22,7 +22,8 @@ class Page:
     """A page: a directory (IFD) and the pixels that it describes. `dtype` is as stored.
 
     `number` counts along the chain of pages; of a page below another one (SubIFD) it is the
-    other's, and `is_main` is false. `segments` are its strips or tiles; `stored_bits` is None where it says nothing.
+    other's, and `is_main` is false. `segments` are the strips or tiles that its size needs;
+    `stored_bits` is None where it says nothing.
     """
 
     number: int
