@@ -237,3 +237,14 @@ def test_an_image_changed_after_it_was_stored_is_noticed(tmp_path):
     assert digest(changed) != images.digests()[0]
     assert digest(images.pixels(0).astype(np.int64)) != images.digests()[0]
     assert digest(images.pixels(0).reshape(36, 24)) != images.digests()[0]
+
+
+@pytest.mark.parametrize("tuning", ["default", "fast"])
+def test_every_ch5_file_has_the_group_that_bioformats_asks_for(tmp_path, tuning):
+    h5py = pytest.importorskip("h5py")
+    written(f"ch5:tensor:{tuning}", noise(3), tmp_path / "store")
+    files = list((tmp_path / "store").glob("*.ch5"))
+    assert files
+    for path in files:
+        with h5py.File(path) as file:
+            assert isinstance(file["definition/object"], h5py.Group)

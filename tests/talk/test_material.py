@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from platebench.errors import UserError
 from platebench.images.fixtures import make_fixtures
@@ -61,3 +62,12 @@ def test_a_folder_with_movies_only_is_refused(tmp_path: Path) -> None:
     made = make_fixtures(tmp_path / "two", 2, ch5=True, processes=1)
     with pytest.raises(UserError, match="no TIFF file"):
         folder_material(made / "ch5", tmp_path)
+
+
+def test_a_file_with_more_than_one_image_is_refused_by_name(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "pyramid.tif") as file:
+        file.write(IMAGE, subifds=1, photometric="minisblack")
+        file.write(IMAGE[::2, ::2], subfiletype=1, photometric="minisblack")
+    with pytest.raises(UserError, match=r"pyramid\.tif: not one image alone") as raised:
+        folder_material(tmp_path, tmp_path)
+    assert "\n" not in str(raised.value)

@@ -119,14 +119,15 @@ class _Walk:
     def __init__(self, file: h5py.File, linked: list[str]) -> None:
         self._file = file
         self._linked = linked
-        self._seen: set[int] = set()
+        self._seen: set[tuple[int, ...]] = set()
         self._soft: list[str] = []
 
     def images(self) -> Iterator[_Images]:
         """Yield the image dataset of every position, under the name that is no link."""
         found = sorted(self._all(), key=lambda images: images.is_linked)
         for images in found:
-            address = h5py.h5o.get_info(images.data.id).addr
+            # Not h5o.get_info, which sizes the chunk index too: HDF5 2.0 crashes on a damaged one.
+            address = h5py.h5g.get_objinfo(images.data.id).objno
             if address in self._seen:
                 self._linked.append(images.name)
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from functools import lru_cache
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -59,14 +60,55 @@ def encode(array: np.ndarray, axes: str = "") -> bytes:
     `axes` is `YXS` or `SYX` where one axis is that of samples, which then share a page.
     """
     buffer = io.BytesIO()
-    # minisblack: a last axis of 3 or 4 is data here, and no colour is to be read into it.
-    tifffile.imwrite(
-        buffer, array, photometric="minisblack", planarconfig=_PLANAR_CONFIGURATION.get(axes)
-    )
+    _write(buffer, array.shape, array.dtype, axes, data=array)
     return buffer.getvalue()
 
 
 @lru_cache
 def encoded_size(shape: tuple[int, ...], dtype: np.dtype, axes: str = "") -> int:
     """Return how long `encode` makes any array of this shape and dtype, in bytes."""
-    return len(encode(np.zeros(shape, dtype), axes))
+    sink = _Counted()
+    _write(sink, shape, dtype, axes)
+    return sink.size
+
+
+def _write(
+    sink: BinaryIO,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    axes: str,
+    data: np.ndarray | None = None,
+) -> None:
+    """Write an array, or of none as many bytes."""
+    samples = shape[axes.index("S")] if "S" in axes else 1
+    # minisblack: a last axis of 3 or 4 is data here, and no colour is to be read into it.
+    tifffile.imwrite(
+        sink,
+        data,
+        shape=shape,
+        dtype=dtype,
+        photometric="minisblack",
+        planarconfig=_PLANAR_CONFIGURATION[axes] if samples > 1 else None,
+    )
+
+
+class _Counted(io.BytesIO):
+    """A file that takes no memory and knows how long it would be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+        self._at = 0
+
+    def write(self, data: Any, /) -> int:
+        written = memoryview(data).nbytes
+        self._at += written
+        self.size = max(self.size, self._at)
+        return written
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        self._at = offset + (0, self._at, self.size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at

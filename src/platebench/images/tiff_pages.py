@@ -150,6 +150,11 @@ def _check(path: Path, page: Page, size: int) -> None:
             f"{path}: truncated; its header tells of {page.ends} bytes, the file has {size}"
         )
     refuse_larger_than_memory(str(path), max(page.nbytes, page.segment_bytes))
+    if page.segments > len(page.offsets):
+        raise UserError(
+            f"{path}: truncated; an image of {page.segments} strips or tiles has"
+            f" {len(page.offsets)} in the file"
+        )
     if page.stored_bits is not None and page.stored_bits < page.needed_bits:
         raise UserError(
             f"{path}: truncated; an image of {page.needed_bits // 8} bytes has"

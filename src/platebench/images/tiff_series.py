@@ -22,7 +22,8 @@ class Page:
     """A page: a directory (IFD) and the pixels that it describes. `dtype` is as stored.
 
     `number` counts along the chain of pages; of a page below another one (SubIFD) it is the
-    other's, and `is_main` is false. `stored_bits` is None where it says nothing.
+    other's, and `is_main` is false. `segments` are the strips or tiles that its size needs;
+    `stored_bits` is None where it says nothing.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Page:
     offsets: tuple[int, ...]
     ends: int
     is_final: bool
+    segments: int
     segment_bytes: int
     stored_bits: int | None
     needed_bits: int
@@ -209,6 +211,7 @@ def _page(
         offsets=tuple(int(offset) for offset in offsets),
         ends=ends,
         is_final=bool(page.is_final),
+        segments=math.prod(key.chunked) if not page.is_final else len(offsets),
         segment_bytes=math.prod(key.chunks) * page.dtype.itemsize,
         stored_bits=8 * sum(int(count) for count in counts) if plain else None,
         needed_bits=math.prod(page.shape) * int(key.bitspersample),
