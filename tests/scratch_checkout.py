@@ -82,7 +82,7 @@ def checkout(
     return folder
 
 
-PROGRAM = [sys.executable, "-c", "from platebench.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from platebench.__main__ import main; main()"]
 
 
 def in_a_process(*arguments: str) -> Said:

@@ -49,7 +49,7 @@ COMMANDS = (
     ["site", "build", "--out", "{theirs}/site"],
     ["look", "{theirs}/plate", "-o", "{theirs}/page.html"],
     ["findings", "lancedb-take-offsets"],
-    ["talk", "--quiet"],
+    ["talk", "{theirs}/plate"],
     ["clean"],
     ["clean", "--yes"],
 )  # fmt: skip
@@ -82,14 +82,13 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.timeout(600)
 def test_every_command_leaves_what_it_did_not_make(checkout: Path, theirs: Path) -> None:
-    before, source = contents(theirs), contents(checkout / "src")
+    before = contents(theirs)
     for command in COMMANDS:
         said = in_a_process(*(word.format(theirs=theirs) for word in command))
         assert said.status in {0, 1}, (command, said)
         assert "Traceback" not in said.err
         after = contents(theirs)
         assert {name: after.get(name) for name in before} == before, command
-    assert contents(checkout / "src") == source
     assert git(checkout, "status", "--porcelain", "--untracked-files=no") == ""
 
 

@@ -74,7 +74,7 @@ def test_a_killed_command_is_in_nobodys_way(name: str, somewhere: Path, tmp_path
 
 def assert_well(command: list[str], somewhere: Path) -> None:
     said = in_a_process(*command)
-    assert said.status == 0, said.err
+    assert said.status == 0, said
     assert "Traceback" not in said.err
     assert "damaged" not in said.err
     if command[0] in {"run", "compare"}:

@@ -425,15 +425,18 @@ def _complain(message: str) -> None:
 
 
 def _tell(line: str, style: str = "") -> None:
-    """Print a line on standard error, with what is no text (a name in no UTF-8) as escapes."""
-    line = line.encode(errors="backslashreplace").decode()
+    """Print one line on standard error; what cannot be printed, as in some names, as escapes."""
+    line = "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "replace").decode()
+        for each in line.encode(errors="backslashreplace").decode()
+    )
     errors.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def main() -> None:
     """Run the command line; errors a person can mend are one line and status 2."""
     try:
-        status = app(standalone_mode=False)
+        status = app(prog_name="platebench", standalone_mode=False)
         if status == INTERRUPTED:
             _complain("interrupted")
         sys.exit(status or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +13,19 @@ from platebench.ownership import Lent, sweep
 _NAME = "platebench"
 
 
-def lent_temporary() -> Lent:
+_LONGEST = 80
+"""Characters of a path below which a socket can have its name: sockaddr_un takes 108 bytes."""
+
+
+def lent_temporary(short: bool = False) -> Lent:
     """Lend a folder among the system's temporary files, until it is closed.
 
-    Those of processes that were killed are removed first.
+    Those of processes that were killed are removed first. With `short` its path leaves room for
+    the name of a socket, wherever TMPDIR points.
     """
     parent = Path(tempfile.gettempdir())
+    if short and len(os.fsencode(parent)) > _LONGEST:
+        parent = Path("/tmp")
     sweep(parent, _NAME)
     return Lent.below(parent, _NAME)
 

@@ -73,7 +73,7 @@ class Turns:
     def open(cls) -> Iterator[Turns]:
         """Listen at a socket in a folder of its own, as long as it lasts."""
         with (
-            lent_temporary() as lent,
+            lent_temporary(short=True) as lent,
             socket.socket(socket.AF_UNIX) as listener,
         ):
             place = str(lent.path / "turns")

@@ -32,6 +32,7 @@ from platebench.errors import UserError
 from platebench.images.camera import Profile
 from platebench.images.held import HELD, HeldImages, hold, is_held
 from platebench.images.imageset import ImageSet
+from platebench.images.walk import walk
 from platebench.limits import require_room
 from platebench.ownership import (
     Lent,
@@ -47,7 +48,6 @@ from platebench.ownership import (
 )
 from platebench.stores import registry
 from platebench.stores.contract import Store, VersionedStore
-from platebench.timing.page_cache import files_of
 from platebench.timing.protocol import WORK
 
 SUBFOLDER = "platebench"
@@ -336,7 +336,13 @@ def _name_for(folder: Path, images: ImageSet) -> str:
 
 
 def _listing(folder: Path) -> list[list[object]]:
-    return [[str(file.relative_to(folder)), *_size_and_time(file)] for file in files_of(folder)]
+    from platebench.images.folder import CELLH5_ENDINGS, TIFF_ENDINGS
+    from platebench.images.tables import TABLE_ENDINGS
+
+    if folder.is_file():
+        return [[folder.name, *_size_and_time(folder)]]
+    found = walk(folder, {*TIFF_ENDINGS, *CELLH5_ENDINGS, *TABLE_ENDINGS, ".json"})
+    return [[str(file.relative_to(folder)), *_size_and_time(file)] for file in found.files]
 
 
 def _size_and_time(file: Path) -> tuple[int, int]:
