@@ -10,7 +10,7 @@ from platebench.talk.outcome import LIBRARIES
 # One import that fails ends asv's discovery of all benchmarks. Without the talk's libraries there
 # are none of the talk.
 if not missing(*LIBRARIES):
-    from platebench.talk.in_2024 import READS
+    from platebench.talk.constants import READS
     from platebench.talk.measured import JoinCell, ReadCell, SearchCell
     from platebench.talk.package import JOINS
     from platebench.talk.search import SEARCHES

@@ -48,7 +48,7 @@ from pathlib import Path
 from platebench import cli
 from platebench.stores import registry
 from platebench.timing.cell import library_versions
-from platebench.timing.suite import Suite
+from platebench.running.suite import Suite
 
 checkout, work, commands, modules = sys.argv[1], sys.argv[2], *map(json.loads, sys.argv[3:])
 found = {"commands": [], "modules": {}, "stores": {}}

@@ -19,8 +19,8 @@ import asv.results
 import h5py
 import pytest
 
+from platebench.results.operations import NEWCOMER_DETAILS, OPERATIONS
 from platebench.results.records import record_files
-from platebench.timing.operations import NEWCOMER_DETAILS, OPERATIONS
 from tests.results.made_up_runs import failed, ok, run_file
 from tests.scratch_checkout import PROGRAM, Command, in_a_process
 

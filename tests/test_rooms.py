@@ -16,11 +16,12 @@ RANKS = {
     "stores": 1,
     "timing": 2,
     "results": 3,
+    "running": 4,
     # Beside one another: what is shown of images, of the talk, and of libraries.
-    "viewing": 4,
-    "talk": 4,
-    "findings": 4,
-    "site": 5,
+    "viewing": 5,
+    "talk": 5,
+    "findings": 5,
+    "site": 6,
 }
 OF_ALL = {"errors", "limits", "optional", "ownership", "temporary"}
 """Modules that every room may use."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from platebench import cli
-from platebench.results import selfcheck
+from platebench.running import selfcheck
 
 HEAVY = (
     "altair",
@@ -109,7 +109,7 @@ def test_ctrl_c_while_a_command_loads_its_libraries_is_one_line(arguments: list[
 import os, signal, sys
 class Pressed:
     def find_spec(self, name, path=None, target=None):
-        if name in ("platebench.stores.registry", "platebench.findings.showing", "pandas"):
+        if name in ("platebench.stores.registry", "platebench.findings.run", "pandas"):
             os.kill(os.getpid(), signal.SIGINT)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Pressed())

@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from platebench import cli
-from platebench.timing.operations import check_operations
+from platebench.results.operations import check_operations
 from tests.scratch_checkout import REPOSITORY
 
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))

@@ -34,7 +34,7 @@ MISUSED = 2
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
 ROUNDS, CELLS = 16, 40
-"""Of the self-check, as results/selfcheck.py says; here so that --help need not import it."""
+"""Of the self-check, as running/selfcheck.py says; here so that --help need not import it."""
 
 _USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 """What typer raises for words that it does not understand; it gives the class no public name."""
@@ -99,7 +99,7 @@ def make_fixtures_command(
 ) -> None:
     """Make TIFF files of nuclei, and CellH5 files and tables that agree with them."""
     from platebench.images.fixtures import make_fixtures
-    from platebench.progress import FixtureBar
+    from platebench.running.progress import FixtureBar
 
     with FixtureBar(errors) as bar:
         made = make_fixtures(
@@ -136,11 +136,11 @@ def run(
     ] = False,
 ) -> None:
     """Measure, and print the table. Results are kept in results/, cell by cell."""
-    from platebench.progress import RunBar
     from platebench.results import report as reports
-    from platebench.results.measuring import Settings, measure, newcomer_stores, stores_to_measure
     from platebench.results.tidy import tidy
-    from platebench.timing.checkout import find_checkout
+    from platebench.running.checkout import find_checkout
+    from platebench.running.progress import RunBar
+    from platebench.running.run import Settings, measure, newcomer_stores, stores_to_measure
 
     checkout = find_checkout(Path.cwd())
     settings = Settings(
@@ -191,12 +191,12 @@ def compare_command(
     Exit status: 1 something is slower beyond doubt, 2 a cell failed on one side only, 0 otherwise.
     A comparison that is killed goes on where it was when it is asked for again.
     """
-    from platebench.progress import CompareBar
-    from platebench.results import compare_report as compare_reports
-    from platebench.results.comparing import CompareSettings, compare
-    from platebench.results.measuring import newcomer_stores, stores_to_measure
     from platebench.results.verdicts import Plan, exit_status, single_look
-    from platebench.timing.checkout import find_checkout
+    from platebench.running import compare_report as compare_reports
+    from platebench.running.checkout import find_checkout
+    from platebench.running.compare import CompareSettings, compare
+    from platebench.running.progress import CompareBar
+    from platebench.running.run import newcomer_stores, stores_to_measure
 
     if len(arms) < 2:
         raise UserError("give two arms or more, such as HEAD~1 and .")
@@ -234,10 +234,10 @@ def reference_command(
     It takes an hour and a half or so and 20 GB of disk, which it gives back; nothing else should
     run meanwhile.
     """
-    from platebench.progress import RunBar
-    from platebench.results.reference import measure_reference, plan
     from platebench.results.tidy import tidy
-    from platebench.timing.checkout import find_checkout
+    from platebench.running.checkout import find_checkout
+    from platebench.running.progress import RunBar
+    from platebench.running.reference import measure_reference, plan
 
     checkout = find_checkout(Path.cwd())
     with RunBar(errors) as bar:
@@ -257,9 +257,9 @@ def selfcheck_command(
     minutes; nothing else should run meanwhile. One that is killed goes on where it was when it is
     asked for again.
     """
-    from platebench.progress import CompareBar
-    from platebench.results.selfcheck import selfcheck
-    from platebench.timing.checkout import find_checkout
+    from platebench.running.checkout import find_checkout
+    from platebench.running.progress import CompareBar
+    from platebench.running.selfcheck import selfcheck
 
     checkout = find_checkout(Path.cwd())
     with CompareBar(errors) as bar:
@@ -290,7 +290,7 @@ def report(
     from platebench.results import report as reports
     from platebench.results.records import record_files
     from platebench.results.tidy import tidy
-    from platebench.timing.checkout import find_checkout
+    from platebench.running.checkout import find_checkout
 
     folder = results or find_checkout(Path.cwd()) / "results"
     files = [file for file in record_files(folder, machine) if file.info().is_run]
@@ -349,8 +349,8 @@ def clean(
     Everything in it is made again when it is needed. Results are not in it, and stay.
     """
     from platebench.limits import gigabytes
-    from platebench.timing.checkout import find_checkout
-    from platebench.timing.cleaning import disk_bytes, free, kept, unmarked
+    from platebench.running.checkout import find_checkout
+    from platebench.running.cleaning import disk_bytes, free, kept, unmarked
     from platebench.timing.workspace import Workspace
 
     checkout = find_checkout(Path.cwd())

@@ -16,7 +16,7 @@ from platebench.cli import app
 from platebench.errors import Unsupported, UserError
 from platebench.findings import registry
 from platebench.findings.finding import Finding, Kind, Seen
-from platebench.findings.showing import show
+from platebench.findings.run import show
 
 Run = Callable[..., tuple[int, str, str]]
 

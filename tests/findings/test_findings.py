@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from platebench.errors import UserError
+from platebench.findings.dataset import CountingFile, noise
 from platebench.findings.finding import Finding
-from platebench.findings.material import CountingFile, noise
 from platebench.findings.registry import FINDINGS, findings_named
-from platebench.findings.showing import show
+from platebench.findings.run import show
 
 SOURCES = Path(__file__).parents[2] / "src" / "platebench" / "findings"
 NO_FINDING = {"__init__", "commands", "finding", "material", "printed", "registry", "showing"}

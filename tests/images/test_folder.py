@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from platebench.errors import UserError
+from platebench.images.decoded_cache import hold
 from platebench.images.fixtures import make_fixtures
 from platebench.images.folder import open_images
-from platebench.images.held import hold
 from platebench.images.imageset import IMAGE_SCHEMA, digest
 
 KINDS = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]

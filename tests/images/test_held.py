@@ -7,7 +7,7 @@ import json
 import pytest
 
 from platebench.errors import UserError
-from platebench.images.held import MARK, HeldImages, hold, is_held
+from platebench.images.decoded_cache import MARK, DecodedImages, hold, is_held
 from tests.conftest import noise
 
 
@@ -29,7 +29,7 @@ def test_a_folder_of_somebody_else_is_refused_and_left(tmp_path):
 
 def test_an_older_set_is_replaced(held):
     hold(noise(4), held)
-    assert len(HeldImages(held)) == 4
+    assert len(DecodedImages(held)) == 4
     assert [path.name for path in held.parent.iterdir()] == ["set"]
 
 
@@ -40,7 +40,7 @@ def test_a_damaged_index_is_not_held(held, content):
     (held / MARK).write_bytes(content)
     assert not is_held(held)
     with pytest.raises(UserError, match="set: holds no whole image set"):
-        HeldImages(held)
+        DecodedImages(held)
     hold(noise(3), held)
     assert is_held(held)
 
@@ -65,7 +65,7 @@ def test_a_set_that_lost_its_end_is_not_held(held, name):
 def test_a_damaged_table_is_named(held):
     (held / "images.arrow").write_bytes(b"ARROW1")
     with pytest.raises(UserError, match="its table is damaged"):
-        HeldImages(held)
+        DecodedImages(held)
 
 
 def test_a_missing_folder_is_not_held(tmp_path):

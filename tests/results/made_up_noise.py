@@ -18,7 +18,7 @@ class Machine:
     `noise` is that of the median of one process with `samples` samples. `drift` is the step from
     round to round of a random walk that neighbouring processes share. `between_runs` moves a cell's
     ratio from one run to the next. `unlike` is how much the noise differs from cell to cell.
-    `strays` is the part of the processes that are 1.2 to 30 times too slow.
+    `outliers` is the part of the processes that are 1.2 to 30 times too slow.
     """
 
     noise: float = 0.065
@@ -27,7 +27,7 @@ class Machine:
     drift: float = 0.05
     between_runs: float = 0.0
     unlike: float = 0.0
-    strays: float = 0.0
+    outliers: float = 0.0
 
     def measure(self, ratios: np.ndarray, rounds: int, random: np.random.Generator) -> Pairs:
         """Return a cell for each ratio, measured in two arms of which the second is slower."""
@@ -36,8 +36,8 @@ class Machine:
         logs += np.cumsum(random.normal(0, self.drift, (len(ratios), 1, rounds)), axis=2)
         moved = random.normal(0, self.between_runs, len(ratios))
         logs[:, 1] += (np.log(ratios) + moved)[:, None]
-        strays = random.random(shape) < self.strays
-        logs += strays * random.uniform(math.log(1.2), math.log(30), shape)
+        outliers = random.random(shape) < self.outliers
+        logs += outliers * random.uniform(math.log(1.2), math.log(30), shape)
         inner = random.normal(0, self.within, (*shape, self.samples))
         seconds = 0.06 * np.exp(logs[..., None] + inner)
         return {

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from platebench.results.measurement import CellName, Run
 from platebench.results.records import Record, RecordFile, RunInfo
 from platebench.stores.registry import FLOOR
-from platebench.timing.suite import CellName, Run
 
 INFO = RunInfo(
     started="2026-03-01T10:20:30.000001+00:00",

@@ -14,8 +14,8 @@ import pytest
 
 from platebench.results import asv_files
 from platebench.results.asv_files import environment_name, write_asv_results
+from platebench.results.commit import Commit
 from platebench.stores.registry import FLOOR
-from platebench.timing.checkout import Commit
 from tests.results.made_up_runs import (
     INFO,
     IPC,

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platebench.results.asv_files import read_asv_file, write_asv_results
+from platebench.results.commit import Commit
 from platebench.results.records import RecordFile, record_files
 from platebench.results.report import as_csv, as_json, as_markdown
 from platebench.results.strict_json import read_object
 from platebench.results.tidy import tidy
 from platebench.stores.registry import FLOOR
-from platebench.timing.checkout import Commit
 from tests.results.made_up_runs import INFO, IPC, SCAN, failed, floor, ok, run_file
 
 REPOSITORY = Path(__file__).parents[2]

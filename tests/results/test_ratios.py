@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from platebench.results.moderated_variance import _inverse_trigamma, moderate
 from platebench.results.ratios import Ratio, log_ratios, ratio, typical, width
-from platebench.results.shared_noise import _inverse_trigamma, share_noise
-from platebench.results.spread import Spread, pool
+from platebench.results.robust_mean import Spread, pool
 from tests.results.made_up_noise import Machine, Rounds
 
 seconds = st.floats(1e-6, 1e3)
@@ -114,7 +114,7 @@ def test_a_round_30_times_too_slow_is_set_aside(rounds: int) -> None:
     calm = ratio(second, first)
     second[2] = [30 * sample for sample in second[2]]
     shaken = ratio(second, first)
-    assert shaken.spread.strays == 1
+    assert shaken.spread.outliers == 1
     assert shaken.rounds == rounds
     assert shaken.estimate == pytest.approx(calm.estimate, rel=0.05)
     assert width(shaken) < 1.5 * width(calm)
@@ -139,12 +139,12 @@ def test_a_mean_would_have_been_carried_away_by_a_stray_round() -> None:
 
 
 def test_ordinary_rounds_are_seldom_set_aside() -> None:
-    assert sum(found.spread.strays for found in ratios(Machine(), 200, 16, 3)) < 0.005 * 200 * 16
+    assert sum(found.spread.outliers for found in ratios(Machine(), 200, 16, 3)) < 0.005 * 200 * 16
 
 
 def test_where_most_rounds_agree_to_the_last_digit_none_is_set_aside() -> None:
     spread = pool(np.array([0.0, 0.0, 0.0, 0.0, 0.1, -0.1]))
-    assert (spread.kept, spread.strays) == (6, 0)
+    assert (spread.kept, spread.outliers) == (6, 0)
 
 
 def test_rounds_that_agree_wholly_settle_the_order_and_equal_ones_leave_it_open() -> None:
@@ -235,7 +235,7 @@ def test_sharing_noise_recovers_how_alike_the_cells_are() -> None:
     random = np.random.default_rng(14)
     variances = 0.01 * 8 / random.chisquare(8, 4000) * random.chisquare(5, 4000) / 5
     spreads = [Spread(0.0, math.sqrt(variance), 6, 0, 5.0) for variance in variances]
-    shared = share_noise(spreads)
+    shared = moderate(spreads)
     assert shared[0].freedom == pytest.approx(5 + 8, rel=0.15)
     ends = [spread.deviation for spread in shared if spread.deviation is not None]
     assert np.std(np.log(ends)) < 0.6 * np.std(np.log(np.sqrt(variances)))
@@ -243,14 +243,14 @@ def test_sharing_noise_recovers_how_alike_the_cells_are() -> None:
 
 def test_cells_of_one_noise_share_it_wholly() -> None:
     variances = 0.01 * stats.chi2.ppf(np.linspace(0.05, 0.95, 40), 5) / 5
-    shared = share_noise([Spread(0.0, math.sqrt(v), 6, 0, 5.0) for v in variances])
+    shared = moderate([Spread(0.0, math.sqrt(v), 6, 0, 5.0) for v in variances])
     assert {spread.freedom for spread in shared} == {200.0}
     assert len({round(spread.deviation or 0, 9) for spread in shared}) == 1
 
 
 def test_few_cells_single_rounds_and_unvarying_ones_are_left_as_they_are() -> None:
     few = [Spread(0.0, 0.1 * (n + 1), 6, 0, 5.0) for n in range(4)]
-    assert share_noise(few) == few
+    assert moderate(few) == few
     odd = [Spread(0.0, None, 1, 0, 0.0), Spread(0.0, 0.0, 6, 0, 5.0)]
     many = [Spread(0.0, 0.1 + 0.01 * n, 6, 0, 5.0) for n in range(6)]
-    assert share_noise([*odd, *many])[:2] == odd
+    assert moderate([*odd, *many])[:2] == odd

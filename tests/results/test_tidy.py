@@ -60,7 +60,7 @@ def test_rates_are_of_uncompressed_pixels(tmp_path) -> None:
     cell = only(tidy(run_file(tmp_path, [ok([2.0])])))
     assert cell.mb_per_s == pytest.approx(64 * PIXEL_BYTES / 2e6)
     assert cell.images_per_s == 32
-    assert cell.bytes_a_pixel_byte == 0.5
+    assert cell.bytes_per_pixel_byte == 0.5
 
 
 def test_what_reads_no_pixels_has_no_rate(tmp_path) -> None:

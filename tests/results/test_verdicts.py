@@ -68,8 +68,8 @@ def part(found: Counter[Verdict], *wanted: Verdict) -> float:
 
 @pytest.mark.parametrize(
     "machine",
-    [Machine(), Machine(noise=0.13), Machine(strays=0.02), Machine(unlike=0.3)],
-    ids=["quiet hour", "busy hour", "strays", "unlike cells"],
+    [Machine(), Machine(noise=0.13), Machine(outliers=0.02), Machine(unlike=0.3)],
+    ids=["quiet hour", "busy hour", "outliers", "unlike cells"],
 )
 def test_the_same_arm_twice_is_called_different_in_at_most_1_cell_of_100(machine: Machine) -> None:
     assert part(verdicts(machine, 1.0, 0, 25), *CALLED) <= 0.01

@@ -8,9 +8,9 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from platebench.results.measurement import Run
 from platebench.results.records import RecordFile
 from platebench.stores import registry
-from platebench.timing.suite import Run
 from tests.results.made_up_runs import PIXEL_BYTES, ok, run_file
 
 TAKES = [(rows, handle) for rows in ("1", "16 scattered") for handle in ("reopened", "kept")]

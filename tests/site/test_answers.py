@@ -20,9 +20,9 @@ from platebench.site.chosen import (
     TAKE,
     Images,
     asked,
+    headline_image_set,
     images_of,
     quickest_first,
-    spoken_of,
 )
 from platebench.site.published import Published, published
 from platebench.site.times import of_floor
@@ -126,7 +126,7 @@ def test_the_size_is_that_of_the_report_and_has_no_interval(whole, found: Answer
     sizes = [
         float(row[6]) for row in report_rows(whole.cells, best) if row[0] != FLOOR and len(row) > 6
     ]
-    assert float(figure(best.bytes_a_pixel_byte)) == min(sizes)
+    assert float(figure(best.bytes_per_pixel_byte)) == min(sizes)
     assert smallest(found).lab_takes is not None
     assert smallest(found).lab_takes.low is None
 
@@ -163,17 +163,19 @@ def test_the_generated_raw_set_with_most_measured_is_spoken_of(tmp_path) -> None
         floor([1.0], image_set="raw-8", set_images=8),
     ]
     other = [ok([1.0], store, image_set="ic-64") for store in STORES]
-    assert spoken_of(tidy(run_file(tmp_path / "a", few + more + other))) == Images("raw", 8)
+    assert headline_image_set(tidy(run_file(tmp_path / "a", few + more + other))) == Images(
+        "raw", 8
+    )
 
 
 def test_of_raw_sets_with_as_much_the_larger_is_spoken_of(tmp_path) -> None:
     runs = [ok([1.0], image_set=f"raw-{n}", set_images=n) for n in (8, 128, 32)]
-    assert spoken_of(tidy(run_file(tmp_path, runs))) == Images("raw", 128)
+    assert headline_image_set(tidy(run_file(tmp_path, runs))) == Images("raw", 128)
 
 
 def test_without_a_raw_set_another_is_spoken_of(tmp_path) -> None:
     cells = tidy(run_file(tmp_path, [ok([1.0], image_set="my-plate-0123ab", set_images=5)]))
-    assert spoken_of(cells) == Images("my-plate-0123ab", 5)
+    assert headline_image_set(cells) == Images("my-plate-0123ab", 5)
 
 
 def test_a_store_is_not_the_quickest_for_having_met_a_quick_moment(tmp_path) -> None:
@@ -252,6 +254,6 @@ def test_what_each_format_costs_at_its_best_is_said(whole: Published, found: Ans
     for cost in found.costs:
         assert cost.smallest is not None
         cells = [f"{of_floor(cell)}{cell.store}" for _, cell in cost.quickest]
-        size = f"{figure(cost.smallest.bytes_a_pixel_byte)}{cost.smallest.store}"
+        size = f"{figure(cost.smallest.bytes_per_pixel_byte)}{cost.smallest.store}"
         assert " ".join([cost.format, *cells, size]) in said
         assert len(cost.quickest) == 3

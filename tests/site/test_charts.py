@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from platebench.results.report import figure
 from platebench.results.tidy import CellResult, tidy
 from platebench.site.charts import charts_of, section
-from platebench.site.chosen import RAW, SCAN, TAKE, WRITE, asked, of_images, spoken_of
+from platebench.site.chosen import RAW, SCAN, TAKE, WRITE, asked, headline_image_set, of_images
 from platebench.site.drawing import size_and_speed, warm_and_cold
 from platebench.site.drawing.scaling import scaling
 from platebench.site.drawing.size_and_speed import picture, unbeaten
@@ -52,7 +52,7 @@ def drawings(whole: Published) -> dict[str, Drawing]:
 
 
 def of_main_set(run: Published) -> list[CellResult]:
-    images = spoken_of(run.cells)
+    images = headline_image_set(run.cells)
     assert images is not None
     return of_images(run.cells, images)
 
@@ -89,7 +89,7 @@ def test_size_against_speed_shows_the_cells_figures(whole: Published, drawings) 
     rows = {row[0]: row for row in drawings["size-against-take"].rows}
     assert set(rows) == set(STORES) == set(cells)
     for store, (_, size, times, _) in rows.items():
-        assert size == figure(cells[store].bytes_a_pixel_byte)
+        assert size == figure(cells[store].bytes_per_pixel_byte)
         assert times.startswith(figure(cells[store].floor_ratio))
         assert times.endswith(f"to {figure(cells[store].floor_high)})")
 

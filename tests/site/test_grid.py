@@ -90,7 +90,7 @@ def test_size_is_of_the_images_alone_not_of_a_history(tmp_path: Path) -> None:
         tmp_path,
         [ok([1.0], benchmark=history, stored_bytes=64 * PIXEL_BYTES), ok([1.0], benchmark=WRITE)],
     )
-    assert stored(run.cells).bytes_a_pixel_byte == 0.5
+    assert stored(run.cells).bytes_per_pixel_byte == 0.5
     assert 'data-value="0.5">0.50</td>' in row(html(run), IPC)
 
 

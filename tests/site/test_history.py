@@ -13,6 +13,8 @@ from playwright.sync_api import Browser
 
 from platebench.errors import UserError
 from platebench.results.asv_files import write_asv_results
+from platebench.results.commit import Commit
+from platebench.running.checkout import commit_of
 from platebench.site import history
 from platebench.site.history import (
     ARCHIVE,
@@ -26,7 +28,6 @@ from platebench.site.history import (
 )
 from platebench.site.published import Published, published
 from platebench.stores.registry import FLOOR
-from platebench.timing.checkout import Commit, commit_of
 from tests.results.made_up_runs import IPC, SCAN, floor, ok, run_file
 
 MACHINE = {"machine": "bench-pc", "cpu": "a processor", "num_cpu": "4", "os": "Linux 6.1"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from platebench.results.selfcheck import Finding, SelfCheck
+from platebench.running.selfcheck import Finding, SelfCheck
 from platebench.site.method import machine_facts, section
 from platebench.site.published import Published, published
 from tests.site.made_up import reference

@@ -12,8 +12,8 @@ import pytest
 
 from platebench.errors import UserError
 from platebench.results.records import RecordFile
-from platebench.results.selfcheck import Finding, SelfCheck
 from platebench.results.tidy import tidy
+from platebench.running.selfcheck import Finding, SelfCheck
 from platebench.site.answers import answers
 from platebench.site.readme import (
     FIGURE,

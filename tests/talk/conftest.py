@@ -15,8 +15,8 @@ import pytest
 import tifffile
 
 from platebench.images.fixtures import make_fixtures
-from platebench.talk.ages import give_talk_with
-from platebench.talk.material import Material, generated_material
+from platebench.talk.dataset import Material, generated_material
+from platebench.talk.environments import give_talk_with
 from platebench.talk.outcome import Outcome, Talk
 from platebench.talk.steps import give_talk
 

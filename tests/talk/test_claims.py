@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from platebench.talk.claims import CLAIMS, TALK, as_markdown, as_table, claim_rows, save_chart
-from platebench.talk.material import Material
+from platebench.talk.dataset import Material
 from platebench.talk.outcome import Talk
 from platebench.talk.steps import give_talk
 

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from platebench.cli import app
 from platebench.errors import UserError
 from platebench.talk import material, steps
-from platebench.talk.ages import give_talk_with
+from platebench.talk.dataset import Material
+from platebench.talk.environments import give_talk_with
 from platebench.talk.images_and_frame import list_images, show_frame
-from platebench.talk.material import Material
 from platebench.talk.outcome import Expected, Outcome
 from platebench.talk.parquet_and_awkward import write_with_pandas
 

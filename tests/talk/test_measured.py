@@ -9,11 +9,11 @@ import pytest
 from benchmarks.talk import JoinTables, NearestImages, ThreeReads
 
 from platebench.errors import Mismatch
+from platebench.results.measurement import CellName
+from platebench.results.operations import OPERATIONS, choose
 from platebench.talk.measured import TalkCell
 from platebench.talk.package import JOINS, DuckDbJoin
 from platebench.talk.search import SEARCHES, NumpySearch
-from platebench.timing.operations import OPERATIONS, choose
-from platebench.timing.suite import CellName
 from platebench.timing.workspace import Workspace
 
 CLASSES = {ThreeReads: "time_read", NearestImages: "time_search", JoinTables: "time_join"}

@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from platebench.talk.dataset import Material
 from platebench.talk.lancedb_table import frames_differ
-from platebench.talk.material import Material
 from platebench.talk.package import JOINS, PandasJoin, comparable, join_tables, package_of
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from platebench.talk.in_2024 import ARROW, LANCEDB, PANDAS
+from platebench.talk.constants import ARROW, LANCEDB, PANDAS
 from platebench.talk.outcome import Outcome, Talk
 from platebench.talk.search import EXACT_RECALL, REFINED_RECALL
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from platebench.talk.in_2024 import LANCEDB, READS
-from platebench.talk.material import Material
+from platebench.talk.constants import LANCEDB, READS
+from platebench.talk.dataset import Material
 from platebench.talk.three_reads import (
     alternate,
     check_reads,

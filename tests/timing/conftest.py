@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from platebench.images.held import HeldImages, hold
+from platebench.images.decoded_cache import DecodedImages, hold
 from platebench.stores import registry
 from platebench.timing.workspace import Kind, Workspace
 from tests.conftest import noise
@@ -56,5 +56,5 @@ def workspace(prepared: Path, tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def held(workspace: Workspace) -> HeldImages:
+def held(workspace: Workspace) -> DecodedImages:
     return workspace.images(SET)

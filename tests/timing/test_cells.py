@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from platebench.errors import Mismatch, Unsupported
-from platebench.images.held import HeldImages, hold
+from platebench.images.decoded_cache import DecodedImages, hold
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.timing import page_cache
@@ -298,7 +298,7 @@ def test_what_a_library_imports_late_is_no_operations_peak(kind, sample, breaks)
     assert peak is None or peak < 40_000_000
 
 
-def test_a_cell_leaves_its_record(sample, tmp_path, monkeypatch, held: HeldImages) -> None:
+def test_a_cell_leaves_its_record(sample, tmp_path, monkeypatch, held: DecodedImages) -> None:
     monkeypatch.setitem(os.environ, RECORD, str(tmp_path / "record.json"))
     sample("FullScan", samples=2)
     record = json.loads((tmp_path / "record.json").read_text())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from platebench.errors import Mismatch
-from platebench.images.held import HeldImages
+from platebench.images.decoded_cache import DecodedImages
 from platebench.stores import one_image
 from platebench.timing import first_image
 from platebench.timing.first_image import FirstImageCell
@@ -93,7 +93,7 @@ def test_rows_change_from_sample_to_sample_and_are_the_same_for_every_store(
 
 
 def test_the_program_prints_the_images_digest_and_nothing_else(
-    workspace: Workspace, held: HeldImages, capsys, monkeypatch
+    workspace: Workspace, held: DecodedImages, capsys, monkeypatch
 ) -> None:
     path = workspace.root / "stores" / SET / STORE.replace(":", ".") / "data"
     for row in (0, 20):
@@ -147,7 +147,7 @@ def test_a_program_that_fails_says_why(text: str, message: str, sample, program)
         sample()
 
 
-def test_cpu_time_is_that_of_the_program_too(sample, program, held: HeldImages) -> None:
+def test_cpu_time_is_that_of_the_program_too(sample, program, held: DecodedImages) -> None:
     program(
         "import sys, time\n"
         "while time.process_time() < 0.3: pass\n"
@@ -157,7 +157,7 @@ def test_cpu_time_is_that_of_the_program_too(sample, program, held: HeldImages) 
     assert cell.timer.cpu_s[-1] >= 0.3, "this process itself only waits"
 
 
-def test_one_image_is_what_the_figure_counts(sample, held: HeldImages) -> None:
+def test_one_image_is_what_the_figure_counts(sample, held: DecodedImages) -> None:
     cell = sample()
     assert cell._record["images"] == 1
     assert cell._record["pixel_bytes"] == np.prod(held.shapes[0])

@@ -20,13 +20,14 @@ import pytest
 import tifffile
 
 from platebench.errors import Unsupported, UserError
-from platebench.images.held import HeldImages, hold
+from platebench.images.decoded_cache import DecodedImages, hold
+from platebench.images.generated import generated
 from platebench.stores import registry
 from platebench.timing import page_cache
 from platebench.timing import workspace as workspaces
 from platebench.timing.prepare import prepare
 from platebench.timing.protocol import WORK
-from platebench.timing.workspace import Workspace, generated, tenth
+from platebench.timing.workspace import Workspace, tenth
 from tests.conftest import ArrayImages, noise
 from tests.timing.broken_stores import BrokenStore
 from tests.timing.conftest import SET, STORE, killed_scratch
@@ -50,7 +51,7 @@ def scans(store, path: Path) -> int:
 # Freshness
 
 
-def test_fresh_files_are_kept(workspace: Workspace, held: HeldImages) -> None:
+def test_fresh_files_are_kept(workspace: Workspace, held: DecodedImages) -> None:
     store = registry.find(OTHER)
     path = workspace.stored(store, held)
     before = digest_of(path)

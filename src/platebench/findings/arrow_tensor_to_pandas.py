@@ -12,7 +12,7 @@ _IMAGES = 2
 def _show(folder: Path) -> Seen:
     import pyarrow as pa
 
-    from platebench.findings.material import noise
+    from platebench.findings.dataset import noise
 
     pixels = noise(_IMAGES)
     table = pa.table({"image": pa.FixedShapeTensorArray.from_numpy_ndarray(pixels)})

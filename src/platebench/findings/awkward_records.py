@@ -12,7 +12,7 @@ _IMAGES = 2
 def _show(folder: Path) -> Seen:
     import awkward as ak
 
-    from platebench.findings.material import dtype_of, noise
+    from platebench.findings.dataset import dtype_of, noise
 
     pixels = noise(_IMAGES, height=64, width=96)
     from_records = ak.Array([{"image": image} for image in pixels])["image"]

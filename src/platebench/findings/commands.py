@@ -30,7 +30,7 @@ def findings_command(
     """
     from platebench.findings.printed import as_lines, as_list
     from platebench.findings.registry import FINDINGS, findings_named
-    from platebench.findings.showing import Shown, show
+    from platebench.findings.run import Shown, show
 
     chosen = list(FINDINGS) if everything else findings_named(names or [])
     if not chosen:

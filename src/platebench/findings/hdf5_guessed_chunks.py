@@ -10,7 +10,7 @@ _IMAGES, _ROW = 32, 7
 
 
 def _show(folder: Path) -> Seen:
-    from platebench.findings.material import IMAGE_BYTES, SIDE
+    from platebench.findings.dataset import IMAGE_BYTES, SIDE
 
     guessed, of_guessed = _read_one(folder / "guessed.h5", None)
     chosen, of_chosen = _read_one(folder / "chosen.h5", (1, SIDE, SIDE))
@@ -29,7 +29,7 @@ def _read_one(path: Path, chunks: tuple[int, ...] | None) -> tuple[list[int], in
     """Store images with gzip, read one; return the shape of a chunk and the bytes read."""
     import h5py
 
-    from platebench.findings.material import CountingFile, noise
+    from platebench.findings.dataset import CountingFile, noise
 
     with h5py.File(path, "w") as written:
         images = written.create_dataset(

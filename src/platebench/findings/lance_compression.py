@@ -14,7 +14,7 @@ def _show(folder: Path) -> Seen:
     import lancedb
     import numpy as np
 
-    from platebench.findings.material import binary_table
+    from platebench.findings.dataset import binary_table
     from platebench.images.camera import take_frame
     from platebench.images.movie import movie
     from platebench.timing.page_cache import stored_size

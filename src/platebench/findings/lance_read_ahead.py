@@ -19,7 +19,7 @@ _QUIET_LOOKS = 10
 def _show(folder: Path) -> Seen:
     import lance
 
-    from platebench.findings.material import IMAGE_BYTES, binary_table, noise
+    from platebench.findings.dataset import IMAGE_BYTES, binary_table, noise
 
     images = binary_table(noise(_IMAGES))
     path = folder / "images.lance"

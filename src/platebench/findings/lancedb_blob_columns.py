@@ -14,7 +14,7 @@ def _show(folder: Path) -> Seen:
     import lancedb
     import pyarrow as pa
 
-    from platebench.findings.material import binary_table, noise
+    from platebench.findings.dataset import binary_table, noise
 
     if not hasattr(lancedb, "blob"):
         raise Unsupported(f"lancedb {lancedb.__version__} has no blob columns")

@@ -15,7 +15,7 @@ def _show(folder: Path) -> Seen:
     import lancedb
     import pyarrow as pa
 
-    from platebench.findings.material import noise
+    from platebench.findings.dataset import noise
     from platebench.timing.page_cache import stored_size
 
     pixels = noise(_IMAGES, _HEIGHT, _WIDTH)

@@ -13,7 +13,7 @@ _IMAGES = 8
 def _show(folder: Path) -> Seen:
     import lancedb
 
-    from platebench.findings.material import binary_table, noise
+    from platebench.findings.dataset import binary_table, noise
     from platebench.timing.page_cache import stored_size
 
     images = binary_table(noise(_IMAGES))

@@ -13,7 +13,7 @@ def _show(folder: Path) -> Seen:
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
-    from platebench.findings.material import IMAGE_BYTES, CountingFile, binary_table, noise
+    from platebench.findings.dataset import IMAGE_BYTES, CountingFile, binary_table, noise
 
     path = folder / "one-each.parquet"
     pq.write_table(binary_table(noise(_IMAGES)), path, row_group_size=1)

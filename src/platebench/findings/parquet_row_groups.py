@@ -13,7 +13,7 @@ def _show(folder: Path) -> Seen:
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
-    from platebench.findings.material import IMAGE_BYTES, CountingFile, binary_table, noise
+    from platebench.findings.dataset import IMAGE_BYTES, CountingFile, binary_table, noise
 
     images = binary_table(noise(_IMAGES))
     by_default, one_each = folder / "default.parquet", folder / "one-each.parquet"

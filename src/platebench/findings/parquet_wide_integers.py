@@ -14,7 +14,7 @@ def _show(folder: Path) -> Seen:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from platebench.findings.material import binary_table, noise
+    from platebench.findings.dataset import binary_table, noise
 
     pixels = noise(_IMAGES)
     tensors = pa.table({"image": pa.FixedShapeTensorArray.from_numpy_ndarray(pixels)})

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from platebench.findings.finding import Fact, Finding
-from platebench.findings.showing import Shown
+from platebench.findings.run import Shown
 
 
 def as_list(findings: Sequence[Finding]) -> RenderableType:

@@ -25,7 +25,7 @@ class _CountingChunks(dict[str, Any]):
 
 
 def _show(folder: Path) -> Seen:
-    from platebench.findings.material import IMAGE_BYTES, SIDE
+    from platebench.findings.dataset import IMAGE_BYTES, SIDE
 
     guessed, of_guessed = _read_one("auto")
     chosen, of_chosen = _read_one((1, SIDE, SIDE))
@@ -46,7 +46,7 @@ def _read_one(chunks: tuple[int, ...] | str) -> tuple[list[int], _CountingChunks
     """Store images uncompressed, read one; return the shape of a chunk and what was read."""
     import zarr
 
-    from platebench.findings.material import noise
+    from platebench.findings.dataset import noise
 
     images = noise(_IMAGES)
     memory = _CountingChunks()

@@ -18,6 +18,7 @@ import asv.util
 
 from platebench.errors import UserError
 from platebench.ownership import Lent, sweep, write_whole
+from platebench.results.commit import Commit
 from platebench.results.records import Record, RecordFile, RunInfo
 from platebench.results.strict_json import (
     Damaged,
@@ -28,7 +29,6 @@ from platebench.results.strict_json import (
     text_of,
 )
 from platebench.results.telling import Say, say_once
-from platebench.timing.checkout import Commit
 
 _DRAFTS = "asv"
 """The name of the folder in which asv's files are written before they take their places."""

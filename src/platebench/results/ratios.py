@@ -5,7 +5,7 @@ rounds on the log scale. Machines drift: over 260 processes each of reading a fi
 reading Parquet and writing, taken in turn for 16 minutes on a shared machine, the logs of
 neighbours' medians correlated at 0.3 to 0.8, and ratios of neighbours spread 1.2 to 2.3 times less
 than ratios of any two. Arms of a comparison go further: their processes take turns at samples
-(timing/turns.py).
+(running/turn_server.py).
 
 Each round speaks with the median of its samples. On those same timings the minimum spread 2.2 times
 as much for writing and 1.1 times for decompressing, where a process meets a fast or a slow moment
@@ -37,7 +37,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy import special
 
-from platebench.results.spread import Spread, pool
+from platebench.results.robust_mean import Spread, pool
 
 Rounds: TypeAlias = Mapping[int, Sequence[float]]
 """One cell's samples in seconds, by the number of the round they were measured in."""
@@ -59,7 +59,7 @@ class Pooled:
     @property
     def rounds(self) -> int:
         """Return how many rounds were pooled, those set aside included."""
-        return self.spread.kept + self.spread.strays
+        return self.spread.kept + self.spread.outliers
 
     @property
     def low(self) -> float | None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast, get_args
 
+from platebench.results.measurement import CellName, Run, Status
+from platebench.results.operations import OPERATIONS
 from platebench.results.strict_json import (
     Damaged,
     count_of,
@@ -22,8 +24,6 @@ from platebench.results.strict_json import (
     text_of,
     texts_of,
 )
-from platebench.timing.operations import OPERATIONS
-from platebench.timing.suite import CellName, Run, Status
 
 SHORTEST_S, LONGEST_S = 1e-9, 1e7
 """Samples outside are no measurement: a clock's tick, 115 days. Intervals of ratios stay finite."""

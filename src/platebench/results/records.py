@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from platebench.errors import UserError
+from platebench.results.measurement import Run
 from platebench.results.record_lines import CellLine, is_plain_name, read_header, read_line
 from platebench.results.strict_json import Damaged
 from platebench.results.telling import Say, say_once
-from platebench.timing.suite import Run
 
 SUFFIX = ".run.jsonl"
 

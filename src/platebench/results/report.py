@@ -12,10 +12,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from platebench.results.fitted_table import FittedTables, Titled
+from platebench.results.operations import OPERATIONS
 from platebench.results.ratios import ratio
 from platebench.results.telling import one_line
 from platebench.results.tidy import CellResult
-from platebench.timing.operations import OPERATIONS
 
 COLUMNS = ("store", "median", "x floor", "+-", "MB/s", "images/s", "bytes", "CPU", "peak MB")
 LEAST = ("peak MB", "CPU", "images/s", "MB/s", "bytes", "+-")
@@ -114,7 +114,7 @@ def _fields(cell: CellResult, above: CellResult | None) -> list[str]:
         f"{percent(cell.floor_reach)}{_unsettled(cell, above)}",
         figure(cell.mb_per_s),
         figure(cell.images_per_s),
-        figure(cell.bytes_a_pixel_byte),
+        figure(cell.bytes_per_pixel_byte),
         figure(None if cell.cpu_s is None else cell.cpu_s / cell.median_s),
         figure(None if cell.peak_bytes is None else cell.peak_bytes / 1e6),
     ]

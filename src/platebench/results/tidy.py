@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from platebench.images.generated import generated
+from platebench.results.measurement import CellName
+from platebench.results.operations import OPERATIONS, floor_of
 from platebench.results.ratios import Ratio, Rounds, ratio
 from platebench.results.records import Record, RecordFile, RunInfo
-from platebench.timing.operations import OPERATIONS, floor_of
-from platebench.timing.suite import CellName
-from platebench.timing.workspace import generated
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class CellResult:
     by_round: Rounds
 
     @property
-    def bytes_a_pixel_byte(self) -> float | None:
+    def bytes_per_pixel_byte(self) -> float | None:
         """Bytes stored for each byte of uncompressed pixels."""
         if self.stored_bytes is None or not self.set_pixel_bytes:
             return None

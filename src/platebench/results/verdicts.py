@@ -41,9 +41,9 @@ from enum import StrEnum
 import numpy as np
 from scipy import stats
 
+from platebench.results.moderated_variance import moderate
 from platebench.results.ratios import CONFIDENCE, Ratio, Rounds, chance_of_slower, log_ratios
-from platebench.results.shared_noise import share_noise
-from platebench.results.spread import Spread, pool
+from platebench.results.robust_mean import Spread, pool
 
 FEWEST_TESTS = 20
 """A smaller family is judged as if it had this many cells.
@@ -183,7 +183,7 @@ def _false_discovery_rates(p_values: np.ndarray) -> np.ndarray:
 
 
 def _spreads_up_to(rounds: int, logs: Mapping[str, np.ndarray]) -> list[Spread]:
-    return share_noise([pool(values[:rounds]) for values in logs.values()])
+    return moderate([pool(values[:rounds]) for values in logs.values()])
 
 
 def _judge_one(spread: Spread, rounds: int, doubts: tuple[float, float], plan: Plan) -> Judgement:

@@ -14,10 +14,10 @@ from platebench.site.chosen import (
     WRITE,
     Question,
     asked,
+    headline_image_set,
     of_images,
     quickest_first,
     smallest_first,
-    spoken_of,
 )
 from platebench.site.grid import in_order
 from platebench.site.published import Published
@@ -136,7 +136,7 @@ class Answers:
 
 def answers(cells: Sequence[CellResult]) -> Answers | None:
     """Return what the cells of a run answer; None where nothing was measured."""
-    images = spoken_of(cells)
+    images = headline_image_set(cells)
     if images is None:
         return None
     mine = of_images(cells, images)

@@ -18,7 +18,7 @@ import vl_convert
 
 from platebench import ownership
 from platebench.errors import UserError
-from platebench.results import selfcheck
+from platebench.running import selfcheck
 from platebench.site import (
     answers,
     charts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from platebench.site.chosen import RAW, SCAN, TAKE, WRITE, of_images, spoken_of
+from platebench.site.chosen import RAW, SCAN, TAKE, WRITE, headline_image_set, of_images
 from platebench.site.drawing.growth import growth
 from platebench.site.drawing.processor_time import processor_time
 from platebench.site.drawing.scaling import scaling
@@ -17,7 +17,7 @@ from platebench.site.sets import set_of
 def section(published: Published) -> Section:
     """Return all charts, each with its figures as a table below it."""
     drawings = charts_of(published)
-    images = spoken_of(published.cells)
+    images = headline_image_set(published.cells)
     mine = of_images(published.cells, images) if images else []
     html = render("charts.html", drawings=drawings, images=set_of(mine[0]) if mine else None)
     return Section("figures", "Figures", html, specs(drawings))
@@ -25,7 +25,7 @@ def section(published: Published) -> Section:
 
 def charts_of(published: Published) -> list[Drawing]:
     """Return the charts of a run in the order of the page."""
-    images = spoken_of(published.cells)
+    images = headline_image_set(published.cells)
     cells = of_images(published.cells, images) if images else []
     profile = images.profile if images else RAW
     name = set_of(cells[0]) if cells else None

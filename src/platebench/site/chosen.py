@@ -81,7 +81,7 @@ def measured(cells: Iterable[CellResult]) -> list[CellResult]:
     return [cell for cell in cells if cell.status == "ok" and cell.median_s is not None]
 
 
-def spoken_of(cells: Iterable[CellResult]) -> Images | None:
+def headline_image_set(cells: Iterable[CellResult]) -> Images | None:
     """Return the image set to speak of, None where nothing was measured.
 
     It is the one on which the most was measured, stores times operations, of the generated raw
@@ -127,6 +127,6 @@ def smallest_first(cells: Iterable[CellResult]) -> list[CellResult]:
     by_store: dict[str, CellResult] = {}
     for question in (SCAN, WRITE):
         for cell in measured(asked(cells, question)):
-            if cell.store != FLOOR and cell.bytes_a_pixel_byte is not None:
+            if cell.store != FLOOR and cell.bytes_per_pixel_byte is not None:
                 by_store.setdefault(cell.store, cell)
-    return sorted(by_store.values(), key=lambda cell: cell.bytes_a_pixel_byte or 0.0)
+    return sorted(by_store.values(), key=lambda cell: cell.bytes_per_pixel_byte or 0.0)

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from platebench.errors import UserError
 from platebench.optional import require
-from platebench.progress import Bar
-from platebench.timing.checkout import find_checkout
+from platebench.running.checkout import find_checkout
+from platebench.running.progress import Bar
 
 NEEDS = ("altair", "jinja2", "markdown-it-py", "vl-convert-python")
 """What of PyPI the page is drawn and written with."""

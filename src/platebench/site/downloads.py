@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from platebench.results.operations import OPERATIONS
 from platebench.results.records import Record
 from platebench.results.report import as_csv, as_json
 from platebench.site.published import Published
 from platebench.site.section import Section, render
-from platebench.timing.operations import OPERATIONS
 
 SAMPLES = pa.schema(
     [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from platebench.errors import Unsupported
-from platebench.images.held import HeldImages
+from platebench.images.decoded_cache import DecodedImages
 from platebench.stores import registry
 from platebench.timing.page_cache import stored_size
 from platebench.timing.workspace import Workspace
@@ -54,7 +54,7 @@ class FormatTrees(NamedTuple):
 
 
 def file_trees(
-    stores: Iterable[str], images: HeldImages, workspace: Workspace
+    stores: Iterable[str], images: DecodedImages, workspace: Workspace
 ) -> list[FormatTrees]:
     """Return what these stores make of the images, by format, in the registry's order.
 
@@ -68,7 +68,7 @@ def file_trees(
     ]
 
 
-def _stored_as(name: str, images: HeldImages, workspace: Workspace) -> StoredAs:
+def _stored_as(name: str, images: DecodedImages, workspace: Workspace) -> StoredAs:
     try:
         folder = workspace.stored(registry.find(name), images)
     except Unsupported as reason:

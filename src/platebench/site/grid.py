@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from platebench.results.operations import OPERATIONS
 from platebench.results.report import figure, seconds
 from platebench.results.tidy import CellResult
 from platebench.site.published import Published
@@ -19,7 +20,6 @@ from platebench.site.section import Section, render
 from platebench.site.sets import first_set, set_of, sets_in
 from platebench.stores import registry
 from platebench.stores.registry import FLOOR
-from platebench.timing.operations import OPERATIONS
 
 SHADES = (1.25, 2.5, 5.0, 20.0)
 """Where a cell's shade changes, in multiples of the floor."""
@@ -176,7 +176,7 @@ def _rows(
     return [
         Row(
             *key,
-            size=None if (size := sizes[key[:2]]) is None else size.bytes_a_pixel_byte,
+            size=None if (size := sizes[key[:2]]) is None else size.bytes_per_pixel_byte,
             files=None if size is None else size.stored_files,
             entries=[_entry(by_row[key].get(column), column, key) for column in columns],
             hidden=key[1:] != first,

@@ -15,12 +15,13 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.images.camera import Profile
+from platebench.images.generated import generated
 from platebench.images.imageset import ImageSet
 from platebench.site.drawing.style import configured
 from platebench.site.file_trees import file_trees
 from platebench.site.published import Published
 from platebench.site.section import Section, render
-from platebench.timing.workspace import Workspace, generated
+from platebench.timing.workspace import Workspace
 from platebench.viewing.thumbnails import Thumbnail, thumbnail
 
 IMAGES = 2

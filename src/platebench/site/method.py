@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from platebench.results.selfcheck import SelfCheck
+from platebench.results.commit import CHANGES
+from platebench.running.selfcheck import SelfCheck
 from platebench.site.published import Published
 from platebench.site.section import Section, render
-from platebench.timing.checkout import CHANGES
 
 _FACTS = {
     "os": "operating system",

@@ -213,7 +213,7 @@ def _measured(store: str, cells: Sequence[CellResult], cache: str) -> Measured:
 
 def _size(cells: Sequence[CellResult]) -> Figure | str:
     cell = stored(cells)
-    size = None if cell is None else cell.bytes_a_pixel_byte
+    size = None if cell is None else cell.bytes_per_pixel_byte
     return Figure(size, None) if size else "its size is not known"
 
 

@@ -12,10 +12,19 @@ from platebench.errors import UserError
 from platebench.ownership import write_whole
 from platebench.results.records import RecordFile, record_files
 from platebench.results.report import figure
-from platebench.results.selfcheck import SelfCheck, kept
 from platebench.results.tidy import CellResult, tidy
+from platebench.running.selfcheck import SelfCheck, kept
 from platebench.site.answers import LAB, Answers, Quickest, answers
-from platebench.site.chosen import APPEND, OLD, SCAN, TAKE, WRITE, Question, of_images, spoken_of
+from platebench.site.chosen import (
+    APPEND,
+    OLD,
+    SCAN,
+    TAKE,
+    WRITE,
+    Question,
+    headline_image_set,
+    of_images,
+)
 from platebench.site.drawing.size_and_speed import picture
 
 README = "README.md"
@@ -148,7 +157,7 @@ def _made(checkout: Path) -> dict[Path, str]:
 
 def _svg(cells: Sequence[CellResult]) -> str | None:
     """Return the figure: size against speed, on the image set that the sentences speak of."""
-    images = spoken_of(cells)
+    images = headline_image_set(cells)
     chart = picture(of_images(cells, images)) if images else None
     if chart is None:
         return None
@@ -175,7 +184,7 @@ def _smallest(found: Answers) -> list[str]:
         return []
     best, level = found.smallest.best, _names(found.smallest.level)
     as_small = f" (within a hundredth of {level})" if level else ""
-    size = figure(best.bytes_a_pixel_byte)
+    size = figure(best.bytes_per_pixel_byte)
     return [f"`{best.store}` is smallest{as_small}, at {size} bytes a byte of pixels"]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from platebench.images.generated import generated
 from platebench.results.tidy import CellResult
-from platebench.site.chosen import RAW, Images, images_of, spoken_of
-from platebench.timing.workspace import generated
+from platebench.site.chosen import RAW, Images, headline_image_set, images_of
 
 
 def set_of(cell: CellResult) -> str:
@@ -23,7 +23,7 @@ def sets_in(cells: Iterable[CellResult]) -> list[str]:
 
 def first_set(cells: Sequence[CellResult]) -> str | None:
     """Return the set that the page speaks of; any other where nothing was measured."""
-    images = spoken_of(cells)
+    images = headline_image_set(cells)
     return _name(images) if images else next(iter(sets_in(cells)), None)
 
 

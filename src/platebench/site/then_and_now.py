@@ -25,7 +25,7 @@ from platebench.site.drawing.style import (
 )
 from platebench.site.section import Section, render
 from platebench.talk.claims import TALK, claim_rows, facts_of, heading_of
-from platebench.talk.in_2024 import LANCEDB, PANDAS, READS, THEN_MS
+from platebench.talk.constants import LANCEDB, PANDAS, READS, THEN_MS
 from platebench.talk.outcome import Talk
 
 KEPT = "then_and_now.json"

@@ -13,6 +13,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
+from platebench.results.measurement import CellName
+from platebench.results.operations import (
+    NEWCOMER_DETAILS,
+    OPERATIONS,
+    Operation,
+    called,
+    operation_names,
+)
 from platebench.results.records import Record, RunInfo
 from platebench.results.strict_json import Damaged, count_of, object_of, texts_of
 from platebench.results.telling import say_once
@@ -21,14 +29,6 @@ from platebench.site.grid import in_order, versions_missing
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 from platebench.stores.registry import FORMATS, names
-from platebench.timing.operations import (
-    NEWCOMER_DETAILS,
-    OPERATIONS,
-    Operation,
-    called,
-    operation_names,
-)
-from platebench.timing.suite import CellName
 
 BRIEF = ("newcomer", "quick")
 """Settings that measure some details of operations only."""

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from platebench.ownership import write_whole
-from platebench.talk.in_2024 import ARROW, LANCEDB, PANDAS, THEN_MS
+from platebench.talk.constants import ARROW, LANCEDB, PANDAS, THEN_MS
 from platebench.talk.outcome import Talk
 
 Facts = Mapping[int, Mapping[str, Any]]

@@ -15,10 +15,10 @@ from rich.console import Console
 from platebench.errors import UserError
 from platebench.optional import require
 from platebench.ownership import check_output
-from platebench.timing.checkout import find_checkout
+from platebench.running.checkout import find_checkout
 
 if TYPE_CHECKING:
-    from platebench.talk.material import Material
+    from platebench.talk.dataset import Material
     from platebench.talk.outcome import Talk
 
 FAILED = 1
@@ -51,7 +51,7 @@ def talk_command(
     require("the talk", *LIBRARIES)
     if chart is not None:
         _check_chart(chart, over)
-    from platebench.talk.ages import TODAY, check_age
+    from platebench.talk.environments import TODAY, check_age
     from platebench.temporary import temporary_folder
 
     for age in over or []:
@@ -80,7 +80,7 @@ def _check_chart(chart: Path, over: list[str] | None) -> None:
 
 
 def _material(images: Path | None, scratch: Path) -> Material:
-    from platebench.talk.material import folder_material, generated_material
+    from platebench.talk.dataset import folder_material, generated_material
 
     if images is None:
         return generated_material(scratch / "images")
@@ -99,7 +99,7 @@ def _here(material: Material, scratch: Path, quiet: bool) -> Talk:
 
 
 def _elsewhere(over: list[str], material: Material) -> dict[str, Talk]:
-    from platebench.talk.ages import folder_of, give_talk_with, python_of
+    from platebench.talk.environments import folder_of, give_talk_with, python_of
     from platebench.timing.workspace import Workspace
 
     if not over:

@@ -10,7 +10,7 @@ import skimage.io
 import tifffile
 from PIL import Image
 
-from platebench.talk.material import TALK_BYTES, TALK_SHAPE, Material
+from platebench.talk.dataset import TALK_BYTES, TALK_SHAPE, Material
 from platebench.talk.outcome import ANY, Expected, Outcome, version_of
 
 FIRST_BYTES = b"II*\x00\x08\x00\x00\x00"

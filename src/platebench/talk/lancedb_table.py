@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from platebench.talk.material import Material
+from platebench.talk.dataset import Material
 from platebench.talk.nested import write_talk_parquet
 from platebench.talk.outcome import ANY, Expected, Outcome, version_of
 from platebench.talk.parquet_and_awkward import refusal

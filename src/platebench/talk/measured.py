@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from platebench.errors import Mismatch
+from platebench.talk.dataset import Material, generated_material
 from platebench.talk.lancedb_table import frames_differ
-from platebench.talk.material import Material, generated_material
 from platebench.talk.package import JOINS, comparable, package_of
 from platebench.talk.search import NEAREST, SEARCHES, queries, recall, searched
 from platebench.talk.three_reads import check_reads, three_reads, write_talk_files

@@ -13,9 +13,9 @@ import lancedb
 import pandas as pd
 import pyarrow as pa
 
+from platebench.talk.dataset import Material
 from platebench.talk.embeddings import features_only
 from platebench.talk.lancedb_table import frames_differ
-from platebench.talk.material import Material
 from platebench.talk.outcome import ANY, Expected, Outcome
 
 REPEATS = 9

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from platebench.talk.material import Material
+from platebench.talk.dataset import Material
 from platebench.talk.nested import (
     kept_array,
     leaf_type,

@@ -12,8 +12,8 @@ import duckdb
 import lancedb
 import numpy as np
 
+from platebench.talk.dataset import Material
 from platebench.talk.embeddings import Embeddings, embed
-from platebench.talk.material import Material
 from platebench.talk.outcome import ANY, Expected, Outcome
 
 IMAGES = 4096

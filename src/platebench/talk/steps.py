@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from platebench.talk.dataset import Material, folder_material
 from platebench.talk.images_and_frame import list_images, show_frame
 from platebench.talk.lancedb_table import look_at_versions, write_with_lancedb
-from platebench.talk.material import Material, folder_material
 from platebench.talk.outcome import Outcome, Talk, library_versions
 from platebench.talk.package import join_tables
 from platebench.talk.parquet_and_awkward import write_with_awkward, write_with_pandas

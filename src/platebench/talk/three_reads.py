@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from platebench.talk.in_2024 import ARROW, LANCEDB, PANDAS, THEN_MS
+from platebench.talk.constants import ARROW, LANCEDB, PANDAS, THEN_MS
+from platebench.talk.dataset import Material
 from platebench.talk.lancedb_table import TABLE, file_version, same_images, write_talk_table
-from platebench.talk.material import Material
 from platebench.talk.nested import write_talk_parquet
 from platebench.talk.outcome import ANY, Expected, Outcome
 

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from platebench.errors import Mismatch, Unsupported
-from platebench.images.held import HeldImages
+from platebench.images.decoded_cache import DecodedImages
 from platebench.optional import installed_version
 from platebench.stores import registry
 from platebench.stores.contract import VersionedStore
@@ -29,7 +29,7 @@ from platebench.timing.drain import Drain, check
 from platebench.timing.memory import PeakMemory
 from platebench.timing.prepare import prepare
 from platebench.timing.protocol import IMAGES, RECORD, SLOWER
-from platebench.timing.turns import Turn
+from platebench.timing.turn_client import TurnClient
 from platebench.timing.workspace import Kind, Workspace
 
 DEFAULT_IMAGES = "raw-32"
@@ -63,7 +63,7 @@ class Cell:
     kind: ClassVar[Kind] = "data"
 
     store: Any
-    images: HeldImages
+    images: DecodedImages
     path: Path
     memory: Drain
     drain: Callable[[Iterable[np.ndarray]], int]
@@ -72,17 +72,17 @@ class Cell:
     def __init__(self) -> None:
         self.timer = Clock()
         self._is_set_up = False
-        self._turn = Turn()
+        self._turn = TurnClient()
         self._record: dict[str, object] = {}
 
     def setup(self, store: str, images: str, *details: Any) -> None:
         """Set the cell up: all of it before the first sample, `before` for the others."""
         try:
             if not self._is_set_up:
-                self._turn.come()
+                self._turn.connect()
                 self._first(store, images, *details)
                 self._is_set_up = True
-            self._turn.take()
+            self._turn.acquire()
             self.before()
         except Unsupported as reason:
             raise NotImplementedError(str(reason)) from reason

@@ -13,7 +13,7 @@ import sys
 from platebench.errors import Mismatch
 from platebench.stores import one_image
 from platebench.timing.cell import Cell
-from platebench.timing.ended import why_failed
+from platebench.timing.failure import why_failed
 
 
 class FirstImageCell(Cell):

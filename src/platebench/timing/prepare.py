@@ -14,7 +14,7 @@ from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.stores.contract import Store
-from platebench.timing.ended import why_failed
+from platebench.timing.failure import why_failed
 from platebench.timing.page_cache import sync_tree
 from platebench.timing.workspace import Kind, Workspace
 

@@ -36,7 +36,7 @@ def answer() -> dict[str, object]:
     `protocol` is VERSION, `python` and `libraries` are versions, and `images` is the schema of the
     image sets that this revision reads.
     """
-    from platebench.images.held import SCHEMA
+    from platebench.images.decoded_cache import SCHEMA
     from platebench.timing.cell import library_versions
 
     return {

@@ -25,12 +25,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal
 
 import platebench.stores
 from platebench.errors import UserError
 from platebench.images.camera import Profile
-from platebench.images.held import HELD, HeldImages, hold, is_held
+from platebench.images.decoded_cache import HELD, DecodedImages, hold, is_held
+from platebench.images.generated import generated
 from platebench.images.imageset import ImageSet
 from platebench.images.walk import walk
 from platebench.limits import require_room
@@ -110,7 +111,7 @@ class Workspace:
         """Be the only process that measures here. Raises UserError that names the other one."""
         return sole(self._lock_file("measuring"), f"{self.root}: platebench is measuring here")
 
-    def images(self, name: str, progress: Progress = no_progress) -> HeldImages:
+    def images(self, name: str, progress: Progress = no_progress) -> DecodedImages:
         """Return the image set `raw-N` or `ic-N`, generated when it is not there, or a held one."""
         path = self.root / "images" / name
         if not is_held(path):
@@ -120,7 +121,7 @@ class Workspace:
             with self._lock(path):
                 if not is_held(path):
                     self._generate(name, path, *wanted, progress)
-        return HeldImages(path)
+        return DecodedImages(path)
 
     def hold_folder(
         self,
@@ -322,12 +323,6 @@ def fingerprint(store: Store, images: ImageSet) -> str:
     source = Path(platebench.stores.__file__).parent
     parts += [file.read_text() for file in sorted(source.glob("*.py"))]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
-
-
-def generated(name: str) -> tuple[Profile, int] | None:
-    """Return the profile and number of images that `raw-N` or `ic-N` asks for, or None."""
-    found = re.fullmatch(rf"({'|'.join(get_args(Profile))})-([1-9][0-9]*)", name)
-    return None if found is None else (cast(Profile, found[1]), int(found[2]))
 
 
 def _name_for(folder: Path, images: ImageSet) -> str:

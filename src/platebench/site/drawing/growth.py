@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import altair as alt
 
+from platebench.results.measurement import CellName
+from platebench.results.operations import OPERATIONS
 from platebench.results.records import Record
 from platebench.results.report import figure
 from platebench.site.drawing.style import (
@@ -23,8 +25,6 @@ from platebench.site.drawing.style import (
     told,
 )
 from platebench.stores import registry
-from platebench.timing.operations import OPERATIONS
-from platebench.timing.suite import CellName
 
 ANCHOR, TITLE = "growth", "Growth over twenty versions"
 HEADS = ("store", "versions added", "bytes stored", "bytes a byte of pixels held")

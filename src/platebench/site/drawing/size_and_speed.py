@@ -141,11 +141,11 @@ def _row(cell: CellResult) -> Row:
         "store": cell.store,
         "format": cell.format,
         "tuning": cell.tuning,
-        "bytes": cell.bytes_a_pixel_byte,
+        "bytes": cell.bytes_per_pixel_byte,
         "times": cell.floor_ratio,
         "low": cell.floor_low,
         "high": cell.floor_high,
-        "bytes a pixel byte": figure(cell.bytes_a_pixel_byte),
+        "bytes a pixel byte": figure(cell.bytes_per_pixel_byte),
         "times the floor": "" if times is None else str(times),
         "median": "" if cell.median_s is None else seconds(cell.median_s),
     }

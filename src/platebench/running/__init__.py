@@ -1,0 +1,1 @@
+"""What drives a measurement: arms, rounds, comparisons, the reference run, progress."""

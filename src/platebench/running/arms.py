@@ -1,0 +1,299 @@
+"""Arms: one source revision in one set of pinned libraries, ready to be measured.
+
+An arm is written as a git revision, as pins, or as both:
+
+    HEAD~1
+    lancedb==0.14.0,pyarrow==16.1.0,numpy<2
+    main with pyarrow==25.0.1
+    .                                   this checkout as it is, changes included
+    newest                              the newest release of every library, as of today
+
+Its source is a copy of that revision's files, found through PYTHONPATH; its libraries are a
+virtual environment, made once for each set of pins and shared by all revisions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from platebench.errors import UserError
+from platebench.images.decoded_cache import SCHEMA, DecodedImages
+from platebench.ownership import claim, in_turn, is_ours, made_anew, remove
+from platebench.results.commit import Commit
+from platebench.running import older
+from platebench.running.checkout import commit_at, commit_of
+from platebench.timing import protocol
+from platebench.timing.failure import why_failed
+from platebench.timing.protocol import WORK
+from platebench.timing.workspace import MARK, Workspace
+
+HERE = "."
+NEWEST = "newest"
+CHECKOUT, ENVIRONMENT = "checkout", "environment"
+"""The kinds of folder that are made here, by which platebench knows them as its own."""
+
+_READY = "ready"
+"""The last file of an environment to be written."""
+
+_OPERATORS = re.compile(r"[<>=!~]=|[<>]|===")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ArmSpec:
+    """An arm as it was asked for. Without a revision it is this checkout as it is."""
+
+    text: str
+    revision: str | None
+    pins: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm ready to run: where its source is, and the interpreter with its libraries."""
+
+    name: str
+    commit: Commit
+    checkout: Path
+    python: Path
+    python_version: str
+    libraries: dict[str, str]
+    variables: dict[str, str]
+    is_older: bool = False
+    """Whether the revision is from before `timing.protocol`."""
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether its processes ask for turns at samples."""
+        return not self.is_older or older.takes_turns(self.checkout)
+
+    @property
+    def work(self) -> Path:
+        """Its work folder, with stored files of its own."""
+        return Path(self.variables[WORK])
+
+    def give(self, images: DecodedImages) -> None:
+        """See that the arm measures these images, and no others of the same name."""
+        if self.is_older:
+            older.give_images(images, self.work)
+
+    def clear_scratch(self) -> None:
+        """Remove what its processes left."""
+        Workspace(self.work).clear_scratch()
+        if self.is_older:
+            older.clear_scratch(self.work)
+
+
+def parse_arm(text: str) -> ArmSpec:
+    """Return the arm that `text` asks for. Raises UserError for what is neither."""
+    revision, separator, pins = text.partition(" with ")
+    if not separator and (_OPERATORS.search(text) or text.strip() == NEWEST):
+        revision, pins = HERE, text
+    revision = revision.strip()
+    if not revision or (separator and not pins.strip()):
+        raise UserError(f"{text!r}: give a revision, pins, or REVISION with PINS")
+    return ArmSpec(text, None if revision == HERE else revision, _parse_pins(pins))
+
+
+def _parse_pins(text: str) -> tuple[str, ...]:
+    """Split at commas, but not between two conditions on one library."""
+    pins: list[str] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if _OPERATORS.match(part) and pins:
+            pins[-1] += f",{part}"
+        else:
+            pins.append(part)
+    for pin in pins:
+        try:
+            if pin != NEWEST:
+                Requirement(pin)
+        except InvalidRequirement as error:
+            raise UserError(f"{pin!r}: not a pin such as pyarrow==16.1.0") from error
+    return tuple(sorted(pins))
+
+
+def check_revision(spec: ArmSpec, checkout: Path) -> None:
+    """Raise UserError for a revision that is not known, before anything is made for other arms."""
+    if spec.revision is not None:
+        commit_at(checkout, spec.revision)
+
+
+def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
+    """Copy the source and make the environment, where they are not there yet.
+
+    Raises UserError for a revision that is not known or has no benchmarks, and for pins that do
+    not resolve.
+    """
+    if spec.revision is None:
+        commit, source = commit_of(checkout), checkout
+    else:
+        commit = commit_at(checkout, spec.revision)
+        claim(work, MARK, "a work folder")
+        source = _copy_of(checkout, commit, work / "checkouts")
+    for file in ("pyproject.toml", "asv.conf.json", "benchmarks"):
+        if not (source / file).exists():
+            raise UserError(f"{spec.text}: that revision has no {file}, so nothing to measure")
+    python = _environment(spec, source, checkout, work, say)
+    is_older = older.is_older(source)
+    told = _ask(python, source, older.question() if is_older else protocol.question())
+    if not is_older and told["images"] != SCHEMA:
+        raise UserError(
+            f"{spec.text}: that revision keeps image sets in another form ({told['images']}, here"
+            f" {SCHEMA}), so the same images cannot be given to both"
+        )
+    key = _digest(str(source), json.dumps(told["libraries"]), told["python"])
+    own = work_folder(work, key, shares_images=not is_older)
+    return Arm(
+        spec.text,
+        commit,
+        source,
+        python,
+        told["python"],
+        told["libraries"],
+        {**_source_path(source), WORK: str(own)},
+        is_older,
+    )
+
+
+def _source_path(source: Path) -> dict[str, str]:
+    """Return what makes Python find platebench there; asv heeds only its own variable."""
+    path = str(source / "src")
+    return {"PYTHONPATH": path, "ASV_PYTHONPATH": path}
+
+
+def work_folder(work: Path, key: str, shares_images: bool = True) -> Path:
+    """Return a work folder of the arm's own for stored files, with the image sets of all arms."""
+    claim(work, MARK, "a work folder")
+    folder = claim(work / "arms" / key, MARK, "a work folder")
+    link = folder / "images"
+    (work / "images").mkdir(exist_ok=True)
+    if shares_images and not link.is_symlink():
+        link.symlink_to(work / "images", target_is_directory=True)
+    return folder
+
+
+def _copy_of(checkout: Path, commit: Commit, folder: Path) -> Path:
+    """Return a folder with the files of a commit, but for its results."""
+    copy = folder / commit.hash
+    if is_ours(copy, CHECKOUT):
+        return copy
+    archive = subprocess.run(
+        ["git", "-C", str(checkout), "archive", commit.hash, "--", ".", ":(exclude)results"],
+        capture_output=True,
+        check=True,
+    )
+    with (
+        made_anew(copy, CHECKOUT, "a copy of a revision") as draft,
+        tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files,
+    ):
+        files.extractall(draft, filter="data")
+    return copy
+
+
+def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: Say) -> Path:
+    """Return the interpreter that has the arm's libraries.
+
+    That is the one running this, if the arm asks for no pins of its own and its revision has the
+    same constraints as this checkout; otherwise one that is made, and kept for the next time.
+    """
+    constraints = _read(source / "constraints.txt")
+    if not spec.pins and constraints == _read(checkout / "constraints.txt"):
+        return Path(sys.executable)
+    required = tomllib.loads((source / "pyproject.toml").read_text())["project"]["dependencies"]
+    wanted = [*required, *spec.pins]
+    if NEWEST in spec.pins:
+        wanted.remove(NEWEST)
+        constraints = f"# no version is preferred to the newest of {datetime.now(UTC):%Y-%m-%d}\n"
+    key = _digest(sys.version, constraints, *wanted)
+    made = work / "environments" / key
+    claim(work, MARK, "a work folder")
+    with in_turn(
+        work / "locks" / f"environment-{key}.lock",
+        lambda who: say(f"waiting for the same environment, which is made by {who}"),
+    ):
+        if not (made / _READY).exists():
+            say(f"making an environment for {spec.text}")
+            remove(made, ENVIRONMENT)
+            claim(made, ENVIRONMENT, "an environment")
+            try:
+                _make_environment(made, spec, wanted, constraints, say)
+            except BaseException:
+                remove(made, ENVIRONMENT)
+                raise
+            (made / _READY).touch()
+    return made / "bin" / "python"
+
+
+def _make_environment(
+    made: Path, spec: ArmSpec, wanted: list[str], constraints: str, say: Say
+) -> None:
+    """Install what is wanted, and the constraints' versions of all else that this allows."""
+    python = made / "bin" / "python"
+    listed, pinned = made / "wanted.in", made / "pinned.txt"
+    listed.write_text("\n".join(wanted) + "\n")
+    pinned.write_text(re.sub(r"\s*\\\n\s*--hash=\S+", "", constraints))
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if uv is None:
+        _run([sys.executable, "-m", "venv", str(made)])
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        # pip can hold to versions but not prefer them, and the pins need not fit them all.
+        held = [] if spec.pins else ["-c", str(pinned)]
+        if spec.pins:
+            say("without uv on PATH, libraries that are not pinned are the newest that fit")
+        _run([*install, "-r", str(listed), *held])
+        return
+    # uv prefers the versions that the output file already names, where they fit.
+    compiling = ["--python", sys.executable, "--no-header", "--no-annotate", "--quiet"]
+    _run([uv, "pip", "compile", *compiling, str(listed), "-o", str(pinned)])
+    installing = ["--quiet", "--compile-bytecode"]
+    _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(made)])
+    _run([uv, "pip", "install", *installing, "--python", str(python), "-r", str(pinned)])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = [line.strip(" ×╰─▶│") for line in done.stderr.splitlines()]
+        said = " ".join(line for line in lines if line)
+        raise UserError(f"the pins do not resolve or install: {said[:300]}")
+
+
+def _ask(python: Path, source: Path, question: Sequence[str]) -> Any:
+    """Return what the arm answers of itself: see `protocol.answer`."""
+    done = subprocess.run(
+        [str(python), *question],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **_source_path(source)},
+        cwd=os.sep,
+    )
+    if done.returncode != 0:
+        said = why_failed(done.stderr, done.returncode)
+        raise UserError(f"platebench of that revision does not run on those libraries: {said}")
+    return json.loads(done.stdout)
+
+
+def _read(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

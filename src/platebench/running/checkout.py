@@ -1,0 +1,52 @@
+"""The checkout that is measured: where it is, at which commit, and whether it was changed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from platebench.errors import UserError
+from platebench.results.commit import Commit
+
+MEASURED = ("src", "benchmarks", "asv.conf.json", "pyproject.toml", "constraints.txt")
+"""What decides a figure. Changes elsewhere leave the commit's name as it is."""
+
+
+def find_checkout(start: Path) -> Path:
+    """Return the folder at or above `start` that holds platebench's benchmarks."""
+    for folder in (start, *start.parents):
+        if (folder / "asv.conf.json").is_file() and (folder / "benchmarks").is_dir():
+            return folder
+    raise UserError(f"{start}: not in a checkout of platebench; clone it and run there")
+
+
+def commit_of(checkout: Path) -> Commit:
+    """Return the commit that is checked out, and whether what it measures was changed since."""
+    head = _commit(checkout, "HEAD")
+    if head is None:
+        raise UserError(f"{checkout}: no git history; results are kept by commit, so clone it")
+    changes = _git(checkout, "status", "--porcelain", "--", *MEASURED)
+    return Commit(*head, changed=bool(changes))
+
+
+def commit_at(checkout: Path, revision: str) -> Commit:
+    """Return the commit that a revision names, as it was committed."""
+    found = _commit(checkout, revision)
+    if found is None:
+        raise UserError(f"{revision}: no such revision in {checkout.name}")
+    return Commit(*found, changed=False)
+
+
+def _commit(checkout: Path, revision: str) -> tuple[str, int] | None:
+    """Return a commit's hash and its time in milliseconds."""
+    said = _git(
+        checkout, "log", "-1", "--format=%H %ct", "--end-of-options", revision, "--"
+    ).split()
+    return (said[0], int(said[1]) * 1000) if len(said) == 2 else None
+
+
+def _git(checkout: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(checkout), *arguments], capture_output=True, text=True, check=False
+    )
+    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,89 @@
+"""What a work folder keeps, how large and how old it is, and giving the disk back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from platebench.images.decoded_cache import HELD
+from platebench.ownership import is_ours, remove
+from platebench.running.arms import CHECKOUT, ENVIRONMENT
+from platebench.timing.workspace import MARK, STORED, Workspace
+
+BEFORE_MARKS = ("arms", "checkouts", "environments", "images", "scratch", "stores")
+"""Folders that versions before the marks made directly in `.platebench`. They are never removed."""
+
+_DAY_S = 86400
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One thing that a work folder keeps: its path, bytes on the disk, and days since it changed.
+
+    `kind` is the mark that it carries, `what` says it for a person.
+    """
+
+    what: str
+    name: str
+    path: Path
+    kind: str
+    bytes: int
+    days: float
+
+
+def kept(workspace: Workspace) -> list[Kept]:
+    """Return what a work folder keeps, the largest first. Files without a mark are left out."""
+    root = workspace.root
+    if not is_ours(root, MARK):
+        return []
+    return sorted(_found(root), key=lambda each: -each.bytes)
+
+
+def free(workspace: Workspace, things: Sequence[Kept]) -> None:
+    """Remove these. Raises UserError when a command is measuring in the work folder."""
+    with workspace.measuring():
+        for each in things:
+            remove(each.path, each.kind)
+            with suppress(OSError):  # the folder of an image set whose last store has gone
+                if each.kind == STORED:
+                    each.path.parent.rmdir()
+
+
+def unmarked(platebench: Path) -> list[Path]:
+    """Return what older versions left in a checkout's `.platebench`, for a person to remove."""
+    return [platebench / name for name in BEFORE_MARKS if (platebench / name).is_dir()]
+
+
+def disk_bytes(path: Path) -> int:
+    """Return the bytes of all files at or below `path`; a file with two names counts once."""
+    found = {}
+    for file in path.rglob("*"):
+        stat = file.lstat()
+        if not file.is_dir() or file.is_symlink():
+            found[stat.st_dev, stat.st_ino] = stat.st_size
+    return sum(found.values())
+
+
+def _found(root: Path) -> Iterator[Kept]:
+    kinds = {
+        "image set": ("images/*", HELD),
+        "stored files": ("stores/*/*", STORED),
+        "environment": ("environments/*", ENVIRONMENT),
+        "checkout": ("checkouts/*", CHECKOUT),
+        "arm": ("arms/*", MARK),
+    }
+    now = time.time()
+    for what, (pattern, kind) in kinds.items():
+        for path in root.glob(pattern):
+            if is_ours(path, kind):
+                name = str(path.relative_to(root / pattern.partition("/")[0]))
+                days = (now - _changed(path)) / _DAY_S
+                yield Kept(what, name, path, kind, disk_bytes(path), max(days, 0.0))
+
+
+def _changed(path: Path) -> float:
+    """Return when a folder or what lies directly in it changed last, in seconds since 1970."""
+    return max(each.lstat().st_mtime for each in (path, *path.iterdir()))

@@ -1,0 +1,331 @@
+"""Two or more arms, measured side by side and judged: what `platebench compare` does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import asv.machine
+
+from platebench.errors import UserError
+from platebench.results.measurement import CellName
+from platebench.results.operations import check_operations, choose, operation_names
+from platebench.results.records import Record, RecordFile, record_files
+from platebench.results.verdicts import Judgement, Plan, judge
+from platebench.running.arms import Arm, ArmSpec, check_revision, make_arm, parse_arm
+from platebench.running.rounds import shuffled, side_by_side
+from platebench.running.run import (
+    Watcher,
+    check_images,
+    image_sets,
+    keep_for_asv,
+    recording,
+    run_info,
+)
+from platebench.running.suite import QUICK, Suite
+from platebench.running.turn_server import TurnServer
+from platebench.timing.cell import SAMPLES
+from platebench.timing.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """What to compare. The first arm is what the others are held against."""
+
+    arms: list[str]
+    stores: list[str]
+    images: list[str]
+    operations: list[str]
+    plan: Plan
+    quick: bool = False
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out: each arm, its records, and the verdicts on every arm but the first."""
+
+    arms: list[Arm]
+    files: list[RecordFile]
+    judgements: list[dict[CellName, Judgement]]
+
+
+def compare(
+    checkout: Path, results: Path, settings: CompareSettings, watcher: Watcher
+) -> Comparison:
+    """Measure the arms side by side until every verdict stands or the plan's last look is over.
+
+    A comparison of the same arms that was killed is taken up where it was.
+    """
+    check_operations(settings.operations)
+    specs = [parse_arm(text) for text in settings.arms]
+    for spec in specs:
+        check_revision(spec, checkout)
+    check_images(settings.images)
+    workspace = Workspace.of(checkout)
+    with workspace.measuring():
+        return _compare(checkout, results, settings, specs, workspace, watcher)
+
+
+def _compare(
+    checkout: Path,
+    results: Path,
+    settings: CompareSettings,
+    specs: Sequence[ArmSpec],
+    workspace: Workspace,
+    watcher: Watcher,
+) -> Comparison:
+    names = image_sets(workspace, settings.images, watcher)
+    arms = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
+    for arm in arms:
+        for name in names:
+            arm.give(workspace.images(name))
+    with TurnServer.open() as turns:
+        given = turns if all(arm.takes_turns for arm in arms) else None
+        if given is None:
+            watcher.says("measured one after another: not every revision takes turns at samples")
+        # A process that knows the variables would wait for a turn, which nobody would give.
+        ours = {} if given is None else given.variables
+        suites = [Suite(arm.checkout, names, arm.python, arm.variables | ours) for arm in arms]
+        cells = _shared_cells(suites, settings, watcher)
+        key = digest_of(arms, cells, settings.quick, repr(settings.plan))
+        each = [
+            (arm, {"compare": key, "arm": place}, {"name": arm.name})
+            for place, arm in enumerate(arms)
+        ]
+        files = arm_files(results, names, each, watcher)
+        measured = Measured(files)
+        with recording(files, watcher, "the same command goes on"):
+            try:
+                _measure(SideBySide(suites, measured, given, watcher), cells, settings)
+                for file in files:
+                    file.finish()
+            finally:
+                for arm in arms:
+                    arm.clear_scratch()
+                for arm, suite, file in zip(arms, suites, files, strict=True):
+                    keep_for_asv(results, suite, arm.commit, file)
+    return Comparison(arms, files, measured.judge(cells, settings.plan))
+
+
+def _shared_cells(
+    suites: Sequence[Suite], settings: CompareSettings, watcher: Watcher
+) -> list[CellName]:
+    """Return the cells that every arm has, under the same version of their benchmark.
+
+    Those that only some have are named by their benchmark.
+    """
+    first, *others = [
+        {(cell, suite.benchmarks[cell.benchmark]["version"]) for cell in suite.cells()}
+        for suite in suites
+    ]
+    both = {cell for cell, _ in first.intersection(*others)}
+    operations = settings.operations or [name for name in operation_names() if name != _LONG]
+    chosen = dict.fromkeys(
+        cell for suite in suites for cell in choose(suite.cells(), settings.stores, operations)
+    )
+    shared = [cell for cell in chosen if cell in both]
+    if not shared:
+        raise UserError("nothing to compare: the arms share no benchmark of these stores")
+    left_out = [cell for cell in chosen if cell not in both]
+    if left_out:
+        benchmarks = ", ".join(dict.fromkeys(cell.benchmark for cell in left_out))
+        watcher.says(f"not compared, for not every arm has them: {len(left_out)} of {benchmarks}")
+    return shared
+
+
+_LONG = "grow"
+"""Compared only when asked for: it is twenty times append, and append says as much of time."""
+
+
+class Measured:
+    """What has been measured so far, in every arm."""
+
+    def __init__(self, files: Sequence[RecordFile]) -> None:
+        self.files = files
+        self._runs: list[dict[CellName, dict[int, Record]]] = [{} for _ in files]
+        for arm, file in enumerate(files):
+            for record in file.records():
+                self._note(arm, record)
+
+    def add(self, arm: int, record: Record) -> None:
+        """Keep a record."""
+        self.files[arm].append(record)
+        self._note(arm, record)
+
+    def has(self, arm: int, cell: CellName, number: int) -> bool:
+        """Say whether an arm's cell was measured in a round."""
+        return number in self._runs[arm].get(cell, {})
+
+    def fails(self, arm: int, cell: CellName) -> bool:
+        """Say whether the cell failed or was skipped in an arm."""
+        return any(record.run.status != "ok" for record in self._runs[arm].get(cell, {}).values())
+
+    def tells_nothing(self, arm: int, cell: CellName) -> bool:
+        """Say whether more rounds of an arm have nothing to be held against."""
+        others = range(1, len(self.files)) if arm == 0 else [arm]
+        return self.fails(0, cell) or all(self.fails(other, cell) for other in others)
+
+    def judge(self, cells: Sequence[CellName], plan: Plan) -> list[dict[CellName, Judgement]]:
+        """Return the verdicts on each arm but the first."""
+        by_name = {str(cell): cell for cell in cells}
+        sides = [
+            {name: self._rounds(arm, cell) for name, cell in by_name.items()}
+            for arm in range(len(self._runs))
+        ]
+        return [
+            {
+                by_name[name]: verdict
+                for name, verdict in judge(
+                    {name: (sides[0][name], other[name]) for name in by_name}, plan
+                ).items()
+            }
+            for other in sides[1:]
+        ]
+
+    def sides(self, arm: int, cells: Sequence[CellName]) -> dict[str, dict[int, list[float]]]:
+        """Return an arm's samples by cell and round, without the cells that failed anywhere."""
+        everywhere = [
+            cell
+            for cell in cells
+            if not any(self.fails(each, cell) for each in range(len(self.files)))
+        ]
+        rounds = {str(cell): self._rounds(arm, cell) for cell in everywhere}
+        return {name: samples for name, samples in rounds.items() if samples is not None}
+
+    def _rounds(self, arm: int, cell: CellName) -> dict[int, list[float]] | None:
+        records = self._runs[arm].get(cell, {})
+        if not records or any(record.run.status != "ok" for record in records.values()):
+            return None
+        return {number: record.run.samples_s for number, record in records.items()}
+
+    def _note(self, arm: int, record: Record) -> None:
+        self._runs[arm].setdefault(record.run.cell, {})[record.round] = record
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """Measures a cell in several arms at once and keeps what comes out.
+
+    Without `turns` one arm is measured after another.
+    """
+
+    suites: Sequence[Suite]
+    measured: Measured
+    turns: TurnServer | None
+    watcher: Watcher
+
+    def measure(
+        self,
+        cell: CellName,
+        arms: Sequence[int],
+        repeat: Sequence[float] | None,
+        number: int,
+        rounds: int,
+        first: int = 0,
+    ) -> None:
+        """Measure in those of the arms that lack the cell in round `number` of `rounds`."""
+        lacking = [arm for arm in arms if not self.measured.has(arm, cell, number)]
+        if not lacking:
+            return
+        self.watcher.begins(number, rounds, cell)
+        suites = [self.suites[arm] for arm in lacking]
+        runs = side_by_side(suites, cell, repeat, self.turns, first)
+        for arm, run in zip(lacking, runs, strict=True):
+            self.measured.add(arm, Record(number, run))
+            self.watcher.ended(run)
+
+
+def _measure(bench: SideBySide, cells: Sequence[CellName], settings: CompareSettings) -> None:
+    suites, measured = bench.suites, bench.measured
+    wanted = dict.fromkeys(cells, settings.plan.looks[0])
+    number = 0
+    while any(rounds > number for rounds in wanted.values()):
+        number += 1
+        here = shuffled([cell for cell in cells if wanted[cell] >= number], number)
+        for place, cell in enumerate(here):
+            arms = [
+                arm
+                for arm in range(len(suites))
+                if number == 1 or not measured.tells_nothing(arm, cell)
+            ]
+            repeat = _repeat(suites[0], cell, settings.quick)
+            most = max(wanted.values())
+            bench.measure(cell, arms, repeat, number, most, first=number + place)
+        if number in settings.plan.looks:
+            for judgements in measured.judge(cells, settings.plan):
+                for cell, judgement in judgements.items():
+                    wanted[cell] = max(wanted[cell], judgement.rounds_wanted or 0)
+
+
+def _repeat(suite: Suite, cell: CellName, quick: bool) -> tuple[int, int, float] | None:
+    """Return how often to repeat; None for a benchmark that says it itself, as asv lists it."""
+    if quick:
+        return QUICK
+    return SAMPLES if suite.benchmarks[cell.benchmark].get("repeat") is None else None
+
+
+def digest_of(arms: Sequence[Arm], cells: Sequence[CellName], *others: object) -> str:
+    """Return a digest of what is measured in which arms, and how."""
+    identity = [
+        *((arm.commit.name, sorted(arm.libraries.items()), arm.python_version) for arm in arms),
+        *map(str, cells),
+        *others,
+    ]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
+
+def arm_files(
+    results: Path,
+    images: list[str],
+    arms: Sequence[tuple[Arm, dict[str, Any], dict[str, Any]]],
+    watcher: Watcher,
+) -> list[RecordFile]:
+    """Return a file an arm: those of the same measurement if it was killed, or else new ones.
+
+    With each arm come the settings that tell its file from all others, and those that only say
+    more.
+    """
+    machine = asv.machine.Machine.get_defaults()["machine"]
+    found = [_unfinished(results, machine, same) for _, same, _ in arms]
+    # Changes that no commit holds may be others by now, so nothing measured of them is taken up.
+    if None in found or any(arm.commit.changed for arm, _, _ in arms):
+        return [_arm_file(results, arm, images, same | more) for arm, same, more in arms]
+    files = [file for file in found if file is not None]
+    begun = sum(1 for file in files for _ in file.records())
+    watcher.says(f"continuing what was cut off after {begun} processes")
+    for file in files:
+        file.mend()
+    return files
+
+
+def _arm_file(results: Path, arm: Arm, images: list[str], settings: dict[str, Any]) -> RecordFile:
+    info = run_info(images, arm.commit, settings)
+    return RecordFile.create(
+        results, replace(info, python=arm.python_version, libraries=arm.libraries)
+    )
+
+
+def _unfinished(results: Path, machine: str, same: Mapping[str, Any]) -> RecordFile | None:
+    """Return the newest file with all these settings, if it has no end."""
+    of_it = [
+        file
+        for file in record_files(results, machine)
+        if same.items() <= file.info().settings.items()
+    ]
+    return of_it[-1] if of_it and not of_it[-1].finished else None
+
+
+def stored_sizes(file: RecordFile) -> dict[tuple[str, str], float]:
+    """Return the bytes stored a pixel byte, by store and image set."""
+    sizes: dict[tuple[str, str], float] = {}
+    for record in file.records():
+        noted = record.run.record
+        # A process that was killed early has noted less.
+        if noted.get("kind") == "data" and noted.get("stored_bytes") and noted["set_pixel_bytes"]:
+            store, images, *_ = record.run.cell.params
+            sizes[store, images] = noted["stored_bytes"] / noted["set_pixel_bytes"]
+    return sizes

@@ -1,0 +1,115 @@
+"""Progress bars: what is being done, how much of it is left, and for how long."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from platebench.results.measurement import CellName, Run
+
+
+class _Count(MofNCompleteColumn):
+    """How many are done of how many; nothing as long as the number is not known."""
+
+    def render(self, task: Task) -> Text:
+        """Return the count of a task."""
+        return Text("") if task.total is None else super().render(task)
+
+
+class Bar:
+    """A bar on standard error; without a terminal, a line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}", table_column=None),
+            BarColumn(bar_width=16),
+            _Count(),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("starting", total=None)
+        self._said = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """Show that `what` is being done, after `done` of `total`."""
+        self._progress.update(self._task, description=_fitting(what), completed=done, total=total)
+
+    def say(self, line: str) -> None:
+        """Print a line, once, above the bar or where there is no terminal."""
+        if line != self._said:
+            self._said = line
+            self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+class FixtureBar(Bar):
+    """Shows how many images are drawn."""
+
+    def update(self, done: int, total: int) -> None:
+        """Show the images done."""
+        self.show("drawing images", done, total)
+
+
+class RunBar(Bar):
+    """Shows which cell is being measured."""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Show what is made before the first cell."""
+        self.show(what, done, total)
+        if not self._console.is_terminal and done == total:
+            self.say(f"{what}: {total}")
+
+    def begins(self, number: int, cells: int, cell: CellName) -> None:
+        """Show the cell; without a terminal, every twentieth."""
+        what = " ".join([cell.kind, *cell.params])
+        self.show(what, number - 1, cells)
+        if not self._console.is_terminal and number % 20 == 1:
+            self.say(f"{number - 1}/{cells} {what}")
+
+    def says(self, line: str) -> None:
+        """Print what a person should know."""
+        self.say(line)
+
+    def ended(self, run: Run) -> None:
+        """Say at once when a cell failed."""
+        if run.status == "failed":
+            self.say(f"{run.cell} failed: {run.message}")
+
+
+class CompareBar(RunBar):
+    """Shows which cell is being measured in which round, and says what is being made."""
+
+    def begins(self, number: int, cells: int, cell: CellName) -> None:
+        """Show the cell and the round."""
+        store, _, *details = cell.params
+        self.show(f"round {number} {' '.join([cell.kind, store, *details])}", number - 1, cells)
+
+
+def _fitting(what: str, width: int = 40) -> str:
+    return what.ljust(width) if len(what) <= width else what[: width - 1] + "…"

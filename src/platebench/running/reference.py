@@ -1,0 +1,243 @@
+"""The run that the published page is made from: what it measures, and how it is done.
+
+Image set by image set, all cells of one in rounds; a store's files are removed as soon as nothing
+more is to be read from them. It can be interrupted and taken up again. The plan fits in two hours
+on four processors; what it leaves out for that stands in `LEFT_OUT` and on the page.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platebench.errors import UserError
+from platebench.results.commit import Commit
+from platebench.results.measurement import CellName
+from platebench.results.operations import called, choose
+from platebench.results.records import Record, RecordFile
+from platebench.running.checkout import commit_of
+from platebench.running.rounds import rounds
+from platebench.running.run import (
+    Watcher,
+    image_sets,
+    keep_for_asv,
+    newcomer_stores,
+    recording,
+    run_info,
+    stores_to_measure,
+    take_up,
+)
+from platebench.running.suite import BRIEF, Suite
+from platebench.stores.registry import FLOOR
+from platebench.timing.protocol import WORK
+from platebench.timing.workspace import Workspace
+
+ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some operations on some stores of one image set.
+
+    `operations` are patterns of a benchmark class and its details, such as `RandomRows 1 *`.
+    Parts of the same image set are measured in the same rounds.
+    """
+
+    images: str
+    stores: Sequence[str]
+    operations: Sequence[str]
+    rounds: int = ROUNDS
+
+    def cells(self, every: Sequence[CellName]) -> list[CellName]:
+        """Return the cells of this part, of every cell there is."""
+        return [
+            cell
+            for cell in choose(every, self.stores, [])
+            if cell.params[1] == self.images
+            and any(
+                fnmatch.fnmatch(called(cell.kind, cell.params[2:]), pattern)
+                for pattern in self.operations
+            )
+        ]
+
+
+MAIN = ("Write", "FullScan", "RandomRows 16 scattered reopened")
+MORE = (
+    "ColdFullScan",
+    "ColdRandomRows 16 scattered",
+    "RandomRows 1 reopened",
+    "FirstImage",
+    "ReadTable",
+    "Append",
+    "ListVersions",
+    "OpenVersion",
+    "Restore",
+    "Prune",
+)
+SCALING = ("Write", "FullScan")
+ONE_A_FORMAT = (
+    FLOOR,
+    "parquet:pixels:fast",
+    "arrow-ipc:pixels:fast",
+    "lancedb:pixels:fast",
+    "zarr:tensor:fast",
+    "tiff-files:tiff:default",
+)
+LEFT_OUT = (
+    "Of layouts other than each format's first, and of the tuning small: cold reads, single"
+    " images, first images, the table and versions.",
+    "Nested lists are measured on 32 images; 64 take them minutes.",
+    "Handles kept open, 16 images in a run, and the table from the disk.",
+    "Of 2, 32, 128 and 2,048 images: all but the main operations on one store a format; writing of"
+    " 2,048.",
+    "Of ic: all but reading everything, for size is what a black background changes.",
+)
+"""What the plan leaves out so that it fits in two hours."""
+
+
+def plan() -> list[Part]:
+    """Return what is measured, image set by image set, what matters most first."""
+    every, asked = stores_to_measure(["*"]), newcomer_stores()
+    nested = [store for store in every if ":nested:" in store]
+    flat = [store for store in every if store not in nested]
+    return [
+        Part("raw-64", flat, MAIN),
+        Part("raw-64", asked, MORE),
+        Part("raw-128", ONE_A_FORMAT, MAIN),
+        Part("raw-2048", ONE_A_FORMAT, MAIN[1:]),
+        Part("ic-32", every, ("FullScan",)),
+        Part("raw-16", asked, ("Grow",), rounds=3),
+        Part("raw-32", ONE_A_FORMAT, SCALING),
+        Part("raw-32", [FLOOR, *nested], MAIN),
+        Part("raw-2", ONE_A_FORMAT, SCALING),
+    ]
+
+
+def measure_reference(
+    checkout: Path, results: Path, parts: Sequence[Part], resume: bool, watcher: Watcher
+) -> RecordFile:
+    """Measure the parts, or what is left of them, and return the file of records.
+
+    Raises UserError when there is nothing to resume, or no room for a part's stored files.
+    """
+    commit = commit_of(checkout)
+    workspace = Workspace.of(checkout)
+    with workspace.measuring():
+        return _measure(checkout, results, parts, resume, commit, workspace, watcher)
+
+
+def _measure(
+    checkout: Path,
+    results: Path,
+    parts: Sequence[Part],
+    resume: bool,
+    commit: Commit,
+    workspace: Workspace,
+    watcher: Watcher,
+) -> RecordFile:
+    sets = list(dict.fromkeys(part.images for part in parts))
+    watcher.preparing("finding the benchmarks", 0, 1)
+    suite = Suite(checkout, sets, variables={WORK: str(workspace.root)})
+    every = suite.cells()
+    info = run_info(sets, commit, {"reference": _written_down(parts, every)})
+    file = take_up(results, info) if resume else RecordFile.create(results, info)
+    done = frozenset((record.round, record.run.cell) for record in file.records())
+    passes = [_Pass.over(images, parts, every, done) for images in sets]
+    begun, total = len(done), len(done) + sum(each.left.total() for each in passes)
+
+    def announce(number: int, cell: CellName) -> None:
+        nonlocal begun
+        begun += 1
+        watcher.begins(begun, total, cell)
+
+    with recording([file], watcher, "--resume goes on"):
+        try:
+            for each in passes:
+                each.prepare(workspace, watcher)
+                for number, run in rounds(suite, each.wanted, BRIEF, announce, done):
+                    file.append(Record(number, run))
+                    watcher.ended(run)
+                    each.remove_unneeded(workspace, run.cell)
+            file.finish()
+        finally:
+            workspace.clear_scratch()
+            keep_for_asv(results, suite, commit, file)
+    return file
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """All that is measured of one image set. `left` counts what each store is still needed for."""
+
+    images: str
+    cells: list[CellName]
+    rounds: int
+    left: Counter[str]
+
+    @classmethod
+    def over(
+        cls,
+        images: str,
+        parts: Sequence[Part],
+        every: Sequence[CellName],
+        done: frozenset[tuple[int, CellName]],
+    ) -> _Pass:
+        mine = [part for part in parts if part.images == images]
+        cells = list(dict.fromkeys(cell for part in mine for cell in part.cells(every)))
+        (last,) = {part.rounds for part in mine}
+        left = Counter(
+            cell.params[0]
+            for number in range(1, last + 1)
+            for cell in cells
+            if (number, cell) not in done
+        )
+        return cls(images, cells, last, left)
+
+    def wanted(self, number: int) -> Sequence[CellName]:
+        """Return the cells of a round."""
+        return self.cells if number <= self.rounds else []
+
+    def prepare(self, workspace: Workspace, watcher: Watcher) -> None:
+        """Make the images, unless there is nothing left to measure; see that there is room."""
+        if self.left:
+            (name,) = image_sets(workspace, [self.images], watcher)
+            pixels = workspace.images(name).pixel_bytes
+            stores = len(self.left) + _COPIES
+            free = shutil.disk_usage(workspace.root).free
+            if free < stores * pixels:
+                raise UserError(
+                    f"{name}: {stores} copies of {pixels / 1e9:.1f} GB do not fit on the disk of"
+                    f" {workspace.root}, which has {free / 1e9:.1f} GB free; PLATEBENCH_WORK names"
+                    " another folder, and --resume goes on there"
+                )
+
+    def remove_unneeded(self, workspace: Workspace, cell: CellName) -> None:
+        """Remove a store's files after the last cell that reads them."""
+        store = cell.params[0]
+        self.left[store] -= 1
+        if not self.left[store]:
+            workspace.remove_stored(store, self.images)
+
+
+_COPIES = 2
+"""Stores' files that may be there twice at one time: what a write or a new version makes."""
+
+
+def _written_down(parts: Sequence[Part], every: Sequence[CellName]) -> dict[str, Any]:
+    """Return the plan as the run's first line holds it, with the number of cells of each part."""
+    written = [
+        {
+            "images": part.images,
+            "stores": list(part.stores),
+            "operations": list(part.operations),
+            "rounds": part.rounds,
+            "cells": len(part.cells(every)),
+        }
+        for part in parts
+    ]
+    return {"parts": written, "left_out": list(LEFT_OUT)}

@@ -1,0 +1,348 @@
+"""A run from its settings to its records: what `platebench run` does."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import platform
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import asv.machine
+
+from platebench.errors import UserError
+from platebench.images.generated import generated
+from platebench.ownership import sole
+from platebench.results.asv_files import environment_name, write_asv_results
+from platebench.results.commit import CHANGES, Commit
+from platebench.results.measurement import CellName, Run
+from platebench.results.operations import check_operations, choose, floor_of, for_newcomers
+from platebench.results.ratios import ratio, width
+from platebench.results.records import Record, RecordFile, RunInfo, record_files
+from platebench.running.checkout import commit_of
+from platebench.running.rounds import rounds
+from platebench.running.suite import BRIEF, QUICK, Suite
+from platebench.stores import registry
+from platebench.timing.cell import library_versions
+from platebench.timing.prepare import prepare_together
+from platebench.timing.protocol import WORK
+from platebench.timing.workspace import Kind, Workspace
+
+MOST_ROUNDS = 60
+"""Where `until` gives up on a cell even if there is time."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to measure. `images` are numbers (of generated images) or folders.
+
+    With `until`, rounds are added for every cell whose ratio to the floor has a wider interval
+    than that (0.05 is +-5%), until `minutes` are over. With `newcomer` or `quick` only some
+    details of operations are measured, briefly. With `resume` the newest run of the same settings,
+    commit and libraries that was cut off is taken up.
+    """
+
+    stores: list[str]
+    images: list[str]
+    operations: list[str]
+    rounds: int = 1
+    quick: bool = False
+    newcomer: bool = False
+    until: float | None = None
+    minutes: float | None = None
+    resume: bool = False
+
+
+class Watcher(Protocol):
+    """Told how a run goes on, to show it."""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Something is made before the first cell."""
+
+    def begins(self, number: int, cells: int, cell: CellName) -> None:
+        """Measure the cell as number `number` of `cells`."""
+
+    def ended(self, run: Run) -> None:
+        """A cell has been measured."""
+
+    def says(self, line: str) -> None:
+        """Something that a person should know."""
+
+
+def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher) -> RecordFile:
+    """Measure what the settings say and return the file of records, which grows cell by cell.
+
+    Whatever ends it, what was measured is kept, asv's file included, and scratch copies go.
+    """
+    check_operations(settings.operations)
+    if settings.minutes is not None and settings.until is None:
+        raise UserError("--minutes: only --until adds rounds; give it too")
+    check_images(settings.images)
+    commit = commit_of(checkout)
+    workspace = Workspace.of(checkout)
+    with workspace.measuring():
+        return _measure(checkout, results, settings, commit, workspace, watcher)
+
+
+def _measure(
+    checkout: Path,
+    results: Path,
+    settings: Settings,
+    commit: Commit,
+    workspace: Workspace,
+    watcher: Watcher,
+) -> RecordFile:
+    names = image_sets(workspace, settings.images, watcher)
+    watcher.preparing("finding the benchmarks", 0, 1)
+    suite = Suite(checkout, names, variables={WORK: str(workspace.root)})
+    cells = choose(suite.cells(), settings.stores, settings.operations)
+    if settings.newcomer or settings.quick:
+        cells = [cell for cell in cells if for_newcomers(cell)]
+    if not cells:
+        raise UserError("nothing to measure: no benchmark has these stores and operations")
+    if settings.newcomer:
+        _prepare(workspace, settings.stores, names, watcher)
+    info = run_info(names, commit, {**asdict(settings), "images": names, "resume": False})
+    file = take_up(results, info) if settings.resume else RecordFile.create(results, info)
+    before = list(file.records())
+    goal = _Goal(settings, cells, before, watcher)
+    done = frozenset((record.round, record.run.cell) for record in before)
+    repeat = QUICK if settings.quick else BRIEF if settings.newcomer else None
+    with recording([file], watcher, "--resume goes on"):
+        try:
+            for number, run in rounds(suite, goal.wanted, repeat, goal.announce, done):
+                file.append(Record(number, run))
+                goal.note(number, run)
+                watcher.ended(run)
+            goal.conclude()
+            file.finish()
+        finally:
+            workspace.clear_scratch()
+            keep_for_asv(results, suite, commit, file)
+    return file
+
+
+@contextmanager
+def recording(files: Sequence[RecordFile], watcher: Watcher, go_on: str) -> Iterator[None]:
+    """Be the only process that adds to these files of records.
+
+    When the block is cut off, it is said how many processes are kept and how to `go_on`; a file
+    without any is removed. Raises UserError, naming the process, when another is adding to one.
+    """
+    with ExitStack() as locks:
+        for file in files:
+            lock = file.file.with_name(f".{file.file.name}.lock")
+            locks.enter_context(sole(lock, f"{file.file.name}: is being measured"))
+        try:
+            yield
+        except BaseException:
+            kept = sum(1 for file in files for _ in file.records())
+            if kept:
+                watcher.says(f"{kept} measured cells are kept in {files[0].file.parent}; {go_on}")
+            else:
+                for file in files:
+                    file.file.unlink(missing_ok=True)
+            raise
+
+
+def keep_for_asv(results: Path, suite: Suite, commit: Commit, file: RecordFile) -> None:
+    """Write asv's file of a commit from this run and those like it, if anything was measured.
+
+    Changes that no commit holds have none: they must never stand under a commit's name.
+    """
+    if not commit.changed and any(True for _ in file.records()):
+        machine = asv.machine.Machine.get_defaults()
+        write_asv_results(results, machine, suite.benchmarks, commit, same_arm(results, file))
+
+
+def _prepare(
+    workspace: Workspace, stores: Sequence[str], names: Sequence[str], watcher: Watcher
+) -> None:
+    """Write all stores' files beforehand, on all processors: a newcomer's few fit on any disk."""
+    wanted: list[tuple[str, Kind]] = [(name, "data") for name in stores]
+    wanted += [(name, "history") for name in stores if registry.format_of(name).versioned]
+    for name in names:
+        told = partial(watcher.preparing, f"storing {name}", total=len(wanted))
+        prepare_together(workspace, wanted, name, told)
+
+
+class _Goal:
+    """Knows which cells want another round, and how far the run has come."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        cells: Sequence[CellName],
+        before: Sequence[Record],
+        watcher: Watcher,
+    ) -> None:
+        self._settings = settings
+        self._cells = cells
+        self._watcher = watcher
+        self._samples: dict[CellName, dict[int, list[float]]] = {}
+        self._end = time.monotonic() + 60 * (
+            math.inf if settings.minutes is None else settings.minutes
+        )
+        self._begun = len(before)
+        self._in_all = len(cells) * settings.rounds
+        for record in before:
+            self.note(record.round, record.run)
+
+    def wanted(self, number: int) -> Sequence[CellName]:
+        """Return the cells of a round: all in the rounds asked for, then those still too wide."""
+        if number <= self._settings.rounds:
+            return self._cells
+        if self._settings.until is None or number > MOST_ROUNDS or time.monotonic() > self._end:
+            return []
+        wide = self._too_wide()
+        floors = {floor_of(cell) for cell in wide}
+        cells = [cell for cell in self._cells if cell in wide or cell in floors]
+        self._in_all += len(cells)
+        return cells
+
+    def announce(self, number: int, cell: CellName) -> None:
+        """Say which cell is next."""
+        self._begun += 1
+        self._watcher.begins(self._begun, self._in_all, cell)
+
+    def note(self, number: int, run: Run) -> None:
+        """Keep what was measured."""
+        if run.status == "ok":
+            self._samples.setdefault(run.cell, {})[number] = run.samples_s
+
+    def conclude(self) -> None:
+        """Say which cells were given up."""
+        until = self._settings.until
+        if until is None:
+            return
+        for cell in self._too_wide():
+            self._watcher.says(f"gave up on {cell}: wider than +-{100 * until:g}%")
+
+    def _too_wide(self) -> list[CellName]:
+        assert self._settings.until is not None
+        return [
+            cell
+            for cell, samples in self._samples.items()
+            if (floor := self._samples.get(floor_of(cell), {})) is not samples
+            and samples.keys() & floor.keys()
+            and width(ratio(samples, floor)) > self._settings.until
+        ]
+
+
+def take_up(results: Path, info: RunInfo) -> RecordFile:
+    """Return the newest run like this one that was cut off. Raises UserError without one."""
+    same = [
+        file
+        for file in record_files(results, info.machine)
+        if replace(file.info(), started=info.started) == info and not file.finished
+    ]
+    if not same or info.commit.endswith(CHANGES):
+        raise UserError(
+            "no run of these settings, commit and libraries was cut off; leave --resume"
+        )
+    same[-1].mend()
+    return same[-1]
+
+
+def image_sets(workspace: Workspace, images: Sequence[str], watcher: Watcher) -> list[str]:
+    """Return the names of the image sets, made or held and ready to be measured.
+
+    Raises UserError for what is neither a number of images, the name of a set, nor a folder.
+    """
+    wanted = check_images(images)
+    return list(dict.fromkeys(_ready(workspace, each, watcher) for each in wanted))
+
+
+def check_images(images: Sequence[str]) -> list[str | Path]:
+    """Return the names of image sets to generate, and folders. Raises UserError for others."""
+    if not images:
+        raise UserError("--images: give a number of images or a folder")
+    return [_wanted(each) for each in images]
+
+
+def _wanted(images: str) -> str | Path:
+    """Return the name of an image set to generate, or the user's folder or file.
+
+    Raises UserError for what is neither. A folder called `raw-3` is given as `./raw-3`.
+    """
+    if re.fullmatch(r"0[0-9]+", images):
+        raise UserError(
+            f"--images {images}: give {int(images)} for generated images, ./{images} for a folder"
+        )
+    name = f"raw-{int(images)}" if re.fullmatch(r"[+-]?[0-9]{1,12}", images) else images
+    if generated(name) is not None:
+        return name
+    if re.fullmatch(r"(raw|ic)-[+-]?[0-9]+", name):
+        raise UserError(f"--images {images}: give 1 image or more, without leading zeros")
+    if not Path(images).exists():
+        raise UserError(f"{images}: neither a number of images, raw-N, ic-N, nor a folder")
+    return Path(images)
+
+
+def _ready(workspace: Workspace, wanted: str | Path, watcher: Watcher) -> str:
+    """Return the name of an image set, made or held and ready to be measured."""
+    if isinstance(wanted, Path):
+        return workspace.hold_folder(wanted, watcher.preparing, watcher.says)
+    workspace.images(wanted, watcher.preparing)
+    return wanted
+
+
+def run_info(images: list[str], commit: Commit, settings: dict[str, Any]) -> RunInfo:
+    """Return what all cells of a run that begins now share."""
+    return RunInfo(
+        started=datetime.now(UTC).isoformat(timespec="microseconds"),
+        commit=commit.name,
+        machine=asv.machine.Machine.get_defaults()["machine"],
+        python=platform.python_version(),
+        libraries=library_versions(),
+        images=images,
+        settings=settings,
+    )
+
+
+def same_arm(results: Path, file: RecordFile) -> list[RecordFile]:
+    """Return this run's file and those of the same commit, libraries and machine, oldest first.
+
+    Those of a self-check are left out, for some of them were slowed down on purpose.
+    """
+    info = file.info()
+    return [
+        other
+        for other in record_files(results, info.machine)
+        if (known := other.info()).commit == info.commit
+        and environment_name(known) == environment_name(info)
+        and "selfcheck" not in known.settings
+    ]
+
+
+def stores_to_measure(patterns: Sequence[str], floor: bool = True) -> list[str]:
+    """Return the stores that `patterns` name: a store, a format, or with `*` and `?` as in a shell.
+
+    Raises UserError for a pattern that names none. The floor is among them unless told otherwise.
+    """
+    chosen: dict[str, None] = {registry.FLOOR: None} if floor else {}
+    for pattern in patterns:
+        whole = pattern if pattern.count(":") == 2 else f"{pattern}:*"
+        found = fnmatch.filter(registry.names(), whole)
+        if not found:
+            raise UserError(f"{pattern}: no such store; 'platebench stores' lists them")
+        chosen |= dict.fromkeys(found)
+    return list(chosen)
+
+
+def newcomer_stores() -> list[str]:
+    """Return what a newcomer asks about: each format as typed and as tuned, in its first layout."""
+    return [
+        f"{format_.name}:{layout}:{tuning}"
+        for format_ in registry.FORMATS
+        for layout in list(format_.variants)[:1]
+        for tuning in format_.variants[layout].split()
+        if tuning != "small"
+    ]

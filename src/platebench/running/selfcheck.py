@@ -1,0 +1,286 @@
+"""What this machine is able to tell: `platebench selfcheck`.
+
+The same arm is measured twice, a third time with every operation slowed down by a tenth and a
+fourth time by a quarter, on purpose and for real: the operation is kept busy that much longer.
+Then the verdicts are held against what is known to be true.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from platebench.errors import UserError
+from platebench.results.measurement import CellName
+from platebench.results.operations import choose, for_newcomers
+from platebench.results.ratios import Ratio, Rounds, log_ratios
+from platebench.results.records import record_files
+from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
+from platebench.running.arms import make_arm, parse_arm, work_folder
+from platebench.running.compare import Measured, SideBySide, arm_files, digest_of
+from platebench.running.rounds import shuffled
+from platebench.running.run import Watcher, image_sets, newcomer_stores, recording
+from platebench.running.suite import Suite
+from platebench.running.turn_server import TurnServer
+from platebench.timing.cell import SAMPLES
+from platebench.timing.protocol import SLOWER, WORK
+from platebench.timing.workspace import Workspace
+
+CELLS = 40
+ROUNDS = 16
+FEW_ROUNDS = 6
+_FEWEST_ROUNDS = 2
+"""From one round nothing can be judged."""
+
+IMAGES = "8"
+_STARTS_MORE = "FirstImage"
+"""Left out, for a sample of it starts a process of its own: a fifth of the time for few cells."""
+
+RELABELLINGS = 250
+_SLOWDOWNS = (0.0, 0.0, 0.10, 0.25)
+
+Sides = Mapping[str, Rounds]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One figure asked of the machine, and what it was: shares of 1."""
+
+    what: str
+    asked: str
+    measured: float
+    trials: int
+    met: bool
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """What was found, and the noise behind it: standard deviations of logarithms.
+
+    `process_noise` is that of a cell's median from process to process, `pair_noise` that of the
+    ratio of two that ran side by side.
+    """
+
+    findings: list[Finding]
+    process_noise: float
+    pair_noise: float
+    cells: int
+    rounds: int
+
+    @property
+    def met(self) -> bool:
+        """Whether every figure is as asked."""
+        return all(finding.met for finding in self.findings)
+
+
+def selfcheck(
+    checkout: Path, results: Path, rounds: int, cells: int, watcher: Watcher
+) -> SelfCheck:
+    """Measure, and return what the verdicts were worth. The records are kept in `results`.
+
+    A self-check that was killed is taken up where it was.
+    """
+    workspace = Workspace.of(checkout)
+    with workspace.measuring():
+        return _selfcheck(checkout, results, rounds, cells, workspace, watcher)
+
+
+def _selfcheck(
+    checkout: Path, results: Path, rounds: int, cells: int, workspace: Workspace, watcher: Watcher
+) -> SelfCheck:
+    arm = make_arm(parse_arm("."), checkout, workspace.root, watcher.says)
+    names = image_sets(workspace, [IMAGES], watcher)
+    owns = _own_variables(workspace.root)
+    with TurnServer.open() as turns:
+        suites = [
+            Suite(arm.checkout, names, arm.python, arm.variables | own | turns.variables)
+            for own in owns
+        ]
+        chosen = _some_cells(suites[0], cells)
+        key = digest_of([arm], chosen, rounds)
+        each = [
+            (arm, {"selfcheck": place, "key": key}, {"slower": share})
+            for place, share in enumerate(_SLOWDOWNS)
+        ]
+        files = arm_files(results, names, each, watcher)
+        measured = Measured(files)
+        bench = SideBySide(suites, measured, turns, watcher)
+        with recording(files, watcher, "the same command goes on"):
+            try:
+                for number in range(1, rounds + 1):
+                    arms = range(len(suites) if number <= FEW_ROUNDS else len(suites) - 1)
+                    for cell in shuffled(chosen, number):
+                        if not any(measured.fails(arm, cell) for arm in range(len(suites))):
+                            bench.measure(cell, arms, SAMPLES, number, rounds)
+                for file in files:
+                    file.finish()
+            finally:
+                for own in owns:
+                    Workspace(Path(own[WORK])).clear_scratch()
+    found = _found(measured, chosen, rounds)
+    if found is None:
+        reasons = [record.run.message for file in files for record in file.records()]
+        raise UserError(f"none of the {len(chosen)} cells could be measured: {reasons[0]}")
+    return found
+
+
+def kept(results: Path, machine: str) -> SelfCheck | None:
+    """Return what the newest self-check of a machine that reached its end found, None without."""
+    files = [
+        file
+        for file in record_files(results, machine)
+        if "selfcheck" in file.info().settings and file.finished
+    ][-len(_SLOWDOWNS) :]
+    places = [file.info().settings["selfcheck"] for file in files]
+    if places != list(range(len(_SLOWDOWNS))):
+        return None
+    first = list(files[0].records())
+    cells = list(dict.fromkeys(record.run.cell for record in first))
+    rounds = max((record.round for record in first), default=0)
+    if rounds < _FEWEST_ROUNDS:
+        return None
+    try:
+        return _found(Measured(files), cells, rounds)
+    except ValueError:  # the arms share no round
+        return None
+
+
+def _found(measured: Measured, cells: Sequence[CellName], rounds: int) -> SelfCheck | None:
+    """Return what the arms' records say; None when no cell was measured in all of them."""
+    sides = [measured.sides(place, cells) for place in range(len(_SLOWDOWNS))]
+    return assess(sides, rounds) if sides[0] else None
+
+
+def assess(arms: Sequence[Sides], rounds: int) -> SelfCheck:
+    """Hold the verdicts on the measured arms against the truth.
+
+    The arms are: the same, the same, a tenth slower, a quarter slower.
+    """
+    first, same, tenth, quarter = arms
+    plan = _plan(rounds)
+    few = _only(first, range(1, FEW_ROUNDS + 1))
+    few_plan = single_look(min(rounds, FEW_ROUNDS))
+    changed = {Verdict.SLOWER, Verdict.FASTER}
+    called = _share(judge(_pairs(first, same), plan), changed)
+    relabelled = statistics.fmean(_relabelled(first, same, plan))
+    tenths = _share(judge(_pairs(first, tenth), plan), {Verdict.SLOWER})
+    quarters = _share(judge(_pairs(few, quarter), few_plan), {Verdict.SLOWER})
+    inside = [*_second_run_inside(first, same), *_second_run_inside(first, tenth)]
+    count = len(first)
+    findings = [
+        _at_most(0.01, called, "the same arm twice: called slower or faster", count),
+        _at_most(0.01, relabelled, "the same, labels by chance", count * RELABELLINGS),
+        _at_least(0.95, tenths, f"10% slower, {rounds} rounds: found", count),
+        _at_least(0.95, quarters, f"25% slower, {few_plan.looks[0]} rounds: found", count),
+        _at_least(0.90, statistics.fmean(inside), "second run in the interval", len(inside)),
+    ]
+    return SelfCheck(findings, _process_noise(first), _pair_noise(first, same), count, rounds)
+
+
+def _at_most(asked: float, measured: float, what: str, trials: int) -> Finding:
+    return Finding(what, f"at most {asked:.0%}", measured, trials, measured <= asked)
+
+
+def _at_least(asked: float, measured: float, what: str, trials: int) -> Finding:
+    return Finding(what, f"at least {asked:.0%}", measured, trials, measured >= asked)
+
+
+def _plan(rounds: int) -> Plan:
+    return Plan() if rounds == ROUNDS else single_look(rounds)
+
+
+def _own_variables(work: Path) -> list[dict[str, str]]:
+    """Return what sets each arm apart: its slowdown, and stored files of its own, as compared."""
+    return [
+        {WORK: str(work_folder(work, f"selfcheck-{place}"))}
+        | ({SLOWER: str(share)} if share else {})
+        for place, share in enumerate(_SLOWDOWNS)
+    ]
+
+
+def _some_cells(suite: Suite, number: int) -> list[CellName]:
+    """Return cells of all operations on what a newcomer measures, the same ones every time."""
+    cells = [
+        cell
+        for cell in choose(suite.cells(), newcomer_stores(), [])
+        if for_newcomers(cell) and cell.kind != _STARTS_MORE
+    ]
+    return random.Random(number).sample(cells, min(number, len(cells)))
+
+
+def _pairs(first: Sides, second: Sides) -> dict[str, tuple[Rounds, Rounds]]:
+    return {name: (first[name], second[name]) for name in first if name in second}
+
+
+def _share(judgements: Mapping[str, Judgement], wanted: set[Verdict]) -> float:
+    verdicts = [judgement.verdict for judgement in judgements.values()]
+    return sum(verdict in wanted for verdict in verdicts) / len(verdicts)
+
+
+def _relabelled(first: Sides, same: Sides, plan: Plan) -> list[float]:
+    """Return the shares called when, round by round, chance says which process was whose.
+
+    Neither arm differs from the other, so any labelling is as true as the one that was run: 40
+    cells alone could not show a rate of 1 in 100.
+    """
+    chance = random.Random(RELABELLINGS)
+    shares = []
+    for _ in range(RELABELLINGS):
+        pairs: dict[str, tuple[Rounds, Rounds]] = {}
+        for name in first:
+            flips = {number: chance.random() < 0.5 for number in first[name]}
+            one = {n: (same if flips[n] else first)[name][n] for n in flips}
+            other = {n: (first if flips[n] else same)[name][n] for n in flips}
+            pairs[name] = (one, other)
+        shares.append(_share(judge(pairs, plan), {Verdict.SLOWER, Verdict.FASTER}))
+    return shares
+
+
+def _second_run_inside(first: Sides, second: Sides) -> list[bool]:
+    """Say of each cell whether the interval of one half of its rounds holds the other's ratio.
+
+    The earlier half is held against the later one and the later against the earlier. The interval
+    is the one that `compare` prints of so many rounds.
+    """
+    numbers = sorted({number for rounds in first.values() for number in rounds})
+    half = len(numbers) // 2
+    earlier, later = (
+        judge(_pairs(_only(first, part), _only(second, part)), single_look(len(part)))
+        for part in (numbers[:half], numbers[half:])
+    )
+    return [
+        _holds(one.ratio, other[name].ratio)
+        for told, other in ((earlier, later), (later, earlier))
+        for name, one in told.items()
+    ]
+
+
+def _holds(told: Ratio | None, again: Ratio | None) -> bool:
+    assert told is not None and again is not None, "both arms have every round"
+    assert told.low is not None and told.high is not None, "each half has two rounds or more"
+    return told.low <= again.estimate <= told.high
+
+
+def _only(side: Sides, numbers: Sequence[int]) -> dict[str, Rounds]:
+    return {
+        name: {number: rounds[number] for number in numbers if number in rounds}
+        for name, rounds in side.items()
+    }
+
+
+def _process_noise(arm: Sides) -> float:
+    return statistics.median(
+        float(np.std([np.log(np.median(samples)) for samples in rounds.values()], ddof=1))
+        for rounds in arm.values()
+    )
+
+
+def _pair_noise(first: Sides, same: Sides) -> float:
+    return statistics.median(
+        float(np.std(log_ratios(same[name], first[name]), ddof=1)) for name in first
+    )

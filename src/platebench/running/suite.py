@@ -1,0 +1,158 @@
+"""asv's benchmarks of one checkout in one interpreter, run a cell at a time.
+
+asv itself runs all benchmarks in its own order. Rounds, arms and a progress bar need to choose
+the next cell, so this drives asv's own runner: every cell is a fresh process that asv starts, and
+what it returns is asv's result.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import logging
+import math
+import re
+import sys
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import asv.benchmarks
+import asv.config
+import asv.console
+import asv.environment
+import asv.repo
+import asv.runner
+import asv.util
+
+from platebench.errors import UserError
+from platebench.results.measurement import CellName, Run
+from platebench.temporary import lent_temporary
+from platebench.timing.failure import why_failed
+from platebench.timing.protocol import IMAGES, RECORD
+
+BRIEF = (1, 4, 0.1)
+"""asv's repeat for a newcomer's run, which is to be over in minutes."""
+
+QUICK = (1, 2, 0.05)
+"""asv's repeat for a look: one sample, two if they are short."""
+
+
+class Suite:
+    """The benchmarks of a checkout, for these image sets, in this interpreter."""
+
+    def __init__(
+        self,
+        repository: Path,
+        images: Sequence[str],
+        python: Path = Path(sys.executable),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        # Compiled modules may be kept, or every process would compile them again.
+        keeping = {"PYTHONDONTWRITEBYTECODE": ""}
+        lent = lent_temporary()
+        weakref.finalize(self, lent.close)
+        self._noted = lent.path / "record.json"
+        own = {IMAGES: ",".join(images), RECORD: str(self._noted)}
+        every = {**(variables or {}), **keeping, **own}
+        self._benchmark_dir = repository / "benchmarks"
+        asv.console.log.enable(verbose=False)
+        config = asv.config.Config.load(str(repository / "asv.conf.json"))
+        config.benchmark_dir = str(self._benchmark_dir)
+        self._environment = asv.environment.ExistingEnvironment(
+            config, str(python), {}, {("nobuild", name): value for name, value in every.items()}
+        )
+        with _quietly():
+            self.benchmarks: dict[str, dict[str, Any]] = asv.benchmarks.Benchmarks.discover(
+                config, asv.repo.NoRepository(), [self._environment], [None]
+            )
+
+    def cells(self) -> list[CellName]:
+        """Return every timed cell of every benchmark."""
+        return [
+            CellName(name, tuple(str(ast.literal_eval(value)) for value in values))
+            for name, benchmark in self.benchmarks.items()
+            if benchmark["type"] == "time"
+            for values in product(*benchmark["params"])
+        ]
+
+    def run(self, cell: CellName, repeat: Sequence[float] | None = None) -> Run:
+        """Measure a cell in a fresh process. A cell that fails is a result, not an error.
+
+        Several suites may do so at once, in threads; one suite measures one cell at a time.
+        """
+        benchmark = self.benchmarks[cell.benchmark]
+        wanted = [repr(value) for value in cell.params]
+        index = list(map(list, product(*benchmark["params"]))).index(wanted)
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        extra = {} if repeat is None else {"repeat": list(repeat)}
+        self._noted.unlink(missing_ok=True)
+        spawner = asv.runner.get_spawner(self._environment, str(self._benchmark_dir), "spawn")
+        with _errors():
+            result = asv.runner.run_benchmark(
+                benchmark, spawner, profile=False, selected_idx={index}, extra_params=extra
+            )
+        noted = json.loads(self._noted.read_text()) if self._noted.exists() else {}
+        return _run(cell, started, result, index, noted)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep asv from printing, and hand its errors on with what it would have printed."""
+    logger = asv.console.log._logger
+    handlers, logger.handlers = logger.handlers, [said := _Said()]
+    try:
+        with _errors(said.reason):
+            yield
+    finally:
+        logger.handlers = handlers
+
+
+@contextmanager
+def _errors(reason: Callable[[], str] = str) -> Iterator[None]:
+    """Hand asv's errors on as ours."""
+    try:
+        yield
+    except asv.util.UserError as error:
+        if str(error) == "Interrupted.":
+            raise KeyboardInterrupt from None
+        raise UserError(f"asv: {str(error).rstrip('.')}{reason()}") from error
+
+
+class _Said(logging.Handler):
+    """Keeps what asv would have printed, of which only the reason of a failure is wanted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines += record.getMessage().splitlines()
+
+    def reason(self) -> str:
+        """Return the last exception that was named, after a colon."""
+        named = [
+            line.strip() for line in self._lines if re.match(r"\s*[\w.]+(Error|Exception): ", line)
+        ]
+        return f": {named[-1]}" if named else ""
+
+
+def _run(cell: CellName, started: str, result: Any, index: int, noted: dict[str, Any]) -> Run:
+    samples = result.samples[index] or []
+    value = result.result[index]
+    if result.errcode != 0 or value is None:
+        return Run(cell, "failed", why_failed(result.stderr, result.errcode), started, [], noted)
+    if not samples and isinstance(value, float) and math.isnan(value):
+        return Run(cell, "skipped", _why_skipped(result.stderr), started, [], noted)
+    for times in ("wall_s", "cpu_s"):  # without the calls that only warmed up
+        noted[times] = noted[times][-len(samples) :]
+    return Run(cell, "ok", "", started, samples, noted)
+
+
+def _why_skipped(output: str) -> str:
+    found = re.search(r"asv: skipped: NotImplementedError\((['\"].*['\"])\)", output)
+    return str(ast.literal_eval(found.group(1))) if found else output.strip()

@@ -1,0 +1,73 @@
+"""The talk on other libraries: those of its time, of a year later, or any pins."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from platebench.errors import UserError
+from platebench.running.arms import ArmSpec, make_arm, parse_arm
+from platebench.talk.dataset import Material
+from platebench.talk.outcome import Talk
+from platebench.temporary import temporary_folder
+
+AGES = {
+    "then": "lancedb==0.14.0,pylance==0.18.2,pyarrow==16.1.0,pandas==2.2.2,numpy<2,awkward==2.6.5,"
+    "duckdb==1.0.0,h5py==3.11.0,imagecodecs==2024.6.1,pillow==10.3.0,scikit-image==0.24.0,"
+    "scipy==1.13.1,tifffile==2024.6.18",
+    "between": "lancedb==0.24.0,pylance==0.30.0,pyarrow==20.0.0,pandas==2.3.0,numpy==2.2.6,"
+    "awkward==2.8.4,duckdb==1.3.1,h5py==3.14.0,imagecodecs==2025.3.30,pillow==11.2.1,"
+    "scikit-image==0.25.2,scipy==1.15.3,tifffile==2025.6.11",
+}
+"""`then`: of 2024, the oldest LanceDB that installs today. `between`: of June 2025."""
+
+TODAY = "today"
+
+
+def pins_of(age: str) -> str:
+    """Return the pins of an age, or `age` itself where it is pins already."""
+    return AGES.get(age, age)
+
+
+def check_age(age: str) -> ArmSpec:
+    """Return an age as an arm. Raises UserError for what is neither an age nor pins."""
+    spec = parse_arm(pins_of(age))
+    if spec.revision is not None:
+        raise UserError(f"{age}: neither {' nor '.join(AGES)}, nor pins such as lancedb==0.24.0")
+    return spec
+
+
+def python_of(age: str, checkout: Path, work: Path, say: Callable[[str], None]) -> Path:
+    """Return an interpreter with the libraries of an age, made when it is not there yet.
+
+    Raises UserError for what is neither an age nor pins, and for pins that do not resolve.
+    """
+    return make_arm(check_age(age), checkout, work, say).python
+
+
+def give_talk_with(python: Path, folder: Path) -> Talk:
+    """Give the talk on the images in `folder` with another interpreter's libraries.
+
+    Raises UserError, with the last line of what it said, when it could not finish.
+    """
+    source = Path(__file__).parents[2]
+    with temporary_folder() as scratch:
+        done = subprocess.run(
+            [str(python), "-W", "ignore", "-m", "platebench.talk.steps", str(folder), str(scratch)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(source)},
+        )
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise UserError(f"{python}: the talk stopped there ({said[-1]})")
+    return Talk.from_json(json.loads(done.stdout.splitlines()[-1]))
+
+
+def folder_of(material: Material) -> Path:
+    """Return the folder that the material's files lie in."""
+    return Path(os.path.commonpath([file.parent for file in material.files]))

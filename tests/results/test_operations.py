@@ -1,0 +1,78 @@
+"""Every benchmark class is an operation, and the other way round."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+from platebench.errors import UserError
+from platebench.results.measurement import CellName
+from platebench.results.operations import OPERATIONS, check_operations, choose, operation_names
+from platebench.stores import registry
+from platebench.timing.cell import Cell
+from tests.timing.conftest import STORE
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def benchmark_classes() -> dict[str, type[Cell]]:
+    """Return the classes of the repository's benchmarks that time an operation on a store."""
+    found: dict[str, type[Cell]] = {}
+    for file in sorted((REPOSITORY / "benchmarks").glob("*.py")):
+        module = importlib.import_module(f"benchmarks.{file.stem}")
+        for name, each in inspect.getmembers(module, inspect.isclass):
+            times = any(method.startswith("time_") for method in dir(each))
+            if each.__module__ == module.__name__ and times and issubclass(each, Cell):
+                assert name not in found, f"two classes are called {name}"
+                found[name] = each
+    return found
+
+
+CLASSES = benchmark_classes()
+
+
+def test_classes_and_operations_are_the_same() -> None:
+    assert set(CLASSES) == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_class_keeps_to_what_asv_needs(name: str) -> None:
+    """A destructive cell needs one call a sample, none to warm up, and a version of its own."""
+    each = CLASSES[name]
+    assert isinstance(vars(each)["version"], str), "asv's default changes with every edit"
+    assert (each.number, each.rounds, each.warmup_time) == (1, 1, 0)
+    assert each.params[0] == registry.names()
+    assert len(each.params) == len(each.param_names)
+    timed = next(method for method in dir(each) if method.startswith("time_"))
+    arguments = list(inspect.signature(getattr(each, timed)).parameters)[1:]
+    assert arguments == each.param_names
+    assert each.__doc__
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_operations_on_versions_and_cold_ones_are_marked(name: str) -> None:
+    assert OPERATIONS[name].on_versions == CLASSES[name].versioned
+    assert (OPERATIONS[name].cache == "cold") == name.startswith("Cold")
+
+
+def test_the_cells_of_stores_and_operations_are_chosen() -> None:
+    cells = [
+        CellName(f"module.{kind}.time_it", (store, "raw-2"))
+        for kind in OPERATIONS
+        for store in (STORE, "floor:pixels:fast")
+    ]
+    assert choose(cells, [STORE], []) == [cell for cell in cells if cell.params[0] == STORE]
+    assert [cell.kind for cell in choose(cells, [STORE], ["scan", "prune"])] == [
+        "FullScan",
+        "ColdFullScan",
+        "Prune",
+    ]
+
+
+def test_an_unknown_operation_is_refused_with_those_there_are() -> None:
+    check_operations(operation_names())
+    with pytest.raises(UserError, match=r"^reed: no such operation; there are write, scan, take"):
+        check_operations(["scan", "reed"])

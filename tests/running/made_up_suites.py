@@ -1,0 +1,120 @@
+"""Suites whose cells take as long as a test says, in the place of asv's processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from platebench.results.commit import Commit
+from platebench.results.measurement import CellName, Run
+from platebench.running.arms import Arm
+from platebench.stores.registry import FLOOR
+from platebench.timing.protocol import WORK
+from tests.results.made_up_runs import IPC, SCAN, WRITE, ok
+
+ZARR = "zarr:tensor:fast"
+Measured = tuple[str, CellName]
+Answer = Callable[[CellName, int], Run]
+"""Given a cell and how often it has been measured, what comes out."""
+
+
+def steady(cell: CellName, count: int) -> Run:
+    """Take a millisecond, and a little more the next time."""
+    return ok([0.001 * (1 + count % 3 / 1000)], cell.params[0], cell.benchmark)
+
+
+def taking(seconds: float) -> Answer:
+    """Take so long, and a little more the next time."""
+    return lambda cell, count: ok(
+        [seconds * (1 + count % 3 / 1000)], cell.params[0], cell.benchmark
+    )
+
+
+def stopping_after(count: int, log: list[Measured], answer: Answer = steady) -> Answer:
+    """Answer until `log` holds more than so many; then interrupt."""
+
+    def stops(asked: CellName, times: int) -> Run:
+        if len(log) > count:
+            raise KeyboardInterrupt
+        return answer(asked, times)
+
+    return stops
+
+
+def cell(benchmark: str = SCAN, store: str = IPC) -> CellName:
+    return CellName(benchmark, (store, "raw-64"))
+
+
+@dataclass
+class MadeUpSuite:
+    """Gives the answer, and notes in `log` who was asked for what."""
+
+    name: str
+    log: list[Measured]
+    answer: Answer = steady
+    versions: dict[str, str] = field(default_factory=dict)
+    stores: Sequence[str] = (FLOOR, IPC, ZARR)
+    kinds: Sequence[str] = (SCAN, WRITE)
+    repeats: list[object] = field(default_factory=list)
+
+    @property
+    def benchmarks(self) -> dict[str, dict[str, object]]:
+        return {
+            kind: {
+                "name": kind,
+                "type": "time",
+                "version": self.versions.get(kind, "1"),
+                "unit": "seconds",
+                "params": [[repr(store) for store in self.stores], ["'raw-64'"]],
+                "param_names": ["store", "images"],
+            }
+            for kind in self.kinds
+        }
+
+    def cells(self) -> list[CellName]:
+        return [cell(kind, store) for kind in self.kinds for store in self.stores]
+
+    def run(self, which: CellName, repeat: Sequence[float] | None = None) -> Run:
+        count = self.log.count((self.name, which))
+        self.log.append((self.name, which))
+        self.repeats.append(repeat)
+        return self.answer(which, count)
+
+
+def made_up_arm(
+    name: str, work: Path, commit: str, changed: bool = False, numpy: str = "2.4.2"
+) -> Arm:
+    folder = work / name.replace("/", "_")
+    turns = folder / "src" / "platebench" / "timing" / "turns.py"
+    turns.parent.mkdir(parents=True, exist_ok=True)
+    turns.touch()
+    return Arm(
+        name,
+        Commit(commit, 1_772_000_000_000, changed),
+        folder,
+        Path("python"),
+        "3.11.7",
+        {"numpy": numpy},
+        {WORK: str(folder)},
+    )
+
+
+class Silent:
+    """A watcher that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.shown: list[tuple[int, int]] = []
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Nothing to say."""
+
+    def begins(self, number: int, cells: int, cell: CellName) -> None:
+        self.shown.append((number, cells))
+
+    def ended(self, run: Run) -> None:
+        """Nothing to say."""
+
+    def says(self, line: str) -> None:
+        self.said.append(line)

@@ -1,0 +1,151 @@
+"""The reference run measures its plan once, removes files it is done with, and can be taken up."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter, namedtuple
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from platebench.errors import UserError
+from platebench.ownership import claim
+from platebench.results.commit import Commit
+from platebench.results.measurement import CellName, Run
+from platebench.results.operations import floor_of
+from platebench.results.records import RecordFile
+from platebench.running import reference
+from platebench.running.reference import Part, measure_reference, plan
+from platebench.running.suite import Suite
+from platebench.stores.registry import FLOOR, names
+from platebench.timing.protocol import WORK
+from platebench.timing.workspace import STORED, Workspace
+from tests.results.made_up_runs import IPC, SCAN, WRITE
+from tests.running.made_up_suites import ZARR, MadeUpSuite, Measured, Silent, cell, steady
+
+COMMIT = Commit("a" * 40, 1_772_000_000_000, False)
+PARTS = [
+    Part("raw-64", [FLOOR, IPC, ZARR], ["FullScan"], rounds=2),
+    Part("raw-64", [FLOOR, IPC], ["Write"], rounds=2),
+]
+REPOSITORY = Path(__file__).parent.parent.parent
+
+Measure = Callable[..., RecordFile]
+
+
+@pytest.fixture
+def log() -> list[Measured]:
+    return []
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A work folder in which each store has left files."""
+    monkeypatch.setenv(WORK, str(tmp_path / "work"))
+    root = Workspace.of(tmp_path).own().root
+    for store in (FLOOR, IPC, ZARR):
+        folder = root / "stores" / "raw-64" / store.replace(":", ".")
+        (claim(folder, STORED, "stored files") / "data").write_bytes(b"pixels")
+    return root
+
+
+@pytest.fixture
+def measure(
+    tmp_path: Path, work: Path, log: list[Measured], monkeypatch: pytest.MonkeyPatch
+) -> Measure:
+    """Measure the parts on a made-up suite."""
+    images = namedtuple("Images", "pixel_bytes")(1000)
+    monkeypatch.setattr(reference, "commit_of", lambda _: COMMIT)
+    monkeypatch.setattr(reference, "image_sets", lambda _, sets, __: sets)
+    monkeypatch.setattr(Workspace, "images", lambda *_: images)
+
+    def run(answer=steady, resume: bool = False, watcher=None) -> RecordFile:
+        monkeypatch.setattr(reference, "Suite", lambda *_, **__: MadeUpSuite("it", log, answer))
+        results = tmp_path / "results"
+        return measure_reference(tmp_path, results, PARTS, resume, watcher or Silent())
+
+    return run
+
+
+def left(work: Path) -> set[str]:
+    return {folder.name for folder in (work / "stores" / "raw-64").glob("*")}
+
+
+def test_every_cell_of_the_plan_is_measured_once_a_round(measure, log) -> None:
+    file = measure()
+    wanted = [cell(SCAN, store) for store in (FLOOR, IPC, ZARR)]
+    wanted += [cell(WRITE, store) for store in (FLOOR, IPC)]
+    assert Counter(which for _, which in log) == dict.fromkeys(wanted, 2)
+    rounds = [(record.round, record.run.cell) for record in file.records()]
+    assert len(set(rounds)) == len(rounds) == 10
+    assert file.finished
+
+
+def test_progress_is_told_by_cells_of_all(measure) -> None:
+    watcher = Silent()
+    measure(watcher=watcher)
+    assert watcher.shown == [(number, 10) for number in range(1, 11)]
+
+
+def test_the_plan_is_written_down_with_what_it_leaves_out(measure) -> None:
+    settings = measure().info().settings["reference"]
+    assert [part["cells"] for part in settings["parts"]] == [3, 2]
+    assert settings["left_out"]
+
+
+def test_a_stores_files_go_after_the_last_cell_that_reads_them(measure, log, work) -> None:
+    there: dict[int, set[str]] = {}
+
+    def looking(which: CellName, count: int) -> Run:
+        there[len(log)] = left(work)
+        return steady(which, count)
+
+    measure(looking)
+    assert left(work) == set()
+    for place, (_, which) in enumerate(log, 1):
+        assert which.params[0].replace(":", ".") in there[place], "not before"
+    assert len(there[1]) == 3
+    assert len(there[10]) == 1
+
+
+def test_a_run_that_was_interrupted_goes_on_where_it_was(measure, log, work) -> None:
+    def interrupted(which: CellName, count: int) -> Run:
+        if len(log) == 8:
+            raise KeyboardInterrupt
+        return steady(which, count)
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(interrupted)
+    assert left(work), "what is still to be read"
+    log.clear()
+    file = measure(resume=True)
+    assert len(log) == 3
+    assert len(list(file.records())) == 10
+    assert left(work) == set()
+
+
+def test_there_is_nothing_to_resume_after_the_end(measure) -> None:
+    measure()
+    with pytest.raises(UserError, match="no run of these settings, commit and libraries"):
+        measure(resume=True)
+
+
+def test_a_disk_without_room_is_named_before_anything_is_stored(measure, log, monkeypatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(3000))
+    with pytest.raises(UserError, match=r"5 copies of .* GB do not fit on the disk of"):
+        measure()
+    assert not log
+
+
+def test_every_pattern_of_the_plan_names_cells_and_every_store_is_in_it() -> None:
+    parts = plan()
+    every = Suite(REPOSITORY, list(dict.fromkeys(part.images for part in parts))).cells()
+    for part in parts:
+        for pattern in part.operations:
+            assert Part(part.images, part.stores, [pattern]).cells(every), pattern
+    assert {which.params[0] for part in parts for which in part.cells(every)} == set(names())
+    planned = {which for part in parts for which in part.cells(every)}
+    assert {floor_of(which) for which in planned} <= planned, "each has a floor in its rounds"
+    by_set = {part.images: part.rounds for part in parts}
+    assert all(part.rounds == by_set[part.images] for part in parts), "one set, one rounds"

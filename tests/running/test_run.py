@@ -1,0 +1,264 @@
+"""Rounds are added where they are needed and no longer than allowed; nothing is measured twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from platebench.errors import UserError
+from platebench.results.commit import Commit
+from platebench.results.measurement import CellName, Run
+from platebench.results.operations import floor_of
+from platebench.results.ratios import ratio, width
+from platebench.results.records import RecordFile, record_files
+from platebench.results.tidy import samples_by_round
+from platebench.running import run as measuring
+from platebench.running.run import MOST_ROUNDS, Settings, measure
+from platebench.stores.registry import FLOOR
+from platebench.timing.protocol import WORK
+from tests.results.made_up_runs import IPC, SCAN, WRITE, failed, ok, skipped
+from tests.running.made_up_suites import (
+    ZARR,
+    Answer,
+    MadeUpSuite,
+    Measured,
+    Silent,
+    cell,
+    steady,
+    stopping_after,
+)
+
+COMMIT = Commit("a" * 40, 1_772_000_000_000, False)
+EVERYTHING = Settings([FLOOR, IPC, ZARR], ["64"], [])
+RESTLESS = (1.0, 1.6, 0.8, 1.3, 0.7, 1.5)
+
+
+class Bench:
+    """Runs a made-up suite; `log` says what was measured."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.results = folder / "results"
+        self.log: list[Measured] = []
+        self.watcher = Silent()
+        self.answer: Answer = steady
+        self.commit = COMMIT
+        self.minutes = 0.0
+        monkeypatch.setenv(WORK, str(folder / "work"))
+        monkeypatch.setattr(measuring, "image_sets", lambda *_: ["raw-64"])
+        monkeypatch.setattr(measuring, "commit_of", lambda _: self.commit)
+        monkeypatch.setattr(measuring, "Suite", self._suite)
+        monkeypatch.setattr(measuring.time, "monotonic", lambda: 60 * self.minutes)
+
+    def _suite(self, *_: object, **__: object) -> MadeUpSuite:
+        return MadeUpSuite("only", self.log, self.answer)
+
+    def measure(self, **changed: object) -> RecordFile:
+        self.folder.joinpath("results").mkdir(exist_ok=True)
+        settings = replace(EVERYTHING, **changed)
+        return measure(self.folder, self.results, settings, self.watcher)
+
+    def counts(self) -> Counter[CellName]:
+        return Counter(which for _, which in self.log)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(tmp_path, monkeypatch)
+
+
+def restless(*which: CellName, settles_after: int = 1000) -> Answer:
+    """Scatter in these cells until they settle, and be steady in the others."""
+
+    def answer(asked: CellName, count: int) -> Run:
+        if asked not in which or count >= settles_after:
+            return steady(asked, count)
+        return ok([0.001 * RESTLESS[count % 6]], asked.params[0], asked.benchmark)
+
+    return answer
+
+
+# Until
+
+
+def test_without_until_the_rounds_are_those_asked_for(bench: Bench) -> None:
+    bench.answer = restless(cell(SCAN, IPC))
+    file = bench.measure(rounds=3)
+    assert set(bench.counts().values()) == {3}
+    assert file.finished
+    assert bench.watcher.said == []
+
+
+def test_rounds_are_added_for_wide_cells_and_their_floor_only(bench: Bench) -> None:
+    bench.answer = restless(cell(SCAN, IPC))
+    bench.measure(rounds=4, until=0.05)
+    counts = bench.counts()
+    assert counts[cell(SCAN, IPC)] == counts[cell(SCAN, FLOOR)] == MOST_ROUNDS
+    others = set(counts) - {cell(SCAN, IPC), cell(SCAN, FLOOR)}
+    assert len(others) == 4
+    assert {counts[other] for other in others} == {4}
+
+
+def test_a_cell_that_is_narrow_at_last_is_measured_no_more(bench: Bench) -> None:
+    bench.answer = restless(cell(SCAN, IPC), settles_after=3)
+    file = bench.measure(until=0.05)
+    found = list(file.records())
+    mine, floor = (
+        samples_by_round(record for record in found if record.run.cell == which)
+        for which in (cell(SCAN, IPC), floor_of(cell(SCAN, IPC)))
+    )
+    assert 6 <= len(mine) < MOST_ROUNDS
+    assert width(ratio(mine, floor)) <= 0.05
+    before = {number: mine[number] for number in range(1, len(mine))}
+    assert width(ratio(before, floor)) > 0.05, "the round before it was still too wide"
+    assert bench.watcher.said == []
+
+
+def test_one_round_is_never_enough_to_know(bench: Bench) -> None:
+    bench.measure(until=0.5)
+    assert set(bench.counts().values()) == {2}
+
+
+@pytest.mark.parametrize("minutes", [0.0, 5.0])
+def test_the_time_budget_ends_it_after_the_rounds_asked_for(minutes: float, bench: Bench) -> None:
+    wide = restless(cell(SCAN, IPC))
+
+    def answer(asked: CellName, count: int) -> Run:
+        bench.minutes += 1 / 6
+        return wide(asked, count)
+
+    bench.answer = answer
+    file = bench.measure(rounds=2, until=0.05, minutes=minutes)
+    assert min(bench.counts().values()) >= 2, "what was asked for is measured in any case"
+    assert bench.counts()[cell(SCAN, IPC)] == 2 if minutes == 0 else MOST_ROUNDS > 2
+    assert bench.minutes < minutes + 2 + 1
+    assert f"gave up on {cell(SCAN, IPC)}: wider than +-5%" in bench.watcher.said
+    assert file.finished
+
+
+def test_every_cell_that_is_given_up_is_named_and_no_other(bench: Bench) -> None:
+    wide = (cell(SCAN, IPC), cell(WRITE, ZARR))
+    bench.answer = restless(*wide)
+    bench.measure(until=0.005)
+    assert sorted(bench.watcher.said) == sorted(
+        f"gave up on {which}: wider than +-0.5%" for which in wide
+    )
+
+
+@pytest.mark.parametrize("wrong", [failed, skipped])
+def test_a_cell_that_fails_asks_for_no_rounds(wrong, bench: Bench) -> None:
+    def answer(asked: CellName, count: int) -> Run:
+        if asked == cell(SCAN, IPC):
+            return wrong("Mismatch", IPC, SCAN)
+        return steady(asked, count)
+
+    bench.answer = answer
+    bench.measure(rounds=4, until=0.05)
+    assert set(bench.counts().values()) == {4}
+    assert bench.watcher.said == []
+
+
+def test_a_time_budget_alone_is_refused(bench: Bench) -> None:
+    with pytest.raises(UserError, match="--minutes: only --until adds rounds; give it too"):
+        bench.measure(minutes=5)
+    assert bench.log == []
+
+
+# Resume
+
+
+def interrupted_after(count: int, bench: Bench, **settings: object) -> None:
+    answer = bench.answer
+    bench.answer = stopping_after(count, bench.log, answer)
+    with pytest.raises(KeyboardInterrupt):
+        bench.measure(**settings)
+    bench.log.pop()  # the one that came to nothing
+    bench.answer = answer
+
+
+def test_a_run_without_any_measured_cell_leaves_no_file(bench: Bench) -> None:
+    interrupted_after(0, bench, rounds=3)
+    assert record_files(bench.results) == []
+    with pytest.raises(UserError, match="was cut off; leave --resume"):
+        bench.measure(rounds=3, resume=True)
+
+
+@pytest.mark.parametrize("after", [1, 6, 11, 17])
+def test_a_run_that_was_cut_off_is_taken_up_with_what_is_missing(after, bench: Bench) -> None:
+    interrupted_after(after, bench, rounds=3)
+    file = bench.measure(rounds=3, resume=True)
+    assert set(bench.counts().values()) == {3}
+    assert file.finished
+    assert len(record_files(bench.results)) == 1
+    found = Counter((record.round, record.run.cell) for record in file.records())
+    assert set(found.values()) == {1}
+    assert len(found) == 18
+    assert bench.watcher.shown[-1] == (18, 18), "the bar ends full"
+
+
+def test_a_resumed_run_measures_in_the_order_it_would_have(bench: Bench, tmp_path) -> None:
+    interrupted_after(7, bench, rounds=3)
+    bench.measure(rounds=3, resume=True)
+    resumed = list(bench.log)
+    bench.log.clear()
+    bench.measure(rounds=3)
+    assert bench.log == resumed
+
+
+def test_a_last_line_cut_off_by_a_crash_is_measured_again(bench: Bench) -> None:
+    interrupted_after(7, bench, rounds=3)
+    (file,) = record_files(bench.results)
+    file.file.write_bytes(file.file.read_bytes()[:-5])
+    taken_up = bench.measure(rounds=3, resume=True)
+    assert len(list(taken_up.records())) == 18
+    assert len(bench.log) == 19
+
+
+def test_rounds_added_by_until_are_taken_up_too(bench: Bench) -> None:
+    bench.answer = restless(cell(SCAN, IPC))
+    interrupted_after(40, bench, rounds=2, until=0.05)
+    file = bench.measure(rounds=2, until=0.05, resume=True)
+    assert bench.counts()[cell(SCAN, IPC)] == MOST_ROUNDS
+    found = Counter((record.round, record.run.cell) for record in file.records())
+    assert set(found.values()) == {1}
+
+
+def test_there_is_nothing_to_take_up_of_a_run_that_ended(bench: Bench) -> None:
+    bench.measure(rounds=2)
+    refused(bench, rounds=2)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"rounds": 3}, {"quick": True}, {"operations": ["scan"]}, {"until": 0.05}]
+)
+def test_a_run_of_other_settings_is_not_taken_up(changed: dict[str, object], bench) -> None:
+    interrupted_after(5, bench, rounds=2)
+    refused(bench, **{"rounds": 2, **changed})
+
+
+def test_a_run_of_another_commit_or_of_changes_is_not_taken_up(bench: Bench) -> None:
+    interrupted_after(5, bench, rounds=2)
+    bench.commit = replace(COMMIT, hash="b" * 40)
+    refused(bench, rounds=2)
+    bench.commit = replace(COMMIT, changed=True)
+    interrupted_after(len(bench.log) + 5, bench, rounds=2)
+    refused(bench, rounds=2)
+
+
+def test_a_run_on_other_libraries_is_not_taken_up(bench: Bench, monkeypatch) -> None:
+    interrupted_after(5, bench, rounds=2)
+    monkeypatch.setattr(measuring, "library_versions", lambda: {"numpy": "0.0.1"})
+    refused(bench, rounds=2)
+
+
+def refused(bench: Bench, **settings: object) -> None:
+    before = len(bench.log), len(record_files(bench.results))
+    with pytest.raises(UserError) as error:
+        bench.measure(resume=True, **settings)
+    assert str(error.value) == (
+        "no run of these settings, commit and libraries was cut off; leave --resume"
+    )
+    assert (len(bench.log), len(record_files(bench.results))) == before

@@ -1,0 +1,320 @@
+"""What a machine is able to tell: met where it is quiet, not met where it is noisy or lied to."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from platebench.errors import UserError
+from platebench.results.measurement import CellName, Run
+from platebench.results.ratios import Ratio
+from platebench.results.records import record_files
+from platebench.results.verdicts import Judgement, Plan, Verdict, judge
+from platebench.running import selfcheck
+from platebench.running.arms import work_folder
+from platebench.running.run import same_arm
+from platebench.running.selfcheck import CELLS, FEW_ROUNDS, ROUNDS, SelfCheck, assess
+from platebench.stores.registry import FLOOR
+from platebench.timing import cell as cells
+from platebench.timing.protocol import SLOWER, WORK
+from platebench.timing.workspace import Workspace
+from tests.results.made_up_noise import Machine, Rounds, by_round
+from tests.results.made_up_runs import IPC, failed, ok, run_file, skipped
+from tests.running.made_up_suites import (
+    ZARR,
+    MadeUpSuite,
+    Measured,
+    Silent,
+    made_up_arm,
+    steady,
+    stopping_after,
+)
+from tests.scratch_checkout import in_a_process
+from tests.timing.conftest import killed_scratch
+
+QUIET = Machine(noise=0.03, within=0.02, drift=0.02)
+NOISY = Machine(noise=0.5, within=0.1, drift=0.1)
+SLOWDOWNS = (1.0, 1.0, 1.10, 1.25)
+
+
+def arms(machine: Machine, rounds: int = ROUNDS, number: int = CELLS) -> list[dict[str, Rounds]]:
+    """Make up the four arms, which share the machine's drift and have a noise of their own."""
+    random = np.random.default_rng(3)
+    drift = np.cumsum(random.normal(0, machine.drift, (number, rounds)), axis=1)
+    made = []
+    for slower, last in zip(SLOWDOWNS, (rounds, rounds, rounds, FEW_ROUNDS), strict=True):
+        logs = drift + random.normal(math.log(slower), machine.noise, drift.shape)
+        inner = random.normal(0, machine.within, (*drift.shape, machine.samples))
+        seconds = 0.06 * np.exp(logs[..., None] + inner)
+        made.append({f"cell {n}": by_round(seconds[n, :last]) for n in range(number)})
+    return [{name: _from_one(made) for name, made in arm.items()} for arm in made]
+
+
+def _from_one(rounds: Rounds) -> Rounds:
+    return {number + 1: samples for number, samples in rounds.items()}
+
+
+def by_what(found: SelfCheck) -> dict[str, bool]:
+    names = ("twice", "by chance", "10% slower", "25% slower", "second run")
+    return {
+        name: finding.met
+        for name, finding in zip(names, found.findings, strict=True)
+        if name in finding.what
+    }
+
+
+@pytest.fixture(autouse=True)
+def fewer_relabellings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selfcheck, "RELABELLINGS", 25)
+
+
+# The arithmetic
+
+
+def test_a_quiet_machine_meets_every_figure() -> None:
+    found = assess(arms(QUIET), ROUNDS)
+    assert len(by_what(found)) == 5
+    assert found.met, found.findings
+    assert (found.cells, found.rounds) == (CELLS, ROUNDS)
+    assert [finding.trials for finding in found.findings][:3] == [CELLS, CELLS * 25, CELLS]
+
+
+def test_a_noisy_machine_finds_no_slowdown_and_says_so() -> None:
+    found = assess(arms(NOISY), ROUNDS)
+    assert not found.met
+    met = by_what(found)
+    assert not met["10% slower"]
+    assert not met["25% slower"]
+
+
+def test_the_noise_that_is_told_is_the_noise_that_was_there() -> None:
+    for noise in (0.05, 0.2):
+        machine = Machine(noise=noise, within=0.01, drift=0.0)
+        found = assess(arms(machine), ROUNDS)
+        assert found.process_noise == pytest.approx(noise, rel=0.3)
+
+
+def judging_all(verdict: Verdict):
+    """Judge as always, but for the verdict."""
+
+    def lies(pairs: Mapping[str, tuple[Rounds, Rounds]], plan: Plan) -> dict[str, Judgement]:
+        return {name: replace(each, verdict=verdict) for name, each in judge(pairs, plan).items()}
+
+    return lies
+
+
+@pytest.mark.parametrize(
+    ("verdict", "not_met"),
+    [
+        (Verdict.SLOWER, {"twice", "by chance"}),
+        (Verdict.FASTER, {"twice", "by chance", "10% slower", "25% slower"}),
+        (Verdict.SAME, {"10% slower", "25% slower"}),
+        (Verdict.UNDECIDED, {"10% slower", "25% slower"}),
+    ],
+)
+def test_a_verdict_that_is_always_one_is_found_out(verdict, not_met, monkeypatch) -> None:
+    monkeypatch.setattr(selfcheck, "judge", judging_all(verdict))
+    found = assess(arms(QUIET), ROUNDS)
+    assert {name for name, met in by_what(found).items() if not met} == not_met
+
+
+def test_intervals_that_are_too_narrow_are_found_out(monkeypatch) -> None:
+    def narrow(pairs: Mapping[str, tuple[Rounds, Rounds]], plan: Plan) -> dict[str, Judgement]:
+        judged = judge(pairs, plan)
+        return {name: replace(each, ratio=_narrower(each.ratio)) for name, each in judged.items()}
+
+    monkeypatch.setattr(selfcheck, "judge", narrow)
+    assert not by_what(assess(arms(QUIET), ROUNDS))["second run"]
+
+
+def _narrower(whole: Ratio) -> Ratio:
+    return Ratio(replace(whole.spread, deviation=whole.spread.deviation / 100))
+
+
+def test_either_half_is_held_against_the_other() -> None:
+    found = assess(arms(QUIET), ROUNDS)
+    assert found.findings[-1].trials == 4 * CELLS, "two arms, both ways"
+
+
+@pytest.mark.parametrize("rounds", [4, 5, 6, 10])
+def test_fewer_rounds_are_assessed_too(rounds: int) -> None:
+    found = assess(arms(QUIET, rounds, 5), rounds)
+    assert f"10% slower, {rounds} rounds: found" in [each.what for each in found.findings]
+    assert f"25% slower, {min(rounds, FEW_ROUNDS)} rounds: found" in [
+        each.what for each in found.findings
+    ]
+
+
+# The slowdown
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 3.0])
+def test_a_slowed_operation_is_kept_busy_that_much_longer(share: float, monkeypatch) -> None:
+    now = 100.0
+
+    class Clock:
+        """Goes on by a hundredth of a second whenever it is read."""
+
+        @staticmethod
+        def perf_counter() -> float:
+            nonlocal now
+            now += 0.01
+            return now
+
+    def operation() -> None:
+        nonlocal now
+        calls.append(now)
+        now += 50.0
+
+    calls: list[float] = []
+    monkeypatch.setattr(cells, "time", Clock)
+    began = now
+    cells._slowed(operation, share)()
+    assert len(calls) == 1, "it is slower, not done again"
+    assert now - began == pytest.approx(50.0 * (1 + share), rel=0.01)
+
+
+# The command
+
+
+class Bench:
+    """A self-check of made-up suites, of which those told to be slower are."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.results = folder / "results"
+        self.log: list[Measured] = []
+        self.answer = steady
+        self.watcher = Silent()
+        self.arm = made_up_arm(".", folder / "arms", "a" * 40)
+        monkeypatch.setenv(WORK, str(folder / "work"))
+        monkeypatch.setattr(selfcheck, "image_sets", lambda *_: ["raw-64"])
+        monkeypatch.setattr(selfcheck, "make_arm", lambda *_: self.arm)
+        monkeypatch.setattr(selfcheck, "newcomer_stores", lambda: [FLOOR, IPC, ZARR])
+        monkeypatch.setattr(selfcheck, "Suite", self._suite)
+
+    def _suite(self, *given: object) -> MadeUpSuite:
+        share = float(given[-1].get(SLOWER, 0))  # type: ignore[attr-defined]
+
+        def answer(which: CellName, count: int) -> Run:
+            run = self.answer(which, count)
+            return replace(run, samples_s=[one * (1 + share) for one in run.samples_s])
+
+        return MadeUpSuite(f"slower by {share}", self.log, answer)
+
+    def check(self, rounds: int = 8, number: int = 6) -> SelfCheck:
+        return selfcheck.selfcheck(self.folder, self.results, rounds, number, self.watcher)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(tmp_path, monkeypatch)
+
+
+def test_slowdowns_that_were_put_in_are_found(bench: Bench) -> None:
+    found = bench.check()
+    assert found.met, found.findings
+    quarter = [which for name, which in bench.log if name == "slower by 0.25"]
+    assert len(quarter) == 6 * FEW_ROUNDS, "no more rounds than it is asked to be found in"
+    assert all(file.finished for file in record_files(bench.results))
+
+
+def test_what_a_self_check_found_is_kept(bench: Bench) -> None:
+    assert selfcheck.kept(bench.results, "nobody") is None
+    found = bench.check()
+    (machine,) = {file.info().machine for file in record_files(bench.results)}
+    assert selfcheck.kept(bench.results, machine) == found
+
+
+def test_a_self_check_that_was_cut_off_found_nothing(bench: Bench) -> None:
+    bench.check()
+    newest = record_files(bench.results)[-1]
+    lines = newest.file.read_text().splitlines(keepends=True)
+    newest.file.write_text("".join(lines[:-1]))
+    assert selfcheck.kept(bench.results, newest.info().machine) is None
+
+
+@pytest.mark.parametrize("after", [5, 40])
+def test_a_self_check_that_was_cut_off_goes_on_and_measures_nothing_twice(
+    after: int, bench: Bench
+) -> None:
+    bench.answer = stopping_after(after, bench.log)
+    with pytest.raises(KeyboardInterrupt):
+        bench.check()
+    bench.watcher.said.clear()
+    files = record_files(bench.results)
+    begun = sum(1 for file in files for _ in file.records())
+    del bench.log[begun:]  # what came to nothing, and what was measured beside it
+    bench.answer = steady
+    bench.check()
+    assert bench.watcher.said == [f"continuing what was cut off after {begun} processes"]
+    assert len(bench.log) == 6 * (3 * 8 + FEW_ROUNDS)
+    assert [file.file for file in record_files(bench.results)] == [file.file for file in files]
+
+
+def test_a_self_check_that_was_cut_off_leaves_no_copies(bench: Bench) -> None:
+    work = Workspace.of(bench.folder).own().root
+    left = killed_scratch(work_folder(work, "selfcheck-1"))
+    bench.answer = stopping_after(5, bench.log)
+    with pytest.raises(KeyboardInterrupt):
+        bench.check()
+    bench.watcher.said.clear()
+    assert not left.exists()
+
+
+def test_another_self_check_begins_anew(bench: Bench) -> None:
+    bench.check(rounds=4)
+    bench.check(rounds=4)
+    assert bench.watcher.said == []
+    assert len(record_files(bench.results)) == 8
+
+
+@pytest.mark.parametrize("wrong", [failed, skipped])
+def test_a_cell_that_cannot_be_measured_is_left_out(wrong, bench: Bench) -> None:
+    def answer(which: CellName, count: int) -> Run:
+        if which.params[0] == ZARR:
+            return wrong("Mismatch: image 3", ZARR, which.benchmark)
+        return steady(which, count)
+
+    bench.answer = answer
+    found = bench.check()
+    assert found.cells == 4
+    asked = [which for _, which in bench.log if which.params[0] == ZARR]
+    assert len(asked) == 2 * 4, "once in each arm, and not again"
+
+
+@pytest.mark.parametrize("wrong", [failed, skipped])
+def test_a_check_of_which_every_cell_fails_says_why_in_one_line(wrong, bench: Bench) -> None:
+    bench.answer = lambda which, count: wrong("Mismatch: image 3", which.params[0], which.benchmark)
+    with pytest.raises(UserError) as refused:
+        bench.check()
+    assert str(refused.value) == "none of the 6 cells could be measured: Mismatch: image 3"
+
+
+def test_what_was_slowed_down_on_purpose_is_never_pooled_with_results(bench: Bench) -> None:
+    bench.check()
+    info = record_files(bench.results)[0].info()
+    later = {"started": "2099-03-01T10:20:30.000001+00:00", "settings": {"rounds": 1}}
+    mine = run_file(bench.results, [ok([1.0])], **{**vars(info), **later})
+    assert [file.file for file in same_arm(bench.results, mine)] == [mine.file]
+
+
+@pytest.mark.timeout(900)
+def test_the_command_prints_each_figure_beside_what_is_asked(checkout: Path) -> None:
+    said = in_a_process("selfcheck", "--rounds", "4", "--cells", "2")
+    assert said.status in {0, 1}, said.err
+    for asked in ("at most 1%", "at least 95%", "at least 90%"):
+        assert asked in said.out
+    assert re.search(r"\d cells, 4 rounds\. From process to process a cell's median", said.out)
+    files = record_files(checkout / "results")
+    assert [file.info().settings["slower"] for file in files] == [0.0, 0.0, 0.10, 0.25]
+    assert not any(file.info().is_run for file in files)
+    report = in_a_process("report")
+    assert report.status == 2
+    assert "no results yet" in report.err
