@@ -27,6 +27,7 @@ from platebench.timing import page_cache
 from platebench.timing.clock import Clock
 from platebench.timing.drain import Drain, check
 from platebench.timing.memory import PeakMemory
+from platebench.timing.parent import end_with_parent
 from platebench.timing.prepare import prepare
 from platebench.timing.protocol import IMAGES, RECORD, SLOWER
 from platebench.timing.turn_client import TurnClient
@@ -79,6 +80,8 @@ class Cell:
         """Set the cell up: all of it before the first sample, `before` for the others."""
         try:
             if not self._is_set_up:
+                if RECORD in os.environ:  # started by a run, not by asv on its own
+                    end_with_parent()
                 self._turn.connect()
                 self._first(store, images, *details)
                 self._is_set_up = True

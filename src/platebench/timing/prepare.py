@@ -16,6 +16,7 @@ from platebench.stores import registry
 from platebench.stores.contract import Store
 from platebench.timing.failure import why_failed
 from platebench.timing.page_cache import sync_tree
+from platebench.timing.parent import end_with_parent
 from platebench.timing.workspace import Kind, Workspace
 
 UNSUPPORTED = 3
@@ -63,6 +64,7 @@ def _write(workspace: Workspace, store: str, images: str, kind: Kind) -> None:
 
 def main() -> None:
     """Write what the command line says, and wait for the disk so that none of it lingers."""
+    end_with_parent()
     root, store, images, kind = sys.argv[1:]
     workspace = Workspace(Path(root))
     try:
