@@ -22,7 +22,7 @@ from platebench.results.measuring import (
 )
 from platebench.results.records import Record, RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, judge
-from platebench.timing.arms import Arm, ArmSpec, check_revision, make_arm, parse_arm
+from platebench.timing.arms import Arm, ArmSpec, apart, check_revision, make_arm, parse_arm
 from platebench.timing.cell import SAMPLES
 from platebench.timing.operations import check_operations, choose, operation_names
 from platebench.timing.rounds import shuffled, side_by_side
@@ -78,7 +78,8 @@ def _compare(
     watcher: Watcher,
 ) -> Comparison:
     names = image_sets(workspace, settings.images, watcher)
-    arms = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
+    made = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
+    arms = apart(made, workspace.root)
     for arm in arms:
         for name in names:
             arm.give(workspace.images(name))
