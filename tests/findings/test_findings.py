@@ -15,7 +15,7 @@ from platebench.findings.registry import FINDINGS, findings_named
 from platebench.findings.run import show
 
 SOURCES = Path(__file__).parents[2] / "src" / "platebench" / "findings"
-NO_FINDING = {"__init__", "commands", "finding", "material", "printed", "registry", "showing"}
+NO_FINDING = {"__init__", "commands", "finding", "dataset", "printed", "registry", "run"}
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,15 @@ def test_stored_files_are_an_arms_own_and_image_sets_are_shared(repository: Path
     assert (repository.parent / "work" / "images" / "raw-2").is_dir()
 
 
+def test_arms_that_are_alike_have_files_apart(repository: Path) -> None:
+    work = repository.parent / "work"
+    one, two, three = arms.apart([made(text, repository) for text in (".", ".", "HEAD")], work)
+    assert len({one.work, two.work, three.work}) == 3
+    (one.work / "images" / "raw-2").mkdir()
+    assert (two.work / "images" / "raw-2").is_dir()
+    assert arms.apart([one, two], work) == [one, two]
+
+
 # Its libraries
 
 

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from platebench.cli import app
 from platebench.errors import UserError
-from platebench.talk import material, steps
+from platebench.talk import dataset as material
+from platebench.talk import steps
 from platebench.talk.dataset import Material
 from platebench.talk.environments import give_talk_with
 from platebench.talk.images_and_frame import list_images, show_frame

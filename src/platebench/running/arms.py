@@ -25,7 +25,7 @@ import sys
 import tarfile
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,24 @@ def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
         {**_source_path(source), WORK: str(own)},
         is_older,
     )
+
+
+def apart(arms: Sequence[Arm], work: Path) -> list[Arm]:
+    """Return the arms, each with a work folder of its own.
+
+    Two arms of the same source and libraries would empty the page cache under each other, and be
+    measured on the same files.
+    """
+    used: set[Path] = set()
+    found = []
+    for arm in arms:
+        own, copy = arm.work, 1
+        while own in used:
+            copy += 1
+            own = work_folder(work, f"{arm.work.name}-{copy}", shares_images=not arm.is_older)
+        used.add(own)
+        found.append(replace(arm, variables={**arm.variables, WORK: str(own)}))
+    return found
 
 
 def _source_path(source: Path) -> dict[str, str]:

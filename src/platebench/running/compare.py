@@ -79,7 +79,8 @@ def _compare(
     watcher: Watcher,
 ) -> Comparison:
     names = image_sets(workspace, settings.images, watcher)
-    arms = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
+    made = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
+    arms = apart(made, workspace.root)
     for arm in arms:
         for name in names:
             arm.give(workspace.images(name))
