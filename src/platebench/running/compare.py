@@ -16,7 +16,7 @@ from platebench.results.measurement import CellName
 from platebench.results.operations import check_operations, choose, operation_names
 from platebench.results.records import Record, RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, judge
-from platebench.running.arms import Arm, ArmSpec, check_revision, make_arm, parse_arm
+from platebench.running.arms import Arm, ArmSpec, apart, check_revision, make_arm, parse_arm
 from platebench.running.rounds import shuffled, side_by_side
 from platebench.running.run import (
     Watcher,
