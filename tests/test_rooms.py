@@ -22,7 +22,7 @@ RANKS = {
     "findings": 4,
     "site": 5,
 }
-OF_ALL = {"errors", "limits", "optional", "ownership", "temporary"}
+OF_ALL = {"errors", "interrupts", "limits", "optional", "ownership", "temporary"}
 """Modules that every room may use."""
 OF_THE_COMMAND_LINE = {"talk/commands.py", "site/commands.py"}
 """They show progress as the command line does."""

@@ -30,6 +30,7 @@ import asv.repo
 import asv.runner
 import asv.util
 
+from platebench import interrupts
 from platebench.errors import UserError
 from platebench.temporary import lent_temporary
 from platebench.timing.ended import why_failed
@@ -119,6 +120,7 @@ class Suite:
 
         Several suites may do so at once, in threads; one suite measures one cell at a time.
         """
+        interrupts.check()
         benchmark = self.benchmarks[cell.benchmark]
         wanted = [repr(value) for value in cell.params]
         index = list(map(list, product(*benchmark["params"]))).index(wanted)
