@@ -189,7 +189,8 @@ def compare_command(
     """Measure arms side by side and say what is slower in the others than in the first.
 
     Exit status: 1 something is slower beyond doubt, 2 a cell failed on one side only, 0 otherwise.
-    A comparison that is killed goes on where it was when it is asked for again.
+    A comparison that is killed goes on where it was when it is asked for again. The code of each
+    revision is run, so name only revisions that you trust.
     """
     from platebench.progress import CompareBar
     from platebench.results import compare_report as compare_reports

@@ -8,6 +8,7 @@ what it returns is asv's result.
 from __future__ import annotations
 
 import ast
+import errno
 import json
 import logging
 import math
@@ -77,6 +78,9 @@ class Run:
     record: dict[str, Any] = field(default_factory=dict)
 
 
+_DISK_FULL = re.compile(r"No space left on device|[Dd]isk quota exceeded")
+
+
 class Suite:
     """The benchmarks of a checkout, for these image sets, in this interpreter."""
 
@@ -133,7 +137,11 @@ class Suite:
                 benchmark, spawner, profile=False, selected_idx={index}, extra_params=extra
             )
         noted = json.loads(self._noted.read_text()) if self._noted.exists() else {}
-        return _run(cell, started, result, index, noted)
+        run = _run(cell, started, result, index, noted)
+        if run.status == "failed" and _DISK_FULL.search(run.message):
+            # No fault of the store's, and the next cells would fail alike.
+            raise OSError(errno.ENOSPC, "No space left on device", str(cell))
+        return run
 
 
 @contextmanager
