@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import math
 import os
 import sys
@@ -436,6 +437,8 @@ def _tell(line: str, style: str = "") -> None:
 
 def main() -> None:
     """Run the command line; errors a person can mend are one line and status 2."""
+    # tifffile logs what it finds odd in a file; what matters of it is said here in one line.
+    logging.getLogger("tifffile").disabled = True
     try:
         status = app(prog_name="platebench", standalone_mode=False)
         if status == INTERRUPTED:
