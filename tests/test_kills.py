@@ -83,7 +83,10 @@ def assert_well(command: list[str], somewhere: Path) -> None:
         for file in files:
             cells = [(record.round, record.run.cell) for record in file.records()]
             assert len(cells) == len(set(cells)), "a cell is measured once a round"
-            assert all(record.run.status == "ok" for record in file.records())
+            # A busy machine may keep a page in its cache: a cold cell is skipped then.
+            runs = [record.run for record in file.records()]
+            assert [run for run in runs if run.status == "failed"] == []
+            assert [run for run in runs if run.status != "ok" and "cache" not in run.message] == []
 
 
 def assert_nothing_left(somewhere: Path, tmp_path: Path) -> None:

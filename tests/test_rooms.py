@@ -23,7 +23,7 @@ RANKS = {
     "findings": 5,
     "site": 6,
 }
-OF_ALL = {"errors", "limits", "optional", "ownership", "temporary"}
+OF_ALL = {"errors", "interrupts", "limits", "optional", "ownership", "temporary"}
 """Modules that every room may use."""
 OF_THE_COMMAND_LINE = {"talk/commands.py", "site/commands.py"}
 """They show progress as the command line does."""

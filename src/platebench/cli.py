@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import math
 import os
 import sys
@@ -189,7 +190,8 @@ def compare_command(
     """Measure arms side by side and say what is slower in the others than in the first.
 
     Exit status: 1 something is slower beyond doubt, 2 a cell failed on one side only, 0 otherwise.
-    A comparison that is killed goes on where it was when it is asked for again.
+    A comparison that is killed goes on where it was when it is asked for again. The code of each
+    revision is run, so name only revisions that you trust.
     """
     from platebench.results.verdicts import Plan, exit_status, single_look
     from platebench.running import compare_report as compare_reports
@@ -435,6 +437,8 @@ def _tell(line: str, style: str = "") -> None:
 
 def main() -> None:
     """Run the command line; errors a person can mend are one line and status 2."""
+    # tifffile logs what it finds odd in a file; what matters of it is said here in one line.
+    logging.getLogger("tifffile").disabled = True
     try:
         status = app(prog_name="platebench", standalone_mode=False)
         if status == INTERRUPTED:

@@ -182,7 +182,7 @@ def test_a_full_disk_that_hdf5_found_is_said(tmp_path, monkeypatch):
         raise RuntimeError("Can't decrement id ref count (unable to close file)")
 
     usage = shutil.disk_usage(tmp_path)._replace(free=0)
-    monkeypatch.setattr(fixtures, "write_cellh5", full)
+    monkeypatch.setattr("platebench.images.cellh5.write_cellh5", full)
     monkeypatch.setattr(fixtures, "require_room", lambda *_: None)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(UserError, match="the disk is full"):

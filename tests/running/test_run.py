@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -177,6 +178,28 @@ def interrupted_after(count: int, bench: Bench, **settings: object) -> None:
         bench.measure(**settings)
     bench.log.pop()  # the one that came to nothing
     bench.answer = answer
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["one work folder", "two work folders"])
+def test_a_run_that_lives_is_not_taken_for_one_that_was_cut_off(
+    apart: bool, bench: Bench, monkeypatch, tmp_path
+) -> None:
+    refused = []
+
+    def beside(which: CellName, count: int) -> Run:
+        if len(bench.log) == 5:
+            with monkeypatch.context() as patched, pytest.raises(UserError) as error:
+                if apart:
+                    patched.setenv(WORK, str(tmp_path / "another"))
+                bench.measure(rounds=2, resume=True)
+            refused.append(str(error.value))
+        return steady(which, count)
+
+    bench.answer = beside
+    file = bench.measure(rounds=2)
+    assert refused
+    assert all(f"already: process {os.getpid()} " in line for line in refused)
+    assert len(list(file.records())) == 12
 
 
 def test_a_run_without_any_measured_cell_leaves_no_file(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from platebench.running.suite import Suite
 from platebench.timing.protocol import IMAGES, RECORD
 
 REPOSITORY = Path(__file__).parents[2]
-WAYS = ["well", "skipped", "quoted", "failed", "long", "killed", "slow", "exits", "chatty"]
+WAYS = ["full", "well", "skipped", "quoted", "failed", "long", "killed", "slow", "exits", "chatty"]
 BENCHMARKS = f"""
 import json, os, signal, sys, time
 
@@ -37,6 +38,8 @@ class Way:
             raise NotImplementedError("the folder 'a' has \\"no\\" images")
         if way == "failed":
             raise Mismatch("image 3 came back as int64, not uint8")
+        if way == "full":
+            raise OSError(28, "No space left on device")
         if way == "long":
             raise ValueError("first line\\nlast line")
         if way == "killed":
@@ -85,6 +88,12 @@ def test_the_cells_are_the_timed_ones_with_all_their_parameters(suite: Suite) ->
     assert cell("well") in cells
     assert str(cell("well")) == "ways.Way.time_it(well, raw-2)"
     assert cell("well").kind == "Way"
+
+
+def test_a_full_disk_is_no_fault_of_the_store(suite: Suite) -> None:
+    with pytest.raises(OSError, match="No space left on device") as stopped:
+        suite.run(cell("full"))
+    assert stopped.value.errno == errno.ENOSPC
 
 
 @pytest.mark.parametrize("way", ["well", "chatty"])

@@ -8,6 +8,7 @@ what it returns is asv's result.
 from __future__ import annotations
 
 import ast
+import errno
 import json
 import logging
 import math
@@ -29,6 +30,7 @@ import asv.repo
 import asv.runner
 import asv.util
 
+from platebench import interrupts
 from platebench.errors import UserError
 from platebench.results.measurement import CellName, Run
 from platebench.temporary import lent_temporary
@@ -40,6 +42,9 @@ BRIEF = (1, 4, 0.1)
 
 QUICK = (1, 2, 0.05)
 """asv's repeat for a look: one sample, two if they are short."""
+
+
+_DISK_FULL = re.compile(r"No space left on device|[Dd]isk quota exceeded")
 
 
 class Suite:
@@ -85,6 +90,7 @@ class Suite:
 
         Several suites may do so at once, in threads; one suite measures one cell at a time.
         """
+        interrupts.check()
         benchmark = self.benchmarks[cell.benchmark]
         wanted = [repr(value) for value in cell.params]
         index = list(map(list, product(*benchmark["params"]))).index(wanted)
@@ -97,7 +103,11 @@ class Suite:
                 benchmark, spawner, profile=False, selected_idx={index}, extra_params=extra
             )
         noted = json.loads(self._noted.read_text()) if self._noted.exists() else {}
-        return _run(cell, started, result, index, noted)
+        run = _run(cell, started, result, index, noted)
+        if run.status == "failed" and _DISK_FULL.search(run.message):
+            # No fault of the store's, and the next cells would fail alike.
+            raise OSError(errno.ENOSPC, "No space left on device", str(cell))
+        return run
 
 
 @contextmanager
