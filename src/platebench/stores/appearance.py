@@ -2,7 +2,7 @@
 
 The colours are those of Okabe and Ito (2008), "Color universal design", which people with the
 common kinds of colour blindness can tell apart. Their yellow is left out because it is too light
-on white. Seven colours with five marks make 35 pairs, one per format.
+on white. Seven colours and seven marks make 49 pairs, enough for one per format.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ class Colour(StrEnum):
 class Mark(StrEnum):
     """The shape of a point, by Vega-Lite's name."""
 
+    CROSS = "cross"
     CIRCLE = "circle"
     SQUARE = "square"
     DIAMOND = "diamond"
-    TRIANGLE = "triangle-up"
-    CROSS = "cross"
+    TRIANGLE_UP = "triangle-up"
+    TRIANGLE_DOWN = "triangle-down"
+    TRIANGLE_RIGHT = "triangle-right"
 
 
 UNKNOWN_COLOUR = "#767676"
 """Grey, for formats that old results name and the registry no longer has."""
 
-UNKNOWN_MARK = "triangle-down"
+UNKNOWN_MARK = "triangle-left"
 """The mark of those formats. No registered format has it."""

@@ -106,7 +106,7 @@ FORMATS: tuple[Format, ...] = (
         {"pixels": _ALL, "tiff": _ALL, "tensor": _ALL},
         ("lancedb", "pylance", "pyarrow"),
         Colour.VERMILION,
-        Mark.TRIANGLE,
+        Mark.TRIANGLE_UP,
         versioned=True,
     ),
     Format(
@@ -123,9 +123,11 @@ FORMATS: tuple[Format, ...] = (
         {"tiff": _ALL},
         ("tifffile", "imagecodecs"),
         Colour.SKY_BLUE,
-        Mark.TRIANGLE,
+        Mark.TRIANGLE_DOWN,
     ),
-    Format("ch5", "ch5:Ch5", {"tensor": "default fast"}, ("h5py",), Colour.PURPLE, Mark.SQUARE),
+    Format(
+        "ch5", "ch5:Ch5", {"tensor": "default fast"}, ("h5py",), Colour.PURPLE, Mark.TRIANGLE_RIGHT
+    ),
     Format(
         "sqlite",
         "sqlite:Sqlite",
