@@ -23,6 +23,7 @@ import platebench
 from platebench.cli import app
 from platebench.errors import UserError
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 from platebench.viewing.look import ROWS, THUMBNAILS, Look
 from platebench.viewing.opened import open_table
 from platebench.viewing.thumbnails import SIDE, image_of, thumbnail
@@ -35,6 +36,7 @@ STORES = [
     "lancedb:tiff:default",
     "parquet:nested:default",
     "parquet:pixels:default",
+    "sqlite:pixels:default",
     "tiff-files:tiff:default",
     "zarr:tensor:default",
 ]
@@ -190,15 +192,19 @@ def test_cytodataframe_finds_the_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", STORES)
-def test_a_stores_folder_is_opened_by_its_name(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("inside", ["", "data"], ids=["named", "in a work folder"])
+def test_stored_file_or_folder_is_opened_by_its_name(
+    name: str, inside: str, tmp_path: Path
+) -> None:
     images = noise(5)
-    folder = tmp_path / name.replace(":", ".")
-    registry.find(name).write(images, folder)
-    frame, rows = open_table(folder, 3)
-    assert rows == 5
-    assert len(frame) == 3
-    for row in range(3):
-        assert np.array_equal(frame["image"][row], images.pixels(row))
+    named = tmp_path / StoreName.parse(name).folder
+    registry.find(name).write(images, named / inside)
+    for path in {named, named / inside}:
+        frame, rows = open_table(path, 3)
+        assert rows == 5
+        assert len(frame) == 3
+        for row in range(3):
+            assert np.array_equal(frame["image"][row], images.pixels(row))
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,12 +18,13 @@ from platebench.results.report import figure
 from platebench.results.tidy import CellResult, tidy
 from platebench.site.charts import charts_of, section
 from platebench.site.chosen import RAW, SCAN, TAKE, WRITE, asked, headline_image_set, of_images
-from platebench.site.drawing import size_and_speed, warm_and_cold
+from platebench.site.drawing import size_and_speed, style, warm_and_cold
 from platebench.site.drawing.scaling import scaling
 from platebench.site.drawing.size_and_speed import picture, unbeaten
 from platebench.site.drawing.style import Drawing, by_format, in_best_layouts, log_axis
 from platebench.site.published import Published, published
-from platebench.stores import registry
+from platebench.stores import appearance, registry
+from platebench.stores.appearance import Colour, Mark
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import PIXEL_BYTES, failed, floor, ok, run_file, skipped
 from tests.site.made_up import reference
@@ -135,13 +138,38 @@ def test_a_log_axis_holds_all_figures_and_has_a_tick(numbers: list[float]) -> No
     assert ticks == sorted(ticks)
 
 
-def test_formats_differ_in_colour_and_shape_and_keep_theirs() -> None:
-    every = [{"format": each.name} for each in registry.FORMATS]
-    for channel in ("stroke", "fill", "shape"):
-        scale = by_format(every)[channel].to_dict()["scale"]
-        assert len(set(scale["range"])) == len(every)
-        one = by_format([{"format": "zarr"}])[channel].to_dict()["scale"]
-        assert one["range"] == [dict(zip(scale["domain"], scale["range"], strict=True))["zarr"]]
+def looks(formats: list[str]) -> dict[str, tuple[str, str]]:
+    """Return the colour and the mark that each of these formats is drawn with."""
+    channels = by_format([{"format": name} for name in formats])
+    stroke, fill, shape = (
+        channels[name].to_dict()["scale"] for name in ("stroke", "fill", "shape")
+    )
+    assert stroke == fill
+    assert stroke["domain"] == shape["domain"]
+    pairs = zip(stroke["range"], shape["range"], strict=True)
+    return dict(zip(stroke["domain"], pairs, strict=True))
+
+
+def test_charts_use_the_colour_and_mark_of_the_registry() -> None:
+    every = {each.name: (each.colour, each.mark) for each in registry.FORMATS}
+    assert looks(list(every)) == every
+    assert looks(["zarr"]) == {"zarr": every["zarr"]}
+
+
+def test_24_formats_look_different_in_one_chart(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = list(itertools.product(Colour, Mark))[:24]
+    many = [
+        replace(registry.FORMATS[0], name=f"format-{number}", colour=colour, mark=mark)
+        for number, (colour, mark) in enumerate(pairs)
+    ]
+    monkeypatch.setattr(style, "FORMATS", many)
+    assert len(set(looks([each.name for each in many]).values())) == 24
+
+
+def test_removed_formats_are_grey_and_change_no_other_format() -> None:
+    unknown = (appearance.UNKNOWN_COLOUR, appearance.UNKNOWN_MARK)
+    drawn = looks(["n5", "zarr", "a-removed-format"])
+    assert drawn == {"zarr": looks(["zarr"])["zarr"], "n5": unknown, "a-removed-format": unknown}
 
 
 def test_a_format_the_registry_does_not_know_is_drawn_too() -> None:

@@ -117,6 +117,12 @@ def test_a_name_without_a_random_part_stays_whole() -> None:
     assert shortened("c2eef2ea297e4c9591e461149585a5b0.parquet") == "….parquet"
 
 
+def test_tree_of_a_store_that_is_one_file(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(bytes(1500))
+    assert list(tree(tmp_path / "data")) == [TreeLine(0, "data", 1500)]
+    assert StoredAs("some", list(tree(tmp_path / "data")), 1500).text == "data  1,500"
+
+
 def test_a_tree_has_folders_first_and_one_line_for_folders_in_folders(tmp_path: Path) -> None:
     for name in ("a.txt", "deep/er/b.bin"):
         file = tmp_path / name

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -19,8 +19,9 @@ from platebench.stores import registry
 from platebench.timing import page_cache
 from platebench.timing.cell import Cell
 from platebench.timing.protocol import RECORD
-from platebench.timing.workspace import Workspace
+from platebench.timing.workspace import Kind, Workspace
 from tests.conftest import noise
+from tests.stores.one_file import OneFile
 from tests.timing import broken_stores as broken
 from tests.timing.broken_stores import BrokenStore
 from tests.timing.conftest import SET, STORE
@@ -84,6 +85,16 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return replace
 
 
+@pytest.fixture
+def one_file(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Put a versioned store of one file in the place of a registered one and return its name."""
+    store = type("MadeUp", (OneFile,), {"format": "arrow-ipc"})("pixels", "small")
+    for kind in get_args(Kind):
+        assert workspace.stored(store, workspace.images(SET), kind).is_file()
+    monkeypatch.setattr(registry, "find", lambda name: store)
+    return str(store.name)
+
+
 def nothing_in_scratch(workspace: Workspace) -> bool:
     return not any((workspace.root / "scratch").glob("*"))
 
@@ -105,7 +116,25 @@ def test_a_whole_store_passes_every_cell(kind, sample, workspace, on_disk) -> No
     assert nothing_in_scratch(workspace)
 
 
-def test_what_stands_between_no_store_and_a_cell_is_only_the_wrapper(sample, breaks) -> None:
+@pytest.mark.parametrize("kind", CLASSES)
+def test_store_of_one_file_passes_every_cell(kind, sample, one_file, workspace, on_disk) -> None:
+    cell = sample(kind, store=one_file, samples=2)
+    assert len(cell.timer.wall_s) == 2
+    assert cell._record["stored_files"] == 1
+    assert nothing_in_scratch(workspace)
+
+
+@pytest.mark.parametrize(
+    "kind", ["FullScan", "ColdFullScan", "ColdRandomRows", "ReadTable", "Write"]
+)
+@pytest.mark.parametrize("tuning", ["default", "fast"])
+def test_sqlite_passes_every_cell(kind, tuning, sample, workspace, on_disk) -> None:
+    cell = sample(kind, store=f"sqlite:pixels:{tuning}", samples=2)
+    assert cell._record["stored_files"] == 1
+    assert nothing_in_scratch(workspace)
+
+
+def test_unmodified_wrapper_passes(sample, breaks) -> None:
     breaks()
     for kind in ("FullScan", "RandomRows", "Write", "Append", "Restore", "Prune"):
         sample(kind)

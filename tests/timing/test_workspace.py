@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,17 +23,21 @@ import tifffile
 from platebench.errors import Unsupported, UserError
 from platebench.images.decoded_cache import DecodedImages, hold
 from platebench.images.generated import generated
-from platebench.stores import registry
+from platebench.stores import registry, source
+from platebench.stores.contract import Store
 from platebench.timing import page_cache
 from platebench.timing import workspace as workspaces
 from platebench.timing.prepare import prepare
 from platebench.timing.protocol import WORK
 from platebench.timing.workspace import Workspace, tenth
 from tests.conftest import ArrayImages, noise
+from tests.stores.one_file import OneFile
 from tests.timing.broken_stores import BrokenStore
 from tests.timing.conftest import SET, STORE, killed_scratch
 
 OTHER = "arrow-ipc:pixels:small"
+FILE = "sqlite:pixels:fast"
+"""A store that is one file, where the others are folders."""
 
 
 def digest_of(folder: Path) -> dict[str, tuple[int, int]]:
@@ -41,6 +46,12 @@ def digest_of(folder: Path) -> dict[str, tuple[int, int]]:
         str(file.relative_to(folder)): (file.stat().st_ino, file.stat().st_mtime_ns)
         for file in page_cache.files_of(folder)
     }
+
+
+def as_other(kind: type[Store]) -> Store:
+    """Return a made-up store that goes by the name of OTHER, since it is not registered."""
+    _, layout, tuning = OTHER.split(":")
+    return type("MadeUp", (kind,), {"format": "arrow-ipc"})(layout, tuning)
 
 
 def scans(store, path: Path) -> int:
@@ -60,6 +71,16 @@ def test_fresh_files_are_kept(workspace: Workspace, held: DecodedImages) -> None
     assert digest_of(path) == before
 
 
+def change_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    """Have the stores' source looked up in a copy in which one file has changed or is new."""
+    copied = tmp_path / "stores"
+    shutil.copytree(source.FOLDER, copied)
+    with (copied / name).open("a") as file:
+        file.write("# changed\n")
+    found = partial(source.source_files, folder=copied)
+    monkeypatch.setattr(source, "source_files", found)
+
+
 @pytest.mark.parametrize("what", ["library", "source", "images", "python"])
 def test_stale_files_are_written_anew(what, workspace, held, monkeypatch, tmp_path) -> None:
     store = registry.find(STORE)
@@ -71,11 +92,7 @@ def test_stale_files_are_written_anew(what, workspace, held, monkeypatch, tmp_pa
             metadata, "version", lambda name: version(name) + ("+x" if name == "pyarrow" else "")
         )
     elif what == "source":
-        copied = tmp_path / "stores"
-        shutil.copytree(Path(workspaces.platebench.stores.__file__).parent, copied)
-        with (copied / "arrow_ipc.py").open("a") as file:
-            file.write("# changed\n")
-        monkeypatch.setattr(workspaces.platebench.stores, "__file__", str(copied / "__init__.py"))
+        change_source(monkeypatch, tmp_path, "arrow_ipc.py")
     elif what == "images":
         shutil.rmtree(held.path)
         held = hold(noise(20), held.path)
@@ -87,6 +104,76 @@ def test_stale_files_are_written_anew(what, workspace, held, monkeypatch, tmp_pa
     assert workspace.is_fresh(store, held, "data")
     assert not set(digest_of(path).values()) & set(before.values())
     assert scans(store, path) == len(held)
+
+
+@pytest.mark.parametrize("name", ["a_new_format.py", "lancedb.py", "registry.py", "csv_table.py"])
+def test_files_stay_fresh_when_another_format_changes(
+    name, workspace, held, monkeypatch, tmp_path
+) -> None:
+    store = registry.find(STORE)
+    before = digest_of(workspace.stored(store, held))
+    change_source(monkeypatch, tmp_path, name)
+    assert workspace.is_fresh(store, held, "data")
+    assert digest_of(workspace.stored(store, held)) == before
+
+
+@pytest.mark.parametrize("name", ["arrow_ipc.py", "values.py", "contract.py", "part_files.py"])
+def test_files_are_stale_when_what_the_store_imports_changes(
+    name, workspace, held, monkeypatch, tmp_path
+) -> None:
+    change_source(monkeypatch, tmp_path, name)
+    assert not workspace.is_fresh(registry.find(STORE), held, "data")
+
+
+# Stores of one file
+
+
+def test_stale_file_is_rewritten(workspace, held, monkeypatch) -> None:
+    store = registry.find(FILE)
+    path = workspace.stored(store, held)
+    assert path.is_file()
+    inode = path.stat().st_ino
+    assert workspace.stored(store, held).stat().st_ino == inode
+    monkeypatch.setattr(workspaces.platform, "python_version", lambda: "3.99.0")
+    path.write_bytes(b"stale")
+    path.with_name("data-journal").write_bytes(b"left by a write that was killed")
+    assert not workspace.is_fresh(store, held, "data")
+    workspace.stored(store, held)
+    assert scans(store, path) == len(held)
+    assert not path.with_name("data-journal").exists()
+
+
+def test_failed_write_of_a_file_leaves_nothing(workspace, held) -> None:
+    whole = registry.find(FILE)
+
+    def interrupted(images, path):
+        whole.write(images, path)
+        path.with_name("data-journal").touch()
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        workspace.stored(BrokenStore(whole, write=interrupted), held)
+    folder = workspace.place(whole, held, "data").parent
+    assert [file.name for file in page_cache.files_of(folder)] == [".platebench-stored"]
+
+
+def test_file_is_written_by_a_process_of_its_own_and_removed(workspace, held) -> None:
+    store = registry.find(FILE)
+    path = prepare(workspace, store, held, "data")
+    assert page_cache.stored_size(path) == (path.stat().st_size, 1)
+    assert page_cache.files_of(path) == [path]
+    page_cache.sync_tree(path)
+    workspace.remove_stored(store.name, held.name)
+    assert not path.parent.exists()
+
+
+def test_history_of_one_file(workspace, held) -> None:
+    store = as_other(OneFile)
+    path = workspace.stored(store, held, "history")
+    assert path.is_file()
+    with store.open(path, workspace.first_version(store, held)) as opened:
+        assert len(opened) == 21
+    assert scans(store, path) == 23
 
 
 def test_a_mark_without_its_end_is_never_seen(workspace, held, monkeypatch) -> None:

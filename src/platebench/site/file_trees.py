@@ -70,26 +70,29 @@ def file_trees(
 
 def _stored_as(name: str, images: DecodedImages, workspace: Workspace) -> StoredAs:
     try:
-        folder = workspace.stored(registry.find(name), images)
+        path = workspace.stored(registry.find(name), images)
     except Unsupported as reason:
         return StoredAs(name, [], 0, str(reason))
-    return StoredAs(name, list(tree(folder)), stored_size(folder)[0])
+    return StoredAs(name, list(tree(path)), stored_size(path)[0])
 
 
-def tree(folder: Path, depth: int = 0) -> Iterator[TreeLine]:
-    """Yield what is in a folder, folders first; a folder that only holds another is one line.
+def tree(path: Path, depth: int = 0) -> Iterator[TreeLine]:
+    """Yield what a store made: its one file, or what is in its folder, folders first.
 
-    Random parts of names are shortened, and have no say in the order.
+    A folder that holds only another folder shares a line with it. Random parts of names are
+    shortened and ignored in the order.
     """
-    inside = sorted(folder.iterdir(), key=lambda path: (path.is_file(), shortened(path.name)))
-    for path in inside:
-        if path.is_file():
-            yield TreeLine(depth, shortened(path.name), path.stat().st_size)
+    if path.is_file():
+        yield TreeLine(depth, shortened(path.name), path.stat().st_size)
+        return
+    for each in sorted(path.iterdir(), key=lambda each: (each.is_file(), shortened(each.name))):
+        if each.is_file():
+            yield from tree(each, depth)
             continue
-        last = path
+        last = each
         while len(only := list(last.iterdir())) == 1 and only[0].is_dir():
             last = only[0]
-        yield TreeLine(depth, f"{shortened(last.relative_to(folder).as_posix())}/", None)
+        yield TreeLine(depth, f"{shortened(last.relative_to(path).as_posix())}/", None)
         yield from tree(last, depth + 1)
 
 

@@ -1,4 +1,11 @@
-"""What every store does. A format that keeps this contract is measured like all others."""
+"""The contract of every store. A format that keeps it is measured like all others.
+
+What `path` is: the place where a store keeps one image set, and the only place where it leaves
+anything. The store decides whether it becomes a file or a folder. When `write` is called, neither
+`path` nor its parent folders need exist, and the store creates those that are missing. While
+`write` or `append` runs, a store may also use names that begin with the name of `path` and a `-`
+(SQLite's `data-journal`); none may be left when the call returns.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +22,7 @@ import pyarrow as pa
 
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
+from platebench.stores.name import StoreName
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class Version:
 
 
 class OpenStore(ABC):
-    """A stored image set, open for reading. A context manager."""
+    """A stored image set that is open for reading. It is a context manager."""
 
     def __enter__(self) -> Self:
         return self
@@ -40,7 +48,7 @@ class OpenStore(ABC):
         self.close()
 
     def close(self) -> None:  # noqa: B027 - most stores have nothing to close
-        """Let go of files and handles."""
+        """Release files and handles."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -50,24 +58,25 @@ class OpenStore(ABC):
     def scan(self) -> Iterator[np.ndarray]:
         """Yield every image in row order, in bounded memory.
 
-        An array has the image's own shape and dtype. It may be a view of the store's memory, and
-        is valid until the next one is asked for.
+        Each array has the shape and dtype of its image. It may be a view of the store's memory and
+        is valid until the next array is requested.
         """
 
     @abstractmethod
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        """Yield the images of `rows`, in the order asked for, duplicates kept.
+        """Yield the images of `rows`, in the requested order, duplicates included.
 
-        Raises IndexError, before the first image, for a row below 0 or beyond the last.
+        Raises IndexError for a negative row or one after the last, before it yields an image. The
+        arrays are valid as those of `scan` are.
         """
 
     @abstractmethod
     def table(self) -> pa.Table:
-        """Return the columns that are not pixels, as `ImageSet.table` has them."""
+        """Return the columns that are not pixels, equal to `ImageSet.table`."""
 
 
 class OpenByRow(OpenStore):
-    """A stored image set whose images are read one by one, each by its row."""
+    """A stored image set whose images are read one at a time, by row."""
 
     def scan(self) -> Iterator[np.ndarray]:
         """Read all rows, one after another."""
@@ -80,12 +89,12 @@ class OpenByRow(OpenStore):
 
     @abstractmethod
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        """Yield the images of rows that are there, in the order given."""
+        """Yield the images of `rows`, in this order. The caller has checked that they exist."""
 
 
 @dataclass(frozen=True)
 class Store(ABC):
-    """A format, a layout and a tuning: one way of keeping images."""
+    """One way to store images: a format with a layout and a tuning."""
 
     layout: str
     tuning: str
@@ -93,34 +102,38 @@ class Store(ABC):
     format: ClassVar[str]
 
     @property
-    def name(self) -> str:
-        """`format:layout:tuning`, as in `parquet:tiff:fast`."""
-        return f"{self.format}:{self.layout}:{self.tuning}"
+    def name(self) -> StoreName:
+        """The store's name: its format, layout and tuning."""
+        return StoreName(self.format, self.layout, self.tuning)
 
     @abstractmethod
     def write(self, images: ImageSet, path: Path) -> None:
-        """Write `images` to `path`, which does not exist yet, one image or batch at a time.
+        """Write `images` to `path`, one image or batch at a time.
 
-        Raises Unsupported when the format cannot hold them, before anything is written.
+        `path` does not exist yet, and its parent folders may be missing; see the module's
+        docstring. Memory must not grow with the number of images. Raises Unsupported if the format
+        cannot hold these images, before it creates anything.
         """
 
     @abstractmethod
     def open(self, path: Path) -> OpenStore:
-        """Open what `write` made, for reading."""
+        """Open for reading what `write` made at `path`. Changes nothing there."""
 
 
 class VersionedStore(Store):
-    """A store that keeps older versions of itself. Files once written are never changed in place,
-    so a copy of a stored image set may share its files by hard links.
+    """A store that keeps older versions of its image set.
+
+    It never changes a file in place: it adds files, or replaces one by a rename. So a copy of a
+    stored image set may share its files by hard links.
     """
 
     @abstractmethod
     def open(self, path: Path, version: int | None = None) -> OpenStore:
-        """Open a version (the newest by default). Raises KeyError when there is no such version."""
+        """Open a version, the newest by default. Raises KeyError if there is no such version."""
 
     @abstractmethod
     def append(self, images: ImageSet, path: Path) -> int:
-        """Add `images` as further rows and return the number of the version this makes."""
+        """Add `images` as further rows and return the number of the new version."""
 
     @abstractmethod
     def versions(self, path: Path) -> list[Version]:
@@ -128,28 +141,28 @@ class VersionedStore(Store):
 
     @abstractmethod
     def restore(self, path: Path, version: int) -> int:
-        """Make an old version the newest again and return the number of the version this makes."""
+        """Make an old version the newest again and return the number of the new version."""
 
     @abstractmethod
     def prune(self, path: Path, keep: int) -> None:
-        """Remove all but the newest `keep` versions, and the bytes only they needed."""
+        """Remove all but the newest `keep` versions, and the bytes that only they needed."""
 
 
 def check_rows(rows: Sequence[int], images: int) -> None:
-    """Raise IndexError for a row that is not there."""
+    """Raise IndexError if one of `rows` is not in a set of this many images."""
     for row in rows:
         if not 0 <= row < images:
             raise IndexError(f"row {row} of {images} images")
 
 
 def common_image(images: ImageSet) -> tuple[tuple[int, ...], np.dtype] | None:
-    """Return the one shape and dtype that all images share, or None when they differ."""
+    """Return the shape and dtype that all images share, or None if they differ."""
     kinds = set(zip(images.shapes, images.dtypes, strict=True))
     return next(iter(kinds)) if len(kinds) == 1 else None
 
 
 def require_common_image(images: ImageSet, layout: str) -> tuple[tuple[int, ...], np.dtype]:
-    """Return the shape and dtype that all images share; raise Unsupported when they differ."""
+    """Return the shape and dtype that all images share. Raises Unsupported if they differ."""
     common = common_image(images)
     if common is None:
         raise Unsupported(f"images of {images.name} differ in shape or dtype; {layout} needs one")

@@ -1,7 +1,8 @@
-"""Every format that is measured: one line each. Nothing else in platebench names a format.
+"""Every format that platebench measures, one entry each. Nothing else names a format.
 
-A format's file is imported when one of its stores is asked for, so that a library that is not
-installed stands in nobody's way.
+To add a format, write one module beside this one and add one entry to `FORMATS`. The module is
+imported only when one of the format's stores is asked for, so a library that is not installed
+disturbs nothing else.
 """
 
 from __future__ import annotations
@@ -12,55 +13,81 @@ from dataclasses import dataclass, field
 
 from platebench.errors import Unsupported, UserError
 from platebench.optional import how_to_get, missing
+from platebench.stores.appearance import Colour, Mark
 from platebench.stores.contract import Store
+from platebench.stores.name import StoreName
 
 
 @dataclass(frozen=True)
 class Format:
-    """A storage format: what it is called, where its store is, and what it takes.
+    """A storage format: its name, its store class, and what it needs.
 
-    `store` is `module:Class`; `variants` are the tunings of each layout, the layout that suits it
-    best first; `needs` are the distributions on PyPI whose versions decide what is measured, and
-    `layout_needs` those that decide it of one layout only.
+    `store` is `module:Class`, in `platebench.stores`. `variants` maps each layout to its tunings,
+    the layout that suits the format best first. `needs` are the libraries whose versions decide
+    what is measured: distributions on PyPI, or names that `platebench.optional` knows otherwise
+    (`sqlite3`). `layout_needs` are those of one layout only. `colour` and `mark` are the format's
+    in every chart; no two formats share both.
     """
 
     name: str
     store: str
     variants: Mapping[str, str]
     needs: tuple[str, ...]
+    colour: Colour
+    mark: Mark
     versioned: bool = False
     layout_needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
-    def names(self) -> list[str]:
-        """The full names of this format's stores."""
+    def module(self) -> str:
+        """The module of the store, without its package: `parquet`."""
+        return self.store.partition(":")[0]
+
+    @property
+    def stores(self) -> list[StoreName]:
+        """The names of this format's stores."""
         return [
-            f"{self.name}:{layout}:{tuning}"
+            StoreName(self.name, layout, tuning)
             for layout, tunings in self.variants.items()
             for tuning in tunings.split()
         ]
 
     @property
+    def names(self) -> list[str]:
+        """The names of this format's stores, as text."""
+        return [str(name) for name in self.stores]
+
+    @property
     def all_needs(self) -> tuple[str, ...]:
-        """The distributions that any layout needs."""
+        """The libraries that any layout needs."""
         return tuple(
             dict.fromkeys(name for layout in self.variants for name in self.needs_of(layout))
         )
 
     def needs_of(self, layout: str) -> tuple[str, ...]:
-        """Return the distributions that this layout needs."""
+        """Return the libraries that this layout needs."""
         return (*self.needs, *self.layout_needs.get(layout, ()))
 
 
 _ALL = "default fast small"
 
 FORMATS: tuple[Format, ...] = (
-    Format("floor", "bare_file:BareFile", {"pixels": "fast"}, ("numpy",), versioned=True),
+    Format(
+        "floor",
+        "bare_file:BareFile",
+        {"pixels": "fast"},
+        ("numpy",),
+        Colour.BLACK,
+        Mark.CROSS,
+        versioned=True,
+    ),
     Format(
         "parquet",
         "parquet:Parquet",
         {"pixels": _ALL, "tiff": _ALL, "tensor": _ALL, "nested": _ALL},
         ("pyarrow",),
+        Colour.BLUE,
+        Mark.CIRCLE,
         versioned=True,
         layout_needs={"nested": ("awkward",)},
     ),
@@ -69,6 +96,8 @@ FORMATS: tuple[Format, ...] = (
         "arrow_ipc:ArrowIpc",
         {"pixels": _ALL, "tiff": _ALL, "tensor": _ALL},
         ("pyarrow",),
+        Colour.GREEN,
+        Mark.SQUARE,
         versioned=True,
     ),
     Format(
@@ -76,49 +105,74 @@ FORMATS: tuple[Format, ...] = (
         "lancedb:LanceDb",
         {"pixels": _ALL, "tiff": _ALL, "tensor": _ALL},
         ("lancedb", "pylance", "pyarrow"),
+        Colour.VERMILION,
+        Mark.TRIANGLE_UP,
         versioned=True,
     ),
-    Format("zarr", "zarr:Zarr", {"tensor": _ALL}, ("zarr", "numcodecs")),
-    Format("tiff-files", "tiff_files:TiffFiles", {"tiff": _ALL}, ("tifffile", "imagecodecs")),
-    Format("ch5", "ch5:Ch5", {"tensor": "default fast"}, ("h5py",)),
+    Format(
+        "zarr",
+        "zarr:Zarr",
+        {"tensor": _ALL},
+        ("zarr", "numcodecs"),
+        Colour.ORANGE,
+        Mark.DIAMOND,
+    ),
+    Format(
+        "tiff-files",
+        "tiff_files:TiffFiles",
+        {"tiff": _ALL},
+        ("tifffile", "imagecodecs"),
+        Colour.SKY_BLUE,
+        Mark.TRIANGLE_DOWN,
+    ),
+    Format(
+        "ch5", "ch5:Ch5", {"tensor": "default fast"}, ("h5py",), Colour.PURPLE, Mark.TRIANGLE_RIGHT
+    ),
+    Format(
+        "sqlite",
+        "sqlite:Sqlite",
+        {"pixels": "default fast", "tiff": "default fast"},
+        ("sqlite3",),
+        Colour.BLUE,
+        Mark.DIAMOND,
+    ),
 )
 
 FLOOR = "floor:pixels:fast"
-"""The store every figure is also given as a multiple of."""
+"""The store that every figure is shown relative to."""
 
 
 def names() -> list[str]:
-    """Return the names of all stores, whether or not they can be measured here."""
+    """Return the names of all stores as text, whether or not they can be measured here."""
     return [name for format_ in FORMATS for name in format_.names]
 
 
-def format_of(name: str) -> Format:
-    """Return the format of the store `name`; raise UserError for a store that is not known."""
+def format_of(name: str | StoreName) -> Format:
+    """Return the format of a store. Raises UserError for a store that is not registered."""
     for format_ in FORMATS:
-        if name in format_.names:
+        if str(name) in format_.names:
             return format_
     raise UserError(f"{name}: no such store; 'platebench stores' lists them")
 
 
-def needs_of(name: str) -> tuple[str, ...]:
-    """Return the distributions whose versions decide what is measured of the store `name`."""
-    return format_of(name).needs_of(name.split(":")[1])
+def needs_of(name: str | StoreName) -> tuple[str, ...]:
+    """Return the libraries whose versions decide what is measured of a store."""
+    return format_of(name).needs_of(StoreName.parse(name).layout)
 
 
-def why_not(name: str) -> str | None:
-    """Return why the store `name` cannot be measured here, or None when it can."""
+def why_not(name: str | StoreName) -> str | None:
+    """Return why a store cannot be measured here, or None when it can."""
     absent = missing(*needs_of(name))
     return how_to_get(absent) if absent else None
 
 
-def find(name: str) -> Store:
-    """Return the store `name`. Raises UserError when unknown, Unsupported without its library."""
+def find(name: str | StoreName) -> Store:
+    """Return a store. Raises UserError if it is not registered, Unsupported without its library."""
     reason = why_not(name)
     if reason is not None:
         raise Unsupported(reason)
-    format_ = format_of(name)
-    module_name, class_name = format_.store.split(":")
+    module_name, class_name = format_of(name).store.split(":")
     module = importlib.import_module(f"platebench.stores.{module_name}")
-    _, layout, tuning = name.split(":")
-    store: Store = getattr(module, class_name)(layout, tuning)
+    parsed = StoreName.parse(name)
+    store: Store = getattr(module, class_name)(parsed.layout, parsed.tuning)
     return store

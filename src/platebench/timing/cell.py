@@ -201,6 +201,6 @@ def _slowed(operation: Callable[[], None], share: float) -> Callable[[], None]:
 
 
 def library_versions() -> dict[str, str]:
-    """Return the version of every library that any format is measured with, where installed."""
+    """Return the version of every library that a format needs and that is installed here."""
     needed = sorted({name for format_ in registry.FORMATS for name in format_.all_needs})
     return {name: version for name in needed if (version := installed_version(name))}

@@ -34,7 +34,7 @@ class FirstImageCell(Cell):
             sys.executable,
             "-m",
             one_image.__name__,
-            self.store.name,
+            str(self.store.name),
             str(self.path),
             str(row),
         ]

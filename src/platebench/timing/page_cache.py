@@ -13,7 +13,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def files_of(path: Path) -> list[Path]:
-    """Return every file at or below `path`."""
+    """Return every file at or below `path`, which is a file or a folder."""
     if path.is_file():
         return [path]
     return sorted(file for file in path.rglob("*") if file.is_file())

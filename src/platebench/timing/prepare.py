@@ -14,6 +14,7 @@ from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.stores.contract import Store
+from platebench.stores.name import StoreName
 from platebench.timing.failure import why_failed
 from platebench.timing.page_cache import sync_tree
 from platebench.timing.parent import end_with_parent
@@ -24,7 +25,7 @@ UNSUPPORTED = 3
 
 
 def prepare(workspace: Workspace, store: Store, images: ImageSet, kind: Kind) -> Path:
-    """Return the fresh files of a store.
+    """Return the path of a store's fresh file or folder.
 
     Raises Unsupported when the store cannot hold these images, RuntimeError when writing failed;
     either with what the writing process said.
@@ -36,7 +37,7 @@ def prepare(workspace: Workspace, store: Store, images: ImageSet, kind: Kind) ->
 
 def prepare_together(
     workspace: Workspace,
-    wanted: Sequence[tuple[str, Kind]],
+    wanted: Sequence[tuple[str | StoreName, Kind]],
     images: str,
     done: Callable[[int], None],
 ) -> None:
@@ -51,9 +52,9 @@ def prepare_together(
             done(number)
 
 
-def _write(workspace: Workspace, store: str, images: str, kind: Kind) -> None:
+def _write(workspace: Workspace, store: str | StoreName, images: str, kind: Kind) -> None:
     """Write in a process of its own; raise as `prepare` does."""
-    command = [sys.executable, "-m", __name__, str(workspace.root), store, images, kind]
+    command = [sys.executable, "-m", __name__, str(workspace.root), str(store), images, kind]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=os.sep)
     if done.returncode == UNSUPPORTED:
         raise Unsupported(done.stderr.splitlines()[-1])

@@ -2,13 +2,15 @@
 
     .platebench-work                        the mark: this folder is platebench's own
     images/raw-64/                          a decoded image set
-    stores/raw-64/parquet.pixels.fast/      one store's files: `data`, `history`, a note of each
+    stores/raw-64/parquet.pixels.fast/      what one store keeps: `data` and `history`, each a file
+                                            or a folder, and a note of each
     scratch/                                copies that an operation may change
     arms/ environments/ checkouts/          what comparisons need
     locks/                                  who makes or measures something at this moment
 
 A note (`data.json`) is written last and holds a fingerprint of the images, the library versions
-and the stores' source. Files without it, or with another, are written anew and never measured.
+and the source of the store. Files without a note, or with another fingerprint, are stale: they are
+rewritten and never measured.
 
 PLATEBENCH_WORK names a folder of the user's. The work folder is `platebench` in it, never that
 folder itself, so nothing that lies there is taken for platebench's.
@@ -23,11 +25,9 @@ import platform
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-import platebench.stores
 from platebench.errors import UserError
 from platebench.images.camera import Profile
 from platebench.images.decoded_cache import HELD, DecodedImages, hold, is_held
@@ -35,6 +35,7 @@ from platebench.images.generated import generated
 from platebench.images.imageset import ImageSet
 from platebench.images.walk import walk
 from platebench.limits import require_room
+from platebench.optional import installed_version
 from platebench.ownership import (
     Lent,
     claim,
@@ -47,8 +48,9 @@ from platebench.ownership import (
     sweep,
     write_whole,
 )
-from platebench.stores import registry
+from platebench.stores import registry, source
 from platebench.stores.contract import Store, VersionedStore
+from platebench.stores.name import StoreName
 from platebench.timing.protocol import WORK
 
 SUBFOLDER = "platebench"
@@ -213,12 +215,12 @@ class Workspace:
             if not self.is_fresh(store, images, kind):
                 claim(path.parent, STORED, "stored files")
                 discard(note, path.parent, STORED)
-                discard(path, path.parent, STORED)
+                _discard(path)
                 try:
                     notes = _write(store, images, path, kind)
                     _note(note, {"fingerprint": fingerprint(store, images), **notes})
                 except BaseException:
-                    discard(path, path.parent, STORED)
+                    _discard(path)
                     raise
         return path
 
@@ -232,9 +234,9 @@ class Workspace:
         """Return the number of the version in a `history` that holds `images` alone."""
         return int(_noted(_note_of(self.place(store, images, "history")))["first"])
 
-    def remove_stored(self, store: str, images: str) -> None:
+    def remove_stored(self, store: str | StoreName, images: str) -> None:
         """Remove what a store keeps of an image set, all kinds."""
-        folder = self.root / "stores" / images / _folder_of(store)
+        folder = self.root / "stores" / images / StoreName.parse(store).folder
         with self._lock(folder):
             remove(folder, STORED)
 
@@ -244,8 +246,8 @@ class Workspace:
         return sorted(folder for folder in folders if is_ours(folder, STORED))
 
     def place(self, store: Store, images: ImageSet, kind: Kind) -> Path:
-        """Return where a store's files are, or would be."""
-        return self.root / "stores" / images.name / _folder_of(store.name) / kind
+        """Return the path that the store writes to; it may become a file or a folder."""
+        return self.root / "stores" / images.name / store.name.folder / kind
 
     def lend(self) -> Lent:
         """Lend a new, empty folder on the same disk, until it is closed or this process ends."""
@@ -270,8 +272,10 @@ class Workspace:
         return (root or self.own().root) / "locks" / f"{name}.lock"
 
 
-def _folder_of(store: str) -> str:
-    return store.replace(":", ".")
+def _discard(path: Path) -> None:
+    """Remove a store's file or folder, and what an interrupted write left beside it."""
+    for left in [path, *path.parent.glob(f"{path.name}-*")]:
+        discard(left, path.parent, STORED)
 
 
 def _write(store: Store, images: ImageSet, path: Path, kind: Kind) -> dict[str, int]:
@@ -317,11 +321,15 @@ def with_tenth(images: ImageSet, times: int = 1) -> ImageSet:
 
 
 def fingerprint(store: Store, images: ImageSet) -> str:
-    """Return a digest of everything that decides what is in a store's files."""
-    versions = {name: metadata.version(name) for name in registry.needs_of(store.name)}
-    parts = [store.name, images.fingerprint, platform.python_version(), json.dumps(versions)]
-    source = Path(platebench.stores.__file__).parent
-    parts += [file.read_text() for file in sorted(source.glob("*.py"))]
+    """Return a digest of everything that decides what is in a store's files.
+
+    Of the source it covers the store's module and the modules of `platebench.stores` that this
+    imports, so a change to one format leaves the files of the others fresh.
+    """
+    versions = {name: installed_version(name) for name in registry.needs_of(store.name)}
+    parts = [str(store.name), images.fingerprint, platform.python_version(), json.dumps(versions)]
+    files = source.source_files(registry.format_of(store.name).module)
+    parts += [text for file in files for text in (file.name, file.read_text())]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 

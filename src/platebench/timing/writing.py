@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import ClassVar
 
 from platebench.errors import Mismatch
@@ -85,6 +86,14 @@ class WriteCell(Scratch):
         self.check_newest(self.images)
 
 
+def link_copy(path: Path, target: Path) -> None:
+    """Copy a file or a folder by hard links."""
+    if path.is_dir():
+        shutil.copytree(path, target, copy_function=os.link)
+    else:
+        os.link(path, target)
+
+
 class VersionCell(Scratch):
     """A cell on a store with two versions: the images, and a tenth more."""
 
@@ -97,8 +106,8 @@ class VersionCell(Scratch):
         self.grown = with_tenth(self.images)
 
     def fill(self) -> None:
-        """Copy the files by hard links: no store changes a file in place."""
-        shutil.copytree(self.path, self.target, copy_function=os.link)
+        """Copy the stored image set by hard links: no versioned store changes a file in place."""
+        link_copy(self.path, self.target)
 
 
 class AppendCell(VersionCell):

@@ -25,8 +25,8 @@ class Opened(NamedTuple):
 def open_table(path: Path, rows: int) -> Opened:
     """Return the first `rows` of what is at `path`, reading as little else as its format allows.
 
-    It may be a folder that platebench wrote (its own or its parent's name says the store, as
-    `parquet.pixels.fast` does), a Parquet or Arrow IPC file, a Lance dataset, a LanceDB database
+    It may be a file or folder that platebench wrote (its own or its parent's name says the store,
+    as `parquet.pixels.fast` does), a Parquet or Arrow IPC file, a Lance dataset, a LanceDB database
     of one table, or a folder of TIFF or CH5 files. Of a Parquet file the pages before the rows are
     read too, of an Arrow file the record batches that hold the rows. Raises UserError for anything
     else.

@@ -1,7 +1,7 @@
 """What all charts share: colours and shapes of formats, how a tuning looks, and a chart's frame.
 
-Formats differ in colour and in shape, tunings in how full a point is and how a line is broken, so
-that nothing is said by colour alone.
+A format's colour and mark come from its registry entry. Formats differ in colour or mark, tunings
+in how full a point is and how a line is broken, so that nothing is said by colour alone.
 """
 
 from __future__ import annotations
@@ -13,19 +13,12 @@ from typing import Any
 
 import altair as alt
 
+from platebench.stores import appearance
 from platebench.stores.registry import FORMATS
 
 Row = Mapping[str, str | float | int | None]
 """One figure of a chart, and what its tooltip says of it."""
 
-COLOURS = ("#000000", "#0072B2", "#009E73", "#D55E00", "#E69F00", "#56B4E9", "#CC79A7")
-"""Okabe and Ito's but the yellow, which is too light for a point on white (Okabe and Ito 2008,
-Color universal design)."""
-
-SHAPES = (
-    *("cross", "circle", "square", "triangle-up", "diamond"),
-    *("triangle-down", "triangle-right", "triangle-left"),
-)
 TUNINGS = ("default", "small", "fast")
 FULLNESS = (0.0, 0.35, 1.0)
 DASHES = ([2, 3], [8, 4], [1, 0])
@@ -91,13 +84,17 @@ def formats_in(rows: Iterable[Row]) -> list[str]:
 
 
 def by_format(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the colour and the shape of each format: the same in every chart."""
+    """Return the colour and the mark of each format, the same in every chart.
+
+    A format that the registry no longer has is grey.
+    """
     formats = formats_in(rows)
-    known = [format_.name for format_ in FORMATS]
-    every = [*known, *(name for name in formats if name not in known)]
-    places = [every.index(name) for name in formats]
-    colours = alt.Scale(domain=formats, range=[COLOURS[place % len(COLOURS)] for place in places])
-    shapes = alt.Scale(domain=formats, range=[SHAPES[place % len(SHAPES)] for place in places])
+    looks = {format_.name: (str(format_.colour), str(format_.mark)) for format_ in FORMATS}
+    unknown = (appearance.UNKNOWN_COLOUR, appearance.UNKNOWN_MARK)
+    colours, shapes = (
+        alt.Scale(domain=formats, range=[looks.get(name, unknown)[part] for name in formats])
+        for part in (0, 1)
+    )
     legend = alt.Legend(title="format", columns=4, symbolLimit=0)
     return {
         "stroke": alt.Stroke("format:N", scale=colours, legend=legend),

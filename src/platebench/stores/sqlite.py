@@ -1,0 +1,169 @@
+"""An SQLite database in one file, through Python's `sqlite3`.
+
+- On disk, an image is one BLOB in the row of its metadata. What does not fit on the row's page
+  goes to a chain of overflow pages.
+- One image is read by `SELECT image FROM images WHERE id = ?`, or with `blobopen` (see `fast`).
+- A random row costs a search in a B-tree, then one read per page of its chain.
+- It cannot compress, keep versions, hold an image of 1 GB, or have two writers at once.
+- The `sqlite3` shell, DB Browser for SQLite, DuckDB, and the drivers of every language open it.
+
+The tunings:
+
+- `default`: what `CREATE TABLE` and `executemany` make, in one transaction: pages of 4 KiB.
+- `fast`: pages of 64 KiB (16 times fewer to follow), read through a memory map (`mmap_size`), and
+  pixels in a second table, so that reading the metadata passes no image. Images are read with
+  `blobopen`, which copies them once where `SELECT` copies them twice.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from platebench.errors import Unsupported
+from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.contract import OpenByRow, OpenStore, Store
+from platebench.stores.values import IMAGE, decode_value
+
+LARGEST_ROW = 1_000_000_000
+"""SQLite's default limit of a row's bytes (https://sqlite.org/limits.html)."""
+
+ROOM_FOR_METADATA = 2**20
+
+BATCH = 1024
+"""Rows of metadata that are in memory at once while they are written."""
+
+MAPPED = 0x7FFF0000
+"""The most bytes that SQLite maps by default; what lies beyond is read (SQLITE_MAX_MMAP_SIZE)."""
+
+_COLUMNS = ", ".join(f'"{name}"' for name in IMAGE_SCHEMA.names)
+_TYPED = ", ".join(
+    f'"{field.name}" {"INTEGER" if pa.types.is_integer(field.type) else "TEXT"}'
+    for field in IMAGE_SCHEMA
+)
+
+
+class Sqlite(Store):
+    """An SQLite database of images. Their `id` counts from 0."""
+
+    format = "sqlite"
+
+    def write(self, images: ImageSet, path: Path) -> None:
+        """Insert the images one at a time, in one transaction."""
+        _refuse_large(images, self.layout)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path)
+        try:
+            if self.tuning == "fast":
+                connection.execute("PRAGMA page_size = 65536")
+            with connection:
+                self._insert(connection, images)
+        finally:
+            connection.close()
+
+    def open(self, path: Path) -> OpenStore:
+        """Open the database read-only."""
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        if self.tuning == "default":
+            return _OpenRows(connection, self.layout)
+        connection.execute(f"PRAGMA mmap_size = {MAPPED}")
+        return _OpenBlobs(connection, self.layout)
+
+    def _insert(self, connection: sqlite3.Connection, images: ImageSet) -> None:
+        marks = ", ".join("?" * (len(IMAGE_SCHEMA) + 1))
+        values = (_value(images, row, self.layout) for row in range(len(images)))
+        if self.tuning == "default":
+            connection.execute(
+                f"CREATE TABLE images (id INTEGER PRIMARY KEY, {_TYPED}, {IMAGE} BLOB)"
+            )
+            rows = (
+                (*metadata, value)
+                for metadata, value in zip(_metadata(images), values, strict=True)
+            )
+            connection.executemany(f"INSERT INTO images VALUES ({marks}, ?)", rows)
+            return
+        connection.execute(f"CREATE TABLE images (id INTEGER PRIMARY KEY, {_TYPED})")
+        connection.execute(f"CREATE TABLE pixels (id INTEGER PRIMARY KEY, {IMAGE} BLOB)")
+        connection.executemany(f"INSERT INTO images VALUES ({marks})", _metadata(images))
+        connection.executemany("INSERT INTO pixels VALUES (?, ?)", enumerate(values))
+
+
+def _refuse_large(images: ImageSet, layout: str) -> None:
+    if layout == "tiff":
+        sizes = images.table["filesize_bytes"].to_pylist()
+    else:
+        sizes = [images.image_bytes(row) for row in range(len(images))]
+    if max(sizes) > LARGEST_ROW - ROOM_FOR_METADATA:
+        raise Unsupported(f"SQLite holds no value of {max(sizes):,} bytes, only to 1 GB")
+
+
+def _metadata(images: ImageSet) -> Iterator[tuple[object, ...]]:
+    """Yield the id and the metadata of each image; a shape is written as JSON."""
+    for first in range(0, len(images), BATCH):
+        records = images.table.slice(first, BATCH).to_pylist()
+        for number, record in enumerate(records, start=first):
+            yield number, *(record | {"shape": json.dumps(record["shape"])}).values()
+
+
+def _value(images: ImageSet, row: int, layout: str) -> bytes | memoryview:
+    if layout == "tiff":
+        return images.file(row)
+    return images.pixels(row).reshape(-1).view(np.uint8).data
+
+
+class _OpenSqlite(OpenByRow):
+    """What both ways of reading share: the number of images and their metadata."""
+
+    def __init__(self, connection: sqlite3.Connection, layout: str) -> None:
+        self._connection = connection
+        self._layout = layout
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __len__(self) -> int:
+        # Not count(*), which reads a page of every row.
+        (images,) = self._connection.execute(
+            "SELECT coalesce(max(id) + 1, 0) FROM images"
+        ).fetchone()
+        return int(images)
+
+    def table(self) -> pa.Table:
+        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM images ORDER BY id").fetchall()
+        columns = dict(zip(IMAGE_SCHEMA.names, zip(*rows, strict=True), strict=True))
+        columns["shape"] = tuple(json.loads(shape) for shape in columns["shape"])
+        arrays = [pa.array(columns[field.name], field.type) for field in IMAGE_SCHEMA]
+        return pa.Table.from_arrays(arrays, schema=IMAGE_SCHEMA)
+
+    def _decoded(self, value: bytes, shape: str, dtype: str) -> np.ndarray:
+        return decode_value(value, self._layout, (tuple(json.loads(shape)), np.dtype(dtype)))
+
+
+class _OpenRows(_OpenSqlite):
+    """Images and metadata in one table: one `SELECT` per image, or one for all."""
+
+    def scan(self) -> Iterator[np.ndarray]:
+        query = f"SELECT {IMAGE}, shape, dtype FROM images ORDER BY id"
+        return (self._decoded(*row) for row in self._connection.execute(query))
+
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        query = f"SELECT {IMAGE}, shape, dtype FROM images WHERE id = ?"
+        for row in rows:
+            yield self._decoded(*self._connection.execute(query, [row]).fetchone())
+
+
+class _OpenBlobs(_OpenSqlite):
+    """Images in a table of their own, read as incremental BLOBs."""
+
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        query = "SELECT shape, dtype FROM images WHERE id = ?"
+        for row in rows:
+            shape, dtype = self._connection.execute(query, [row]).fetchone()
+            with self._connection.blobopen("pixels", IMAGE, row, readonly=True) as blob:
+                value = blob.read()
+            yield self._decoded(value, shape, dtype)
