@@ -16,6 +16,7 @@ from platebench.results.measurement import CellName, Run
 from platebench.results.operations import floor_of
 from platebench.results.records import RecordFile
 from platebench.running import reference
+from platebench.running import run as running
 from platebench.running.reference import Part, measure_reference, plan
 from platebench.running.suite import Suite
 from platebench.stores.registry import FLOOR, names
@@ -59,6 +60,7 @@ def measure(
     monkeypatch.setattr(reference, "commit_of", lambda _: COMMIT)
     monkeypatch.setattr(reference, "image_sets", lambda _, sets, __: sets)
     monkeypatch.setattr(Workspace, "images", lambda *_: images)
+    monkeypatch.setattr(running, "newest_versions", lambda names: dict.fromkeys(names, "99"))
 
     def run(answer=steady, resume: bool = False, watcher=None) -> RecordFile:
         monkeypatch.setattr(reference, "Suite", lambda *_, **__: MadeUpSuite("it", log, answer))

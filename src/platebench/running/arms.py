@@ -8,8 +8,11 @@ An arm is written as a git revision, as pins, or as both:
     .                                   this checkout as it is, changes included
     newest                              the newest release of every library, as of today
 
-Its source is a copy of that revision's files, found through PYTHONPATH; its libraries are a
-virtual environment, made once for each set of pins and shared by all revisions.
+Old libraries may not run on a new Python. A pin on `python`, such as python<3.13, chooses one of
+the interpreters on PATH.
+
+The source is a copy of that revision's files, found through PYTHONPATH. The libraries are in a
+virtual environment, which is made once for each set of pins and shared by all revisions.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import hashlib
 import io
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -31,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 
 from platebench.errors import UserError
 from platebench.images.decoded_cache import SCHEMA, DecodedImages
@@ -235,11 +240,12 @@ def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: S
     if not spec.pins and constraints == _read(checkout / "constraints.txt"):
         return Path(sys.executable)
     required = tomllib.loads((source / "pyproject.toml").read_text())["project"]["dependencies"]
-    wanted = [*required, *spec.pins]
+    base = _interpreter(spec)
+    wanted = [*required, *(pin for pin in spec.pins if not _is_python(pin))]
     if NEWEST in spec.pins:
         wanted.remove(NEWEST)
         constraints = f"# no version is preferred to the newest of {datetime.now(UTC):%Y-%m-%d}\n"
-    key = _digest(sys.version, constraints, *wanted)
+    key = _digest(_version_of(base), constraints, *wanted)
     made = work / "environments" / key
     claim(work, MARK, "a work folder")
     with in_turn(
@@ -251,7 +257,7 @@ def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: S
             remove(made, ENVIRONMENT)
             claim(made, ENVIRONMENT, "an environment")
             try:
-                _make_environment(made, spec, wanted, constraints, say)
+                _make_environment(made, base, spec, wanted, constraints, say)
             except BaseException:
                 remove(made, ENVIRONMENT)
                 raise
@@ -259,17 +265,56 @@ def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: S
     return made / "bin" / "python"
 
 
+def _is_python(pin: str) -> bool:
+    return pin != NEWEST and Requirement(pin).name == "python"
+
+
+def _interpreter(spec: ArmSpec) -> str:
+    """Return the interpreter of an arm: the one running this, unless a pin rules it out.
+
+    Raises UserError when no other is found.
+    """
+    pins = [pin for pin in spec.pins if _is_python(pin)]
+    wanted = SpecifierSet(",".join(str(Requirement(pin).specifier) for pin in pins))
+    if wanted.contains(platform.python_version(), prereleases=True):
+        return sys.executable
+    uv = _uv()
+    if uv is not None:
+        asking = [uv, "python", "find", "--quiet", "--no-python-downloads", "--no-project"]
+        found = subprocess.run(
+            [*asking, "--system", str(wanted)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=os.sep,
+        ).stdout.strip()
+        if found:
+            return found
+    raise UserError(f"python{wanted}: no such Python found; install one and add it to PATH")
+
+
+def _version_of(python: str) -> str:
+    if python == sys.executable:
+        return sys.version
+    asking = [python, "-c", "import sys; print(sys.version, end='')"]
+    return subprocess.run(asking, capture_output=True, text=True, check=True).stdout
+
+
+def _uv() -> str | None:
+    return shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
 def _make_environment(
-    made: Path, spec: ArmSpec, wanted: list[str], constraints: str, say: Say
+    made: Path, base: str, spec: ArmSpec, wanted: list[str], constraints: str, say: Say
 ) -> None:
     """Install what is wanted, and the constraints' versions of all else that this allows."""
     python = made / "bin" / "python"
     listed, pinned = made / "wanted.in", made / "pinned.txt"
     listed.write_text("\n".join(wanted) + "\n")
     pinned.write_text(re.sub(r"\s*\\\n\s*--hash=\S+", "", constraints))
-    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    uv = _uv()
     if uv is None:
-        _run([sys.executable, "-m", "venv", str(made)])
+        _run([base, "-m", "venv", str(made)])
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         # pip can hold to versions but not prefer them, and the pins need not fit them all.
         held = [] if spec.pins else ["-c", str(pinned)]
@@ -278,10 +323,10 @@ def _make_environment(
         _run([*install, "-r", str(listed), *held])
         return
     # uv prefers the versions that the output file already names, where they fit.
-    compiling = ["--python", sys.executable, "--no-header", "--no-annotate", "--quiet"]
+    compiling = ["--python", base, "--no-header", "--no-annotate", "--quiet"]
     _run([uv, "pip", "compile", *compiling, str(listed), "-o", str(pinned)])
     installing = ["--quiet", "--compile-bytecode"]
-    _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(made)])
+    _run([uv, "venv", "--quiet", "--allow-existing", "--python", base, str(made)])
     _run([uv, "pip", "install", *installing, "--python", str(python), "-r", str(pinned)])
 
 

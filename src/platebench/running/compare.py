@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import asv.machine
-
 from platebench.errors import UserError
 from platebench.results.measurement import CellName
 from platebench.results.operations import check_operations, choose, operation_names
 from platebench.results.records import Record, RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, judge
 from platebench.running.arms import Arm, ArmSpec, apart, check_revision, make_arm, parse_arm
+from platebench.running.machine_facts import machine_facts, this_machine
 from platebench.running.rounds import shuffled, side_by_side
 from platebench.running.run import (
     Watcher,
@@ -78,12 +77,14 @@ def _compare(
     workspace: Workspace,
     watcher: Watcher,
 ) -> Comparison:
+    facts = machine_facts(workspace.root)  # before drawing images, which is load too
     names = image_sets(workspace, settings.images, watcher)
     made = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
     arms = apart(made, workspace.root)
     for arm in arms:
         for name in names:
             arm.give(workspace.images(name))
+    watcher.starts(facts)
     with TurnServer.open() as turns:
         given = turns if all(arm.takes_turns for arm in arms) else None
         if given is None:
@@ -97,7 +98,7 @@ def _compare(
             (arm, {"compare": key, "arm": place}, {"name": arm.name})
             for place, arm in enumerate(arms)
         ]
-        files = arm_files(results, names, each, watcher)
+        files = arm_files(results, names, each, facts, watcher)
         measured = Measured(files)
         with recording(files, watcher, "the same command goes on"):
             try:
@@ -283,18 +284,19 @@ def arm_files(
     results: Path,
     images: list[str],
     arms: Sequence[tuple[Arm, dict[str, Any], dict[str, Any]]],
+    facts: Mapping[str, Any],
     watcher: Watcher,
 ) -> list[RecordFile]:
     """Return a file an arm: those of the same measurement if it was killed, or else new ones.
 
-    With each arm come the settings that tell its file from all others, and those that only say
-    more.
+    With each arm come the settings that identify its file, and those that only say more. `facts`
+    are of the machine at the start.
     """
-    machine = asv.machine.Machine.get_defaults()["machine"]
+    machine = this_machine()["machine"]
     found = [_unfinished(results, machine, same) for _, same, _ in arms]
     # Changes that no commit holds may be others by now, so nothing measured of them is taken up.
     if None in found or any(arm.commit.changed for arm, _, _ in arms):
-        return [_arm_file(results, arm, images, same | more) for arm, same, more in arms]
+        return [_arm_file(results, arm, images, same | more, facts) for arm, same, more in arms]
     files = [file for file in found if file is not None]
     begun = sum(1 for file in files for _ in file.records())
     watcher.says(f"continuing what was cut off after {begun} processes")
@@ -303,8 +305,14 @@ def arm_files(
     return files
 
 
-def _arm_file(results: Path, arm: Arm, images: list[str], settings: dict[str, Any]) -> RecordFile:
-    info = run_info(images, arm.commit, settings)
+def _arm_file(
+    results: Path,
+    arm: Arm,
+    images: list[str],
+    settings: dict[str, Any],
+    facts: Mapping[str, Any],
+) -> RecordFile:
+    info = run_info(images, arm.commit, settings, facts)
     return RecordFile.create(
         results, replace(info, python=arm.python_version, libraries=arm.libraries)
     )

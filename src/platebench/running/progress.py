@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -78,6 +79,13 @@ class FixtureBar(Bar):
 
 class RunBar(Bar):
     """Shows which cell is being measured."""
+
+    def starts(self, facts: Mapping[str, Any]) -> None:
+        """Print the state of the machine, and a warning if it is busy."""
+        from platebench.running.machine_facts import busy, one_line
+
+        for line in filter(None, (one_line(facts), busy(facts))):
+            self.say(line)
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Show what is made before the first cell."""

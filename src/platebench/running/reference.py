@@ -21,6 +21,7 @@ from platebench.results.measurement import CellName
 from platebench.results.operations import called, choose
 from platebench.results.records import Record, RecordFile
 from platebench.running.checkout import commit_of
+from platebench.running.machine_facts import machine_facts
 from platebench.running.rounds import rounds
 from platebench.running.run import (
     Watcher,
@@ -140,11 +141,15 @@ def _measure(
     workspace: Workspace,
     watcher: Watcher,
 ) -> RecordFile:
+    facts = machine_facts(workspace.root)
+    watcher.starts(facts)
     sets = list(dict.fromkeys(part.images for part in parts))
     watcher.preparing("finding the benchmarks", 0, 1)
     suite = Suite(checkout, sets, variables={WORK: str(workspace.root)})
     every = suite.cells()
-    info = run_info(sets, commit, {"reference": _written_down(parts, every)})
+    info = run_info(
+        sets, commit, {"reference": _written_down(parts, every)}, facts, check_newest=True
+    )
     file = take_up(results, info) if resume else RecordFile.create(results, info)
     done = frozenset((record.round, record.run.cell) for record in file.records())
     passes = [_Pass.over(images, parts, every, done) for images in sets]

@@ -7,15 +7,13 @@ import math
 import platform
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
-
-import asv.machine
 
 from platebench.errors import UserError
 from platebench.images.generated import generated
@@ -27,6 +25,8 @@ from platebench.results.operations import check_operations, choose, floor_of, fo
 from platebench.results.ratios import ratio, width
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
 from platebench.running.checkout import commit_of
+from platebench.running.machine_facts import machine_facts, this_machine
+from platebench.running.newest import newest_versions
 from platebench.running.rounds import rounds
 from platebench.running.suite import BRIEF, QUICK, Suite
 from platebench.stores import registry
@@ -46,7 +46,8 @@ class Settings:
     With `until`, rounds are added for every cell whose ratio to the floor has a wider interval
     than that (0.05 is +-5%), until `minutes` are over. With `newcomer` or `quick` only some
     details of operations are measured, briefly. With `resume` the newest run of the same settings,
-    commit and libraries that was cut off is taken up.
+    commit and libraries that was cut off is taken up. With `check_newest` the run also records the
+    newest release of each library.
     """
 
     stores: list[str]
@@ -58,10 +59,14 @@ class Settings:
     until: float | None = None
     minutes: float | None = None
     resume: bool = False
+    check_newest: bool = False
 
 
 class Watcher(Protocol):
     """Told how a run goes on, to show it."""
+
+    def starts(self, facts: Mapping[str, Any]) -> None:
+        """A run starts on a machine in this state."""
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Something is made before the first cell."""
@@ -99,7 +104,9 @@ def _measure(
     workspace: Workspace,
     watcher: Watcher,
 ) -> RecordFile:
+    facts = machine_facts(workspace.root)  # before drawing images, which is load too
     names = image_sets(workspace, settings.images, watcher)
+    watcher.starts(facts)
     watcher.preparing("finding the benchmarks", 0, 1)
     suite = Suite(checkout, names, variables={WORK: str(workspace.root)})
     cells = choose(suite.cells(), settings.stores, settings.operations)
@@ -109,7 +116,9 @@ def _measure(
         raise UserError("nothing to measure: no benchmark has these stores and operations")
     if settings.newcomer:
         _prepare(workspace, settings.stores, names, watcher)
-    info = run_info(names, commit, {**asdict(settings), "images": names, "resume": False})
+    kept = {**asdict(settings), "images": names, "resume": False}
+    del kept["check_newest"]
+    info = run_info(names, commit, kept, facts, settings.check_newest)
     file = take_up(results, info) if settings.resume else RecordFile.create(results, info)
     before = list(file.records())
     goal = _Goal(settings, cells, before, watcher)
@@ -158,7 +167,7 @@ def keep_for_asv(results: Path, suite: Suite, commit: Commit, file: RecordFile) 
     Changes that no commit holds have none: they must never stand under a commit's name.
     """
     if not commit.changed and any(True for _ in file.records()):
-        machine = asv.machine.Machine.get_defaults()
+        machine = {**this_machine(), "machine": file.info().machine}
         write_asv_results(results, machine, suite.benchmarks, commit, same_arm(results, file))
 
 
@@ -294,16 +303,29 @@ def _ready(workspace: Workspace, wanted: str | Path, watcher: Watcher) -> str:
     return wanted
 
 
-def run_info(images: list[str], commit: Commit, settings: dict[str, Any]) -> RunInfo:
-    """Return what all cells of a run that begins now share."""
+def run_info(
+    images: list[str],
+    commit: Commit,
+    settings: dict[str, Any],
+    facts: Mapping[str, Any],
+    check_newest: bool = False,
+) -> RunInfo:
+    """Return what all cells of a run that begins now share.
+
+    `facts` are of the machine at its start. With `check_newest` the package index is asked
+    for the newest release of each library.
+    """
+    libraries = library_versions()
     return RunInfo(
         started=datetime.now(UTC).isoformat(timespec="microseconds"),
         commit=commit.name,
-        machine=asv.machine.Machine.get_defaults()["machine"],
+        machine=this_machine()["machine"],
         python=platform.python_version(),
-        libraries=library_versions(),
+        libraries=libraries,
         images=images,
         settings=settings,
+        machine_facts=dict(facts),
+        newest=newest_versions(list(libraries)) if check_newest else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What this machine is able to tell: `platebench selfcheck`.
+"""What this machine is able to tell: `platebench calibrate selfcheck`.
 
 The same arm is measured twice, a third time with every operation slowed down by a tenth and a
 fourth time by a quarter, on purpose and for real: the operation is kept busy that much longer.
@@ -19,10 +19,11 @@ from platebench.errors import UserError
 from platebench.results.measurement import CellName
 from platebench.results.operations import choose, for_newcomers
 from platebench.results.ratios import Ratio, Rounds, log_ratios
-from platebench.results.records import record_files
+from platebench.results.records import RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
 from platebench.running.arms import make_arm, parse_arm, work_folder
 from platebench.running.compare import Measured, SideBySide, arm_files, digest_of
+from platebench.running.machine_facts import machine_facts
 from platebench.running.rounds import shuffled
 from platebench.running.run import Watcher, image_sets, newcomer_stores, recording
 from platebench.running.suite import Suite
@@ -93,8 +94,10 @@ def selfcheck(
 def _selfcheck(
     checkout: Path, results: Path, rounds: int, cells: int, workspace: Workspace, watcher: Watcher
 ) -> SelfCheck:
+    facts = machine_facts(workspace.root)  # before drawing images, which is load too
     arm = make_arm(parse_arm("."), checkout, workspace.root, watcher.says)
     names = image_sets(workspace, [IMAGES], watcher)
+    watcher.starts(facts)
     owns = _own_variables(workspace.root)
     with TurnServer.open() as turns:
         suites = [
@@ -107,7 +110,7 @@ def _selfcheck(
             (arm, {"selfcheck": place, "key": key}, {"slower": share})
             for place, share in enumerate(_SLOWDOWNS)
         ]
-        files = arm_files(results, names, each, watcher)
+        files = arm_files(results, names, each, facts, watcher)
         measured = Measured(files)
         bench = SideBySide(suites, measured, turns, watcher)
         with recording(files, watcher, "the same command goes on"):
@@ -130,14 +133,9 @@ def _selfcheck(
 
 
 def kept(results: Path, machine: str) -> SelfCheck | None:
-    """Return what the newest self-check of a machine that reached its end found, None without."""
-    files = [
-        file
-        for file in record_files(results, machine)
-        if "selfcheck" in file.info().settings and file.finished
-    ][-len(_SLOWDOWNS) :]
-    places = [file.info().settings["selfcheck"] for file in files]
-    if places != list(range(len(_SLOWDOWNS))):
+    """Return what the newest finished self-check of a machine found, None without one."""
+    files = newest_files(results, machine)
+    if not files:
         return None
     first = list(files[0].records())
     cells = list(dict.fromkeys(record.run.cell for record in first))
@@ -148,6 +146,17 @@ def kept(results: Path, machine: str) -> SelfCheck | None:
         return _found(Measured(files), cells, rounds)
     except ValueError:  # the arms share no round
         return None
+
+
+def newest_files(results: Path, machine: str) -> list[RecordFile]:
+    """Return the files of the newest finished self-check of a machine, one per arm; [] if none."""
+    files = [
+        file
+        for file in record_files(results, machine)
+        if "selfcheck" in file.info().settings and file.finished
+    ][-len(_SLOWDOWNS) :]
+    places = [file.info().settings["selfcheck"] for file in files]
+    return files if places == list(range(len(_SLOWDOWNS))) else []
 
 
 def _found(measured: Measured, cells: Sequence[CellName], rounds: int) -> SelfCheck | None:
