@@ -96,4 +96,4 @@ constraints: install
 # Everything that is made again when needed. Your results in .platebench/results stay.
 clean:
 	rm -rf .venv .asv build
-	find .platebench -mindepth 1 -maxdepth 1 ! -name results -exec rm -rf {} +
+	[ ! -d .platebench ] || find .platebench -mindepth 1 -maxdepth 1 ! -name results -exec rm -rf {} +

@@ -22,7 +22,7 @@ from platebench.results.operations import NEWCOMER_DETAILS, OPERATIONS
 from platebench.results.records import record_files
 from platebench.running.machine_facts import this_machine
 from tests.results.made_up_runs import failed, ok, run_file
-from tests.scratch_checkout import PROGRAM, Command, in_a_process
+from tests.scratch_checkout import PROGRAM, REPOSITORY, Command, git, in_a_process
 
 COMMANDS = (
     "make-fixtures",
@@ -74,6 +74,29 @@ def test_words_that_are_unknown_are_misuse(arguments: list[str], platebench: Com
     said = platebench(*arguments)
     assert (said.status, said.out) == (2, "")
     assert "Traceback" not in said.err
+
+
+def test_help_groups_the_commands(platebench: Command) -> None:
+    said = " ".join(platebench("--help").out.split())
+    groups = [
+        ("Keeping images", ["look"]),
+        ("Measuring", ["run", "compare", "report", "stores", "make-fixtures", "clean"]),
+        ("Publishing figures", ["reference", "calibrate", "site"]),
+        ("The story", ["talk", "findings"]),
+    ]
+    places = [said.index(title) for title, _ in groups] + [len(said)]
+    for (title, commands), begin in zip(groups, places, strict=False):
+        end = min(place for place in places if place > begin)
+        for command in commands:
+            assert re.search(rf"\b{command}\b", said[begin:end]), (title, command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run", "compare", "reference run", "calibrate selfcheck", "report", "site build"],
+)
+def test_every_command_that_reads_or_keeps_runs_takes_results(command, platebench) -> None:
+    assert "--results" in platebench(*command.split(), "--help").out
 
 
 # Bad input
@@ -214,6 +237,39 @@ def test_a_full_disk_is_said_in_one_line(checkout: Path, monkeypatch, platebench
 # Reports and lists
 
 
+def test_without_own_runs_a_report_says_how_to_see_the_reference(checkout, platebench) -> None:
+    said = platebench("report")
+    assert said.status == 2
+    assert said.err == (
+        f"platebench: {checkout}/.platebench/results: no results yet; 'platebench run' makes them;"
+        " the kept reference: platebench report --results results\n"
+    )
+
+
+def test_a_report_begins_with_the_disk_the_load_and_the_newest_releases(
+    tmp_path: Path, platebench: Command
+) -> None:
+    facts = {"disk": "Fast 990", "filesystem": "ext4", "rotational": False, "cores": 2}
+    facts |= {"load": [1.5, 1.0, 1.0], "governor": "powersave"}
+    newest = {"numpy": "2.5.0", "pyarrow": "23.0.0"}
+    run_file(tmp_path, [ok([1.0])], machine_facts=facts, newest=newest)
+    lines = platebench("report", "--results", str(tmp_path)).out.splitlines()
+    assert (
+        lines[0] == "Fast 990 (ext4, not rotational); load 1.5 on 2 cores; CPU governor powersave"
+    )
+    assert lines[1].startswith("warning: this machine is busy (load 1.5 on 2 cores)")
+    assert lines[2] == (
+        "Newer releases existed on the day of the run: numpy 2.5.0 (measured: 2.4.2)."
+    )
+
+
+def test_a_report_says_when_the_newest_releases_are_unknown(tmp_path, platebench) -> None:
+    run_file(tmp_path, [ok([1.0])], machine_facts={"filesystem": "ext4"})
+    assert "It is not known whether newer releases" in (
+        platebench("report", "--results", str(tmp_path)).out
+    )
+
+
 def test_a_report_is_of_the_newest_run(tmp_path: Path, platebench: Command) -> None:
     run_file(tmp_path, [ok([1.0])], started="2026-03-01T00:00:00.000001+00:00")
     run_file(tmp_path, [ok([2.0])], started="2026-03-02T00:00:00.000001+00:00", machine="other")
@@ -271,6 +327,28 @@ def test_stores_that_lack_their_library_say_so(monkeypatch, platebench: Command)
 
 
 # Whole runs
+
+
+def test_a_run_changes_nothing_that_is_published(checkout: Path) -> None:
+    shutil.copytree(REPOSITORY / "results", checkout / "results")
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "Keep a reference")
+    said = in_a_process(
+        "run", "--images", "2", "--quick", "--stores", "floor", "--operations", "scan"
+    )
+    assert said.status == 0, said.err
+    assert git(checkout, "status", "--porcelain") == "", "results/ is as it was"
+    (file,) = record_files(checkout / ".platebench" / "results")
+    assert f"Kept in {file.file.relative_to(checkout)}" in said.out
+    assert re.search(r"; load \S+ on \d+ cores; CPU governor ", said.err)
+    assert file.info().machine_facts
+    elsewhere = in_a_process(
+        "run", "--images", "2", "--quick", "--stores", "floor", "--operations", "scan",
+        "--results", "../mine",
+    )  # fmt: skip
+    assert elsewhere.status == 0, elsewhere.err
+    assert len(record_files(checkout.parent / "mine")) == 1
+    assert len(record_files(checkout / ".platebench" / "results")) == 1
 
 
 def test_a_run_measures_every_operation_and_all_tools_read_it(checkout: Path) -> None:

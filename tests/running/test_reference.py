@@ -84,6 +84,12 @@ def test_every_cell_of_the_plan_is_measured_once_a_round(measure, log) -> None:
     assert file.finished
 
 
+def test_a_reference_run_records_the_machine_and_the_newest_releases(measure) -> None:
+    info = measure().info()
+    assert info.machine_facts
+    assert info.newest == dict.fromkeys(info.libraries, "99")
+
+
 def test_progress_is_told_by_cells_of_all(measure) -> None:
     watcher = Silent()
     measure(watcher=watcher)

@@ -1,8 +1,8 @@
-"""The run that the published page is made from: what it measures, and how it is done.
+"""The plan and the run behind the published page: `platebench reference run`.
 
-Image set by image set, all cells of one in rounds; a store's files are removed as soon as nothing
-more is to be read from them. It can be interrupted and taken up again. The plan fits in two hours
-on four processors; what it leaves out for that stands in `LEFT_OUT` and on the page.
+One image set after another, each in rounds over all its cells. A store's files are removed when no
+cell needs them any more. An interrupted run can be resumed. The plan takes less than two hours on
+four processors; what it leaves out for that is listed in `LEFT_OUT` and on the page.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ LEFT_OUT = (
 
 
 def plan() -> list[Part]:
-    """Return what is measured, image set by image set, what matters most first."""
+    """Return the parts of the plan, the most important image set first."""
     every, asked = stores_to_measure(["*"]), newcomer_stores()
     nested = [store for store in every if ":nested:" in store]
     flat = [store for store in every if store not in nested]
@@ -122,9 +122,9 @@ def plan() -> list[Part]:
 def measure_reference(
     checkout: Path, results: Path, parts: Sequence[Part], resume: bool, watcher: Watcher
 ) -> RecordFile:
-    """Measure the parts, or what is left of them, and return the file of records.
+    """Measure the parts, or the rest of an interrupted run, and return the record file.
 
-    Raises UserError when there is nothing to resume, or no room for a part's stored files.
+    Raises UserError if there is nothing to resume, or too little disk space.
     """
     commit = commit_of(checkout)
     workspace = Workspace.of(checkout)
@@ -177,7 +177,7 @@ def _measure(
 
 @dataclass(frozen=True)
 class _Pass:
-    """All that is measured of one image set. `left` counts what each store is still needed for."""
+    """All cells of one image set. `left` counts the measurements that still need each store."""
 
     images: str
     cells: list[CellName]
@@ -208,7 +208,7 @@ class _Pass:
         return self.cells if number <= self.rounds else []
 
     def prepare(self, workspace: Workspace, watcher: Watcher) -> None:
-        """Make the images, unless there is nothing left to measure; see that there is room."""
+        """Make the images and check the disk space, unless nothing is left to measure."""
         if self.left:
             (name,) = image_sets(workspace, [self.images], watcher)
             pixels = workspace.images(name).pixel_bytes
@@ -222,7 +222,7 @@ class _Pass:
                 )
 
     def remove_unneeded(self, workspace: Workspace, cell: CellName) -> None:
-        """Remove a store's files after the last cell that reads them."""
+        """Remove a store's files after the last cell that needs them."""
         store = cell.params[0]
         self.left[store] -= 1
         if not self.left[store]:
@@ -230,11 +230,11 @@ class _Pass:
 
 
 _COPIES = 2
-"""Stores' files that may be there twice at one time: what a write or a new version makes."""
+"""Number of stores whose files may exist twice at a time: for a write, or a new version."""
 
 
 def _written_down(parts: Sequence[Part], every: Sequence[CellName]) -> dict[str, Any]:
-    """Return the plan as the run's first line holds it, with the number of cells of each part."""
+    """Return the plan for the run's first line, with the number of cells of each part."""
     written = [
         {
             "images": part.images,
