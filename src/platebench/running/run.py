@@ -206,7 +206,7 @@ class _Goal:
             self.note(record.round, record.run)
 
     def wanted(self, number: int) -> Sequence[CellName]:
-        """Return a round's cells: all in the first rounds, then those whose interval is too wide."""
+        """Return the cells of a round: all at first, then those whose interval is too wide."""
         if number <= self._settings.rounds:
             return self._cells
         if self._settings.until is None or number > MOST_ROUNDS or time.monotonic() > self._end:
