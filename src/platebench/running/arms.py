@@ -276,7 +276,7 @@ def _interpreter(spec: ArmSpec) -> str:
     """
     pins = [pin for pin in spec.pins if _is_python(pin)]
     wanted = SpecifierSet(",".join(str(Requirement(pin).specifier) for pin in pins))
-    if wanted.contains(platform.python_version(), prereleases=True):
+    if not pins or wanted.contains(platform.python_version(), prereleases=True):
         return sys.executable
     uv = _uv()
     if uv is not None:

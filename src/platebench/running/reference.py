@@ -142,7 +142,6 @@ def _measure(
     watcher: Watcher,
 ) -> RecordFile:
     facts = machine_facts(workspace.root)
-    watcher.starts(facts)
     sets = list(dict.fromkeys(part.images for part in parts))
     watcher.preparing("finding the benchmarks", 0, 1)
     suite = Suite(checkout, sets, variables={WORK: str(workspace.root)})
@@ -151,6 +150,7 @@ def _measure(
         sets, commit, {"reference": _written_down(parts, every)}, facts, check_newest=True
     )
     file = take_up(results, info) if resume else RecordFile.create(results, info)
+    watcher.starts(facts)
     done = frozenset((record.round, record.run.cell) for record in file.records())
     passes = [_Pass.over(images, parts, every, done) for images in sets]
     begun, total = len(done), len(done) + sum(each.left.total() for each in passes)

@@ -107,7 +107,6 @@ def _measure(
 ) -> RecordFile:
     facts = machine_facts(workspace.root)  # before drawing images, which is load too
     names = image_sets(workspace, settings.images, watcher)
-    watcher.starts(facts)
     watcher.preparing("finding the benchmarks", 0, 1)
     suite = Suite(checkout, names, variables={WORK: str(workspace.root)})
     cells = choose(suite.cells(), settings.stores, settings.operations)
@@ -121,6 +120,7 @@ def _measure(
     del kept["check_newest"]
     info = run_info(names, commit, kept, facts, settings.check_newest)
     file = take_up(results, info) if settings.resume else RecordFile.create(results, info)
+    watcher.starts(facts)
     before = list(file.records())
     goal = _Goal(settings, cells, before, watcher)
     done = frozenset((record.round, record.run.cell) for record in before)
