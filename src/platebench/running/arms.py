@@ -280,7 +280,7 @@ def _interpreter(spec: ArmSpec) -> str:
         return sys.executable
     uv = _uv()
     if uv is not None:
-        asking = [uv, "python", "find", "--quiet", "--no-python-downloads", "--no-project"]
+        asking = [uv, "python", "find", "--no-python-downloads", "--no-project"]
         found = subprocess.run(
             [*asking, "--system", str(wanted)],
             capture_output=True,
