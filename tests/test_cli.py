@@ -14,22 +14,23 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-import asv.machine
 import asv.results
 import h5py
 import pytest
 
 from platebench.results.operations import NEWCOMER_DETAILS, OPERATIONS
 from platebench.results.records import record_files
+from platebench.running.machine_facts import this_machine
 from tests.results.made_up_runs import failed, ok, run_file
-from tests.scratch_checkout import PROGRAM, Command, in_a_process
+from tests.scratch_checkout import PROGRAM, REPOSITORY, Command, git, in_a_process
 
 COMMANDS = (
     "make-fixtures",
     "run",
     "compare",
-    "reference",
-    "selfcheck",
+    "reference run",
+    "reference keep",
+    "calibrate selfcheck",
     "report",
     "stores",
     "talk",
@@ -73,6 +74,29 @@ def test_words_that_are_unknown_are_misuse(arguments: list[str], platebench: Com
     said = platebench(*arguments)
     assert (said.status, said.out) == (2, "")
     assert "Traceback" not in said.err
+
+
+def test_help_groups_the_commands(platebench: Command) -> None:
+    said = " ".join(platebench("--help").out.split())
+    groups = [
+        ("Keeping images", ["look"]),
+        ("Measuring", ["run", "compare", "report", "stores", "make-fixtures", "clean"]),
+        ("Publishing figures", ["reference", "calibrate", "site"]),
+        ("The story", ["talk", "findings"]),
+    ]
+    places = [said.index(title) for title, _ in groups] + [len(said)]
+    for (title, commands), begin in zip(groups, places, strict=False):
+        end = min(place for place in places if place > begin)
+        for command in commands:
+            assert re.search(rf"\b{command}\b", said[begin:end]), (title, command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run", "compare", "reference run", "calibrate selfcheck", "report", "site build"],
+)
+def test_every_command_that_reads_or_keeps_runs_takes_results(command, platebench) -> None:
+    assert "--results" in platebench(*command.split(), "--help").out
 
 
 # Bad input
@@ -120,7 +144,7 @@ def test_a_folder_that_cannot_be_used_is_one_line_and_leaves_nothing(
     assert named in line
     assert said.out == ""
     assert left(checkout.parent / "work") == []
-    assert not (checkout / "results").exists()
+    assert not (checkout / ".platebench" / "results").exists()
 
 
 @pytest.mark.parametrize(
@@ -147,7 +171,7 @@ def test_settings_that_cannot_be_used_are_one_line_and_leave_nothing(
     (line,) = said.err.splitlines()
     assert line.startswith(f"platebench: {words}")
     assert left(checkout.parent / "work") == []
-    assert not (checkout / "results").exists()
+    assert not (checkout / ".platebench" / "results").exists()
 
 
 def test_outside_a_checkout_a_run_says_where_to_go(tmp_path, monkeypatch, platebench) -> None:
@@ -181,7 +205,7 @@ def test_what_cannot_be_compared_is_one_line(arguments, words, checkout, platebe
     (line,) = said.err.splitlines()
     assert line.startswith(f"platebench: {words}")
     assert left(checkout.parent / "work") == []
-    assert not (checkout / "results").exists()
+    assert not (checkout / ".platebench" / "results").exists()
 
 
 @pytest.mark.parametrize("images", ["0", "-3"])
@@ -213,6 +237,39 @@ def test_a_full_disk_is_said_in_one_line(checkout: Path, monkeypatch, platebench
 # Reports and lists
 
 
+def test_without_own_runs_a_report_says_how_to_see_the_reference(checkout, platebench) -> None:
+    said = platebench("report")
+    assert said.status == 2
+    assert said.err == (
+        f"platebench: {checkout}/.platebench/results: no results yet; 'platebench run' makes them;"
+        " the kept reference: platebench report --results results\n"
+    )
+
+
+def test_a_report_begins_with_the_disk_the_load_and_the_newest_releases(
+    tmp_path: Path, platebench: Command
+) -> None:
+    facts = {"disk": "Fast 990", "filesystem": "ext4", "rotational": False, "cores": 2}
+    facts |= {"load": [1.5, 1.0, 1.0], "governor": "powersave"}
+    newest = {"numpy": "2.5.0", "pyarrow": "23.0.0"}
+    run_file(tmp_path, [ok([1.0])], machine_facts=facts, newest=newest)
+    lines = platebench("report", "--results", str(tmp_path)).out.splitlines()
+    assert (
+        lines[0] == "Fast 990 (ext4, not rotational); load 1.5 on 2 cores; CPU governor powersave"
+    )
+    assert lines[1].startswith("warning: this machine is busy (load 1.5 on 2 cores)")
+    assert lines[2] == (
+        "Newer releases existed on the day of the run: numpy 2.5.0 (measured: 2.4.2)."
+    )
+
+
+def test_a_report_says_when_the_newest_releases_are_unknown(tmp_path, platebench) -> None:
+    run_file(tmp_path, [ok([1.0])], machine_facts={"filesystem": "ext4"})
+    assert "It is not known whether newer releases" in (
+        platebench("report", "--results", str(tmp_path)).out
+    )
+
+
 def test_a_report_is_of_the_newest_run(tmp_path: Path, platebench: Command) -> None:
     run_file(tmp_path, [ok([1.0])], started="2026-03-01T00:00:00.000001+00:00")
     run_file(tmp_path, [ok([2.0])], started="2026-03-02T00:00:00.000001+00:00", machine="other")
@@ -235,9 +292,9 @@ def test_a_report_is_of_a_run_and_not_of_one_side_of_a_comparison(tmp_path, plat
 
 def test_a_report_of_another_machines_results_says_whose_they_are(tmp_path, platebench) -> None:
     run_file(tmp_path, [ok([1.0])])
-    here = asv.machine.Machine.get_defaults()["machine"]
+    here = this_machine()["machine"]
     said = platebench("report", "--results", str(tmp_path), "--format", "json")
-    assert said.err == (f"These results are of the machine bench-pc, not of this one, {here}.\n")
+    assert said.err == f"These results are from the machine bench-pc; this one is {here}.\n"
     assert json.loads(said.out)
     asked_for = platebench("report", "--results", str(tmp_path), "--machine", "bench-pc")
     assert asked_for.err == ""
@@ -272,12 +329,34 @@ def test_stores_that_lack_their_library_say_so(monkeypatch, platebench: Command)
 # Whole runs
 
 
+def test_a_run_changes_nothing_that_is_published(checkout: Path) -> None:
+    shutil.copytree(REPOSITORY / "results", checkout / "results")
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "Keep a reference")
+    said = in_a_process(
+        "run", "--images", "2", "--quick", "--stores", "floor", "--operations", "scan"
+    )
+    assert said.status == 0, said.err
+    assert git(checkout, "status", "--porcelain") == "", "results/ is as it was"
+    (file,) = record_files(checkout / ".platebench" / "results")
+    assert f"Kept in {file.file.relative_to(checkout)}" in said.out
+    assert re.search(r"; load \S+ on \d+ cores; CPU governor ", said.err)
+    assert file.info().machine_facts
+    elsewhere = in_a_process(
+        "run", "--images", "2", "--quick", "--stores", "floor", "--operations", "scan",
+        "--results", "../mine",
+    )  # fmt: skip
+    assert elsewhere.status == 0, elsewhere.err
+    assert len(record_files(checkout.parent / "mine")) == 1
+    assert len(record_files(checkout / ".platebench" / "results")) == 1
+
+
 def test_a_run_measures_every_operation_and_all_tools_read_it(checkout: Path) -> None:
     store = "arrow-ipc:pixels:fast"
     said = in_a_process("run", "--images", "2", "--quick", "--stores", store)
     assert said.status == 0, said.err
     assert "…" not in said.out
-    (file,) = record_files(checkout / "results")
+    (file,) = record_files(checkout / ".platebench" / "results")
     assert file.info().images == ["raw-2"]
     cells = json.loads(in_a_process("report", "--format", "json").out)
     assert {(cell["operation"], cell["cache"]) for cell in cells} == {
@@ -289,7 +368,7 @@ def test_a_run_measures_every_operation_and_all_tools_read_it(checkout: Path) ->
     for cell in cells:
         assert cell["status"] == "ok" or "page cache" in cell["message"], cell["message"]
         assert cell["commit"] == file.info().commit
-    (read,) = asv.results.iter_results(str(checkout / "results"))
+    (read,) = asv.results.iter_results(str(checkout / ".platebench" / "results"))
     assert read.commit_hash == file.info().commit
     shown = asv_command("show", read.commit_hash[:8])
     assert "full_scan.FullScan.time_scan" in shown
@@ -297,7 +376,7 @@ def test_a_run_measures_every_operation_and_all_tools_read_it(checkout: Path) ->
     assert (checkout.parent / "html" / "index.html").is_file()
     assert not list((checkout.parent / "work" / "platebench").glob("scratch/*"))
     for place in (str(checkout), str(Path.home()), sys.prefix):
-        for result in (checkout / "results").rglob("*.json*"):
+        for result in (checkout / ".platebench" / "results").rglob("*.json*"):
             assert place not in result.read_text() + result.name
 
 
@@ -332,12 +411,12 @@ def test_a_broken_store_fails_its_cells_and_the_others_go_on(checkout: Path, pla
     assert said.err.splitlines()[-1] == (
         f"platebench: 3 of 9 cells failed, the first write of tiff-files:tiff:default: {message}"
     )
-    (file,) = record_files(checkout / "results")
+    (file,) = record_files(checkout / ".platebench" / "results")
     found = {(each.run.cell.kind, each.run.cell.params[0]): each.run for each in file.records()}
     assert len(found) == 9
     for (_, store), run in found.items():
         assert (run.status == "failed") == (store == "tiff-files:tiff:default")
-    (read,) = asv.results.iter_results(str(checkout / "results"))
+    (read,) = asv.results.iter_results(str(checkout / ".platebench" / "results"))
     assert None in read.get_result_value(
         "full_scan.FullScan.time_scan", read.get_result_params("full_scan.FullScan.time_scan")
     )
@@ -352,9 +431,9 @@ def test_a_changed_checkout_is_measured_under_a_name_of_its_own(
         "run", "--images", str(plate), "--quick", "--stores", "floor", "--operations", "table"
     )
     assert said.status == 0, said.err
-    (kept,) = record_files(checkout / "results")
+    (kept,) = record_files(checkout / ".platebench" / "results")
     assert kept.info().commit.endswith("+changes")
-    assert list(asv.results.iter_results(str(checkout / "results"))) == []
+    assert list(asv.results.iter_results(str(checkout / ".platebench" / "results"))) == []
 
 
 @pytest.fixture
@@ -378,7 +457,7 @@ def running(checkout: Path, plate: Path) -> Iterator[subprocess.Popen[str]]:
 
 def wait_for_records(checkout: Path, process: subprocess.Popen[str]) -> None:
     while process.poll() is None:
-        files = record_files(checkout / "results")
+        files = record_files(checkout / ".platebench" / "results")
         if files and any(files[0].records()):
             return
         time.sleep(0.1)
@@ -394,12 +473,12 @@ def test_a_run_that_is_interrupted_keeps_what_it_had_measured(
     assert err.splitlines()[-1] == "platebench: interrupted"
     assert re.search(r"^\d+ measured cells are kept in .*; --resume goes on$", err, re.MULTILINE)
     assert "Traceback" not in err
-    (file,) = record_files(checkout / "results")
+    (file,) = record_files(checkout / ".platebench" / "results")
     assert list(file.records())
-    (read,) = asv.results.iter_results(str(checkout / "results"))
+    (read,) = asv.results.iter_results(str(checkout / ".platebench" / "results"))
     assert read.get_all_result_keys()
     assert not list((checkout.parent / "work" / "platebench").glob("scratch/*"))
-    assert not [name for name in left(checkout / "results") if "draft" in name]
+    assert not [name for name in left(checkout / ".platebench" / "results") if "draft" in name]
 
 
 def test_a_run_that_is_killed_keeps_what_it_had_measured(
@@ -407,7 +486,7 @@ def test_a_run_that_is_killed_keeps_what_it_had_measured(
 ) -> None:
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
-    (file,) = record_files(checkout / "results")
+    (file,) = record_files(checkout / ".platebench" / "results")
     assert list(file.records())
     said = in_a_process("report", "--format", "json")
     assert json.loads(said.out)

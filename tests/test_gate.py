@@ -98,10 +98,13 @@ def test_a_commit_that_changes_nothing_passes(waiting: Path) -> None:
 def assert_results_are_kept_under_their_commits(checkout: Path) -> None:
     """Two commits, two files of records, two of asv's, and work folders that both are whole."""
     before, after = (git(checkout, "rev-parse", name) for name in ("HEAD~1", "HEAD"))
-    files = record_files(checkout / "results")
+    files = record_files(checkout / ".platebench" / "results")
     assert [file.info().commit for file in files] == [before, after]
     assert all(file.finished for file in files)
-    kept = {result.commit_hash for result in asv.results.iter_results(str(checkout / "results"))}
+    kept = {
+        result.commit_hash
+        for result in asv.results.iter_results(str(checkout / ".platebench" / "results"))
+    }
     assert kept == {before, after}
     marks = list(
         (checkout.parent / "work" / "platebench" / "arms").glob("*/stores/raw-4/*/data.json")

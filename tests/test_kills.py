@@ -28,7 +28,7 @@ COMMANDS = {
         ["make-fixtures", "--images", "8", "--ch5", "--tables", "--out", "made"],
         3.0,
     ),
-    "site build": (["site", "build", "--out", "page"], 8.0),
+    "site build": (["site", "build", "--results", ".platebench/results", "--out", "page"], 8.0),
 }
 
 
@@ -78,7 +78,7 @@ def assert_well(command: list[str], somewhere: Path) -> None:
     assert "Traceback" not in said.err
     assert "damaged" not in said.err
     if command[0] in {"run", "compare"}:
-        files = record_files(somewhere / "results")
+        files = record_files(somewhere / ".platebench" / "results")
         assert files[-1].finished
         for file in files:
             cells = [(record.round, record.run.cell) for record in file.records()]

@@ -25,20 +25,35 @@ from platebench.talk.commands import talk_command
 from platebench.viewing.commands import look_command
 
 if TYPE_CHECKING:
+    from platebench.results.records import RunInfo
     from platebench.results.tidy import CellResult
 
-# A command imports what it needs when it runs: --help answers at once, and a library that is
-# absent is in the way of nothing but the commands that need it.
+# A command imports what it needs when it runs, so that --help is fast and a missing library stops
+# only the commands that need it.
 
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
-"""What typer makes of Ctrl-C."""
+"""Exit status that typer gives for Ctrl-C."""
 ROUNDS, CELLS = 16, 40
-"""Of the self-check, as running/selfcheck.py says; here so that --help need not import it."""
+"""The self-check's defaults. Repeated here so that --help need not import running/selfcheck.py."""
+
+KEEPING = "Keeping images"
+MEASURING = "Measuring"
+PUBLISHING = "Publishing figures"
+STORY = "The story"
+
+Results = Annotated[
+    Path | None,
+    typer.Option(
+        "--results",
+        help="Folder of runs. Default: .platebench/results in a checkout, your data folder"
+        " elsewhere.",
+    ),
+]
 
 _USAGE: type[Exception] = typer.BadParameter.__mro__[1]
-"""What typer raises for words that it does not understand; it gives the class no public name."""
+"""The exception of typer for a usage error; typer has no public name for the class."""
 
 app = typer.Typer(
     add_completion=False,
@@ -46,19 +61,29 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+reference_app = typer.Typer(
+    no_args_is_help=True,
+    help="Measure the run that the published page shows, and keep it in the checkout.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+calibrate_app = typer.Typer(
+    no_args_is_help=True,
+    help="Find out how far measurements on this machine can be trusted.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 console = Console()
 errors = Console(stderr=True)
 
 
 class Profile(StrEnum):
-    """How generated images look."""
+    """Appearance of generated images."""
 
     raw = "raw"
     ic = "ic"
 
 
 class Format(StrEnum):
-    """How a report is written."""
+    """Output format of a report."""
 
     table = "table"
     json = "json"
@@ -78,27 +103,30 @@ def about(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
     ] = False,
 ) -> None:
-    """Measure in which storage format microscopy images should be kept.
+    """Find out by measurement which storage format suits your microscopy images.
 
-    Exit status: 0 all well, 1 a cell failed, 2 something given cannot be used.
+    Exit status: 0 success, 1 a cell failed, 2 something given cannot be used.
     """
 
 
 @app.command(
     "make-fixtures",
+    rich_help_panel=MEASURING,
     epilog="Example: platebench make-fixtures --images 32 --ch5 --tables --out fixtures",
 )
 def make_fixtures_command(
-    out: Annotated[Path, typer.Option(help="Folder to make them in.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
     images: Annotated[int, typer.Option(help="Number of images, 1 or more.")] = 32,
     profile: Annotated[
-        Profile, typer.Option(help="raw: as taken. ic: background subtracted.")
+        Profile, typer.Option(help="raw: as acquired. ic: background subtracted.")
     ] = Profile.raw,
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
-    ch5: Annotated[bool, typer.Option("--ch5", help="Make CellH5 files too.")] = False,
-    tables: Annotated[bool, typer.Option("--tables", help="Make CSV, TSV, TXT too.")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    ch5: Annotated[bool, typer.Option("--ch5", help="Also write CellH5 files.")] = False,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Also write CSV, TSV and TXT tables.")
+    ] = False,
 ) -> None:
-    """Make TIFF files of nuclei, and CellH5 files and tables that agree with them."""
+    """Generate TIFF files of nuclei, and CellH5 files and tables with the same content."""
     from platebench.images.fixtures import make_fixtures
     from platebench.running.progress import FixtureBar
 
@@ -109,37 +137,55 @@ def make_fixtures_command(
     console.print(f"{images} images in {made}", highlight=False, soft_wrap=True)
 
 
-@app.command(epilog="Example: platebench run --stores 'parquet,zarr:*:fast' --images 128")
+@app.command(
+    rich_help_panel=MEASURING,
+    epilog="Example: platebench run --stores 'parquet,zarr:*:fast' --images 128",
+)
 def run(
     stores: Annotated[
         str | None,
-        typer.Option(help="Formats, stores or patterns, by commas; all that can be measured."),
+        typer.Option(help="Formats, stores or patterns, separated by commas. Default: all."),
     ] = None,
     images: Annotated[
-        str, typer.Option(help="Numbers of generated images, ic-N, or folders, by commas.")
+        str,
+        typer.Option(help="Number of generated images, ic-N, or your folder; separated by commas."),
     ] = "64",
-    operations: Annotated[str | None, typer.Option(help="Operations, by commas; all.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Passes over all cells.")] = 1,
+    operations: Annotated[
+        str | None, typer.Option(help="Operations, separated by commas. Default: all.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of passes over all cells.")] = 1,
     until: Annotated[
-        str | None, typer.Option(help="Add rounds until intervals are this narrow, such as 5%.")
+        str | None, typer.Option(help="Add rounds until all intervals are this narrow, such as 5%.")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="With --until: stop adding rounds after these.")
+        float | None, typer.Option(min=0, help="With --until: add no rounds after this time.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Take up the same run where it was cut off.")
+        bool, typer.Option("--resume", help="Continue the same run where it was interrupted.")
     ] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="One sample a cell, fewer details: a look.")
+        bool, typer.Option("--quick", help="One sample per cell and fewer details: a first look.")
     ] = False,
     newcomer: Annotated[
-        bool, typer.Option("--newcomer", help="Each format's default and fast, briefly.")
+        bool,
+        typer.Option("--newcomer", help="An overview: the default and fast tuning per format."),
     ] = False,
+    check_newest: Annotated[
+        bool,
+        typer.Option(
+            "--check-newest", help="Ask the package index for newer releases, and record them."
+        ),
+    ] = False,
+    results: Results = None,
 ) -> None:
-    """Measure, and print the table. Results are kept in results/, cell by cell."""
+    """Measure, and print the table.
+
+    Each cell is saved as soon as it is measured, so an interrupted run loses nothing.
+    """
     from platebench.results import report as reports
     from platebench.results.tidy import tidy
     from platebench.running.checkout import find_checkout
+    from platebench.running.places import own_results
     from platebench.running.progress import RunBar
     from platebench.running.run import Settings, measure, newcomer_stores, stores_to_measure
 
@@ -154,49 +200,62 @@ def run(
         until=None if until is None else _share(until),
         minutes=minutes,
         resume=resume,
+        check_newest=check_newest,
     )
     with RunBar(errors) as bar:
-        file = measure(checkout, checkout / "results", settings, bar)
+        file = measure(checkout, own_results(results), settings, bar)
     cells = tidy(file)
     console.print(reports.as_tables(cells))
-    console.print(f"Kept in {file.file.relative_to(checkout)}", highlight=False, soft_wrap=True)
+    _say_where(file.file)
     _exit_by(cells)
 
 
 @app.command(
     "compare",
+    rich_help_panel=MEASURING,
     epilog="Examples: platebench compare HEAD~1 .   "
     "platebench compare HEAD 'pyarrow==16.1.0,numpy<2' --stores parquet:pixels:default",
 )
 def compare_command(
     arms: Annotated[
         list[str],
-        typer.Argument(help="Revisions, pins, 'REV with PINS', or . for this checkout as it is."),
+        typer.Argument(
+            help="Git revisions, pins, 'REV with PINS', or . for the files as they are."
+        ),
     ],
     stores: Annotated[
-        str | None, typer.Option(help="Formats, stores or patterns, by commas; a newcomer's.")
+        str | None,
+        typer.Option(
+            help="Formats, stores or patterns, separated by commas. Default: those of --newcomer."
+        ),
     ] = None,
-    images: Annotated[str, typer.Option(help="As for run.")] = "32",
-    operations: Annotated[str | None, typer.Option(help="Operations, by commas; all.")] = None,
-    threshold: Annotated[float, typer.Option(min=0.001, help="What counts as slower.")] = 0.10,
+    images: Annotated[str, typer.Option(help="As in 'platebench run'.")] = "32",
+    operations: Annotated[
+        str | None, typer.Option(help="Operations, separated by commas. Default: all but grow.")
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(min=0.001, help="Smallest difference that counts; 0.1 is 10%.")
+    ] = 0.10,
     rounds: Annotated[
-        int | None, typer.Option(min=2, help="A fixed number; else 6, 10, 16 as needed.")
+        int | None, typer.Option(min=2, help="Number of rounds. Default: 6, 10 or 16, as needed.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="One sample a cell and round.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="One sample per cell and round.")] = False,
     markdown: Annotated[
-        Path | None, typer.Option(help="Write the verdicts here, short, as Markdown.")
+        Path | None, typer.Option(help="Also write a summary to this file, as Markdown.")
     ] = None,
+    results: Results = None,
 ) -> None:
-    """Measure arms side by side and say what is slower in the others than in the first.
+    """Compare revisions or library versions, measured side by side.
 
-    Exit status: 1 something is slower beyond doubt, 2 a cell failed on one side only, 0 otherwise.
-    A comparison that is killed goes on where it was when it is asked for again. The code of each
-    revision is run, so name only revisions that you trust.
+    The first arm is the baseline. Exit status: 1 something is significantly slower, 2 a cell
+    failed in one arm only, 0 otherwise. Repeat the command to continue an interrupted comparison.
+    The code of each revision is run, so name only revisions that you trust.
     """
     from platebench.results.verdicts import Plan, exit_status, single_look
     from platebench.running import compare_report as compare_reports
     from platebench.running.checkout import find_checkout
     from platebench.running.compare import CompareSettings, compare
+    from platebench.running.places import own_results
     from platebench.running.progress import CompareBar
     from platebench.running.run import newcomer_stores, stores_to_measure
 
@@ -217,57 +276,92 @@ def compare_command(
         quick=quick,
     )
     with CompareBar(errors) as bar:
-        comparison = compare(checkout, checkout / "results", settings, bar)
+        comparison = compare(checkout, own_results(results), settings, bar)
     console.print(compare_reports.as_tables(comparison, plan))
+    _say_where(comparison.files[0].file.parent)
     if markdown is not None:
         write_whole(markdown, compare_reports.as_markdown(comparison, plan))
     verdicts = [verdict for each in comparison.judgements for verdict in each.values()]
     raise typer.Exit(exit_status(verdicts))
 
 
-@app.command("reference", epilog="Example: platebench reference --resume")
-def reference_command(
+@reference_app.command("run", epilog="Example: platebench reference run --resume")
+def reference_run_command(
     resume: Annotated[
-        bool, typer.Option("--resume", help="Take up the run where it was cut off.")
+        bool, typer.Option("--resume", help="Continue the same run where it was interrupted.")
     ] = False,
+    results: Results = None,
 ) -> None:
     """Measure what the published page shows: all stores, 2 to 2,048 images, 8 rounds.
 
-    It takes an hour and a half or so and 20 GB of disk, which it gives back; nothing else should
-    run meanwhile.
+    It takes about an hour and a half and 20 GB of disk space, which is freed at the end. Leave the
+    machine idle meanwhile. Then 'platebench reference keep' adds the run to the checkout.
     """
     from platebench.results.tidy import tidy
     from platebench.running.checkout import find_checkout
+    from platebench.running.places import own_results
     from platebench.running.progress import RunBar
     from platebench.running.reference import measure_reference, plan
 
     checkout = find_checkout(Path.cwd())
     with RunBar(errors) as bar:
-        file = measure_reference(checkout, checkout / "results", plan(), resume, bar)
-    console.print(f"Kept in {file.file.relative_to(checkout)}", highlight=False, soft_wrap=True)
+        file = measure_reference(checkout, own_results(results), plan(), resume, bar)
+    _say_where(file.file)
     _exit_by(tidy(file))
 
 
-@app.command("selfcheck", epilog="Example: platebench selfcheck --rounds 6 --cells 10")
-def selfcheck_command(
-    rounds: Annotated[int, typer.Option(min=4, help="Rounds an arm.")] = ROUNDS,
-    cells: Annotated[int, typer.Option(min=2, help="Cells, of all operations.")] = CELLS,
+@reference_app.command("keep", epilog="Example: platebench reference keep 20261122 --selfcheck")
+def reference_keep_command(
+    run: Annotated[
+        str, typer.Argument(help="The run's file, or its name or the beginning of its name.")
+    ],
+    selfcheck: Annotated[
+        bool, typer.Option("--selfcheck", help="Also keep this machine's newest self-check.")
+    ] = False,
+    results: Results = None,
 ) -> None:
-    """Measure what this machine is able to tell: false alarms, and slowdowns put in on purpose.
+    """Add a finished reference run to results/ of the checkout, which the page and README show.
 
-    Exit status: 1 if a figure is not as asked, 0 otherwise. With the defaults it takes about forty
-    minutes; nothing else should run meanwhile. One that is killed goes on where it was when it is
-    asked for again.
+    No file of another run is overwritten.
     """
     from platebench.running.checkout import find_checkout
+    from platebench.running.keeping import keep_reference
+    from platebench.running.places import own_results, reference_results, shown
+
+    checkout = find_checkout(Path.cwd())
+    kept = keep_reference(
+        run, own_results(results), checkout, reference_results(checkout), selfcheck
+    )
+    for file in kept:
+        console.print(f"Kept {shown(file)}", highlight=False, markup=False, soft_wrap=True)
+    if not kept:
+        console.print("This run is kept already.")
+
+
+@calibrate_app.command(
+    "selfcheck", epilog="Example: platebench calibrate selfcheck --rounds 6 --cells 10"
+)
+def selfcheck_command(
+    rounds: Annotated[int, typer.Option(min=4, help="Rounds per arm.")] = ROUNDS,
+    cells: Annotated[int, typer.Option(min=2, help="Number of cells.")] = CELLS,
+    results: Results = None,
+) -> None:
+    """Measure how small a slowdown this machine can detect (an A/A test).
+
+    Compares this version with itself, and with copies that were slowed down by 10% and 25%. It
+    takes about forty minutes; leave the machine idle meanwhile. Repeat the command to continue an
+    interrupted self-check. Exit status: 1 if a figure is not as required, 0 otherwise.
+    """
+    from platebench.running.checkout import find_checkout
+    from platebench.running.places import own_results
     from platebench.running.progress import CompareBar
     from platebench.running.selfcheck import selfcheck
 
     checkout = find_checkout(Path.cwd())
     with CompareBar(errors) as bar:
-        found = selfcheck(checkout, checkout / "results", rounds, cells, bar)
+        found = selfcheck(checkout, own_results(results), rounds, cells, bar)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in ("", "asked", "measured", "of"):
+    for head in ("", "required", "measured", "of"):
         table.add_column(head, justify="left" if not head else "right")
     for finding in found.findings:
         style = "" if finding.met else "red"
@@ -282,25 +376,33 @@ def selfcheck_command(
     raise typer.Exit(0 if found.met else FAILED)
 
 
-@app.command(epilog="Example: platebench report --format csv > figures.csv")
+@app.command(
+    rich_help_panel=MEASURING, epilog="Example: platebench report --format csv > figures.csv"
+)
 def report(
-    output: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
-    results: Annotated[Path | None, typer.Option(help="Folder of results; the checkout's.")] = None,
-    machine: Annotated[str | None, typer.Option(help="Of this machine only.")] = None,
+    output: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.table,
+    results: Results = None,
+    machine: Annotated[str | None, typer.Option(help="Runs of this machine only.")] = None,
 ) -> None:
-    """Show the newest results: every cell, its median, and how it stands to the floor."""
+    """Show the newest run: each cell's median, and its ratio to one bare file (the floor).
+
+    The kept reference: platebench report --results results
+    """
     from platebench.results import report as reports
     from platebench.results.records import record_files
     from platebench.results.tidy import tidy
-    from platebench.running.checkout import find_checkout
+    from platebench.running.places import own_results
 
-    folder = results or find_checkout(Path.cwd()) / "results"
+    folder = own_results(results)
     files = [file for file in record_files(folder, machine) if file.info().is_run]
     if not files:
-        raise UserError(f"{folder}: no results yet; 'platebench run' makes them")
-    _say_whose(files[-1].info().machine, machine)
+        reference = "" if results else "; the kept reference: platebench report --results results"
+        raise UserError(f"{folder}: no results yet; 'platebench run' makes them{reference}")
+    info = files[-1].info()
+    _say_whose(info.machine, machine)
     cells, finished = tidy(files[-1]), files[-1].finished
     if output is Format.table:
+        _say_conditions(info)
         console.print(reports.as_tables(cells, finished))
     elif output is Format.markdown:
         sys.stdout.write(reports.as_markdown(cells, finished) + "\n")
@@ -309,11 +411,11 @@ def report(
         sys.stdout.write(writers[output.value](cells) + "\n")
 
 
-@app.command(epilog="Example: platebench stores --json | jq '.[].name'")
+@app.command(rich_help_panel=MEASURING, epilog="Example: platebench stores --json | jq '.[].name'")
 def stores(
-    as_json: Annotated[bool, typer.Option("--json", help="As a JSON list.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """List what can be measured here, and why the rest cannot."""
+    """List the stores, and why some cannot be measured here."""
     from platebench.stores import registry
 
     rows = [
@@ -333,22 +435,36 @@ def stores(
     console.print(table)
 
 
-app.command("talk", epilog="Example: platebench talk --over then --over between")(talk_command)
-app.command("look", epilog="Example: platebench look images.parquet -o page.html")(look_command)
-app.command("findings", epilog="Example: platebench findings --all")(findings_command)
-app.add_typer(site_app, name="site")
+app.add_typer(reference_app, name="reference", rich_help_panel=PUBLISHING)
+app.add_typer(calibrate_app, name="calibrate", rich_help_panel=PUBLISHING)
+app.add_typer(site_app, name="site", rich_help_panel=PUBLISHING)
+app.command(
+    "talk",
+    rich_help_panel=STORY,
+    epilog="Example: platebench talk --over then --over between",
+)(talk_command)
+app.command(
+    "look",
+    rich_help_panel=KEEPING,
+    epilog="Example: platebench look images.parquet -o page.html",
+)(look_command)
+app.command("findings", rich_help_panel=STORY, epilog="Example: platebench findings --all")(
+    findings_command
+)
 
 
-@app.command(epilog="Example: platebench clean --older-than 30 --yes")
+@app.command(rich_help_panel=MEASURING, epilog="Example: platebench clean --older-than 30 --yes")
 def clean(
-    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only listed.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove it. Without this it is only listed.")
+    ] = False,
     older_than: Annotated[
-        float, typer.Option(min=0, help="Only what has not changed for this many days.")
+        float, typer.Option(min=0, help="Only what was not changed in this many days.")
     ] = 0.0,
 ) -> None:
-    """List what the work folder keeps, how large and how old it is, and free it with --yes.
+    """List what the work folder holds, with size and age; --yes removes it.
 
-    Everything in it is made again when it is needed. Results are not in it, and stay.
+    platebench makes all of it again when it is needed. Results are not in it and stay.
     """
     from platebench.limits import gigabytes
     from platebench.running.checkout import find_checkout
@@ -374,7 +490,7 @@ def clean(
     console.print(f"{workspace.root}: {total} {done}", highlight=False, soft_wrap=True)
     for folder in unmarked(checkout / ".platebench"):
         console.print(
-            f"{folder}: {gigabytes(disk_bytes(folder))}, made by an older version without a mark;"
+            f"{folder}: {gigabytes(disk_bytes(folder))}, left by an older version of platebench;"
             " remove it yourself if you do not need it",
             highlight=False,
             soft_wrap=True,
@@ -382,7 +498,7 @@ def clean(
 
 
 def _split_images(text: str) -> list[str]:
-    """Split at commas, unless the text as it stands is a file or folder."""
+    """Split at commas, unless the whole text is an existing file or folder."""
     return [text] if text and Path(text).exists() else _split(text)
 
 
@@ -402,12 +518,33 @@ def _share(text: str) -> float:
 
 
 def _say_whose(measured: str, asked: str | None) -> None:
-    """Say so when results are of another machine than this one, unless that one was asked for."""
-    import asv.machine
+    """Say so when results are from another machine than this one, unless --machine named it."""
+    from platebench.running.machine_facts import this_machine
 
-    here = asv.machine.Machine.get_defaults()["machine"]
+    here = this_machine()["machine"]
     if asked is None and measured != here:
-        _tell(f"These results are of the machine {measured}, not of this one, {here}.")
+        _tell(f"These results are from the machine {measured}; this one is {here}.")
+
+
+def _say_conditions(info: RunInfo) -> None:
+    """Print the machine's state at the start of the run, and which libraries were not the newest.
+
+    Runs from before these were recorded have nothing to print.
+    """
+    from platebench.running.machine_facts import busy, one_line
+    from platebench.running.newest import newer_releases
+
+    if info.machine_facts is None:
+        return
+    lines = (one_line(info.machine_facts), busy(info.machine_facts))
+    for line in filter(None, (*lines, newer_releases(info.libraries, info.newest))):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _say_where(path: Path) -> None:
+    from platebench.running.places import shown
+
+    console.print(f"Kept in {shown(path)}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _exit_by(cells: list[CellResult]) -> None:
@@ -427,7 +564,7 @@ def _complain(message: str) -> None:
 
 
 def _tell(line: str, style: str = "") -> None:
-    """Print one line on standard error; what cannot be printed, as in some names, as escapes."""
+    """Print one line to standard error, with unprintable characters as escapes."""
     line = "".join(
         each if each.isprintable() else each.encode("unicode_escape", "replace").decode()
         for each in line.encode(errors="backslashreplace").decode()
@@ -436,8 +573,8 @@ def _tell(line: str, style: str = "") -> None:
 
 
 def main() -> None:
-    """Run the command line; errors a person can mend are one line and status 2."""
-    # tifffile logs what it finds odd in a file; what matters of it is said here in one line.
+    """Run the command line. An error that the user can fix is one line, and exit status 2."""
+    # tifffile logs what it finds odd in a file. platebench says what matters of it in one line.
     logging.getLogger("tifffile").disabled = True
     try:
         status = app(prog_name="platebench", standalone_mode=False)
@@ -454,7 +591,7 @@ def main() -> None:
         _complain(str(error))
         sys.exit(MISUSED)
     except OSError as error:
-        # A defect of platebench's own would show itself here too: its traceback can be had.
+        # This may be a bug of platebench's own; PLATEBENCH_TRACEBACK shows where.
         if os.environ.get("PLATEBENCH_TRACEBACK") or error.errno is None:
             raise
         _complain(_what_the_system_said(error))
@@ -462,7 +599,7 @@ def main() -> None:
 
 
 def _complain_of_usage(error: Any) -> None:
-    """Say in one line what was typed wrong, unless typer has shown the help instead."""
+    """Print a usage error in one line, unless typer has shown the help instead."""
     name = error.ctx.command_path if error.ctx is not None else "platebench"
     message = " ".join(error.format_message().split()).rstrip(".")
     if message:
@@ -470,7 +607,7 @@ def _complain_of_usage(error: Any) -> None:
 
 
 def _what_the_system_said(error: OSError) -> str:
-    """Return in one line what the operating system refused, and what to do."""
+    """Return in one line what the operating system refused, and what to do about it."""
     name = error.filename or "a file"
     if isinstance(name, bytes):
         name = os.fsdecode(name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from platebench.results.commit import Commit
 from platebench.results.measurement import CellName, Run
@@ -106,6 +107,10 @@ class Silent:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.shown: list[tuple[int, int]] = []
+        self.facts: list[Mapping[str, Any]] = []
+
+    def starts(self, facts: Mapping[str, Any]) -> None:
+        self.facts.append(facts)
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Nothing to say."""

@@ -271,6 +271,38 @@ def test_a_revision_with_other_constraints_is_measured_on_those(
     assert (python.parents[1] / "wanted.in").read_text() == "numpy>=1.26\n"
 
 
+def test_a_pin_on_python_that_this_one_meets_uses_it(repository, commands) -> None:
+    python = made("python>=3.11,numpy<2", repository).python
+    assert "python" not in (python.parents[1] / "wanted.in").read_text()
+    assert [command[command.index("--python") + 1] for command in commands[:2]] == (
+        [sys.executable] * 2
+    )
+    assert made("numpy<2", repository).python == python, "the same environment"
+
+
+def test_a_pin_on_python_chooses_another_interpreter(
+    repository: Path, commands: list[list[str]], tmp_path: Path, monkeypatch
+) -> None:
+    other = tmp_path / "python-other"
+    other.write_text("#!/bin/sh\nprintf '3.10.99 (made up)'\n")
+    other.chmod(0o755)
+    uv = tmp_path / "uv"
+    uv.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\necho {other}\n')
+    uv.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: str(uv))
+    python = made("python<3.11,numpy<2", repository).python
+    assert (tmp_path / "asked").read_text().split()[-1] == "<3.11"
+    assert [command[command.index("--python") + 1] for command in commands[:2]] == [str(other)] * 2
+    assert made("numpy<2", repository).python != python
+
+
+def test_a_python_that_is_not_found_is_one_line(repository, commands, monkeypatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
+    with pytest.raises(UserError, match=r"python<3\.11: no such Python found; install one"):
+        made("python<3.11,numpy<2", repository)
+    assert commands == []
+
+
 def test_the_newest_are_held_back_by_no_constraint(repository, commands) -> None:
     python = made("newest", repository).python
     pinned = (python.parents[1] / "pinned.txt").read_text()

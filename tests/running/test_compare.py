@@ -438,11 +438,11 @@ def test_a_comparison_that_is_killed_goes_on_when_it_is_asked_for_again(
         os.killpg(running.pid, signal.SIGKILL)
         running.communicate()
     assert begun >= 3
-    before = [file.file.read_bytes() for file in record_files(checkout / "results")]
+    before = [file.file.read_bytes() for file in record_files(checkout / ".platebench" / "results")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "continuing what was cut off after" in done.stderr
-    files = record_files(checkout / "results")
+    files = record_files(checkout / ".platebench" / "results")
     assert len(files) == len(before) == 2
     for file, kept in zip(files, before, strict=True):
         whole = kept[: kept.rfind(b"\n") + 1]
@@ -453,4 +453,6 @@ def test_a_comparison_that_is_killed_goes_on_when_it_is_asked_for_again(
 
 
 def lines_in(checkout: Path) -> int:
-    return sum(1 for file in record_files(checkout / "results") for _ in file.records())
+    return sum(
+        1 for file in record_files(checkout / ".platebench" / "results") for _ in file.records()
+    )

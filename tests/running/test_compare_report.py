@@ -154,7 +154,7 @@ def test_markdown_of_nothing_that_matters_has_no_table(comparison) -> None:
 
 
 def test_a_change_in_size_is_told_and_a_trifle_is_not(comparison) -> None:
-    sentence = f"{IPC}, raw-64: 0.43 bytes a pixel byte against 1.00"
+    sentence = f"{IPC}, raw-64: 0.43 bytes per pixel byte; before 1.00"
     assert f"- {sentence}" in as_markdown(comparison, PLAN).splitlines()
     assert sentence in printed(comparison, 200)
     assert f"{ZARR}, raw-64:" not in printed(comparison, 200)

@@ -16,6 +16,7 @@ from platebench.results.measurement import CellName, Run
 from platebench.results.operations import floor_of
 from platebench.results.records import RecordFile
 from platebench.running import reference
+from platebench.running import run as running
 from platebench.running.reference import Part, measure_reference, plan
 from platebench.running.suite import Suite
 from platebench.stores.registry import FLOOR, names
@@ -59,6 +60,7 @@ def measure(
     monkeypatch.setattr(reference, "commit_of", lambda _: COMMIT)
     monkeypatch.setattr(reference, "image_sets", lambda _, sets, __: sets)
     monkeypatch.setattr(Workspace, "images", lambda *_: images)
+    monkeypatch.setattr(running, "newest_versions", lambda names: dict.fromkeys(names, "99"))
 
     def run(answer=steady, resume: bool = False, watcher=None) -> RecordFile:
         monkeypatch.setattr(reference, "Suite", lambda *_, **__: MadeUpSuite("it", log, answer))
@@ -80,6 +82,12 @@ def test_every_cell_of_the_plan_is_measured_once_a_round(measure, log) -> None:
     rounds = [(record.round, record.run.cell) for record in file.records()]
     assert len(set(rounds)) == len(rounds) == 10
     assert file.finished
+
+
+def test_a_reference_run_records_the_machine_and_the_newest_releases(measure) -> None:
+    info = measure().info()
+    assert info.machine_facts
+    assert info.newest == dict.fromkeys(info.libraries, "99")
 
 
 def test_progress_is_told_by_cells_of_all(measure) -> None:

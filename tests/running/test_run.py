@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import asv.machine
 import pytest
 
 from platebench.errors import UserError
@@ -285,3 +288,60 @@ def refused(bench: Bench, **settings: object) -> None:
         "no run of these settings, commit and libraries was cut off; leave --resume"
     )
     assert (len(bench.log), len(record_files(bench.results))) == before
+
+
+# What is recorded at the start
+
+
+def test_a_run_records_and_shows_the_state_of_the_machine(bench: Bench, monkeypatch) -> None:
+    state = {"filesystem": "ext4", "load": [0.5, 0.5, 0.5], "cores": 2}
+    monkeypatch.setattr(measuring, "machine_facts", lambda _: state)
+    file = bench.measure()
+    assert file.info().machine_facts == state
+    assert bench.watcher.facts == [state]
+
+
+def test_a_run_is_resumed_under_another_load(bench: Bench, monkeypatch) -> None:
+    monkeypatch.setattr(measuring, "machine_facts", lambda _: {"load": [0.5, 0.5, 0.5]})
+    interrupted_after(5, bench, rounds=2)
+    monkeypatch.setattr(measuring, "machine_facts", lambda _: {"load": [9.5, 0.5, 0.5]})
+    file = bench.measure(rounds=2, resume=True)
+    assert file.finished
+    assert file.info().machine_facts == {"load": [0.5, 0.5, 0.5]}, "as it began"
+
+
+def test_the_newest_releases_are_asked_for_on_request_only(bench: Bench, monkeypatch) -> None:
+    monkeypatch.setattr(measuring, "newest_versions", lambda names: dict.fromkeys(names, "99"))
+    assert bench.measure().info().newest is None
+    found = bench.measure(check_newest=True).info()
+    assert found.newest == dict.fromkeys(found.libraries, "99")
+    assert "check_newest" not in found.settings
+
+
+@pytest.mark.parametrize("odd", [None, 3, "fast", []])
+def test_facts_of_another_form_are_left_out_and_the_run_is_read(odd: object, bench: Bench) -> None:
+    file = bench.measure()
+    first, *rest = file.file.read_text().splitlines(keepends=True)
+    changed = json.loads(first) | {"machine_facts": odd, "newest": odd}
+    file.file.write_text(json.dumps(changed) + "\n" + "".join(rest))
+    (read,) = record_files(bench.results)
+    assert (read.info().machine_facts, read.info().newest) == (None, None)
+
+
+def test_records_from_before_the_facts_are_read(bench: Bench) -> None:
+    file = bench.measure()
+    first, *rest = file.file.read_text().splitlines(keepends=True)
+    known = json.loads(first)
+    del known["machine_facts"], known["newest"]
+    file.file.write_text(json.dumps(known) + "\n" + "".join(rest))
+    (read,) = record_files(bench.results)
+    assert read.info().machine_facts is None
+    assert len(list(read.records())) == 6
+
+
+def test_a_machines_folder_tells_more_than_its_host_name(bench: Bench) -> None:
+    file = bench.measure()
+    name = asv.machine.Machine.get_defaults()["machine"]
+    assert re.fullmatch(rf"{re.escape(name)}-[0-9a-f]{{8}}", file.file.parent.name)
+    kept = json.loads((file.file.parent / "machine.json").read_text())
+    assert kept["machine"] == file.info().machine == file.file.parent.name

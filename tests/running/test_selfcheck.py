@@ -307,12 +307,12 @@ def test_what_was_slowed_down_on_purpose_is_never_pooled_with_results(bench: Ben
 
 @pytest.mark.timeout(900)
 def test_the_command_prints_each_figure_beside_what_is_asked(checkout: Path) -> None:
-    said = in_a_process("selfcheck", "--rounds", "4", "--cells", "2")
+    said = in_a_process("calibrate", "selfcheck", "--rounds", "4", "--cells", "2")
     assert said.status in {0, 1}, said.err
     for asked in ("at most 1%", "at least 95%", "at least 90%"):
         assert asked in said.out
     assert re.search(r"\d cells, 4 rounds\. From process to process a cell's median", said.out)
-    files = record_files(checkout / "results")
+    files = record_files(checkout / ".platebench" / "results")
     assert [file.info().settings["slower"] for file in files] == [0.0, 0.0, 0.10, 0.25]
     assert not any(file.info().is_run for file in files)
     report = in_a_process("report")

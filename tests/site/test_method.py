@@ -42,7 +42,7 @@ def test_changes_that_no_commit_holds_are_said(run: Published) -> None:
 
 
 def test_a_machine_without_a_self_check_says_so(run: Published) -> None:
-    assert "<code>platebench selfcheck</code> was not run on this machine" in words(run)
+    assert "<code>platebench calibrate selfcheck</code> was not run on this machine" in words(run)
 
 
 def test_a_self_check_shows_its_noise_and_every_finding(run: Published) -> None:

@@ -157,7 +157,7 @@ def test_a_reference_run_that_was_cut_off_is_not_spoken_of(tmp_path: Path) -> No
     called_reference(run_file(tmp_path / "results", [floor([1.0]), ok([2.0])]))
     assert reference_run(tmp_path / "results") is None
     (tmp_path / README).write_text(TEXT)
-    with pytest.raises(UserError, match="'platebench reference' makes one"):
+    with pytest.raises(UserError, match="'platebench reference run' makes one"):
         figures(tmp_path)
 
 

@@ -93,6 +93,8 @@ def read_header(line: bytes, folder: str) -> Header:
             "libraries": libraries,
             "images": texts_of(read, "images"),
             "settings": object_of(read, "settings") if "settings" in read else {},
+            "machine_facts": _facts(read.get("machine_facts")),
+            "newest": _versions(read.get("newest")),
         }
     )
 
@@ -125,6 +127,18 @@ def read_line(line: bytes) -> CellLine | None:
         record=_noted(object_of(read, "record"), len(samples)),
     )
     return CellLine(number, run)
+
+
+def _facts(read: object) -> dict[str, Any] | None:
+    """Return facts of the machine; None for anything else, since no figure depends on them."""
+    return read if isinstance(read, dict) else None
+
+
+def _versions(read: object) -> dict[str, str] | None:
+    """Return the versions that are text; None for anything but an object."""
+    if not isinstance(read, dict):
+        return None
+    return {name: version for name, version in read.items() if isinstance(version, str)}
 
 
 def _cell(read: dict[str, Any]) -> CellName:

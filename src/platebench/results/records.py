@@ -38,6 +38,10 @@ class RunInfo:
     libraries: dict[str, str]
     images: list[str]
     settings: dict[str, Any] = field(default_factory=dict)
+    machine_facts: dict[str, Any] | None = field(default=None, compare=False)
+    """The disk, the filesystem and the load at the start; None in runs of older versions."""
+    newest: dict[str, str] | None = field(default=None, compare=False)
+    """The newest release of each library on that day; None if it is unknown."""
 
     @property
     def is_run(self) -> bool:

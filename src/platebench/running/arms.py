@@ -8,8 +8,11 @@ An arm is written as a git revision, as pins, or as both:
     .                                   this checkout as it is, changes included
     newest                              the newest release of every library, as of today
 
-Its source is a copy of that revision's files, found through PYTHONPATH; its libraries are a
-virtual environment, made once for each set of pins and shared by all revisions.
+Old libraries may not run on a new Python. A pin on `python`, such as python<3.13, chooses one of
+the interpreters on PATH.
+
+The source is a copy of that revision's files, found through PYTHONPATH. The libraries are in a
+virtual environment, which is made once for each set of pins and shared by all revisions.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import hashlib
 import io
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -31,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 
 from platebench.errors import UserError
 from platebench.images.decoded_cache import SCHEMA, DecodedImages
@@ -46,10 +51,10 @@ from platebench.timing.workspace import MARK, Workspace
 HERE = "."
 NEWEST = "newest"
 CHECKOUT, ENVIRONMENT = "checkout", "environment"
-"""The kinds of folder that are made here, by which platebench knows them as its own."""
+"""Kinds of marked folders that this module makes, and may remove."""
 
 _READY = "ready"
-"""The last file of an environment to be written."""
+"""Marks an environment as complete; written last."""
 
 _OPERATORS = re.compile(r"[<>=!~]=|[<>]|===")
 
@@ -58,7 +63,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ArmSpec:
-    """An arm as it was asked for. Without a revision it is this checkout as it is."""
+    """An arm as the user wrote it. `revision` is None for the checkout with its changes."""
 
     text: str
     revision: str | None
@@ -67,7 +72,7 @@ class ArmSpec:
 
 @dataclass(frozen=True)
 class Arm:
-    """An arm ready to run: where its source is, and the interpreter with its libraries."""
+    """An arm that is ready to run: its source, and an interpreter with its libraries."""
 
     name: str
     commit: Commit
@@ -77,32 +82,32 @@ class Arm:
     libraries: dict[str, str]
     variables: dict[str, str]
     is_older: bool = False
-    """Whether the revision is from before `timing.protocol`."""
+    """True for revisions from before `timing.protocol`."""
 
     @property
     def takes_turns(self) -> bool:
-        """Whether its processes ask for turns at samples."""
+        """True if its processes take turns with those of other arms."""
         return not self.is_older or older.takes_turns(self.checkout)
 
     @property
     def work(self) -> Path:
-        """Its work folder, with stored files of its own."""
+        """Its own work folder for stored files."""
         return Path(self.variables[WORK])
 
     def give(self, images: DecodedImages) -> None:
-        """See that the arm measures these images, and no others of the same name."""
+        """Make the arm measure exactly these images."""
         if self.is_older:
             older.give_images(images, self.work)
 
     def clear_scratch(self) -> None:
-        """Remove what its processes left."""
+        """Remove temporary files of its processes."""
         Workspace(self.work).clear_scratch()
         if self.is_older:
             older.clear_scratch(self.work)
 
 
 def parse_arm(text: str) -> ArmSpec:
-    """Return the arm that `text` asks for. Raises UserError for what is neither."""
+    """Parse a revision, pins, or both. Raises UserError for anything else."""
     revision, separator, pins = text.partition(" with ")
     if not separator and (_OPERATORS.search(text) or text.strip() == NEWEST):
         revision, pins = HERE, text
@@ -113,7 +118,7 @@ def parse_arm(text: str) -> ArmSpec:
 
 
 def _parse_pins(text: str) -> tuple[str, ...]:
-    """Split at commas, but not between two conditions on one library."""
+    """Split at commas, except between two conditions on one library."""
     pins: list[str] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         if _OPERATORS.match(part) and pins:
@@ -130,16 +135,16 @@ def _parse_pins(text: str) -> tuple[str, ...]:
 
 
 def check_revision(spec: ArmSpec, checkout: Path) -> None:
-    """Raise UserError for a revision that is not known, before anything is made for other arms."""
+    """Raise UserError for an unknown revision, before anything is made for other arms."""
     if spec.revision is not None:
         commit_at(checkout, spec.revision)
 
 
 def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
-    """Copy the source and make the environment, where they are not there yet.
+    """Copy the source and make the environment, unless they exist.
 
-    Raises UserError for a revision that is not known or has no benchmarks, and for pins that do
-    not resolve.
+    Raises UserError for a revision that is unknown or has no benchmarks, and for pins that do not
+    resolve.
     """
     if spec.revision is None:
         commit, source = commit_of(checkout), checkout
@@ -173,10 +178,10 @@ def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
 
 
 def apart(arms: Sequence[Arm], work: Path) -> list[Arm]:
-    """Return the arms, each with a work folder of its own.
+    """Give each arm its own work folder.
 
-    Two arms of the same source and libraries would empty the page cache under each other, and be
-    measured on the same files.
+    Otherwise two arms of the same source and libraries would read the same files, and empty each
+    other's page cache.
     """
     used: set[Path] = set()
     found = []
@@ -191,13 +196,13 @@ def apart(arms: Sequence[Arm], work: Path) -> list[Arm]:
 
 
 def _source_path(source: Path) -> dict[str, str]:
-    """Return what makes Python find platebench there; asv heeds only its own variable."""
+    """Return variables that make Python import platebench from there; asv uses only its own."""
     path = str(source / "src")
     return {"PYTHONPATH": path, "ASV_PYTHONPATH": path}
 
 
 def work_folder(work: Path, key: str, shares_images: bool = True) -> Path:
-    """Return a work folder of the arm's own for stored files, with the image sets of all arms."""
+    """Return an arm's own work folder for stored files, which shares all image sets."""
     claim(work, MARK, "a work folder")
     folder = claim(work / "arms" / key, MARK, "a work folder")
     link = folder / "images"
@@ -208,7 +213,7 @@ def work_folder(work: Path, key: str, shares_images: bool = True) -> Path:
 
 
 def _copy_of(checkout: Path, commit: Commit, folder: Path) -> Path:
-    """Return a folder with the files of a commit, but for its results."""
+    """Return a folder with the files of a commit, without its results."""
     copy = folder / commit.hash
     if is_ours(copy, CHECKOUT):
         return copy
@@ -226,20 +231,21 @@ def _copy_of(checkout: Path, commit: Commit, folder: Path) -> Path:
 
 
 def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: Say) -> Path:
-    """Return the interpreter that has the arm's libraries.
+    """Return an interpreter with the arm's libraries.
 
-    That is the one running this, if the arm asks for no pins of its own and its revision has the
-    same constraints as this checkout; otherwise one that is made, and kept for the next time.
+    It is the current one if the arm has no pins and its revision has the same constraints as this
+    checkout. Otherwise an environment is made, and kept for the next time.
     """
     constraints = _read(source / "constraints.txt")
     if not spec.pins and constraints == _read(checkout / "constraints.txt"):
         return Path(sys.executable)
     required = tomllib.loads((source / "pyproject.toml").read_text())["project"]["dependencies"]
-    wanted = [*required, *spec.pins]
+    base = _interpreter(spec)
+    wanted = [*required, *(pin for pin in spec.pins if not _is_python(pin))]
     if NEWEST in spec.pins:
         wanted.remove(NEWEST)
         constraints = f"# no version is preferred to the newest of {datetime.now(UTC):%Y-%m-%d}\n"
-    key = _digest(sys.version, constraints, *wanted)
+    key = _digest(_version_of(base), constraints, *wanted)
     made = work / "environments" / key
     claim(work, MARK, "a work folder")
     with in_turn(
@@ -251,7 +257,7 @@ def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: S
             remove(made, ENVIRONMENT)
             claim(made, ENVIRONMENT, "an environment")
             try:
-                _make_environment(made, spec, wanted, constraints, say)
+                _make_environment(made, base, spec, wanted, constraints, say)
             except BaseException:
                 remove(made, ENVIRONMENT)
                 raise
@@ -259,29 +265,68 @@ def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: S
     return made / "bin" / "python"
 
 
+def _is_python(pin: str) -> bool:
+    return pin != NEWEST and Requirement(pin).name == "python"
+
+
+def _interpreter(spec: ArmSpec) -> str:
+    """Return the interpreter of an arm: the one running this, unless a pin rules it out.
+
+    Raises UserError when no other is found.
+    """
+    pins = [pin for pin in spec.pins if _is_python(pin)]
+    wanted = SpecifierSet(",".join(str(Requirement(pin).specifier) for pin in pins))
+    if not pins or wanted.contains(platform.python_version(), prereleases=True):
+        return sys.executable
+    uv = _uv()
+    if uv is not None:
+        asking = [uv, "python", "find", "--no-python-downloads", "--no-project"]
+        found = subprocess.run(
+            [*asking, "--system", str(wanted)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=os.sep,
+        ).stdout.strip()
+        if found:
+            return found
+    raise UserError(f"python{wanted}: no such Python found; install one and add it to PATH")
+
+
+def _version_of(python: str) -> str:
+    if python == sys.executable:
+        return sys.version
+    asking = [python, "-c", "import sys; print(sys.version, end='')"]
+    return subprocess.run(asking, capture_output=True, text=True, check=True).stdout
+
+
+def _uv() -> str | None:
+    return shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
 def _make_environment(
-    made: Path, spec: ArmSpec, wanted: list[str], constraints: str, say: Say
+    made: Path, base: str, spec: ArmSpec, wanted: list[str], constraints: str, say: Say
 ) -> None:
-    """Install what is wanted, and the constraints' versions of all else that this allows."""
+    """Install the wanted libraries, and the constraints' versions of the rest where they fit."""
     python = made / "bin" / "python"
     listed, pinned = made / "wanted.in", made / "pinned.txt"
     listed.write_text("\n".join(wanted) + "\n")
     pinned.write_text(re.sub(r"\s*\\\n\s*--hash=\S+", "", constraints))
-    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    uv = _uv()
     if uv is None:
-        _run([sys.executable, "-m", "venv", str(made)])
+        _run([base, "-m", "venv", str(made)])
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        # pip can hold to versions but not prefer them, and the pins need not fit them all.
+        # pip can require versions but not prefer them, and the pins may contradict some.
         held = [] if spec.pins else ["-c", str(pinned)]
         if spec.pins:
             say("without uv on PATH, libraries that are not pinned are the newest that fit")
         _run([*install, "-r", str(listed), *held])
         return
     # uv prefers the versions that the output file already names, where they fit.
-    compiling = ["--python", sys.executable, "--no-header", "--no-annotate", "--quiet"]
+    compiling = ["--python", base, "--no-header", "--no-annotate", "--quiet"]
     _run([uv, "pip", "compile", *compiling, str(listed), "-o", str(pinned)])
     installing = ["--quiet", "--compile-bytecode"]
-    _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(made)])
+    _run([uv, "venv", "--quiet", "--allow-existing", "--python", base, str(made)])
     _run([uv, "pip", "install", *installing, "--python", str(python), "-r", str(pinned)])
 
 
@@ -294,7 +339,7 @@ def _run(command: list[str]) -> None:
 
 
 def _ask(python: Path, source: Path, question: Sequence[str]) -> Any:
-    """Return what the arm answers of itself: see `protocol.answer`."""
+    """Return the arm's description of itself: see `protocol.answer`."""
     done = subprocess.run(
         [str(python), *question],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""The checkout that is measured: where it is, at which commit, and whether it was changed."""
+"""The git checkout that is measured: its folder, its commit, and whether it was changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from platebench.errors import UserError
 from platebench.results.commit import Commit
 
 MEASURED = ("src", "benchmarks", "asv.conf.json", "pyproject.toml", "constraints.txt")
-"""What decides a figure. Changes elsewhere leave the commit's name as it is."""
+"""What figures depend on. Changes elsewhere do not count as changes of the commit."""
 
 
 def find_checkout(start: Path) -> Path:
@@ -21,7 +21,7 @@ def find_checkout(start: Path) -> Path:
 
 
 def commit_of(checkout: Path) -> Commit:
-    """Return the commit that is checked out, and whether what it measures was changed since."""
+    """Return the commit that is checked out, and whether files that figures depend on differ."""
     head = _commit(checkout, "HEAD")
     if head is None:
         raise UserError(f"{checkout}: no git history; results are kept by commit, so clone it")
@@ -30,7 +30,7 @@ def commit_of(checkout: Path) -> Commit:
 
 
 def commit_at(checkout: Path, revision: str) -> Commit:
-    """Return the commit that a revision names, as it was committed."""
+    """Return the commit of a git revision, without local changes."""
     found = _commit(checkout, revision)
     if found is None:
         raise UserError(f"{revision}: no such revision in {checkout.name}")

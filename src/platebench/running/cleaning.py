@@ -1,4 +1,4 @@
-"""What a work folder keeps, how large and how old it is, and giving the disk back."""
+"""List what a work folder holds, with size and age, and remove it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from platebench.running.arms import CHECKOUT, ENVIRONMENT
 from platebench.timing.workspace import MARK, STORED, Workspace
 
 BEFORE_MARKS = ("arms", "checkouts", "environments", "images", "scratch", "stores")
-"""Folders that versions before the marks made directly in `.platebench`. They are never removed."""
+"""Folders in `.platebench` from versions without marks. They are never removed."""
 
 _DAY_S = 86400
 
 
 @dataclass(frozen=True)
 class Kept:
-    """One thing that a work folder keeps: its path, bytes on the disk, and days since it changed.
+    """One thing in a work folder: its path, bytes on the disk, and days since it changed.
 
-    `kind` is the mark that it carries, `what` says it for a person.
+    `kind` is its mark, `what` its description for the user.
     """
 
     what: str
@@ -35,7 +35,7 @@ class Kept:
 
 
 def kept(workspace: Workspace) -> list[Kept]:
-    """Return what a work folder keeps, the largest first. Files without a mark are left out."""
+    """Return what a work folder holds, largest first. Things without a mark are left out."""
     root = workspace.root
     if not is_ours(root, MARK):
         return []
@@ -43,7 +43,7 @@ def kept(workspace: Workspace) -> list[Kept]:
 
 
 def free(workspace: Workspace, things: Sequence[Kept]) -> None:
-    """Remove these. Raises UserError when a command is measuring in the work folder."""
+    """Remove these. Raises UserError while a command measures in the work folder."""
     with workspace.measuring():
         for each in things:
             remove(each.path, each.kind)
@@ -53,7 +53,7 @@ def free(workspace: Workspace, things: Sequence[Kept]) -> None:
 
 
 def unmarked(platebench: Path) -> list[Path]:
-    """Return what older versions left in a checkout's `.platebench`, for a person to remove."""
+    """Return folders of older versions in `.platebench`, for the user to remove."""
     return [platebench / name for name in BEFORE_MARKS if (platebench / name).is_dir()]
 
 
@@ -85,5 +85,5 @@ def _found(root: Path) -> Iterator[Kept]:
 
 
 def _changed(path: Path) -> float:
-    """Return when a folder or what lies directly in it changed last, in seconds since 1970."""
+    """Return when a folder or its direct content changed last, in seconds since 1970."""
     return max(each.lstat().st_mtime for each in (path, *path.iterdir()))

@@ -1,4 +1,4 @@
-"""Two or more arms, measured side by side and judged: what `platebench compare` does."""
+"""Measure two or more arms side by side and judge them: `platebench compare`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import asv.machine
-
 from platebench.errors import UserError
 from platebench.results.measurement import CellName
 from platebench.results.operations import check_operations, choose, operation_names
 from platebench.results.records import Record, RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, judge
 from platebench.running.arms import Arm, ArmSpec, apart, check_revision, make_arm, parse_arm
+from platebench.running.machine_facts import machine_facts, this_machine
 from platebench.running.rounds import shuffled, side_by_side
 from platebench.running.run import (
     Watcher,
@@ -34,7 +33,7 @@ from platebench.timing.workspace import Workspace
 
 @dataclass(frozen=True)
 class CompareSettings:
-    """What to compare. The first arm is what the others are held against."""
+    """What to compare. The first arm is the baseline."""
 
     arms: list[str]
     stores: list[str]
@@ -46,7 +45,7 @@ class CompareSettings:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out: each arm, its records, and the verdicts on every arm but the first."""
+    """The arms, their records, and the verdicts on every arm but the first."""
 
     arms: list[Arm]
     files: list[RecordFile]
@@ -56,9 +55,9 @@ class Comparison:
 def compare(
     checkout: Path, results: Path, settings: CompareSettings, watcher: Watcher
 ) -> Comparison:
-    """Measure the arms side by side until every verdict stands or the plan's last look is over.
+    """Measure the arms side by side until every verdict is reached, or the plan's last look.
 
-    A comparison of the same arms that was killed is taken up where it was.
+    An interrupted comparison of the same arms is continued.
     """
     check_operations(settings.operations)
     specs = [parse_arm(text) for text in settings.arms]
@@ -78,17 +77,19 @@ def _compare(
     workspace: Workspace,
     watcher: Watcher,
 ) -> Comparison:
+    facts = machine_facts(workspace.root)  # before drawing images, which is load too
     names = image_sets(workspace, settings.images, watcher)
     made = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
     arms = apart(made, workspace.root)
     for arm in arms:
         for name in names:
             arm.give(workspace.images(name))
+    watcher.starts(facts)
     with TurnServer.open() as turns:
         given = turns if all(arm.takes_turns for arm in arms) else None
         if given is None:
             watcher.says("measured one after another: not every revision takes turns at samples")
-        # A process that knows the variables would wait for a turn, which nobody would give.
+        # Without a server no process may see these variables: it would wait for a turn forever.
         ours = {} if given is None else given.variables
         suites = [Suite(arm.checkout, names, arm.python, arm.variables | ours) for arm in arms]
         cells = _shared_cells(suites, settings, watcher)
@@ -97,7 +98,7 @@ def _compare(
             (arm, {"compare": key, "arm": place}, {"name": arm.name})
             for place, arm in enumerate(arms)
         ]
-        files = arm_files(results, names, each, watcher)
+        files = arm_files(results, names, each, facts, watcher)
         measured = Measured(files)
         with recording(files, watcher, "the same command goes on"):
             try:
@@ -115,9 +116,9 @@ def _compare(
 def _shared_cells(
     suites: Sequence[Suite], settings: CompareSettings, watcher: Watcher
 ) -> list[CellName]:
-    """Return the cells that every arm has, under the same version of their benchmark.
+    """Return the cells that every arm has, with the same version of their benchmark.
 
-    Those that only some have are named by their benchmark.
+    The benchmarks of all others are named in a message.
     """
     first, *others = [
         {(cell, suite.benchmarks[cell.benchmark]["version"]) for cell in suite.cells()}
@@ -139,11 +140,11 @@ def _shared_cells(
 
 
 _LONG = "grow"
-"""Compared only when asked for: it is twenty times append, and append says as much of time."""
+"""Compared only on request: it is append repeated twenty times, and takes as long."""
 
 
 class Measured:
-    """What has been measured so far, in every arm."""
+    """The records of every arm so far."""
 
     def __init__(self, files: Sequence[RecordFile]) -> None:
         self.files = files
@@ -153,20 +154,20 @@ class Measured:
                 self._note(arm, record)
 
     def add(self, arm: int, record: Record) -> None:
-        """Keep a record."""
+        """Save a record."""
         self.files[arm].append(record)
         self._note(arm, record)
 
     def has(self, arm: int, cell: CellName, number: int) -> bool:
-        """Say whether an arm's cell was measured in a round."""
+        """True if an arm's cell was measured in a round."""
         return number in self._runs[arm].get(cell, {})
 
     def fails(self, arm: int, cell: CellName) -> bool:
-        """Say whether the cell failed or was skipped in an arm."""
+        """True if the cell failed or was skipped in an arm."""
         return any(record.run.status != "ok" for record in self._runs[arm].get(cell, {}).values())
 
     def tells_nothing(self, arm: int, cell: CellName) -> bool:
-        """Say whether more rounds of an arm have nothing to be held against."""
+        """True if the counterpart failed, so that more rounds cannot change the verdict."""
         others = range(1, len(self.files)) if arm == 0 else [arm]
         return self.fails(0, cell) or all(self.fails(other, cell) for other in others)
 
@@ -188,7 +189,7 @@ class Measured:
         ]
 
     def sides(self, arm: int, cells: Sequence[CellName]) -> dict[str, dict[int, list[float]]]:
-        """Return an arm's samples by cell and round, without the cells that failed anywhere."""
+        """Return an arm's samples by cell and round, without cells that failed in any arm."""
         everywhere = [
             cell
             for cell in cells
@@ -209,9 +210,9 @@ class Measured:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Measures a cell in several arms at once and keeps what comes out.
+    """Measures a cell in several arms at the same time, and saves the records.
 
-    Without `turns` one arm is measured after another.
+    Without `turns` the arms are measured one after another.
     """
 
     suites: Sequence[Suite]
@@ -228,7 +229,7 @@ class SideBySide:
         rounds: int,
         first: int = 0,
     ) -> None:
-        """Measure in those of the arms that lack the cell in round `number` of `rounds`."""
+        """Measure the cell in round `number` of `rounds`, in the arms that do not have it yet."""
         lacking = [arm for arm in arms if not self.measured.has(arm, cell, number)]
         if not lacking:
             return
@@ -263,14 +264,14 @@ def _measure(bench: SideBySide, cells: Sequence[CellName], settings: CompareSett
 
 
 def _repeat(suite: Suite, cell: CellName, quick: bool) -> tuple[int, int, float] | None:
-    """Return how often to repeat; None for a benchmark that says it itself, as asv lists it."""
+    """Return how often to repeat; None if the benchmark sets that itself."""
     if quick:
         return QUICK
     return SAMPLES if suite.benchmarks[cell.benchmark].get("repeat") is None else None
 
 
 def digest_of(arms: Sequence[Arm], cells: Sequence[CellName], *others: object) -> str:
-    """Return a digest of what is measured in which arms, and how."""
+    """Return a digest of the arms, the cells and the settings."""
     identity = [
         *((arm.commit.name, sorted(arm.libraries.items()), arm.python_version) for arm in arms),
         *map(str, cells),
@@ -283,18 +284,19 @@ def arm_files(
     results: Path,
     images: list[str],
     arms: Sequence[tuple[Arm, dict[str, Any], dict[str, Any]]],
+    facts: Mapping[str, Any],
     watcher: Watcher,
 ) -> list[RecordFile]:
-    """Return a file an arm: those of the same measurement if it was killed, or else new ones.
+    """Return one record file per arm: those of the same interrupted measurement, or new ones.
 
-    With each arm come the settings that tell its file from all others, and those that only say
-    more.
+    With each arm come the settings that identify its file, and those that only say more. `facts`
+    are of the machine at the start.
     """
-    machine = asv.machine.Machine.get_defaults()["machine"]
+    machine = this_machine()["machine"]
     found = [_unfinished(results, machine, same) for _, same, _ in arms]
-    # Changes that no commit holds may be others by now, so nothing measured of them is taken up.
+    # Uncommitted changes may differ by now, so a measurement of them is not continued.
     if None in found or any(arm.commit.changed for arm, _, _ in arms):
-        return [_arm_file(results, arm, images, same | more) for arm, same, more in arms]
+        return [_arm_file(results, arm, images, same | more, facts) for arm, same, more in arms]
     files = [file for file in found if file is not None]
     begun = sum(1 for file in files for _ in file.records())
     watcher.says(f"continuing what was cut off after {begun} processes")
@@ -303,15 +305,21 @@ def arm_files(
     return files
 
 
-def _arm_file(results: Path, arm: Arm, images: list[str], settings: dict[str, Any]) -> RecordFile:
-    info = run_info(images, arm.commit, settings)
+def _arm_file(
+    results: Path,
+    arm: Arm,
+    images: list[str],
+    settings: dict[str, Any],
+    facts: Mapping[str, Any],
+) -> RecordFile:
+    info = run_info(images, arm.commit, settings, facts)
     return RecordFile.create(
         results, replace(info, python=arm.python_version, libraries=arm.libraries)
     )
 
 
 def _unfinished(results: Path, machine: str, same: Mapping[str, Any]) -> RecordFile | None:
-    """Return the newest file with all these settings, if it has no end."""
+    """Return the newest file with all these settings, if it is unfinished."""
     of_it = [
         file
         for file in record_files(results, machine)
@@ -321,7 +329,7 @@ def _unfinished(results: Path, machine: str, same: Mapping[str, Any]) -> RecordF
 
 
 def stored_sizes(file: RecordFile) -> dict[tuple[str, str], float]:
-    """Return the bytes stored a pixel byte, by store and image set."""
+    """Return stored bytes per pixel byte, by store and image set."""
     sizes: dict[tuple[str, str], float] = {}
     for record in file.records():
         noted = record.run.record

@@ -1,4 +1,4 @@
-"""A comparison as text: ratios with intervals and verdicts, and what changed on disk."""
+"""Print a comparison: ratios with intervals, verdicts, and changes of size on disk."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from platebench.running.arms import Arm
 from platebench.running.compare import Comparison, stored_sizes
 
 SIZE_CHANGE = 0.005
-"""Sizes do not scatter; a smaller change than this is not worth a line."""
+"""Sizes do not vary from run to run. Smaller changes than this are not shown."""
 
 COLUMNS = ("store", "ratio", "95% interval", "rounds", "verdict")
 LEAST = ("rounds", "95% interval")
-"""What a narrow terminal has no room for, the first to go first."""
+"""Columns that are left out on a narrow terminal, in this order."""
 
 _STYLES = {
     Verdict.SLOWER: "red",
@@ -44,18 +44,18 @@ class Line(NamedTuple):
 
 
 def heading(comparison: Comparison, arm: int) -> str:
-    """Return which arms are held against each other."""
+    """Return which arms are compared."""
     return f"{_told(comparison.arms[arm])} against {_told(comparison.arms[0])}"
 
 
 def _told(arm: Arm) -> str:
-    """Return an arm's name, which may be many pins and has to wrap, and its commit."""
+    """Return an arm's name and commit. Spaces let a name of many pins wrap."""
     name = ", ".join(part.strip() for part in arm.name.split(","))
     return f"{name} ({arm.commit.name[:8]}{'+changes' if arm.commit.changed else ''})"
 
 
 def lines(judgements: dict[CellName, Judgement]) -> list[Line]:
-    """Return a line a cell, in the order of operations, then of cells."""
+    """Return one line per cell, ordered by operation, then by cell."""
     order = list(OPERATIONS)
     cells = sorted(
         judgements, key=lambda cell: (order.index(cell.kind), cell.params[1:], cell.params[0])
@@ -79,7 +79,7 @@ def as_tables(comparison: Comparison, plan: Plan) -> RenderableType:
 
 
 def as_markdown(comparison: Comparison, plan: Plan) -> str:
-    """Return what fits a comment on a pull request: verdicts that matter, the rest counted."""
+    """Return a summary for a pull request: changed cells, and the number of all others."""
     parts = []
     for arm, judgements in enumerate(comparison.judgements, start=1):
         told = [
@@ -104,12 +104,12 @@ def as_markdown(comparison: Comparison, plan: Plan) -> str:
 
 
 def summary(judgements: dict[CellName, Judgement], plan: Plan) -> str:
-    """Return how many cells got which verdict, and what the words mean."""
+    """Return the number of cells per verdict, and what the words mean."""
     counts = Counter(judgement.verdict for judgement in judgements.values())
     told = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
     return (
-        f"{told}. Above 1 is slower. Same means within {plan.threshold:.0%}; the interval is where"
-        " a second run's ratio would be 95 times in 100."
+        f"{told}. Above 1 is slower. Same means within {plan.threshold:.0%}; the interval is"
+        " the 95% interval for a repeat run."
     )
 
 
@@ -138,10 +138,10 @@ def _sizes(comparison: Comparison, arm: int) -> list[RenderableType]:
 
 
 def _size_changes(comparison: Comparison, arm: int) -> list[str]:
-    """Return a sentence for each store whose files grew or shrank."""
+    """Return a sentence for each store whose size changed."""
     before, after = stored_sizes(comparison.files[0]), stored_sizes(comparison.files[arm])
     return [
-        f"{store}, {images}: {figure(after[store, images])} bytes a pixel byte against"
+        f"{store}, {images}: {figure(after[store, images])} bytes per pixel byte; before"
         f" {figure(before[store, images])}"
         for store, images in sorted(before.keys() & after.keys())
         if abs(after[store, images] / before[store, images] - 1) > SIZE_CHANGE

@@ -1,7 +1,7 @@
-"""Revisions from before `timing.protocol`, measured as they are.
+"""Measure revisions from before `timing.protocol`.
 
-They take PLATEBENCH_WORK for the work folder itself, keep image sets of schema [2, 2] in it, mark
-nothing, and answer when a name is imported from `platebench.timing.cell`.
+They use PLATEBENCH_WORK itself as their work folder, with image sets of schema [2, 2] and without
+marks. They describe themselves through `library_versions` in `platebench.timing.cell`.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ COLUMNS = (
 
 
 def is_older(source: Path) -> bool:
-    """Say whether the revision in the folder `source` has no protocol."""
+    """True if the revision in the folder `source` has no protocol."""
     return not (source / "src" / "platebench" / "timing" / "protocol.py").exists()
 
 
 def takes_turns(source: Path) -> bool:
-    """Say whether its processes ask for turns at samples: the oldest know nothing of them."""
+    """True if its processes take turns with other arms; the oldest cannot."""
     return (source / "src" / "platebench" / "timing" / "turns.py").exists()
 
 
 def question() -> Sequence[str]:
-    """Return the arguments that make its interpreter answer as `timing.protocol` does."""
+    """Return the arguments for its interpreter to print the answer of `timing.protocol`."""
     return (
         "-c",
         "import json, platform; from platebench.timing.cell import library_versions;"
@@ -52,7 +52,7 @@ def question() -> Sequence[str]:
 
 
 def give_images(images: DecodedImages, work: Path) -> None:
-    """Lay an image set into the work folder of such a revision: the same pixels, by hard links."""
+    """Add an image set to the work folder of such a revision, with hard links to the pixels."""
     place = work / "images" / images.name
     if _has(place, images):
         return
@@ -78,7 +78,7 @@ def _has(place: Path, images: DecodedImages) -> bool:
 
 
 def clear_scratch(work: Path) -> None:
-    """Remove what its processes left, which they name by their process number, if they are gone."""
+    """Remove the temporary folders of ended processes; their names begin with the process id."""
     if not is_ours(work, MARK):
         return
     for folder in (work / "scratch").glob("*-*"):

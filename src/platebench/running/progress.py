@@ -1,9 +1,10 @@
-"""Progress bars: what is being done, how much of it is left, and for how long."""
+"""Progress bars: the current step, the number of steps left, and the time left."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class _Count(MofNCompleteColumn):
-    """How many are done of how many; nothing as long as the number is not known."""
+    """Shows done and total; nothing while the total is unknown."""
 
     def render(self, task: Task) -> Text:
-        """Return the count of a task."""
+        """Return the text for a task."""
         return Text("") if task.total is None else super().render(task)
 
 
 class Bar:
-    """A bar on standard error; without a terminal, a line now and then."""
+    """A progress bar on standard error; without a terminal, occasional lines."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -58,52 +59,59 @@ class Bar:
         self._progress.stop()
 
     def show(self, what: str, done: int, total: int) -> None:
-        """Show that `what` is being done, after `done` of `total`."""
+        """Show the current step and that `done` of `total` are over."""
         self._progress.update(self._task, description=_fitting(what), completed=done, total=total)
 
     def say(self, line: str) -> None:
-        """Print a line, once, above the bar or where there is no terminal."""
+        """Print a line above the bar, without immediate repeats."""
         if line != self._said:
             self._said = line
             self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 class FixtureBar(Bar):
-    """Shows how many images are drawn."""
+    """Shows the progress of generating images."""
 
     def update(self, done: int, total: int) -> None:
-        """Show the images done."""
+        """Show the number of images."""
         self.show("drawing images", done, total)
 
 
 class RunBar(Bar):
-    """Shows which cell is being measured."""
+    """Shows the cell that is measured."""
+
+    def starts(self, facts: Mapping[str, Any]) -> None:
+        """Print the state of the machine, and a warning if it is busy."""
+        from platebench.running.machine_facts import busy, one_line
+
+        for line in filter(None, (one_line(facts), busy(facts))):
+            self.say(line)
 
     def preparing(self, what: str, done: int, total: int) -> None:
-        """Show what is made before the first cell."""
+        """Show what is prepared before the first cell."""
         self.show(what, done, total)
         if not self._console.is_terminal and done == total:
             self.say(f"{what}: {total}")
 
     def begins(self, number: int, cells: int, cell: CellName) -> None:
-        """Show the cell; without a terminal, every twentieth."""
+        """Show the cell; without a terminal, every twentieth cell."""
         what = " ".join([cell.kind, *cell.params])
         self.show(what, number - 1, cells)
         if not self._console.is_terminal and number % 20 == 1:
             self.say(f"{number - 1}/{cells} {what}")
 
     def says(self, line: str) -> None:
-        """Print what a person should know."""
+        """Print a message."""
         self.say(line)
 
     def ended(self, run: Run) -> None:
-        """Say at once when a cell failed."""
+        """Print a message if the cell failed."""
         if run.status == "failed":
             self.say(f"{run.cell} failed: {run.message}")
 
 
 class CompareBar(RunBar):
-    """Shows which cell is being measured in which round, and says what is being made."""
+    """Shows the round and the cell that is measured."""
 
     def begins(self, number: int, cells: int, cell: CellName) -> None:
         """Show the cell and the round."""

@@ -1,8 +1,8 @@
-"""The run that the published page is made from: what it measures, and how it is done.
+"""The plan and the run behind the published page: `platebench reference run`.
 
-Image set by image set, all cells of one in rounds; a store's files are removed as soon as nothing
-more is to be read from them. It can be interrupted and taken up again. The plan fits in two hours
-on four processors; what it leaves out for that stands in `LEFT_OUT` and on the page.
+One image set after another, each in rounds over all its cells. A store's files are removed when no
+cell needs them any more. An interrupted run can be resumed. The plan takes less than two hours on
+four processors; what it leaves out for that is listed in `LEFT_OUT` and on the page.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from platebench.results.measurement import CellName
 from platebench.results.operations import called, choose
 from platebench.results.records import Record, RecordFile
 from platebench.running.checkout import commit_of
+from platebench.running.machine_facts import machine_facts
 from platebench.running.rounds import rounds
 from platebench.running.run import (
     Watcher,
@@ -101,7 +102,7 @@ LEFT_OUT = (
 
 
 def plan() -> list[Part]:
-    """Return what is measured, image set by image set, what matters most first."""
+    """Return the parts of the plan, the most important image set first."""
     every, asked = stores_to_measure(["*"]), newcomer_stores()
     nested = [store for store in every if ":nested:" in store]
     flat = [store for store in every if store not in nested]
@@ -121,9 +122,9 @@ def plan() -> list[Part]:
 def measure_reference(
     checkout: Path, results: Path, parts: Sequence[Part], resume: bool, watcher: Watcher
 ) -> RecordFile:
-    """Measure the parts, or what is left of them, and return the file of records.
+    """Measure the parts, or the rest of an interrupted run, and return the record file.
 
-    Raises UserError when there is nothing to resume, or no room for a part's stored files.
+    Raises UserError if there is nothing to resume, or too little disk space.
     """
     commit = commit_of(checkout)
     workspace = Workspace.of(checkout)
@@ -140,12 +141,16 @@ def _measure(
     workspace: Workspace,
     watcher: Watcher,
 ) -> RecordFile:
+    facts = machine_facts(workspace.root)
     sets = list(dict.fromkeys(part.images for part in parts))
     watcher.preparing("finding the benchmarks", 0, 1)
     suite = Suite(checkout, sets, variables={WORK: str(workspace.root)})
     every = suite.cells()
-    info = run_info(sets, commit, {"reference": _written_down(parts, every)})
+    info = run_info(
+        sets, commit, {"reference": _written_down(parts, every)}, facts, check_newest=True
+    )
     file = take_up(results, info) if resume else RecordFile.create(results, info)
+    watcher.starts(facts)
     done = frozenset((record.round, record.run.cell) for record in file.records())
     passes = [_Pass.over(images, parts, every, done) for images in sets]
     begun, total = len(done), len(done) + sum(each.left.total() for each in passes)
@@ -172,7 +177,7 @@ def _measure(
 
 @dataclass(frozen=True)
 class _Pass:
-    """All that is measured of one image set. `left` counts what each store is still needed for."""
+    """All cells of one image set. `left` counts the measurements that still need each store."""
 
     images: str
     cells: list[CellName]
@@ -203,7 +208,7 @@ class _Pass:
         return self.cells if number <= self.rounds else []
 
     def prepare(self, workspace: Workspace, watcher: Watcher) -> None:
-        """Make the images, unless there is nothing left to measure; see that there is room."""
+        """Make the images and check the disk space, unless nothing is left to measure."""
         if self.left:
             (name,) = image_sets(workspace, [self.images], watcher)
             pixels = workspace.images(name).pixel_bytes
@@ -217,7 +222,7 @@ class _Pass:
                 )
 
     def remove_unneeded(self, workspace: Workspace, cell: CellName) -> None:
-        """Remove a store's files after the last cell that reads them."""
+        """Remove a store's files after the last cell that needs them."""
         store = cell.params[0]
         self.left[store] -= 1
         if not self.left[store]:
@@ -225,11 +230,11 @@ class _Pass:
 
 
 _COPIES = 2
-"""Stores' files that may be there twice at one time: what a write or a new version makes."""
+"""Number of stores whose files may exist twice at a time: for a write, or a new version."""
 
 
 def _written_down(parts: Sequence[Part], every: Sequence[CellName]) -> dict[str, Any]:
-    """Return the plan as the run's first line holds it, with the number of cells of each part."""
+    """Return the plan for the run's first line, with the number of cells of each part."""
     written = [
         {
             "images": part.images,

@@ -1,7 +1,7 @@
-"""Rounds: one pass over all cells after another, each in its own shuffled order.
+"""Rounds: passes over all cells, each in a different random order.
 
-A shared machine is fast in one minute and slow in the next. Cells that are compared must be
-neighbours in time, and none may always come first; so every round measures every cell, and
+The speed of a shared machine changes from minute to minute. Cells that are compared must be
+measured close together, and none may always come first. So every round measures every cell, and
 ratios are formed inside a round.
 """
 
@@ -20,7 +20,7 @@ Announce = Callable[[int, CellName], None]
 
 
 Wanted = Callable[[int], Sequence[CellName]]
-"""Called with the number of a round before it begins: the cells to measure, or none to end."""
+"""Called with the number of a round before it starts; returns its cells, or none to stop."""
 
 
 def rounds(
@@ -30,7 +30,7 @@ def rounds(
     announce: Announce = lambda number, cell: None,
     done: frozenset[tuple[int, CellName]] = frozenset(),
 ) -> Iterator[tuple[int, Run]]:
-    """Yield each run with its round, counted from 1; what is `done` is left out."""
+    """Yield each run with its round, counted from 1, without those that are `done`."""
     this = 1
     while cells := wanted(this):
         for cell in shuffled(cells, this):
@@ -47,10 +47,10 @@ def side_by_side(
     turns: TurnServer | None,
     first: int,
 ) -> list[Run]:
-    """Measure a cell in several arms at once, or one after another where they take no turns.
+    """Measure a cell in several arms in parallel, or one after another without `turns`.
 
-    Of asv's `repeat` each arm gets its own seconds. One after another, the arm at place `first`,
-    counted round and round, begins.
+    The seconds of asv's `repeat` are per arm. One after another, arm `first` modulo the number of
+    arms starts.
     """
     if turns is not None:
         shared = repeat and (*repeat[:2], repeat[2] * len(suites))
@@ -61,7 +61,7 @@ def side_by_side(
 
 
 def shuffled(cells: Sequence[CellName], this_round: int) -> list[CellName]:
-    """Return the cells in the order of a round: another in each, but the same when resumed."""
+    """Shuffle the cells; the order depends on the round only, so a resumed run keeps it."""
     order = list(cells)
     random.Random(this_round).shuffle(order)
     return order

@@ -1,4 +1,4 @@
-"""A run from its settings to its records: what `platebench run` does."""
+"""Measure cells in rounds and record them: `platebench run`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import math
 import platform
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
-
-import asv.machine
 
 from platebench.errors import UserError
 from platebench.images.generated import generated
@@ -27,6 +25,8 @@ from platebench.results.operations import check_operations, choose, floor_of, fo
 from platebench.results.ratios import ratio, width
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
 from platebench.running.checkout import commit_of
+from platebench.running.machine_facts import machine_facts, this_machine
+from platebench.running.newest import newest_versions
 from platebench.running.rounds import rounds
 from platebench.running.suite import BRIEF, QUICK, Suite
 from platebench.stores import registry
@@ -36,17 +36,18 @@ from platebench.timing.protocol import WORK
 from platebench.timing.workspace import Kind, Workspace
 
 MOST_ROUNDS = 60
-"""Where `until` gives up on a cell even if there is time."""
+"""With `until`, a cell gets no more rounds than this, even if there is time."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to measure. `images` are numbers (of generated images) or folders.
+    """What to measure. `images` are numbers of generated images, or folders.
 
-    With `until`, rounds are added for every cell whose ratio to the floor has a wider interval
-    than that (0.05 is +-5%), until `minutes` are over. With `newcomer` or `quick` only some
-    details of operations are measured, briefly. With `resume` the newest run of the same settings,
-    commit and libraries that was cut off is taken up.
+    `until`: add rounds for each cell until the interval of its ratio to the floor is this narrow
+    (0.05 is +-5%), or until `minutes` are over. `newcomer` and `quick`: measure fewer details of
+    each operation, with fewer samples. `resume`: continue the newest interrupted run that has the
+    same settings, commit and libraries. `check_newest`: also record the newest release of each
+    library.
     """
 
     stores: list[str]
@@ -58,28 +59,33 @@ class Settings:
     until: float | None = None
     minutes: float | None = None
     resume: bool = False
+    check_newest: bool = False
 
 
 class Watcher(Protocol):
-    """Told how a run goes on, to show it."""
+    """Shows the progress of a run."""
+
+    def starts(self, facts: Mapping[str, Any]) -> None:
+        """Show the machine's state at the start of a run."""
 
     def preparing(self, what: str, done: int, total: int) -> None:
-        """Something is made before the first cell."""
+        """Show what is prepared before the first cell."""
 
     def begins(self, number: int, cells: int, cell: CellName) -> None:
-        """Measure the cell as number `number` of `cells`."""
+        """Show that cell `number` of `cells` is measured now."""
 
     def ended(self, run: Run) -> None:
-        """A cell has been measured."""
+        """Show how a cell ended."""
 
     def says(self, line: str) -> None:
-        """Something that a person should know."""
+        """Print a message."""
 
 
 def measure(checkout: Path, results: Path, settings: Settings, watcher: Watcher) -> RecordFile:
-    """Measure what the settings say and return the file of records, which grows cell by cell.
+    """Measure cells and return the record file, to which each cell is added when it ends.
 
-    Whatever ends it, what was measured is kept, asv's file included, and scratch copies go.
+    An interrupted run keeps what it measured, in its record file and in asv's, and removes its
+    temporary files.
     """
     check_operations(settings.operations)
     if settings.minutes is not None and settings.until is None:
@@ -99,6 +105,7 @@ def _measure(
     workspace: Workspace,
     watcher: Watcher,
 ) -> RecordFile:
+    facts = machine_facts(workspace.root)  # before drawing images, which is load too
     names = image_sets(workspace, settings.images, watcher)
     watcher.preparing("finding the benchmarks", 0, 1)
     suite = Suite(checkout, names, variables={WORK: str(workspace.root)})
@@ -109,8 +116,11 @@ def _measure(
         raise UserError("nothing to measure: no benchmark has these stores and operations")
     if settings.newcomer:
         _prepare(workspace, settings.stores, names, watcher)
-    info = run_info(names, commit, {**asdict(settings), "images": names, "resume": False})
+    kept = {**asdict(settings), "images": names, "resume": False}
+    del kept["check_newest"]
+    info = run_info(names, commit, kept, facts, settings.check_newest)
     file = take_up(results, info) if settings.resume else RecordFile.create(results, info)
+    watcher.starts(facts)
     before = list(file.records())
     goal = _Goal(settings, cells, before, watcher)
     done = frozenset((record.round, record.run.cell) for record in before)
@@ -131,10 +141,10 @@ def _measure(
 
 @contextmanager
 def recording(files: Sequence[RecordFile], watcher: Watcher, go_on: str) -> Iterator[None]:
-    """Be the only process that adds to these files of records.
+    """Lock these record files for this process.
 
-    When the block is cut off, it is said how many processes are kept and how to `go_on`; a file
-    without any is removed. Raises UserError, naming the process, when another is adding to one.
+    If the block is interrupted, say how many cells are kept and how to continue (`go_on`), and
+    remove files without a record. Raises UserError, with the other process, if a file is locked.
     """
     with ExitStack() as locks:
         for file in files:
@@ -153,19 +163,19 @@ def recording(files: Sequence[RecordFile], watcher: Watcher, go_on: str) -> Iter
 
 
 def keep_for_asv(results: Path, suite: Suite, commit: Commit, file: RecordFile) -> None:
-    """Write asv's file of a commit from this run and those like it, if anything was measured.
+    """Write asv's result file of a commit, from this run and others of the same commit.
 
-    Changes that no commit holds have none: they must never stand under a commit's name.
+    Nothing is written for uncommitted changes: they must not appear under a commit's name.
     """
     if not commit.changed and any(True for _ in file.records()):
-        machine = asv.machine.Machine.get_defaults()
+        machine = {**this_machine(), "machine": file.info().machine}
         write_asv_results(results, machine, suite.benchmarks, commit, same_arm(results, file))
 
 
 def _prepare(
     workspace: Workspace, stores: Sequence[str], names: Sequence[str], watcher: Watcher
 ) -> None:
-    """Write all stores' files beforehand, on all processors: a newcomer's few fit on any disk."""
+    """Write the files of all stores in parallel: those of an overview fit on any disk."""
     wanted: list[tuple[str, Kind]] = [(name, "data") for name in stores]
     wanted += [(name, "history") for name in stores if registry.format_of(name).versioned]
     for name in names:
@@ -174,7 +184,7 @@ def _prepare(
 
 
 class _Goal:
-    """Knows which cells want another round, and how far the run has come."""
+    """Tracks which cells need another round, and the progress of the run."""
 
     def __init__(
         self,
@@ -196,7 +206,7 @@ class _Goal:
             self.note(record.round, record.run)
 
     def wanted(self, number: int) -> Sequence[CellName]:
-        """Return the cells of a round: all in the rounds asked for, then those still too wide."""
+        """Return the cells of a round: all at first, then those whose interval is too wide."""
         if number <= self._settings.rounds:
             return self._cells
         if self._settings.until is None or number > MOST_ROUNDS or time.monotonic() > self._end:
@@ -208,17 +218,17 @@ class _Goal:
         return cells
 
     def announce(self, number: int, cell: CellName) -> None:
-        """Say which cell is next."""
+        """Show which cell is next."""
         self._begun += 1
         self._watcher.begins(self._begun, self._in_all, cell)
 
     def note(self, number: int, run: Run) -> None:
-        """Keep what was measured."""
+        """Add the samples of a cell."""
         if run.status == "ok":
             self._samples.setdefault(run.cell, {})[number] = run.samples_s
 
     def conclude(self) -> None:
-        """Say which cells were given up."""
+        """Say which cells did not reach the width that was asked for."""
         until = self._settings.until
         if until is None:
             return
@@ -237,7 +247,7 @@ class _Goal:
 
 
 def take_up(results: Path, info: RunInfo) -> RecordFile:
-    """Return the newest run like this one that was cut off. Raises UserError without one."""
+    """Return the newest interrupted run of the same kind. Raises UserError if there is none."""
     same = [
         file
         for file in record_files(results, info.machine)
@@ -252,7 +262,7 @@ def take_up(results: Path, info: RunInfo) -> RecordFile:
 
 
 def image_sets(workspace: Workspace, images: Sequence[str], watcher: Watcher) -> list[str]:
-    """Return the names of the image sets, made or held and ready to be measured.
+    """Make or load the image sets, and return their names.
 
     Raises UserError for what is neither a number of images, the name of a set, nor a folder.
     """
@@ -270,7 +280,7 @@ def check_images(images: Sequence[str]) -> list[str | Path]:
 def _wanted(images: str) -> str | Path:
     """Return the name of an image set to generate, or the user's folder or file.
 
-    Raises UserError for what is neither. A folder called `raw-3` is given as `./raw-3`.
+    Raises UserError for anything else. To name a folder called `raw-3`, write `./raw-3`.
     """
     if re.fullmatch(r"0[0-9]+", images):
         raise UserError(
@@ -287,30 +297,43 @@ def _wanted(images: str) -> str | Path:
 
 
 def _ready(workspace: Workspace, wanted: str | Path, watcher: Watcher) -> str:
-    """Return the name of an image set, made or held and ready to be measured."""
+    """Make or load an image set, and return its name."""
     if isinstance(wanted, Path):
         return workspace.hold_folder(wanted, watcher.preparing, watcher.says)
     workspace.images(wanted, watcher.preparing)
     return wanted
 
 
-def run_info(images: list[str], commit: Commit, settings: dict[str, Any]) -> RunInfo:
-    """Return what all cells of a run that begins now share."""
+def run_info(
+    images: list[str],
+    commit: Commit,
+    settings: dict[str, Any],
+    facts: Mapping[str, Any],
+    check_newest: bool = False,
+) -> RunInfo:
+    """Return what all cells of a run that starts now have in common.
+
+    `facts` are of the machine at its start. With `check_newest` the package index is asked
+    for the newest release of each library.
+    """
+    libraries = library_versions()
     return RunInfo(
         started=datetime.now(UTC).isoformat(timespec="microseconds"),
         commit=commit.name,
-        machine=asv.machine.Machine.get_defaults()["machine"],
+        machine=this_machine()["machine"],
         python=platform.python_version(),
-        libraries=library_versions(),
+        libraries=libraries,
         images=images,
         settings=settings,
+        machine_facts=dict(facts),
+        newest=newest_versions(list(libraries)) if check_newest else None,
     )
 
 
 def same_arm(results: Path, file: RecordFile) -> list[RecordFile]:
-    """Return this run's file and those of the same commit, libraries and machine, oldest first.
+    """Return this run and others of the same commit, libraries and machine, oldest first.
 
-    Those of a self-check are left out, for some of them were slowed down on purpose.
+    Self-checks are left out, because some of their arms are slowed down on purpose.
     """
     info = file.info()
     return [
@@ -323,9 +346,9 @@ def same_arm(results: Path, file: RecordFile) -> list[RecordFile]:
 
 
 def stores_to_measure(patterns: Sequence[str], floor: bool = True) -> list[str]:
-    """Return the stores that `patterns` name: a store, a format, or with `*` and `?` as in a shell.
+    """Return the stores that match `patterns`: a store, a format, or `*` and `?` as in a shell.
 
-    Raises UserError for a pattern that names none. The floor is among them unless told otherwise.
+    Raises UserError for a pattern that matches nothing. `floor` adds the floor.
     """
     chosen: dict[str, None] = {registry.FLOOR: None} if floor else {}
     for pattern in patterns:
@@ -338,7 +361,7 @@ def stores_to_measure(patterns: Sequence[str], floor: bool = True) -> list[str]:
 
 
 def newcomer_stores() -> list[str]:
-    """Return what a newcomer asks about: each format as typed and as tuned, in its first layout."""
+    """Return the stores of an overview: each format's first layout, without the tuning small."""
     return [
         f"{format_.name}:{layout}:{tuning}"
         for format_ in registry.FORMATS

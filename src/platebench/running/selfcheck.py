@@ -1,8 +1,8 @@
-"""What this machine is able to tell: `platebench selfcheck`.
+"""How small a slowdown this machine can detect: `platebench calibrate selfcheck`, an A/A test.
 
-The same arm is measured twice, a third time with every operation slowed down by a tenth and a
-fourth time by a quarter, on purpose and for real: the operation is kept busy that much longer.
-Then the verdicts are held against what is known to be true.
+Four arms of the same revision are measured side by side: two unchanged, one with every operation
+slowed down by 10%, one by 25%. The slowdown is real: after each operation the process stays busy
+for that share of its time. Then the verdicts are compared with the truth.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from platebench.errors import UserError
 from platebench.results.measurement import CellName
 from platebench.results.operations import choose, for_newcomers
 from platebench.results.ratios import Ratio, Rounds, log_ratios
-from platebench.results.records import record_files
+from platebench.results.records import RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
 from platebench.running.arms import make_arm, parse_arm, work_folder
 from platebench.running.compare import Measured, SideBySide, arm_files, digest_of
+from platebench.running.machine_facts import machine_facts
 from platebench.running.rounds import shuffled
 from platebench.running.run import Watcher, image_sets, newcomer_stores, recording
 from platebench.running.suite import Suite
@@ -35,11 +36,11 @@ CELLS = 40
 ROUNDS = 16
 FEW_ROUNDS = 6
 _FEWEST_ROUNDS = 2
-"""From one round nothing can be judged."""
+"""A verdict needs at least two rounds."""
 
 IMAGES = "8"
 _STARTS_MORE = "FirstImage"
-"""Left out, for a sample of it starts a process of its own: a fifth of the time for few cells."""
+"""Left out: each sample starts a process, which takes a fifth of the time for few cells."""
 
 RELABELLINGS = 250
 _SLOWDOWNS = (0.0, 0.0, 0.10, 0.25)
@@ -49,7 +50,7 @@ Sides = Mapping[str, Rounds]
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure asked of the machine, and what it was: shares of 1."""
+    """One figure, the value that is required, and the value that was measured, as shares of 1."""
 
     what: str
     asked: str
@@ -60,10 +61,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class SelfCheck:
-    """What was found, and the noise behind it: standard deviations of logarithms.
+    """The findings and the machine's noise, as standard deviations of logarithms.
 
-    `process_noise` is that of a cell's median from process to process, `pair_noise` that of the
-    ratio of two that ran side by side.
+    `process_noise` is of a cell's median from process to process, `pair_noise` of the ratio of two
+    processes that ran side by side.
     """
 
     findings: list[Finding]
@@ -74,16 +75,16 @@ class SelfCheck:
 
     @property
     def met(self) -> bool:
-        """Whether every figure is as asked."""
+        """Whether every figure is as required."""
         return all(finding.met for finding in self.findings)
 
 
 def selfcheck(
     checkout: Path, results: Path, rounds: int, cells: int, watcher: Watcher
 ) -> SelfCheck:
-    """Measure, and return what the verdicts were worth. The records are kept in `results`.
+    """Measure the four arms, and return how reliable the verdicts are.
 
-    A self-check that was killed is taken up where it was.
+    The records are kept in `results`. An interrupted self-check is continued.
     """
     workspace = Workspace.of(checkout)
     with workspace.measuring():
@@ -93,8 +94,10 @@ def selfcheck(
 def _selfcheck(
     checkout: Path, results: Path, rounds: int, cells: int, workspace: Workspace, watcher: Watcher
 ) -> SelfCheck:
+    facts = machine_facts(workspace.root)  # before drawing images, which is load too
     arm = make_arm(parse_arm("."), checkout, workspace.root, watcher.says)
     names = image_sets(workspace, [IMAGES], watcher)
+    watcher.starts(facts)
     owns = _own_variables(workspace.root)
     with TurnServer.open() as turns:
         suites = [
@@ -107,7 +110,7 @@ def _selfcheck(
             (arm, {"selfcheck": place, "key": key}, {"slower": share})
             for place, share in enumerate(_SLOWDOWNS)
         ]
-        files = arm_files(results, names, each, watcher)
+        files = arm_files(results, names, each, facts, watcher)
         measured = Measured(files)
         bench = SideBySide(suites, measured, turns, watcher)
         with recording(files, watcher, "the same command goes on"):
@@ -130,14 +133,9 @@ def _selfcheck(
 
 
 def kept(results: Path, machine: str) -> SelfCheck | None:
-    """Return what the newest self-check of a machine that reached its end found, None without."""
-    files = [
-        file
-        for file in record_files(results, machine)
-        if "selfcheck" in file.info().settings and file.finished
-    ][-len(_SLOWDOWNS) :]
-    places = [file.info().settings["selfcheck"] for file in files]
-    if places != list(range(len(_SLOWDOWNS))):
+    """Return what the newest finished self-check of a machine found, None without one."""
+    files = newest_files(results, machine)
+    if not files:
         return None
     first = list(files[0].records())
     cells = list(dict.fromkeys(record.run.cell for record in first))
@@ -150,16 +148,27 @@ def kept(results: Path, machine: str) -> SelfCheck | None:
         return None
 
 
+def newest_files(results: Path, machine: str) -> list[RecordFile]:
+    """Return the files of the newest finished self-check of a machine, one per arm; [] if none."""
+    files = [
+        file
+        for file in record_files(results, machine)
+        if "selfcheck" in file.info().settings and file.finished
+    ][-len(_SLOWDOWNS) :]
+    places = [file.info().settings["selfcheck"] for file in files]
+    return files if places == list(range(len(_SLOWDOWNS))) else []
+
+
 def _found(measured: Measured, cells: Sequence[CellName], rounds: int) -> SelfCheck | None:
-    """Return what the arms' records say; None when no cell was measured in all of them."""
+    """Assess the arms' records; None if no cell was measured in all of them."""
     sides = [measured.sides(place, cells) for place in range(len(_SLOWDOWNS))]
     return assess(sides, rounds) if sides[0] else None
 
 
 def assess(arms: Sequence[Sides], rounds: int) -> SelfCheck:
-    """Hold the verdicts on the measured arms against the truth.
+    """Compare the verdicts on the measured arms with the truth.
 
-    The arms are: the same, the same, a tenth slower, a quarter slower.
+    The arms are: unchanged, unchanged, 10% slower, 25% slower.
     """
     first, same, tenth, quarter = arms
     plan = _plan(rounds)
@@ -195,7 +204,7 @@ def _plan(rounds: int) -> Plan:
 
 
 def _own_variables(work: Path) -> list[dict[str, str]]:
-    """Return what sets each arm apart: its slowdown, and stored files of its own, as compared."""
+    """Return the environment variables of each arm: its slowdown, and its own stored files."""
     return [
         {WORK: str(work_folder(work, f"selfcheck-{place}"))}
         | ({SLOWER: str(share)} if share else {})
@@ -204,7 +213,7 @@ def _own_variables(work: Path) -> list[dict[str, str]]:
 
 
 def _some_cells(suite: Suite, number: int) -> list[CellName]:
-    """Return cells of all operations on what a newcomer measures, the same ones every time."""
+    """Return a fixed sample of the cells of an overview, of all operations."""
     cells = [
         cell
         for cell in choose(suite.cells(), newcomer_stores(), [])
@@ -223,10 +232,10 @@ def _share(judgements: Mapping[str, Judgement], wanted: set[Verdict]) -> float:
 
 
 def _relabelled(first: Sides, same: Sides, plan: Plan) -> list[float]:
-    """Return the shares called when, round by round, chance says which process was whose.
+    """Return the rate of false alarms for random labels of the two equal arms.
 
-    Neither arm differs from the other, so any labelling is as true as the one that was run: 40
-    cells alone could not show a rate of 1 in 100.
+    The arms do not differ, so in every round either process may carry either label. 40 cells with
+    their own labels are too few to show a rate of 1 in 100.
     """
     chance = random.Random(RELABELLINGS)
     shares = []
@@ -242,10 +251,10 @@ def _relabelled(first: Sides, same: Sides, plan: Plan) -> list[float]:
 
 
 def _second_run_inside(first: Sides, second: Sides) -> list[bool]:
-    """Say of each cell whether the interval of one half of its rounds holds the other's ratio.
+    """For each cell, check whether the interval of half of its rounds contains the other's ratio.
 
-    The earlier half is held against the later one and the later against the earlier. The interval
-    is the one that `compare` prints of so many rounds.
+    Both directions count: earlier against later rounds, and later against earlier. The interval is
+    the one that `compare` prints for this number of rounds.
     """
     numbers = sorted({number for rounds in first.values() for number in rounds})
     half = len(numbers) // 2

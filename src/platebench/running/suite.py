@@ -1,8 +1,8 @@
-"""asv's benchmarks of one checkout in one interpreter, run a cell at a time.
+"""Run asv's benchmarks of one checkout in one interpreter, cell by cell.
 
-asv itself runs all benchmarks in its own order. Rounds, arms and a progress bar need to choose
-the next cell, so this drives asv's own runner: every cell is a fresh process that asv starts, and
-what it returns is asv's result.
+asv runs all benchmarks in its own order, but rounds and arms need to choose the next cell. So this
+module calls asv's runner for single cells. asv starts a fresh process for each one and returns its
+result.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from platebench.timing.failure import why_failed
 from platebench.timing.protocol import IMAGES, RECORD
 
 BRIEF = (1, 4, 0.1)
-"""asv's repeat for a newcomer's run, which is to be over in minutes."""
+"""asv's repeat for an overview, which takes minutes."""
 
 QUICK = (1, 2, 0.05)
-"""asv's repeat for a look: one sample, two if they are short."""
+"""asv's repeat for a first look: one sample, or two if they are short."""
 
 
 _DISK_FULL = re.compile(r"No space left on device|[Dd]isk quota exceeded")
@@ -57,7 +57,7 @@ class Suite:
         python: Path = Path(sys.executable),
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        # Compiled modules may be kept, or every process would compile them again.
+        # Allow compiled modules to be written, or every process would compile them again.
         keeping = {"PYTHONDONTWRITEBYTECODE": ""}
         lent = lent_temporary()
         weakref.finalize(self, lent.close)
@@ -88,7 +88,7 @@ class Suite:
     def run(self, cell: CellName, repeat: Sequence[float] | None = None) -> Run:
         """Measure a cell in a fresh process. A cell that fails is a result, not an error.
 
-        Several suites may do so at once, in threads; one suite measures one cell at a time.
+        Threads may run several suites at the same time, but each suite only one cell at a time.
         """
         interrupts.check()
         benchmark = self.benchmarks[cell.benchmark]
@@ -112,7 +112,7 @@ class Suite:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep asv from printing, and hand its errors on with what it would have printed."""
+    """Silence asv, and add what it would have printed to its errors."""
     logger = asv.console.log._logger
     handlers, logger.handlers = logger.handlers, [said := _Said()]
     try:
@@ -124,7 +124,7 @@ def _quietly() -> Iterator[None]:
 
 @contextmanager
 def _errors(reason: Callable[[], str] = str) -> Iterator[None]:
-    """Hand asv's errors on as ours."""
+    """Turn asv's errors into UserError."""
     try:
         yield
     except asv.util.UserError as error:
@@ -134,7 +134,7 @@ def _errors(reason: Callable[[], str] = str) -> Iterator[None]:
 
 
 class _Said(logging.Handler):
-    """Keeps what asv would have printed, of which only the reason of a failure is wanted."""
+    """Collects what asv would have printed, to find the reason of a failure."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class _Said(logging.Handler):
         self._lines += record.getMessage().splitlines()
 
     def reason(self) -> str:
-        """Return the last exception that was named, after a colon."""
+        """Return the last line that names an exception, after a colon; "" if there is none."""
         named = [
             line.strip() for line in self._lines if re.match(r"\s*[\w.]+(Error|Exception): ", line)
         ]
@@ -158,7 +158,7 @@ def _run(cell: CellName, started: str, result: Any, index: int, noted: dict[str,
         return Run(cell, "failed", why_failed(result.stderr, result.errcode), started, [], noted)
     if not samples and isinstance(value, float) and math.isnan(value):
         return Run(cell, "skipped", _why_skipped(result.stderr), started, [], noted)
-    for times in ("wall_s", "cpu_s"):  # without the calls that only warmed up
+    for times in ("wall_s", "cpu_s"):  # leave out warm-up calls
         noted[times] = noted[times][-len(samples) :]
     return Run(cell, "ok", "", started, samples, noted)
 

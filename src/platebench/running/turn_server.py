@@ -1,14 +1,14 @@
-"""Processes that measure one cell in several arms at once, and take turns a sample at a time.
+"""Let processes of several arms take turns, one sample at a time.
 
-A shared machine is a quarter faster in one second than in the next, and that is most of what makes
-two processes differ. Eight processes of the same operation, which took turns over 60 samples, had
-medians that spread by 0.01 to 0.05 (log), where eight that were measured one after another spread
-by 0.03 to 0.15. So the arms of a comparison do not follow each other: all of them are set up,
-then one at a time does one sample with its checks while the others sleep.
+On a shared machine the speed can change by 25% within a second, which is most of the difference
+between two processes. The medians of eight processes of the same operation varied by 0.01 to 0.05
+(log) when they took turns over 60 samples, and by 0.03 to 0.15 when they ran one after another. So
+all arms of a comparison are set up first. Then one process at a time takes one sample, with its
+checks, while the others sleep.
 
-Whoever gives the turns listens at a socket that TURNS names. A process comes once and says its
-number, asks before every sample and is answered when it is its turn. Asking, or ending, gives the
-turn back.
+The server listens at the socket that TURNS names. A client connects once, sends its process id,
+requests a turn before every sample, and waits for the answer. Its next request, or its end,
+releases the turn.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _Result = TypeVar("_Result")
 
 
 class TurnServer:
-    """The side that gives turns, to the processes of one cell after another."""
+    """Gives turns to the processes of one cell after another."""
 
     def __init__(self, place: str, listener: socket.socket) -> None:
         self._listener = listener
         self._chance = random.Random(0)
         self.variables = {TURNS: place}
-        """What the environment of a process needs, for it to take turns."""
+        """Environment variables with which a process takes turns."""
 
     @classmethod
     @contextmanager
     def open(cls) -> Iterator[TurnServer]:
-        """Listen at a socket in a folder of its own, as long as it lasts."""
+        """Listen at a socket in a temporary folder until the block ends."""
         with (
             lent_temporary(short=True) as lent,
             socket.socket(socket.AF_UNIX) as listener,
@@ -52,11 +52,11 @@ class TurnServer:
             yield cls(place, listener)
 
     def together(self, jobs: Sequence[Callable[[], _Result]]) -> list[_Result]:
-        """Do the jobs at once, each of which runs one process, and return what each returns.
+        """Run the jobs in parallel, one process each, and return their results.
 
-        No process does a sample before all are set up, and never two at a time. The order is
-        another each time all have had a turn. A job whose process never asks is waited for.
-        What a job raises, and Ctrl-C, ends the processes of all; no turns are given after that.
+        No process takes a sample before all are set up, and never two at the same time. The order
+        is shuffled after each has had a turn. A job whose process never requests a turn is waited
+        for. If a job raises, or on Ctrl-C, all processes are ended and no more turns are given.
         """
         wakeup, wake = socket.socketpair()
         with wakeup, wake, ThreadPoolExecutor(len(jobs)) as threads:
@@ -68,7 +68,7 @@ class TurnServer:
                 round_.until_done(running)
                 return [each.result() for each in running]
             except BaseException:
-                self._listener.close()  # for those that have yet to come
+                self._listener.close()  # for processes that have not connected yet
                 round_.kill()
                 raise
             finally:
@@ -76,7 +76,7 @@ class TurnServer:
 
 
 class _Round:
-    """The processes that are measuring one cell."""
+    """The processes that measure one cell."""
 
     def __init__(
         self, listener: socket.socket, wakeup: socket.socket, chance: random.Random
@@ -93,8 +93,8 @@ class _Round:
     def until_done(self, running: Sequence[Future[_Result]]) -> None:
         """Give turns until every job has ended."""
         while left := [each for each in running if not _ended(each)]:
-            # All that are left must ask: one that is being set up or ends would be heard in a
-            # sample.
+            # Wait until all others request a turn: one that is still being set up, or is ending,
+            # would disturb a sample.
             if self._measuring is None and len(self._asking) == len(left):
                 self._next()
             for key, _ in self._selector.select():
@@ -114,7 +114,7 @@ class _Round:
     def _listen_to(self, line: socket.socket) -> None:
         try:
             said = line.recv(64)
-        except OSError:  # it ended with something unheard
+        except OSError:  # it ended with unread data
             said = b""
         if not said:
             self._forget(line)
@@ -141,24 +141,24 @@ class _Round:
             self._chance.shuffle(self._still_to_come)
         line = self._measuring = self._still_to_come.pop()
         self._asking.remove(line)
-        with suppress(OSError):  # it has ended, and the selector will say so
+        with suppress(OSError):  # it has ended; the selector will report that
             line.send(b".")
 
     def kill(self) -> None:
-        """End the processes that came, each with its children: asv gives each a group."""
+        """End the connected processes and their children; asv gives each its own process group."""
         for process in filter(None, self._processes.values()):
             with suppress(OSError):
                 os.killpg(process, signal.SIGTERM)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         self._selector.close()
         for line in self._processes:
             line.close()
 
 
 def _ended(job: Future[_Result]) -> bool:
-    """Say whether a job has ended, and raise what it raised."""
+    """True if a job has ended. Raises its exception."""
     if job.done():
         job.result()
         return True

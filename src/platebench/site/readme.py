@@ -145,7 +145,10 @@ def _made(checkout: Path) -> dict[Path, str]:
     results, readme = checkout / "results", checkout / README
     run = reference_run(results)
     if run is None:
-        raise UserError(f"{results}: no whole reference run; 'platebench reference' makes one")
+        raise UserError(
+            f"{results}: no whole reference run; 'platebench reference run' makes one,"
+            " 'platebench reference keep' keeps it"
+        )
     cells = tidy(run)
     found, drawn = answers(cells), _svg(cells)
     if found is None or drawn is None:

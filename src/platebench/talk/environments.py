@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,14 +16,17 @@ from platebench.talk.outcome import Talk
 from platebench.temporary import temporary_folder
 
 AGES = {
-    "then": "lancedb==0.14.0,pylance==0.18.2,pyarrow==16.1.0,pandas==2.2.2,numpy<2,awkward==2.6.5,"
+    "then": "python<3.13,"
+    "lancedb==0.14.0,pylance==0.18.2,pyarrow==16.1.0,pandas==2.2.2,numpy<2,awkward==2.6.5,"
     "duckdb==1.0.0,h5py==3.11.0,imagecodecs==2024.6.1,pillow==10.3.0,scikit-image==0.24.0,"
     "scipy==1.13.1,tifffile==2024.6.18",
     "between": "lancedb==0.24.0,pylance==0.30.0,pyarrow==20.0.0,pandas==2.3.0,numpy==2.2.6,"
     "awkward==2.8.4,duckdb==1.3.1,h5py==3.14.0,imagecodecs==2025.3.30,pillow==11.2.1,"
     "scikit-image==0.25.2,scipy==1.15.3,tifffile==2025.6.11",
 }
-"""`then`: of 2024, the oldest LanceDB that installs today. `between`: of June 2025."""
+"""`then`: of 2024, the oldest LanceDB that installs today; NumPy 1 has no release for Python 3.13.
+`between`: of June 2025.
+"""
 
 TODAY = "today"
 
@@ -68,6 +72,20 @@ def give_talk_with(python: Path, folder: Path) -> Talk:
     return Talk.from_json(json.loads(done.stdout.splitlines()[-1]))
 
 
+def main() -> None:
+    """Print the interpreter of the age that is named, for the tests: see TALK_PYTHON there."""
+    from platebench.running.checkout import find_checkout
+    from platebench.timing.workspace import Workspace
+
+    checkout = find_checkout(Path.cwd())
+    work = Workspace.of(checkout).own().root
+    print(python_of(sys.argv[1], checkout, work, lambda line: print(line, file=sys.stderr)))
+
+
 def folder_of(material: Material) -> Path:
     """Return the folder that the material's files lie in."""
     return Path(os.path.commonpath([file.parent for file in material.files]))
+
+
+if __name__ == "__main__":
+    main()

@@ -24,7 +24,7 @@ RECORD = "PLATEBENCH_RECORD"
 """Environment: a file for what asv's own result cannot carry, as JSON."""
 
 SLOWER = "PLATEBENCH_SLOWER"
-"""Environment: slow every timed operation down by this share, for `platebench selfcheck`."""
+"""Environment: slow timed operations down by this share, for `platebench calibrate selfcheck`."""
 
 TURNS = "PLATEBENCH_TURNS"
 """Environment: the socket to ask for turns at. Without it every turn is one's own."""

@@ -1,0 +1,198 @@
+"""What a figure depends on besides the code: the disk, the filesystem, the load, the processor.
+
+Everything is read from Linux' own files below /proc and /sys. What a machine does not tell is None:
+a container may hide its disk, and a virtual machine has no frequency governor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import asv.machine
+
+BUSY = 0.25
+"""Share of the cores: with a 1-minute load above it, other work competes with the measurement."""
+
+_GIB = 2**30
+
+
+@cache
+def _asv_facts() -> dict[str, str]:
+    # asv asks the system with several processes; nothing of it changes during a run.
+    return {key: str(value) for key, value in asv.machine.Machine.get_defaults().items()}
+
+
+def this_machine() -> dict[str, str]:
+    """Return asv's facts of this machine under a name that tells it from others of its host name.
+
+    The name is asv's, a dash, and eight digits that depend on the CPU model, the number of cores,
+    the memory in GiB and the operating system's release.
+    """
+    facts = _asv_facts()
+    memory = facts.get("ram", "")
+    # The kernel keeps some of the memory for itself, and not always as much.
+    gib = str(round(int(memory) / _GIB)) if memory.isdecimal() else memory
+    known = [facts.get("cpu", ""), facts.get("num_cpu", ""), gib, facts.get("os", "")]
+    digest = hashlib.sha256("\0".join(known).encode()).hexdigest()[:8]
+    return {**facts, "machine": f"{facts['machine']}-{digest}"}
+
+
+def machine_facts(folder: Path, root: Path = Path("/")) -> dict[str, Any]:
+    """Return the state of this machine, and of the disk that `folder` is on.
+
+    `load` is the average number of running processes in the last 1, 5 and 15 minutes. Sizes are
+    bytes. Paths are left out: the facts are published. `root` is another place to read from, for
+    tests.
+    """
+    mount = _mount_of(folder, root)
+    memory = _meminfo(root)
+    return {
+        "disk": _disk_fact(mount, root, "device/model", "device/name"),
+        "rotational": _rotational(mount, root),
+        "filesystem": mount.get("filesystem"),
+        "mount_options": mount.get("options"),
+        "load": _load(root),
+        "cores": len(os.sched_getaffinity(0)),
+        "governor": _text(
+            root / "sys" / "devices" / "system" / "cpu" / "cpu0" / "cpufreq" / "scaling_governor"
+        ),
+        "memory_bytes": memory.get("MemTotal"),
+        "memory_available_bytes": memory.get("MemAvailable"),
+        "swap_bytes": memory.get("SwapTotal"),
+        "kernel": platform.release(),
+    }
+
+
+def one_line(facts: Mapping[str, Any] | None) -> str:
+    """Return the disk, the filesystem, the load and the governor in one line; "" of no facts."""
+    if not facts:
+        return ""
+    turns = facts.get("rotational")
+    kinds = (facts.get("filesystem"), {True: "rotational", False: "not rotational"}.get(turns))  # type: ignore[arg-type]
+    kind = ", ".join(str(each) for each in kinds if each)
+    disk = facts.get("disk") or "unknown disk"
+    load, cores = _load_1(facts), facts.get("cores")
+    said = [f"{disk} ({kind})" if kind else disk]
+    said.append("load unknown" if load is None else f"load {load:g} on {cores or '?'} cores")
+    governor = facts.get("governor")
+    said.append(f"CPU governor {governor}" if governor else "CPU governor unknown")
+    return "; ".join(said)
+
+
+def busy(facts: Mapping[str, Any] | None) -> str:
+    """Return a warning when the load says that the machine has other work to do, else ""."""
+    load, cores = (_load_1(facts), facts.get("cores")) if facts else (None, None)
+    if load is None or not isinstance(cores, int) or load <= BUSY * cores:
+        return ""
+    return (
+        f"warning: this machine is busy (load {load:g} on {cores} cores), so times will vary more;"
+        " stop other work for reliable figures"
+    )
+
+
+def _load_1(facts: Mapping[str, Any]) -> float | None:
+    load = facts.get("load")
+    known = isinstance(load, list) and load and isinstance(load[0], int | float)
+    return float(load[0]) if known else None  # type: ignore[index]
+
+
+def _mount_of(folder: Path, root: Path) -> dict[str, Any]:
+    """Return the device, filesystem and options of the mount that holds `folder`; {} if unknown."""
+    place = folder.resolve()
+    found: tuple[int, dict[str, Any]] = (-1, {})
+    for line in (_text(root / "proc" / "self" / "mountinfo") or "").splitlines():
+        left, _, right = line.partition(" - ")
+        mounted, fields = left.split(), right.split()
+        if len(mounted) < 6 or len(fields) < 2:
+            continue
+        point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), mounted[4]))
+        # Of two mounts at one place, the later one covers the other.
+        if place.is_relative_to(point) and len(point.parts) >= found[0]:
+            options = [*mounted[5].split(","), *(fields[2].split(",") if len(fields) > 2 else [])]
+            told = {
+                "device": mounted[2],
+                "source": fields[1],
+                "filesystem": fields[0],
+                # overlay lists its folders here, which say more of a person than of the disk
+                "options": ",".join(dict.fromkeys(each for each in options if "/" not in each)),
+            }
+            found = (len(point.parts), told)
+    return found[1]
+
+
+def _block_device(mount: Mapping[str, Any], root: Path) -> Path | None:
+    """Return the folder in /sys of the disk below a mount; None where none is told.
+
+    A partition leads to its disk, a mapped device (LVM, encryption) to the one disk it lies on.
+    """
+    device = str(mount.get("device", ""))
+    if device.startswith("0:"):  # btrfs and the like number no device of their own
+        try:
+            number = Path(str(mount.get("source"))).stat().st_rdev
+        except (OSError, ValueError):
+            return None
+        device = f"{os.major(number)}:{os.minor(number)}"
+    folder = (root / "sys" / "dev" / "block" / device).resolve()
+    if not device or not folder.is_dir():
+        return None
+    if (folder / "partition").exists():
+        folder = folder.parent
+    slaves = list((folder / "slaves").glob("*"))
+    while len(slaves) == 1:
+        folder = slaves[0].resolve()
+        folder = folder.parent if (folder / "partition").exists() else folder
+        slaves = list((folder / "slaves").glob("*"))
+    return folder
+
+
+def _disk_fact(mount: Mapping[str, Any], root: Path, *files: str) -> str | None:
+    """Return the disk's model, or the name of its device where it has no model."""
+    folder = _block_device(mount, root)
+    if folder is None:
+        return None
+    if _is_virtual(folder):
+        return f"virtual disk {folder.name}"
+    return next((text for file in files if (text := _text(folder / file))), folder.name)
+
+
+def _rotational(mount: Mapping[str, Any], root: Path) -> bool | None:
+    folder = _block_device(mount, root)
+    if folder is None or _is_virtual(folder):
+        return None
+    return {"0": False, "1": True}.get(_text(folder / "queue" / "rotational") or "")
+
+
+def _is_virtual(folder: Path) -> bool:
+    # virtio and Xen report 1 whatever the host's disk is.
+    return re.fullmatch(r"x?vd[a-z]+", folder.name) is not None
+
+
+def _load(root: Path) -> list[float] | None:
+    try:
+        return [
+            float(each) for each in (_text(root / "proc" / "loadavg") or "").split()[:3]
+        ] or None
+    except ValueError:
+        return None
+
+
+def _meminfo(root: Path) -> dict[str, int]:
+    """Return the figures of /proc/meminfo in bytes."""
+    lines = (_text(root / "proc" / "meminfo") or "").splitlines()
+    found = (re.fullmatch(r"(\w+):\s+(\d+) kB", line.strip()) for line in lines)
+    return {each[1]: int(each[2]) * 1024 for each in found if each}
+
+
+def _text(file: Path) -> str | None:
+    """Return what a file of the system says; None where it is absent, unreadable or empty."""
+    try:
+        return file.read_text(errors="replace").strip() or None
+    except OSError:
+        return None

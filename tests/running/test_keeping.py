@@ -1,0 +1,183 @@
+"""A reference run is promoted on purpose, whole, and without overwriting another's files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import asv.results
+import pytest
+
+from platebench.errors import UserError
+from platebench.results.records import RecordFile, record_files
+from platebench.running.keeping import keep_reference
+from platebench.running.machine_facts import this_machine
+from platebench.running.selfcheck import kept as selfcheck_kept
+from tests.results.made_up_runs import SCAN, WRITE, floor, ok, run_file
+from tests.running.made_up_suites import MadeUpSuite
+from tests.scratch_checkout import git
+
+MACHINE = "vm-12345678"
+REFERENCE = {"reference": {"parts": [], "left_out": []}}
+LATER = "2026-03-02T10:20:30.000001+00:00"
+
+
+class Place:
+    """A checkout with one commit, and the user's own runs in it."""
+
+    def __init__(self, checkout: Path) -> None:
+        self.checkout = checkout
+        self.own = checkout / ".platebench" / "results"
+        self.kept = checkout / "results"
+        git(checkout, "init", "--quiet", "--initial-branch", "main")
+        (checkout / "code.py").touch()
+        git(checkout, "add", "--all")
+        git(checkout, "commit", "--quiet", "--message", "Begin")
+        self.commit = git(checkout, "rev-parse", "HEAD")
+
+    def run(self, finished: bool = True, seconds: float = 1.0, **changed: Any) -> RecordFile:
+        given = {"machine": MACHINE, "commit": self.commit, "settings": REFERENCE, **changed}
+        file = run_file(self.own, [ok([seconds]), floor([1.0])], **given)
+        if finished:
+            file.finish()
+        write_json(self.own / MACHINE / "machine.json", {**this_machine(), "machine": MACHINE})
+        listed = MadeUpSuite("", []).benchmarks
+        write_json(self.own / "benchmarks.json", listed, version=2)
+        return file
+
+    def selfcheck(self) -> None:
+        for place, slower in enumerate((0.0, 0.0, 0.1, 0.25)):
+            rounds = [[ok([1.0 + slower, 1.1 + slower])] for _ in range(4)]
+            started = f"2026-03-01T11:00:00.00000{place}+00:00"
+            settings = {"selfcheck": place, "slower": slower}
+            given = {"machine": MACHINE, "commit": self.commit, "settings": settings}
+            run_file(self.own, *rounds, started=started, **given).finish()
+
+    def keep(self, run: RecordFile | str, selfcheck: bool = False) -> list[str]:
+        name = run if isinstance(run, str) else str(run.file)
+        made = keep_reference(name, self.own, self.checkout, self.kept, selfcheck)
+        return sorted(str(file.relative_to(self.kept)) for file in made)
+
+    def contents(self) -> dict[str, bytes]:
+        files = [file for file in self.kept.rglob("*") if file.is_file()]
+        return {str(file.relative_to(self.kept)): file.read_bytes() for file in files}
+
+
+def write_json(file: Path, content: dict[str, Any], version: int = 1) -> None:
+    file.write_text(json.dumps({**content, "version": version}))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    (tmp_path / "checkout").mkdir()
+    return Place(tmp_path / "checkout")
+
+
+def test_a_finished_reference_run_is_copied_with_its_machine_and_asv_file(place: Place) -> None:
+    run = place.run()
+    made = place.keep(run)
+    (asv_file,) = (name for name in made if place.commit[:8] in name)
+    expected = [asv_file, f"{MACHINE}/{run.file.name}", f"{MACHINE}/machine.json"]
+    assert made == sorted([*expected, "benchmarks.json"])
+    (copy,) = record_files(place.kept)
+    assert copy.file.read_bytes() == run.file.read_bytes()
+    (read,) = asv.results.iter_results(str(place.kept))
+    assert read.commit_hash == place.commit
+    assert read.params["machine"] == MACHINE
+    listed = json.loads((place.kept / "benchmarks.json").read_text())
+    assert set(listed) == {SCAN, "version"}, "what this run measured"
+
+
+def test_asvs_file_has_no_samples_of_other_runs(place: Place) -> None:
+    place.run(seconds=5.0, started=LATER, settings={"rounds": 1})
+    place.keep(place.run(seconds=1.0))
+    (read,) = asv.results.iter_results(str(place.kept))
+    found = read.get_result_samples(SCAN, read.get_result_params(SCAN))
+    assert [each for each in found if each] == [[1.0], [1.0]]
+
+
+def test_a_run_is_found_by_the_beginning_of_its_name(place: Place) -> None:
+    place.run()
+    assert place.keep("20260301")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"finished": False}, "did not reach its end; 'platebench reference run --resume' goes on"),
+        ({"settings": {"rounds": 1}}, "not a reference run; 'platebench reference run' makes one"),
+        ({"commit": "0" * 40 + "+changes"}, "measured changes that no commit holds"),
+        ({"commit": "0" * 40}, "no such revision"),
+    ],
+)
+def test_other_runs_are_refused_and_nothing_is_written(changed, words, place: Place) -> None:
+    run = place.run(**changed)
+    with pytest.raises(UserError, match=words):
+        place.keep(run)
+    assert place.contents() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("2027", "no such run"), ("", "no such run"), ("2026", "2 runs begin so; give more")],
+)
+def test_a_name_of_no_run_or_of_several_is_refused(name: str, words: str, place: Place) -> None:
+    place.run()
+    place.run(started=LATER)
+    with pytest.raises(UserError, match=words):
+        place.keep(name)
+
+
+def test_a_file_that_is_there_is_never_overwritten(place: Place) -> None:
+    run = place.run()
+    theirs = place.kept / MACHINE / "machine.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text('{"mine": 1}')
+    with pytest.raises(UserError, match="another file is there, and is kept; nothing was written"):
+        place.keep(run)
+    assert place.contents() == {f"{MACHINE}/machine.json": b'{"mine": 1}'}
+
+
+def test_a_run_that_is_kept_already_changes_nothing(place: Place) -> None:
+    run = place.run()
+    place.keep(run)
+    before = place.contents()
+    assert place.keep(run) == []
+    assert place.contents() == before
+
+
+def test_benchmarks_of_earlier_runs_stay_listed(place: Place) -> None:
+    place.kept.mkdir()
+    listed = {WRITE: MadeUpSuite("", []).benchmarks[WRITE]}
+    write_json(place.kept / "benchmarks.json", listed, version=2)
+    place.keep(place.run())
+    now = json.loads((place.kept / "benchmarks.json").read_text())
+    assert set(now) == {SCAN, WRITE, "version"}
+
+
+def test_the_selfcheck_of_the_machine_comes_along_when_asked(place: Place) -> None:
+    run = place.run()
+    with pytest.raises(UserError, match="no finished self-check"):
+        place.keep(run, selfcheck=True)
+    assert place.contents() == {}
+    place.selfcheck()
+    place.keep(run, selfcheck=True)
+    assert len(record_files(place.kept)) == 5
+    assert selfcheck_kept(place.kept, MACHINE) == selfcheck_kept(place.own, MACHINE)
+
+
+def test_git_sees_what_was_kept_and_nothing_of_the_users_own_runs(checkout: Path) -> None:
+    place = Place.__new__(Place)
+    place.checkout, place.own = checkout, checkout / ".platebench" / "results"
+    place.kept, place.commit = checkout / "results", git(checkout, "rev-parse", "HEAD")
+    run = place.run()
+    assert status(checkout) == ""
+    place.keep(run)
+    assert status(checkout) == "?? results/"
+
+
+def status(checkout: Path) -> str:
+    command = ["git", "-C", str(checkout), "status", "--porcelain"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

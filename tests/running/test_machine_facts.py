@@ -1,0 +1,137 @@
+"""The disk, filesystem, load and processor are recorded, and what a machine hides is None."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from platebench.running import machine_facts as facts_
+from platebench.running.machine_facts import busy, machine_facts, one_line, this_machine
+
+MOUNTS = """\
+22 27 0:21 / /proc rw,relatime - proc proc rw
+27 1 259:2 / / rw,noatime shared:1 - ext4 /dev/nvme0n1p2 rw,discard
+30 27 8:1 / /data\\040of\\040mine rw,relatime - xfs /dev/sda1 rw,attr2
+31 27 0:40 / /joined rw - overlay overlay rw,lowerdir=/home/someone/secret,xino=off
+32 27 254:0 / /cloud rw - ext4 /dev/vda rw
+"""
+
+
+def write(root: Path, name: str, content: str) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(content)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The files of a machine with an NVMe disk, a rotating one, and a virtual one."""
+    root = tmp_path / "root"
+    write(root, "proc/self/mountinfo", MOUNTS)
+    write(root, "proc/loadavg", "0.40 1.50 2.25 1/345 6789\n")
+    write(root, "proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 500 kB\nSwapTotal: 0 kB\n")
+    write(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n")
+    for disk, part, number, model, rotational in (
+        ("nvme0n1", "nvme0n1p2", "259:2", "Fast 990", "0"),
+        ("sda", "sda1", "8:1", "Slow 4TB", "1"),
+        ("vda", "", "254:0", "", "1"),
+    ):
+        folder = root / "sys" / "devices" / disk
+        write(folder, "queue/rotational", f"{rotational}\n")
+        write(folder, "device/model", f"{model}   \n")
+        if part:
+            write(folder / part, "partition", "1\n")
+        link = root / "sys" / "dev" / "block" / number
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(folder / part)
+    return root
+
+
+def test_facts_name_disk_filesystem_load_governor_and_memory(root: Path) -> None:
+    facts = machine_facts(Path("/srv/work"), root)
+    assert facts["disk"] == "Fast 990"
+    assert facts["rotational"] is False
+    assert facts["filesystem"] == "ext4"
+    assert facts["mount_options"] == "rw,noatime,discard"
+    assert facts["load"] == [0.4, 1.5, 2.25]
+    assert facts["governor"] == "powersave"
+    assert (facts["memory_bytes"], facts["swap_bytes"]) == (1_024_000, 0)
+    assert json.loads(json.dumps(facts)) == facts
+
+
+def test_the_innermost_mount_of_a_folder_is_found(root: Path) -> None:
+    facts = machine_facts(Path("/data of mine/images"), root)
+    assert (facts["disk"], facts["rotational"], facts["filesystem"]) == ("Slow 4TB", True, "xfs")
+
+
+def test_a_virtual_disk_does_not_claim_to_rotate(root: Path) -> None:
+    facts = machine_facts(Path("/cloud"), root)
+    assert (facts["disk"], facts["rotational"]) == ("virtual disk vda", None)
+
+
+def test_no_path_of_a_person_is_recorded(root: Path) -> None:
+    facts = machine_facts(Path("/joined"), root)
+    assert facts["filesystem"] == "overlay"
+    assert facts["mount_options"] == "rw,xino=off"
+    assert "someone" not in json.dumps(facts)
+
+
+def test_facts_that_a_machine_hides_are_none(tmp_path: Path) -> None:
+    facts = machine_facts(tmp_path, tmp_path / "nothing")
+    hidden = {"disk", "rotational", "filesystem", "mount_options", "load", "governor"}
+    hidden |= {"memory_bytes", "swap_bytes", "memory_available_bytes"}
+    assert {name for name, value in facts.items() if value is None} == hidden
+    assert "unknown" in one_line(facts)
+    assert busy(facts) == ""
+
+
+@pytest.mark.parametrize("content", ["", "many\n", "x y z\n"])
+def test_a_load_that_cannot_be_read_is_none(content: str, root: Path) -> None:
+    write(root, "proc/loadavg", content)
+    assert machine_facts(Path("/"), root)["load"] is None
+
+
+def test_one_line_tells_disk_filesystem_load_and_governor(root: Path) -> None:
+    facts = {**machine_facts(Path("/srv"), root), "cores": 4}
+    assert one_line(facts) == (
+        "Fast 990 (ext4, not rotational); load 0.4 on 4 cores; CPU governor powersave"
+    )
+    assert one_line(None) == ""
+
+
+@pytest.mark.parametrize(("load", "cores", "warned"), [(1.1, 4, True), (1.0, 4, False)])
+def test_a_load_above_a_quarter_of_the_cores_is_a_warning(load, cores, warned) -> None:
+    said = busy({"load": [load, 0.0, 0.0], "cores": cores})
+    assert said.startswith("warning: this machine is busy (load 1.1 on 4 cores)") is warned
+    assert bool(said) is warned
+
+
+def test_facts_of_another_version_do_not_stop_a_report() -> None:
+    for odd in ({"load": "high"}, {"load": []}, {"load": [None]}, {"rotational": "no"}, {"x": 1}):
+        assert one_line(odd)
+        assert busy(odd) == ""
+
+
+# The machine's name
+
+
+def known_as(monkeypatch: pytest.MonkeyPatch, **changed: str) -> str:
+    facts = {"machine": "vm", "cpu": "AMD EPYC", "num_cpu": "4", "ram": "25276067840"}
+    facts |= {"os": "Linux 6.18", **changed}
+    monkeypatch.setattr(facts_, "_asv_facts", lambda: facts)
+    return this_machine()["machine"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"cpu": "Intel"}, {"num_cpu": "2"}, {"ram": "8000000000"}, {"os": "Linux 7.0"}]
+)
+def test_machines_of_one_host_name_are_told_apart(changed, monkeypatch) -> None:
+    one, other = known_as(monkeypatch), known_as(monkeypatch, **changed)
+    assert one != other
+    assert one.startswith("vm-")
+    assert other.startswith("vm-")
+
+
+def test_a_machine_keeps_its_name_when_the_kernel_reserves_other_memory(monkeypatch) -> None:
+    assert known_as(monkeypatch) == known_as(monkeypatch, ram="25276518400")

@@ -1,0 +1,57 @@
+"""A revision from before timing.protocol is measured through the shim that is kept for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from platebench.results.records import record_files
+from platebench.running import older
+from platebench.timing import protocol
+from tests.scratch_checkout import REPOSITORY, git, in_a_process
+
+OLDER = "eb782ce68cd987a75ac1954a553aea06a0db9e46"
+"""The last commit without the protocol."""
+
+
+@pytest.fixture
+def with_history(checkout: Path) -> Path:
+    """A checkout with this repository's history, and the older revision's constraints.
+
+    With equal constraints both revisions are measured in this environment, and none is made.
+    """
+    git(checkout, "fetch", "--quiet", "--no-tags", str(REPOSITORY), "HEAD")
+    constraints = git(checkout, "show", f"{OLDER}:constraints.txt")
+    (checkout / "constraints.txt").write_text(f"{constraints}\n")
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "Pin as before")
+    return checkout
+
+
+@pytest.mark.timeout(600)
+def test_the_last_revision_without_a_protocol_is_compared_with_this_one(with_history) -> None:
+    said = in_a_process(
+        "compare", OLDER, ".", "--images", "2", "--stores", "arrow-ipc:pixels:fast",
+        "--operations", "scan", "--rounds", "2", "--quick", "--markdown", "verdicts.md",
+    )  # fmt: skip
+    assert said.status in {0, 1}, said.out + said.err
+    assert "one after another" not in said.err, "its processes take turns"
+    files = record_files(with_history / ".platebench" / "results")
+    assert [file.info().commit for file in files] == [OLDER, git(with_history, "rev-parse", "HEAD")]
+    for file in files:
+        runs = [record.run for record in file.records()]
+        assert len(runs) == 4, "warm and cold, in two rounds"
+        assert all(run.status == "ok" or "page cache" in run.message for run in runs)
+
+
+def test_a_revision_with_a_protocol_is_not_older(tmp_path: Path) -> None:
+    assert not older.is_older(REPOSITORY)
+    assert older.is_older(tmp_path)
+
+
+def test_the_shim_answers_what_the_protocol_does() -> None:
+    asked = older.question()[-1]
+    assert {f"'{name}'" in asked for name in protocol.answer()} == {True}
+    assert json.loads(json.dumps(protocol.answer()))["protocol"] == protocol.VERSION

@@ -1,0 +1,113 @@
+"""make takes the newest Python that runs, and keeps what cannot be made again."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.scratch_checkout import REPOSITORY
+
+RUNS = f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'
+SHIM = "#!/bin/sh\necho 'pyenv: python3.13: command not found' >&2\nexit 127\n"
+WITHOUT_VENV = "#!/bin/sh\nexit 1\n"
+
+
+def make(folder: Path, *arguments: str, path: Path | None = None) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHON"}
+    if path is not None:
+        environment["PATH"] = f"{path}{os.pathsep}/usr/bin{os.pathsep}/bin"
+    command = ["make", "--no-print-directory", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the Makefile and what it depends on, where nothing is installed."""
+    made = tmp_path / "checkout"
+    made.mkdir()
+    for name in ("Makefile", "constraints.txt", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, made)
+    return made
+
+
+def programs(folder: Path, **content: str) -> Path:
+    folder.mkdir()
+    for name, text in content.items():
+        program = folder / name.replace("_", ".")
+        program.write_text(text)
+        program.chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("content", "chosen"),
+    [
+        ({"python3_13": RUNS, "python3_12": RUNS, "python3_11": RUNS}, "python3.13"),
+        ({"python3_13": SHIM, "python3_12": RUNS, "python3_11": RUNS}, "python3.12"),
+        ({"python3_13": SHIM, "python3_12": WITHOUT_VENV, "python3_11": RUNS}, "python3.11"),
+    ],
+)
+def test_the_newest_python_that_runs_is_taken(content, chosen, folder, tmp_path) -> None:
+    said = make(folder, "--dry-run", "install", path=programs(tmp_path / "bin", **content))
+    assert f"\n{chosen} -m venv" in f"\n{said}"
+
+
+def test_a_python_that_is_named_is_taken(folder: Path, tmp_path: Path) -> None:
+    path = programs(tmp_path / "bin", python3_13=RUNS)
+    assert "\n/my/python -m venv" in "\n" + make(
+        folder, "--dry-run", "install", "PYTHON=/my/python", path=path
+    )
+
+
+def test_without_any_python_it_says_what_is_needed(folder: Path, tmp_path: Path) -> None:
+    content = dict.fromkeys(("python3_13", "python3_12", "python3_11"), SHIM)
+    said = make(folder, "install", path=programs(tmp_path / "bin", **content))
+    assert "needs Python 3.11, 3.12 or 3.13" in said
+    assert not (folder / ".venv").exists()
+
+
+def test_clean_keeps_the_users_results(folder: Path) -> None:
+    for name in (".platebench/results/vm/1.run.jsonl", ".platebench/work/x", ".venv/x"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
+    make(folder, "clean")
+    left = [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()]
+    assert sorted(left) == sorted(
+        [".platebench/results/vm/1.run.jsonl", "Makefile", "constraints.txt", "pyproject.toml"]
+    )
+
+
+def test_clean_is_fine_where_nothing_is(folder: Path) -> None:
+    assert "Error" not in make(folder, "clean")
+
+
+def test_the_interpreter_of_the_talk_is_known_to_the_tests_once_it_is_made(folder: Path) -> None:
+    show = 'show:\n\t@echo "[$$PLATEBENCH_TALK_PYTHON]"\n'
+    with (folder / "Makefile").open("a") as file:
+        file.write(show)
+    unset = {name: value for name, value in os.environ.items() if "TALK" not in name}
+
+    def shown() -> str:
+        command = ["make", "--no-print-directory", "-C", str(folder), "show"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=unset)
+        return done.stdout.strip()
+
+    assert shown() == "[]"
+    (folder / ".platebench").mkdir()
+    (folder / ".platebench" / "talk-python").write_text(f"{sys.executable}\n")
+    assert shown() == f"[{sys.executable}]"
+    (folder / ".platebench" / "talk-python").write_text("/removed/by/clean/python\n")
+    assert shown() == "[]"
+
+
+def test_the_pins_differ_where_the_newest_release_needs_a_newer_python() -> None:
+    pins = (REPOSITORY / "constraints.txt").read_text()
+    assert re.search(r"\nzarr==\S+ ; python_full_version < '3\.12'", pins)
+    assert pins.count("\nzarr==") == 2
