@@ -13,7 +13,7 @@ from scipy import special, stats
 
 from platebench.results.moderated_variance import _inverse_trigamma, moderate
 from platebench.results.ratios import Ratio, log_ratios, ratio, typical, width
-from platebench.results.robust_mean import Spread, pool
+from platebench.results.robust_mean import RobustMean, pool
 from tests.results.made_up_noise import Machine, Rounds
 
 seconds = st.floats(1e-6, 1e3)
@@ -114,7 +114,7 @@ def test_a_round_30_times_too_slow_is_set_aside(rounds: int) -> None:
     calm = ratio(second, first)
     second[2] = [30 * sample for sample in second[2]]
     shaken = ratio(second, first)
-    assert shaken.spread.outliers == 1
+    assert shaken.mean.outliers == 1
     assert shaken.rounds == rounds
     assert shaken.estimate == pytest.approx(calm.estimate, rel=0.05)
     assert width(shaken) < 1.5 * width(calm)
@@ -139,11 +139,11 @@ def test_a_mean_would_have_been_carried_away_by_a_stray_round() -> None:
 
 
 def test_ordinary_rounds_are_seldom_set_aside() -> None:
-    assert sum(found.spread.outliers for found in ratios(Machine(), 200, 16, 3)) < 0.005 * 200 * 16
+    assert sum(found.mean.outliers for found in ratios(Machine(), 200, 16, 3)) < 0.005 * 200 * 16
 
 
 def test_where_most_rounds_agree_to_the_last_digit_none_is_set_aside() -> None:
-    spread = pool(np.array([0.0, 0.0, 0.0, 0.0, 0.1, -0.1]))
+    mean = pool(np.array([0.0, 0.0, 0.0, 0.0, 0.1, -0.1]))
     assert (spread.kept, spread.outliers) == (6, 0)
 
 
@@ -211,7 +211,7 @@ def test_the_order_of_two_stores_is_settled_by_enough_rounds() -> None:
 
 
 def test_width_is_the_half_width_relative_to_the_ratio() -> None:
-    narrow = Ratio(Spread(math.log(3), 0.02, 16, 0, 1e9))
+    narrow = Ratio(RobustMean(math.log(3), 0.02, 16, 0, 1e9))
     assert width(narrow) == pytest.approx(math.exp(1.96 * math.sqrt(2) * 0.005) - 1, rel=1e-3)
 
 
@@ -234,23 +234,23 @@ def test_the_inverse_of_trigamma_turns_it_back(value: float) -> None:
 def test_sharing_noise_recovers_how_alike_the_cells_are() -> None:
     random = np.random.default_rng(14)
     variances = 0.01 * 8 / random.chisquare(8, 4000) * random.chisquare(5, 4000) / 5
-    spreads = [Spread(0.0, math.sqrt(variance), 6, 0, 5.0) for variance in variances]
-    shared = moderate(spreads)
-    assert shared[0].freedom == pytest.approx(5 + 8, rel=0.15)
-    ends = [spread.deviation for spread in shared if spread.deviation is not None]
+    means = [RobustMean(0.0, math.sqrt(variance), 6, 0, 5.0) for variance in variances]
+    shared = moderate(means)
+    assert shared[0].degrees_of_freedom == pytest.approx(5 + 8, rel=0.15)
+    ends = [spread.deviation for mean in shared if spread.deviation is not None]
     assert np.std(np.log(ends)) < 0.6 * np.std(np.log(np.sqrt(variances)))
 
 
 def test_cells_of_one_noise_share_it_wholly() -> None:
     variances = 0.01 * stats.chi2.ppf(np.linspace(0.05, 0.95, 40), 5) / 5
-    shared = moderate([Spread(0.0, math.sqrt(v), 6, 0, 5.0) for v in variances])
-    assert {spread.freedom for spread in shared} == {200.0}
-    assert len({round(spread.deviation or 0, 9) for spread in shared}) == 1
+    shared = moderate([RobustMean(0.0, math.sqrt(v), 6, 0, 5.0) for v in variances])
+    assert {mean.degrees_of_freedom for mean in shared} == {200.0}
+    assert len({round(spread.deviation or 0, 9) for mean in shared}) == 1
 
 
 def test_few_cells_single_rounds_and_unvarying_ones_are_left_as_they_are() -> None:
-    few = [Spread(0.0, 0.1 * (n + 1), 6, 0, 5.0) for n in range(4)]
+    few = [RobustMean(0.0, 0.1 * (n + 1), 6, 0, 5.0) for n in range(4)]
     assert moderate(few) == few
-    odd = [Spread(0.0, None, 1, 0, 0.0), Spread(0.0, 0.0, 6, 0, 5.0)]
-    many = [Spread(0.0, 0.1 + 0.01 * n, 6, 0, 5.0) for n in range(6)]
+    odd = [RobustMean(0.0, None, 1, 0, 0.0), RobustMean(0.0, 0.0, 6, 0, 5.0)]
+    many = [RobustMean(0.0, 0.1 + 0.01 * n, 6, 0, 5.0) for n in range(6)]
     assert moderate([*odd, *many])[:2] == odd

@@ -160,7 +160,7 @@ def test_shared_noise_finds_a_lone_slowdown_that_six_rounds_alone_would_miss() -
 def test_a_small_change_that_is_beyond_doubt_is_the_same_within_the_threshold() -> None:
     judged = judge(family(CALM, 1.03, 40, 0))
     assert {j.verdict for j in judged.values()} == {Verdict.SAME}
-    assert all(j.doubt is not None and j.doubt < 0.05 for j in judged.values())
+    assert all(j.q_value is not None and j.q_value < 0.05 for j in judged.values())
     assert exit_status(judged.values()) == 0
     tighter = judge(family(CALM, 1.03, 40, 0), Plan(threshold=0.02))
     assert {j.verdict for j in tighter.values()} == {Verdict.SLOWER}
@@ -201,7 +201,7 @@ def test_before_the_first_look_nothing_is_decided() -> None:
     judged = judge(family(CALM, 3.0, 40, 3, rounds=5))["cell 0"]
     assert judged.verdict is Verdict.UNDECIDED
     assert judged.rounds_wanted == 6
-    assert judged.doubt is None
+    assert judged.q_value is None
     assert judged.ratio is not None
     assert judged.ratio.estimate == pytest.approx(3, rel=0.05)
 

@@ -9,23 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from platebench.results.ratios import ratio
-from platebench.results.report import as_json, as_markdown, figure, seconds
-from platebench.results.tidy import CellResult, tidy
-from platebench.site.answers import LAB, Answers, Quickest, Smallest, answers, section
-from platebench.site.chosen import (
+from platebench.results.questions import (
     APPEND,
     QUESTIONS,
     SCAN,
     TAKE,
     Images,
-    asked,
+    answering,
     headline_image_set,
     images_of,
+    of_floor,
     quickest_first,
 )
+from platebench.results.ratios import ratio
+from platebench.results.report import as_json, as_markdown, figure, seconds
+from platebench.results.tidy import CellResult, tidy
+from platebench.site.answers import LAB, Answers, Fastest, Smallest, answers, section
 from platebench.site.published import Published, published
-from platebench.site.times import of_floor
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import IPC, failed, floor, ok, run_file
 from tests.results.made_up_runs import SCAN as SCANS
@@ -64,7 +64,7 @@ def of_rounds(results: Path, *rounds: list) -> Answers:
     return answered
 
 
-def to_scan(found: Answers) -> Quickest:
+def to_scan(found: Answers) -> Fastest:
     answer = found.to(SCAN)
     assert answer is not None
     return answer
@@ -85,8 +85,8 @@ def run_of(results: Path, *rounds: list) -> Published:
 
 
 def test_every_question_is_answered_and_never_with_the_floor(found: Answers) -> None:
-    assert [each.question for each in found.quickest] == list(QUESTIONS)
-    assert FLOOR not in [each.best.store for each in found.quickest]
+    assert [each.question for each in found.fastest] == list(QUESTIONS)
+    assert FLOOR not in [each.best.store for each in found.fastest]
     assert smallest(found).best.store != FLOOR
 
 
@@ -100,7 +100,7 @@ def report_rows(cells: list[CellResult], best: CellResult) -> list[list[str]]:
 
 
 def test_the_figures_are_those_of_the_report(whole: Published, found: Answers) -> None:
-    for answer in found.quickest:
+    for answer in found.fastest:
         rows = report_rows(whole.cells, answer.best)
         (row,) = [row for row in rows if row[0] == answer.best.store]
         assert row[1] == seconds(answer.best.median_s or 0)
@@ -112,7 +112,7 @@ def test_the_figures_are_those_of_the_report(whole: Published, found: Answers) -
 def test_the_intervals_are_those_of_the_report(whole: Published, found: Answers) -> None:
     reported = json.loads(as_json(whole.cells))
     keys = ("store", "operation", "detail", "cache", "images", "profile")
-    for answer in found.quickest:
+    for answer in found.fastest:
         (cell,) = [
             each for each in reported if all(each[k] == getattr(answer.best, k) for k in keys)
         ]
@@ -133,7 +133,7 @@ def test_the_size_is_that_of_the_report_and_has_no_interval(whole, found: Answer
 
 def test_the_page_says_these_figures_in_words(whole: Published, found: Answers) -> None:
     said = said_by(whole)
-    for answer in found.quickest:
+    for answer in found.fastest:
         words = answer.question.words
         assert f"{words[0].upper()}{words[1:]} {answer.best.store}, {answer.of_floor} times" in said
     assert f"Smallest {smallest(found).best.store}, " in said
@@ -147,7 +147,7 @@ def test_the_lab_and_the_quickest_as_typed_are_compared_in_the_same_rounds(
     answer = found.to(TAKE)
     assert answer is not None
     mine = [cell for cell in whole.cells if images_of(cell) == Images("raw", 32)]
-    stores = {cell.store: cell for cell in asked(mine, TAKE)}
+    stores = {cell.store: cell for cell in answering(mine, TAKE)}
     formed = ratio(stores[LAB].by_round, answer.best.by_round)
     assert answer.lab_takes is not None
     assert (answer.lab_takes.estimate, answer.lab_takes.high) == (formed.estimate, formed.high)
@@ -198,7 +198,7 @@ def test_stores_whose_order_is_not_settled_are_named(tmp_path) -> None:
     ]
     run = run_of(tmp_path, *rounds)
     answer = to_scan(answers(run.cells))
-    assert [cell.store for cell in answer.level] == [OTHER]
+    assert [cell.store for cell in answer.tied] == [OTHER]
     assert f"Not settled against it: {OTHER}." in said_by(run)
 
 
@@ -206,7 +206,7 @@ def test_from_one_round_there_is_no_interval_and_no_order(tmp_path) -> None:
     run = run_of(tmp_path, [floor([1.0]), ok([2.0]), ok([2.001], LAB)])
     answer = to_scan(answers(run.cells))
     assert str(answer.of_floor) == "2.00"
-    assert answer.level == ()
+    assert answer.tied == ()
     assert said_by(run).count("One round was measured, in which no order is settled.") == 1
 
 
@@ -230,7 +230,7 @@ def test_stores_as_small_within_a_hundredth_are_named(tmp_path) -> None:
     sizes = {IPC: 1000, OTHER: 1009, LAB: 1011}
     runs = [ok([1.0], store, stored_bytes=size) for store, size in sizes.items()]
     found = smallest(of_rounds(tmp_path, runs))
-    assert (found.best.store, [cell.store for cell in found.level]) == (IPC, [OTHER])
+    assert (found.best.store, [cell.store for cell in found.tied]) == (IPC, [OTHER])
     assert found.typed is not None
     assert found.typed.store == LAB
 
@@ -253,7 +253,7 @@ def test_what_each_format_costs_at_its_best_is_said(whole: Published, found: Ans
     said = said_by(whole)
     for cost in found.costs:
         assert cost.smallest is not None
-        cells = [f"{of_floor(cell)}{cell.store}" for _, cell in cost.quickest]
+        cells = [f"{of_floor(cell)}{cell.store}" for _, cell in cost.fastest]
         size = f"{figure(cost.smallest.bytes_per_pixel_byte)}{cost.smallest.store}"
         assert " ".join([cost.format, *cells, size]) in said
-        assert len(cost.quickest) == 3
+        assert len(cost.fastest) == 3

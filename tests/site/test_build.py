@@ -210,7 +210,9 @@ def test_a_store_of_a_removed_format_is_shown(sources: Sources, tmp_path: Path) 
 NASTY = """raw-7, <b>"'&{{7*7}}</script>.."""
 
 
-def test_names_of_images_stores_and_details_are_only_text(sources: Sources, tmp_path: Path) -> None:
+def test_names_of_image_set_stores_and_details_are_only_text(
+    sources: Sources, tmp_path: Path
+) -> None:
     store = NASTY.replace(" ", "") + ":<i>:fast"
     rounds = [
         [

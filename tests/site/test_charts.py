@@ -12,13 +12,21 @@ import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
 
+from platebench.results.questions import (
+    RAW,
+    SCAN,
+    TAKE,
+    WRITE,
+    answering,
+    headline_image_set,
+    of_image_set,
+)
 from platebench.results.report import figure
 from platebench.results.tidy import CellResult, tidy
 from platebench.site.charts import charts_of, section
-from platebench.site.chosen import RAW, SCAN, TAKE, WRITE, asked, headline_image_set, of_images
 from platebench.site.drawing import size_and_speed, warm_and_cold
 from platebench.site.drawing.scaling import scaling
-from platebench.site.drawing.size_and_speed import picture, unbeaten
+from platebench.site.drawing.size_and_speed import pareto_front, picture
 from platebench.site.drawing.style import Drawing, by_format, in_best_layouts, log_axis
 from platebench.site.published import Published, published
 from platebench.stores import registry
@@ -54,7 +62,7 @@ def drawings(whole: Published) -> dict[str, Drawing]:
 def of_main_set(run: Published) -> list[CellResult]:
     images = headline_image_set(run.cells)
     assert images is not None
-    return of_images(run.cells, images)
+    return of_image_set(run.cells, images)
 
 
 def shown(drawing: Drawing, mark: str) -> list[dict[str, Any]]:
@@ -85,7 +93,7 @@ def test_the_page_has_a_place_and_a_table_for_every_chart(whole: Published, draw
 
 
 def test_size_against_speed_shows_the_cells_figures(whole: Published, drawings) -> None:
-    cells = {cell.store: cell for cell in asked(of_main_set(whole), TAKE)}
+    cells = {cell.store: cell for cell in answering(of_main_set(whole), TAKE)}
     rows = {row[0]: row for row in drawings["size-against-take"].rows}
     assert set(rows) == set(STORES) == set(cells)
     for store, (_, size, times, _) in rows.items():
@@ -116,7 +124,7 @@ row = st.fixed_dictionaries(
 
 @given(st.lists(row, min_size=1, max_size=12, unique_by=lambda each: each["store"]))
 def test_a_store_is_named_only_when_no_quicker_one_is_about_as_small(rows) -> None:
-    named = unbeaten(rows)
+    named = pareto_front(rows)
     assert FLOOR not in [each["store"] for each in named]
     for each in rows:
         quicker = [other for other in rows if other["times"] < each["times"]]
@@ -166,7 +174,7 @@ def test_scaling_needs_three_sizes_of_one_profile(whole: Published) -> None:
 
 
 def test_scaling_is_time_by_image(whole: Published) -> None:
-    cells = asked(whole.cells, WRITE)
+    cells = answering(whole.cells, WRITE)
     expected = {
         (cell.store, cell.images): 1e3 * cell.median_s / cell.images
         for cell in cells
@@ -196,7 +204,7 @@ def test_a_store_that_failed_to_grow_in_any_round_is_not_drawn(tmp_path) -> None
     (run,) = published(tmp_path)
     (drawing,) = [each for each in charts_of(run) if each.anchor == "growth"]
     assert drawing.chart is None
-    assert drawing.caption == "Not shown: no store was seen growing."
+    assert drawing.caption == "Not shown: no store was measured while it grew."
 
 
 def test_cold_is_a_ratio_to_warm_formed_in_the_same_rounds(tmp_path) -> None:
@@ -213,7 +221,7 @@ def test_a_store_measured_only_warm_has_no_cold(tmp_path) -> None:
 
 def test_cpu_time_is_told_by_wall_second(drawings: dict[str, Drawing]) -> None:
     drawing = drawings["processor-time-scan"]
-    assert {row[drawing.heads.index("CPU a wall second")] for row in drawing.rows} == {"2.00"}
+    assert {row[drawing.heads.index("CPU per wall second")] for row in drawing.rows} == {"2.00"}
 
 
 @pytest.mark.parametrize(

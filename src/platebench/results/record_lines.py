@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, cast, get_args
 
 from platebench.results.measurement import CellName, Run, Status
+from platebench.results.old_records import status_of
 from platebench.results.operations import OPERATIONS
 from platebench.results.strict_json import (
     Damaged,
@@ -113,13 +114,14 @@ def read_line(line: bytes) -> CellLine | None:
     status = text_of(read, "status")
     if status not in get_args(Status):
         raise Damaged("status is none of ok, failed and skipped")
+    message = text_of(read, "message")
     samples = numbers_of(read, "samples_s", SHORTEST_S, LONGEST_S) if status == "ok" else []
     if status == "ok" and not samples:
         raise Damaged("samples_s is empty")
     run = Run(
         cell=_cell(object_of(read, "cell")),
-        status=cast(Status, status),
-        message=text_of(read, "message"),
+        status=status_of(cast(Status, status), message),
+        message=message,
         started=_moment(read, "started"),
         samples_s=samples,
         record=_noted(object_of(read, "record"), len(samples)),

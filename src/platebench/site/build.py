@@ -22,6 +22,7 @@ from platebench.running import selfcheck
 from platebench.site import (
     answers,
     charts,
+    completeness,
     downloads,
     findings,
     formats,
@@ -31,7 +32,6 @@ from platebench.site import (
     method,
     mix,
     then_and_now,
-    wholeness,
 )
 from platebench.site.embedded import script_json
 from platebench.site.published import Published, published
@@ -117,7 +117,7 @@ def _sections(
         "findings": lambda: findings.section(sources.docs),
         "formats": lambda: formats.section(run),
         "method": lambda: method.section(run, selfcheck.kept(sources.results, run.machine)),
-        "wholeness": lambda: wholeness.section(run),
+        "completeness": lambda: completeness.section(run),
         "downloads": lambda: downloads.section(run),
         "history": lambda: history.section(run, asv_pages),
     }

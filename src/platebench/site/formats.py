@@ -11,7 +11,7 @@ from itertools import groupby
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from platebench.site.grid import in_order
+from platebench.results.questions import in_order
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 from platebench.stores.registry import FORMATS, Format
