@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from platebench.errors import UserError
 from platebench.results.measurement import CellName
 from platebench.results.operations import OPERATIONS, check_operations, choose, operation_names
+from platebench.site.mix import CRITERIA, SIZE
 from platebench.stores import registry
 from platebench.timing.cell import Cell
 from tests.timing.conftest import STORE
@@ -56,6 +58,20 @@ def test_a_class_keeps_to_what_asv_needs(name: str) -> None:
 def test_operations_on_versions_and_cold_ones_are_marked(name: str) -> None:
     assert OPERATIONS[name].on_versions == CLASSES[name].versioned
     assert (OPERATIONS[name].cache == "cold") == name.startswith("Cold")
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_declared_details_are_those_of_the_benchmark_class(name: str) -> None:
+    operation = OPERATIONS[name]
+    assert set(operation.details) == set(product(*CLASSES[name].params[2:]))
+    assert set(operation.in_brief) <= set(operation.details)
+    assert operation.asked is None or operation.asked.details in operation.details
+
+
+def test_every_question_belongs_to_a_slider_and_has_a_place_of_its_own() -> None:
+    asked = [each.asked for each in OPERATIONS.values() if each.asked is not None]
+    assert sorted(each.place for each in asked) == list(range(1, len(asked) + 1))
+    assert {each.criterion for each in asked} == {each.key for each in CRITERIA} - {SIZE}
 
 
 def test_the_cells_of_stores_and_operations_are_chosen() -> None:

@@ -144,7 +144,7 @@ def test_ordinary_rounds_are_seldom_set_aside() -> None:
 
 def test_where_most_rounds_agree_to_the_last_digit_none_is_set_aside() -> None:
     mean = pool(np.array([0.0, 0.0, 0.0, 0.0, 0.1, -0.1]))
-    assert (spread.kept, spread.outliers) == (6, 0)
+    assert (mean.kept, mean.outliers) == (6, 0)
 
 
 def test_rounds_that_agree_wholly_settle_the_order_and_equal_ones_leave_it_open() -> None:
@@ -237,7 +237,7 @@ def test_sharing_noise_recovers_how_alike_the_cells_are() -> None:
     means = [RobustMean(0.0, math.sqrt(variance), 6, 0, 5.0) for variance in variances]
     shared = moderate(means)
     assert shared[0].degrees_of_freedom == pytest.approx(5 + 8, rel=0.15)
-    ends = [spread.deviation for mean in shared if spread.deviation is not None]
+    ends = [mean.deviation for mean in shared if mean.deviation is not None]
     assert np.std(np.log(ends)) < 0.6 * np.std(np.log(np.sqrt(variances)))
 
 
@@ -245,7 +245,7 @@ def test_cells_of_one_noise_share_it_wholly() -> None:
     variances = 0.01 * stats.chi2.ppf(np.linspace(0.05, 0.95, 40), 5) / 5
     shared = moderate([RobustMean(0.0, math.sqrt(v), 6, 0, 5.0) for v in variances])
     assert {mean.degrees_of_freedom for mean in shared} == {200.0}
-    assert len({round(spread.deviation or 0, 9) for mean in shared}) == 1
+    assert len({round(mean.deviation or 0, 9) for mean in shared}) == 1
 
 
 def test_few_cells_single_rounds_and_unvarying_ones_are_left_as_they_are() -> None:

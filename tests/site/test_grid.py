@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from platebench.site.grid import in_order, section, stored
+from platebench.results.questions import in_order, stored
+from platebench.site.grid import section
 from platebench.site.published import Published, published
 from platebench.stores import registry
 from tests.results.made_up_runs import (
@@ -84,12 +85,14 @@ def test_what_a_format_cannot_do_is_told_from_what_was_not_measured(tmp_path: Pa
     assert "not measured" in row(page, IPC)
 
 
-def test_size_is_of_the_images_alone_not_of_a_history(tmp_path: Path) -> None:
-    history = "versions.OpenVersion.time_open"
-    run = made(
-        tmp_path,
-        [ok([1.0], benchmark=history, stored_bytes=64 * PIXEL_BYTES), ok([1.0], benchmark=WRITE)],
+def test_size_of_a_history_is_relative_to_all_its_images(tmp_path: Path) -> None:
+    history = ok(
+        [1.0],
+        benchmark="versions.OpenVersion.time_open",
+        kind="history",
+        stored_bytes=35 * PIXEL_BYTES,
     )
+    run = made(tmp_path, [history])
     assert stored(run.cells).bytes_per_pixel_byte == 0.5
     assert 'data-value="0.5">0.50</td>' in row(html(run), IPC)
 

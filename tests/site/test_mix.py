@@ -14,7 +14,7 @@ from platebench.site.mix import (
     MOST,
     PRESETS,
     Figure,
-    Measured,
+    StoreFigures,
     measured_of,
     ranking,
     score,
@@ -77,8 +77,10 @@ def test_from_one_round_a_score_has_no_interval() -> None:
 
 
 def test_what_lacks_something_that_counts_is_not_ranked() -> None:
-    whole = Measured("a", figures(dict.fromkeys(KEYS, 2.0)), {})
-    lacking = Measured("b", figures(dict.fromkeys(KEYS[1:], 1.0)), {KEYS[0]: "scan failed: torn"})
+    whole = StoreFigures("a", figures(dict.fromkeys(KEYS, 2.0)), {})
+    lacking = StoreFigures(
+        "b", figures(dict.fromkeys(KEYS[1:], 1.0)), {KEYS[0]: "scan failed: torn"}
+    )
     counting = dict.fromkeys(KEYS, 1)
     ranked, apart = ranking([lacking, whole], counting)
     assert [each.measured.store for each in ranked] == ["a"]
@@ -89,7 +91,7 @@ def test_what_lacks_something_that_counts_is_not_ranked() -> None:
 
 
 def test_nothing_is_ranked_by_nothing() -> None:
-    whole = Measured("a", figures(dict.fromkeys(KEYS, 2.0)), {})
+    whole = StoreFigures("a", figures(dict.fromkeys(KEYS, 2.0)), {})
     assert ranking([whole], dict.fromkeys(KEYS, 0)) == ([], [])
 
 

@@ -21,12 +21,13 @@ from platebench.site.readme import (
     between,
     current,
     figures,
+    findings,
+    introduction,
     reference_run,
     selfcheck_text,
-    sentences,
 )
 from platebench.stores.registry import FLOOR
-from tests.results.made_up_runs import floor, ok, run_file
+from tests.results.made_up_runs import IPC, floor, ok, run_file
 from tests.site.made_up import reference
 
 HERE = Path(__file__).parents[2]
@@ -112,36 +113,38 @@ def test_other_words_of_the_readme_may_change(checkout: Path) -> None:
     assert current(checkout) == []
 
 
-def test_the_sentences_are_three_and_hold_the_answers_figures(checkout: Path) -> None:
+def test_findings_have_the_stores_and_figures_of_the_answers(checkout: Path) -> None:
     found = answers(tidy(reference_run(checkout / "results")))
     assert found is not None
-    said = sentences(found)
-    assert len(said) == 3
-    assert said[0].startswith("Of 32 images (`raw-32`), 16 taken at random are read soonest from ")
-    for answer in found.fastest:
-        if answer.question.cache == "warm":
-            assert f"`{answer.best.store}`" in " ".join(said)
-            assert f"{answer.of_floor} times the floor's time" in " ".join(said)
-    assert f"`{found.smallest.best.store}` is smallest" in said[1]
+    said = findings(found)
+    assert introduction(found).startswith("Measured on 32 images, `raw-32`.")
+    for answer, text in zip(found.fastest, said, strict=False):
+        assert text.startswith(f"{answer.question.asked.finding}: ")
+        assert f"(`{answer.best.store}`), {answer.of_floor} times a bare file." in text
+    (smallest,) = [text for text in said if text.startswith("Smallest: ")]
+    assert f"(`{found.smallest.best.store}`)" in smallest
     figures(checkout)
-    assert " ".join(said) in " ".join((checkout / README).read_text().split())
+    readme = " ".join((checkout / README).read_text().split())
+    assert all(text in readme for text in said)
 
 
-def test_stores_that_are_not_settled_against_the_quickest_are_named(tmp_path: Path) -> None:
+def test_findings_name_stores_that_tie(tmp_path: Path) -> None:
     other = "parquet:pixels:fast"
     rounds = [
         [floor([1.0]), ok([2.0 * noise]), ok([2.0 * (2.03 - noise)], other)]
         for noise in (1.0, 1.02, 0.98, 1.03)
     ]
     found = answers(tidy(run_file(tmp_path, *rounds)))
-    assert f"(not settled against `{other}`)" in sentences(found)[0]
+    assert found is not None
+    (tied,) = found.fastest[0].tied
+    assert f"`{tied.store}` ties with it." in findings(found)[0]
+    assert {tied.store, found.fastest[0].best.store} == {IPC, other}
 
 
-def test_one_round_is_said_to_settle_no_order(tmp_path: Path) -> None:
+def test_one_round_has_no_reliable_order(tmp_path: Path) -> None:
     found = answers(tidy(run_file(tmp_path, [floor([1.0]), ok([2.0])])))
-    said = sentences(found)
-    assert said[0].startswith("Of 64 images (`raw-64`, one round, in which no order is settled), ")
-    assert len(said) == 2
+    assert found is not None
+    assert "There was one round, so the order of stores is not reliable." in introduction(found)
 
 
 def test_whoever_measures_after_the_reference_run_changes_nothing(checkout: Path) -> None:
@@ -166,8 +169,8 @@ def test_a_reference_run_that_was_cut_off_is_not_spoken_of(tmp_path: Path) -> No
     [
         (TEXT.replace("<!-- found -->\n", ""), "<!-- found --> is missing"),
         (TEXT.replace("<!-- /selfcheck -->", ""), "<!-- /selfcheck --> is missing"),
-        (f"{TEXT}\n<!-- found -->\n", "<!-- found --> stands there more than once"),
-        (f"<!-- /found -->\n{TEXT}", "<!-- /found --> stands there more than once"),
+        (f"{TEXT}\n<!-- found -->\n", "<!-- found --> is there more than once"),
+        (f"<!-- /found -->\n{TEXT}", "<!-- /found --> is there more than once"),
         (
             "<!-- /found -->\n<!-- found -->\n<!-- selfcheck -->\n<!-- /selfcheck -->\n",
             "<!-- /found --> comes before <!-- found -->",

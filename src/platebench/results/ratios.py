@@ -148,7 +148,7 @@ def log_ratios(cell: Rounds, base: Rounds) -> np.ndarray:
     """
     shared = sorted(cell.keys() & base.keys())
     if not shared:
-        raise ValueError("the cells share no round")
+        raise ValueError("no round holds samples of both cells")
     return np.array(
         [_log_median(cell[number], number) - _log_median(base[number], number) for number in shared]
     )
