@@ -60,9 +60,7 @@ def test_every_kept_file_is_read_whole() -> None:
 
 
 def test_cells_have_the_status_of_their_lines_but_own_limits_are_skipped(raw, cells) -> None:
-    failed = {
-        key for key, lines in raw.items() if "failed" in {line["status"] for line in lines}
-    }
+    failed = {key for key, lines in raw.items() if "failed" in {line["status"] for line in lines}}
     assert {params[0] for _, params in failed} == {"parquet:nested:default"}
     assert all("are not waited for" in line["message"] for key in failed for line in raw[key])
     by_status = {

@@ -13,7 +13,8 @@ import vl_convert
 from platebench.errors import UserError
 from platebench.results.report import figure
 from platebench.site.then_and_now import KEPT, ratios, reads, section, talks_in
-from platebench.talk.claims import CLAIMS, TALK, claim_rows, facts_of
+from platebench.talk.charts import TALK
+from platebench.talk.claims import CLAIMS, as_chart, claim_rows, facts_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -78,3 +79,22 @@ def test_a_talk_with_markup_in_it_is_shown_as_text(tmp_path: Path) -> None:
     made = section(tmp_path)
     assert made is not None
     assert "<b>" not in made.html
+
+
+def test_the_page_and_the_talks_chart_show_the_same_figures() -> None:
+    talks = talks_in(DOCS)
+    left, right = as_chart(talks).to_dict()["hconcat"]
+    for mine, drawing, key in ((left, reads(talks), "ms"), (right, ratios(talks), "times")):
+        drawn = drawing.chart.to_dict()
+        assert encodings(mine) == encodings(drawn)
+        shown = {row[key] for rows in drawn["datasets"].values() for row in rows}
+        kept = as_chart(talks).to_dict()["datasets"]
+        assert shown <= {row[key] for rows in kept.values() for row in rows if key in row}
+
+
+def encodings(chart: dict) -> list[dict]:
+    """The channels of each layer, without tooltips."""
+    return [
+        {name: each for name, each in layer["encoding"].items() if name != "tooltip"}
+        for layer in chart["layer"]
+    ]

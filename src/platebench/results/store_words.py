@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LAYOUTS = {
-    "tiff": "TIFF files as values",
+    "tiff": "TIFF bytes",
     "pixels": "raw bytes",
     "tensor": "tensors",
     "nested": "nested lists",
