@@ -21,7 +21,7 @@ from platebench.site.section import Section, render
 
 
 def section(published: Published) -> Section:
-    """Return all charts, each with its figures as a table below it."""
+    """Return all charts, each with a table of its figures."""
     drawings = charts_of(published)
     images = headline_image_set(published.cells)
     html = render("charts.html", drawings=drawings, images=images)
