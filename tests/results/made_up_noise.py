@@ -1,4 +1,4 @@
-"""Samples as a noisy machine gives them, made up from a seed."""
+"""Samples of a simulated noisy machine, from a seed."""
 
 from __future__ import annotations
 

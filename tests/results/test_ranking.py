@@ -53,7 +53,7 @@ def test_drift_between_rounds_does_not_change_the_order(tmp_path) -> None:
     assert ranked(tmp_path, *rounds) == [[IPC], [PARQUET]]
 
 
-def test_a_noisy_floor_does_not_decide_the_order_of_two_stores(tmp_path) -> None:
+def test_noisy_floor_does_not_decide_the_order_of_two_stores(tmp_path) -> None:
     chance = random.Random(3)
     rounds = [
         [floor([math.exp(chance.gauss(0, 1))]), ok([2.0 * slow]), ok([2.2 * slow], PARQUET)]
@@ -102,14 +102,14 @@ def test_nothing_measured_has_no_rank() -> None:
     assert rank([]).tied == ()
 
 
-def test_a_score_is_the_mean_of_the_log_ratios_where_rounds_are_the_same() -> None:
+def test_score_is_the_mean_of_the_log_ratios_where_rounds_are_the_same() -> None:
     chance = random.Random(1)
     cells = [{n: [chance.uniform(1, 2)] for n in range(8)} for _ in range(5)]
     means = [sum(pool(log_ratios(a, b)).centre for b in cells) / len(cells) for a in cells]
     assert pair_scores(cells) == pytest.approx(means)
 
 
-def test_the_kept_cold_scan_is_a_tie_of_arrow_ipc_and_ch5(kept: list[CellResult]) -> None:
+def test_kept_cold_scan_is_a_tie_of_arrow_ipc_and_ch5(kept: list[CellResult]) -> None:
     cells = [cell for cell in kept if (cell.operation, cell.cache) == ("scan", "cold")]
     assert {cell.store for cell in rank(cells).groups[0]} == {IPC, CH5}
 

@@ -1,4 +1,4 @@
-"""Made-up sites, and a browser that looks at them and notices what no page may do."""
+"""Made-up sites, and a browser that records forbidden actions of their pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results of a reference run that never was: every store, several image sets, several rounds."""
+"""A made-up reference run: every store, several image sets, several rounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first screen answers from the data, and says what `platebench report` says."""
+"""The first screen agrees with the data and with `platebench report`."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def run_of(results: Path, *rounds: list) -> Published:
     return published(results)[0]
 
 
-def test_every_question_is_answered_and_never_with_the_floor(found: Answers) -> None:
+def test_every_question_is_answered_without_the_floor(found: Answers) -> None:
     assert [each.question for each in found.fastest] == list(QUESTIONS)
     assert FLOOR not in [each.best.store for each in found.fastest]
     assert smallest(found).best.store != FLOOR
@@ -98,7 +98,7 @@ def report_rows(cells: list[CellResult], best: CellResult) -> list[list[str]]:
     return [line.strip("| ").split(" | ") for line in lines[2:]]
 
 
-def test_the_figures_are_those_of_the_report(whole: Published, found: Answers) -> None:
+def test_answers_agree_with_the_report(whole: Published, found: Answers) -> None:
     for answer in found.fastest:
         rows = report_rows(whole.cells, answer.best)
         (row,) = [row for row in rows if row[0] == answer.best.store]
@@ -110,7 +110,7 @@ def test_the_figures_are_those_of_the_report(whole: Published, found: Answers) -
         assert tied == {cell.store for cell in (answer.best, *answer.tied)} or not answer.tied
 
 
-def test_the_intervals_are_those_of_the_report(whole: Published, found: Answers) -> None:
+def test_intervals_agree_with_the_report(whole: Published, found: Answers) -> None:
     reported = json.loads(as_json(whole.cells))
     keys = ("store", "operation", "detail", "cache", "images", "profile")
     for answer in found.fastest:
@@ -122,7 +122,7 @@ def test_the_intervals_are_those_of_the_report(whole: Published, found: Answers)
         assert (times.low, times.high) == (cell["floor_low"], cell["floor_high"])
 
 
-def test_the_size_is_that_of_the_report_and_has_no_interval(whole, found: Answers) -> None:
+def test_size_agrees_with_the_report_and_has_no_interval(whole, found: Answers) -> None:
     best = smallest(found).best
     sizes = [
         float(row[7]) for row in report_rows(whole.cells, best) if row[0] != FLOOR and len(row) > 7
@@ -132,7 +132,7 @@ def test_the_size_is_that_of_the_report_and_has_no_interval(whole, found: Answer
     assert smallest(found).lab_takes.low is None
 
 
-def test_the_page_says_these_figures_in_words(whole: Published, found: Answers) -> None:
+def test_page_has_the_figures_of_the_answers(whole: Published, found: Answers) -> None:
     said = said_by(whole)
     for answer in found.fastest:
         store = answer.best.store
@@ -143,7 +143,7 @@ def test_the_page_says_these_figures_in_words(whole: Published, found: Answers) 
     assert "raw-32, 32 images, 44.0 MB of pixels" in said
 
 
-def test_the_lab_and_the_quickest_as_typed_are_compared_in_the_same_rounds(
+def test_lab_and_default_stores_are_compared_in_shared_rounds(
     whole: Published, found: Answers
 ) -> None:
     answer = found.to(TAKE)
@@ -158,7 +158,7 @@ def test_the_lab_and_the_quickest_as_typed_are_compared_in_the_same_rounds(
     assert found.to(APPEND).lab_cannot
 
 
-def test_the_generated_raw_set_with_most_measured_is_spoken_of(tmp_path) -> None:
+def test_headline_is_the_raw_set_with_most_cells(tmp_path) -> None:
     few = [floor([1.0], image_set="raw-64", set_images=64)]
     more = [
         ok([2.0], image_set="raw-8", set_images=8),
@@ -168,17 +168,17 @@ def test_the_generated_raw_set_with_most_measured_is_spoken_of(tmp_path) -> None
     assert headline_image_set(tidy(run_file(tmp_path / "a", few + more + other))) == "raw-8"
 
 
-def test_of_raw_sets_with_as_much_the_larger_is_spoken_of(tmp_path) -> None:
+def test_headline_is_the_larger_of_equal_raw_sets(tmp_path) -> None:
     runs = [ok([1.0], image_set=f"raw-{n}", set_images=n) for n in (8, 128, 32)]
     assert headline_image_set(tidy(run_file(tmp_path, runs))) == "raw-128"
 
 
-def test_without_a_raw_set_another_is_spoken_of(tmp_path) -> None:
+def test_headline_without_a_raw_set_is_another_set(tmp_path) -> None:
     cells = tidy(run_file(tmp_path, [ok([1.0], image_set="my-plate-0123ab", set_images=5)]))
     assert headline_image_set(cells) == "my-plate-0123ab"
 
 
-def test_a_store_is_not_the_quickest_for_having_met_a_quick_moment(tmp_path) -> None:
+def test_fast_moment_of_the_machine_does_not_make_the_fastest_store(tmp_path) -> None:
     def speed(number: int) -> float:
         return 1.0 if number % 2 else 3.0
 
@@ -191,7 +191,7 @@ def test_a_store_is_not_the_quickest_for_having_met_a_quick_moment(tmp_path) -> 
     assert answer.best.store == IPC
 
 
-def test_stores_whose_order_is_not_settled_are_named(tmp_path) -> None:
+def test_page_names_stores_that_tie(tmp_path) -> None:
     rounds = [
         [floor([1.0]), ok([2.0 * noise]), ok([2.0 * (2.03 - noise)], OTHER), ok([9.0], LAB)]
         for noise in (1.0, 1.02, 0.98, 1.03)
@@ -203,7 +203,7 @@ def test_stores_whose_order_is_not_settled_are_named(tmp_path) -> None:
     assert f"Tie with {answer.tied[0].store}." in said_by(run)
 
 
-def test_from_one_round_there_is_no_interval_and_no_order(tmp_path) -> None:
+def test_one_round_has_no_interval_and_no_reliable_order(tmp_path) -> None:
     run = run_of(tmp_path, [floor([1.0]), ok([2.0]), ok([2.001], LAB)])
     answer = to_scan(answers(run.cells))
     assert str(answer.of_floor) == "2.00"
@@ -211,14 +211,14 @@ def test_from_one_round_there_is_no_interval_and_no_order(tmp_path) -> None:
     assert said_by(run).count("There was one round, so the order of stores is not reliable.") == 1
 
 
-def test_a_question_with_one_round_among_others_with_more_says_so_itself(tmp_path) -> None:
+def test_single_question_with_one_round_is_marked(tmp_path) -> None:
     cold = ok([2.0], benchmark="full_scan.ColdFullScan.time_scan")
     run = run_of(tmp_path, [floor([1.0]), ok([2.0]), cold], [floor([1.0]), ok([2.0])])
     said = said_by(run)
     assert said.index("from the disk") < said.index("There was one round, so this order")
 
 
-def test_a_store_that_failed_is_no_answer_however_quick(tmp_path) -> None:
+def test_failed_store_is_never_the_answer(tmp_path) -> None:
     quick = [[floor([1.0]), ok([3.0], OTHER), ok([1.1])] for _ in range(3)]
     quick[1][2] = failed("Mismatch: image 3 differs")
     run = run_of(tmp_path, *quick)
@@ -227,7 +227,7 @@ def test_a_store_that_failed_is_no_answer_however_quick(tmp_path) -> None:
     assert "1 store measured, 1 failed" in said_by(run)
 
 
-def test_stores_as_small_within_a_hundredth_are_named(tmp_path) -> None:
+def test_stores_within_one_percent_of_the_smallest_tie(tmp_path) -> None:
     sizes = {IPC: 1000, OTHER: 1009, LAB: 1011}
     runs = [ok([1.0], store, stored_bytes=size) for store, size in sizes.items()]
     found = smallest(of_rounds(tmp_path, runs))
@@ -236,20 +236,20 @@ def test_stores_as_small_within_a_hundredth_are_named(tmp_path) -> None:
     assert found.typed.store == LAB
 
 
-def test_what_was_not_measured_is_said(tmp_path) -> None:
+def test_page_names_questions_that_were_not_measured(tmp_path) -> None:
     said = said_by(run_of(tmp_path, [ok([1.0], LAB)]))
     assert "Not measured: read single images at random; " in said
     assert "the floor was not measured" in said
     assert "This is a folder of TIFF files as most labs have it." in said
 
 
-def test_a_run_in_which_everything_failed_says_so(tmp_path) -> None:
+def test_page_of_a_failed_run_says_so(tmp_path) -> None:
     run = run_of(tmp_path, [failed("no"), failed("no", LAB, SCANS)])
     assert answers(run.cells) is None
     assert said_by(run).startswith("No measurement of this run succeeded")
 
 
-def test_what_each_format_costs_at_its_best_is_said(whole: Published, found: Answers) -> None:
+def test_page_has_the_best_store_of_each_format(whole: Published, found: Answers) -> None:
     assert [cost.format for cost in found.costs][:4] == ["parquet", "arrow-ipc", "lancedb", "zarr"]
     said = said_by(whole)
     for cost in found.costs:

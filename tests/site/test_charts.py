@@ -1,4 +1,4 @@
-"""Every chart shows what was measured, says what was not, and can be drawn without a network."""
+"""Charts show the measured cells, name missing ones, and need no network."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def shown(drawing: Drawing, mark: str) -> list[dict[str, Any]]:
     return [each for name in names for each in spec["datasets"][name]]
 
 
-def test_a_whole_run_has_every_chart_and_each_can_be_drawn(drawings: dict[str, Drawing]) -> None:
+def test_complete_run_has_every_chart(drawings: dict[str, Drawing]) -> None:
     assert len(drawings) == 10
     for drawing in drawings.values():
         assert drawing.chart is not None, drawing.caption
@@ -81,7 +81,7 @@ def test_a_whole_run_has_every_chart_and_each_can_be_drawn(drawings: dict[str, D
         assert vl_convert.vegalite_to_svg(drawing.chart.to_dict()).startswith("<svg")
 
 
-def test_the_page_has_a_place_and_a_table_for_every_chart(whole: Published, drawings) -> None:
+def test_page_has_a_place_and_a_table_for_every_chart(whole: Published, drawings) -> None:
     made = section(whole)
     assert set(made.charts) == set(drawings)
     for drawing in drawings.values():
@@ -102,7 +102,7 @@ def test_size_against_speed_shows_the_cells_figures(whole: Published, drawings) 
         assert times.endswith(f"to {figure(cells[store].floor_high)})")
 
 
-def test_bars_stand_only_where_there_are_intervals(tmp_path, drawings) -> None:
+def test_bars_need_intervals(tmp_path, drawings) -> None:
     run_file(tmp_path, [floor([1.0]), ok([2.0])])
     (once,) = published(tmp_path)
     (drawing,) = [each for each in charts_of(once) if each.anchor == "size-against-scan"]
@@ -123,7 +123,7 @@ row = st.fixed_dictionaries(
 
 
 @given(st.lists(row, min_size=1, max_size=12, unique_by=lambda each: each["store"]))
-def test_a_store_is_named_only_when_no_quicker_one_is_about_as_small(rows) -> None:
+def test_only_the_pareto_front_is_labelled(rows) -> None:
     named = pareto_front(rows)
     assert FLOOR not in [each["store"] for each in named]
     for each in rows:
@@ -134,7 +134,7 @@ def test_a_store_is_named_only_when_no_quicker_one_is_about_as_small(rows) -> No
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1))
-def test_a_log_axis_holds_all_figures_and_has_a_tick(numbers: list[float]) -> None:
+def test_log_axis_holds_all_figures_and_has_a_tick(numbers: list[float]) -> None:
     scale, axis = log_axis(numbers)
     low, high = scale.to_dict()["domain"]
     assert low < min(numbers) <= max(numbers) < high
@@ -143,7 +143,7 @@ def test_a_log_axis_holds_all_figures_and_has_a_tick(numbers: list[float]) -> No
     assert ticks == sorted(ticks)
 
 
-def test_formats_differ_in_colour_and_shape_and_keep_theirs() -> None:
+def test_formats_have_distinct_constant_colours_and_shapes() -> None:
     every = [{"format": each.name} for each in registry.FORMATS]
     for channel in ("stroke", "fill", "shape"):
         scale = by_format(every)[channel].to_dict()["scale"]
@@ -152,13 +152,13 @@ def test_formats_differ_in_colour_and_shape_and_keep_theirs() -> None:
         assert one["range"] == [dict(zip(scale["domain"], scale["range"], strict=True))["zarr"]]
 
 
-def test_a_format_the_registry_does_not_know_is_drawn_too() -> None:
+def test_unregistered_format_is_drawn() -> None:
     rows = [{"format": "n5", "layout": "tensor"}, {"format": "zarr", "layout": "tensor"}]
     assert by_format(rows)["shape"].to_dict()["scale"]["domain"] == ["zarr", "n5"]
     assert in_best_layouts(rows) == rows
 
 
-def test_lines_are_drawn_in_the_best_layout_that_was_measured() -> None:
+def test_lines_show_the_best_measured_layout() -> None:
     pixels, tiff = ({"format": "parquet", "layout": layout} for layout in ("pixels", "tiff"))
     assert in_best_layouts([tiff, pixels]) == [pixels]
     assert in_best_layouts([tiff]) == [tiff]
@@ -173,7 +173,7 @@ def test_scaling_needs_three_sizes_of_one_profile(whole: Published) -> None:
     assert "Not shown" in without.caption
 
 
-def test_scaling_is_time_by_image(whole: Published) -> None:
+def test_scaling_shows_time_per_image(whole: Published) -> None:
     cells = answering(whole.cells, WRITE)
     expected = {
         (cell.store, cell.images): 1e3 * cell.median_s / cell.images
@@ -186,7 +186,7 @@ def test_scaling_is_time_by_image(whole: Published) -> None:
         assert each["ms"] == pytest.approx(expected[each["store"], each["images"]])
 
 
-def test_growth_is_of_the_pixels_held_by_the_newest_version(tmp_path) -> None:
+def test_growth_is_relative_to_the_newest_version(tmp_path) -> None:
     sizes = [1000 * PIXEL_BYTES * (10 + step) // 1000 for step in range(21)]
     noted = {"set_images": 10, "set_pixel_bytes": 10 * PIXEL_BYTES}
     more = {"pixel_bytes": 20 * PIXEL_BYTES, "version_bytes": sizes}
@@ -198,7 +198,7 @@ def test_growth_is_of_the_pixels_held_by_the_newest_version(tmp_path) -> None:
     assert [text for _, text, *_ in drawing.rows] == ["0", "5", "10", "15", "20"]
 
 
-def test_a_store_that_failed_to_grow_in_any_round_is_not_drawn(tmp_path) -> None:
+def test_store_that_failed_to_grow_in_any_round_is_not_drawn(tmp_path) -> None:
     grown = ok([1.0], benchmark=GROW, version_bytes=[1, 2])
     run_file(tmp_path, [grown], [failed("disk full", benchmark=GROW)])
     (run,) = published(tmp_path)
@@ -214,12 +214,12 @@ def test_cold_is_a_ratio_to_warm_formed_in_the_same_rounds(tmp_path) -> None:
     assert row[1:] == ("2.00 s", "6.00 s", "3.00 (3.00 to 3.00)")
 
 
-def test_a_store_measured_only_warm_has_no_cold(tmp_path) -> None:
+def test_store_measured_only_warm_has_no_cold(tmp_path) -> None:
     cells = tidy(run_file(tmp_path, [ok([1.0]), skipped("tmpfs", benchmark=COLD)]))
     assert warm_and_cold.warm_and_cold(cells, SCAN).chart is None
 
 
-def test_cpu_time_is_told_by_wall_second(drawings: dict[str, Drawing]) -> None:
+def test_cpu_time_is_shown_per_wall_second(drawings: dict[str, Drawing]) -> None:
     drawing = drawings["processor-time-scan"]
     assert {row[drawing.heads.index("CPU per wall second")] for row in drawing.rows} == {"2.00"}
 
@@ -235,7 +235,7 @@ def test_cpu_time_is_told_by_wall_second(drawings: dict[str, Drawing]) -> None:
         [ok([1.0], stored_bytes=None, cpu_s=[]), floor([1.0], stored_bytes=None)],
     ],
 )
-def test_the_section_stands_and_says_what_it_does_not_show(runs, tmp_path) -> None:
+def test_section_names_the_charts_that_it_cannot_draw(runs, tmp_path) -> None:
     run_file(tmp_path, runs)
     (run,) = published(tmp_path)
     made = section(run)
@@ -249,7 +249,7 @@ def test_the_section_stands_and_says_what_it_does_not_show(runs, tmp_path) -> No
         assert vl_convert.vegalite_to_svg(dict(spec)).startswith("<svg")
 
 
-def test_the_readmes_picture_fits_800_pixels_and_comes_out_alike_twice(whole: Published) -> None:
+def test_readme_figure_fits_800_pixels_and_is_reproducible(whole: Published) -> None:
     spec = picture(of_main_set(whole)).to_dict()
     drawn = vl_convert.vegalite_to_svg(spec)
     width = float(re.search(r'width="([\d.]+)"', drawn)[1])

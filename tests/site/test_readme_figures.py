@@ -1,4 +1,4 @@
-"""The README's figure and its sentences with numbers are those of results/."""
+"""The README's figure and sentences come from results/."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def files_in(folder: Path) -> set[str]:
     return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
 
-def test_the_readme_is_current() -> None:
+def test_readme_is_current() -> None:
     if reference_run(HERE / "results") is None:
         pytest.skip("results/ holds no reference run yet")
     assert current(HERE) == []
 
 
-def test_figures_writes_both_and_then_all_is_current(checkout: Path) -> None:
+def test_figures_writes_figure_and_readme(checkout: Path) -> None:
     before = files_in(checkout)
     assert current(checkout) == [checkout / FIGURE, checkout / README]
     assert figures(checkout) == [checkout / FIGURE, checkout / README]
@@ -91,7 +91,7 @@ def test_figures_writes_both_and_then_all_is_current(checkout: Path) -> None:
     assert (checkout / FIGURE).read_text().startswith("<svg")
 
 
-def test_a_second_time_changes_nothing(checkout: Path) -> None:
+def test_figures_is_idempotent(checkout: Path) -> None:
     figures(checkout)
     before = {name: (checkout / name).read_bytes() for name in (README, FIGURE)}
     figures(checkout)
@@ -99,7 +99,7 @@ def test_a_second_time_changes_nothing(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [README, FIGURE])
-def test_what_was_changed_by_hand_is_not_current(checkout: Path, name: str) -> None:
+def test_manual_change_is_not_current(checkout: Path, name: str) -> None:
     figures(checkout)
     file = checkout / name
     file.write_text(re.sub(r"\d", "8", file.read_text(), count=400))
@@ -147,7 +147,7 @@ def test_one_round_has_no_reliable_order(tmp_path: Path) -> None:
     assert "There was one round, so the order of stores is not reliable." in introduction(found)
 
 
-def test_whoever_measures_after_the_reference_run_changes_nothing(checkout: Path) -> None:
+def test_later_runs_do_not_change_the_readme(checkout: Path) -> None:
     figures(checkout)
     later = "2027-01-01T00:00:00.000001+00:00"
     runs = [floor([1.0]), ok([2.0])]
@@ -156,7 +156,7 @@ def test_whoever_measures_after_the_reference_run_changes_nothing(checkout: Path
     assert current(checkout) == []
 
 
-def test_a_reference_run_that_was_cut_off_is_not_spoken_of(tmp_path: Path) -> None:
+def test_unfinished_reference_run_is_ignored(tmp_path: Path) -> None:
     called_reference(run_file(tmp_path / "results", [floor([1.0]), ok([2.0])]))
     assert reference_run(tmp_path / "results") is None
     (tmp_path / README).write_text(TEXT)
@@ -177,9 +177,7 @@ def test_a_reference_run_that_was_cut_off_is_not_spoken_of(tmp_path: Path) -> No
         ),
     ],
 )
-def test_a_bad_marker_is_named_in_one_line_and_nothing_is_written(
-    checkout: Path, wrong: str, says: str
-) -> None:
+def test_bad_marker_is_refused_before_writing(checkout: Path, wrong: str, says: str) -> None:
     (checkout / README).write_text(wrong)
     before = files_in(checkout)
     with pytest.raises(UserError) as raised:
@@ -190,7 +188,7 @@ def test_a_bad_marker_is_named_in_one_line_and_nothing_is_written(
     assert (checkout / README).read_text() == wrong
 
 
-def test_a_file_that_cannot_be_finished_leaves_nothing_half_made(checkout, monkeypatch) -> None:
+def test_failed_write_leaves_no_partial_file(checkout, monkeypatch) -> None:
     def full(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -202,13 +200,13 @@ def test_a_file_that_cannot_be_finished_leaves_nothing_half_made(checkout, monke
     assert (checkout / README).read_text() == TEXT
 
 
-def test_text_stands_between_its_markers_whatever_stood_there() -> None:
+def test_text_between_markers_is_replaced() -> None:
     once = between(TEXT, "selfcheck", "new\n")
     assert once == TEXT.replace("stale\n", "new\n")
     assert between(once, "selfcheck", "new\n") == once
 
 
-def test_a_selfcheck_is_a_table_of_asked_and_measured() -> None:
+def test_selfcheck_is_a_table_of_limits_and_results() -> None:
     findings = [
         Finding("the same arm twice: called slower or faster", "at most 1%", 0.0, 40, True),
         Finding("10% slower, 16 rounds: found", "at least 95%", 0.9756, 40, True),

@@ -125,8 +125,9 @@ def selfcheck_text(found: SelfCheck | None) -> str:
     ]
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     said = (
-        f"Measured on the reference machine, {found.cells} cells in {found.rounds} rounds. The ratio"
-        f" of two processes side by side varies by {found.pair_noise:.0%} (one standard deviation)."
+        f"Measured on the reference machine, {found.cells} cells in {found.rounds} rounds. The"
+        f" ratio of two processes side by side varies by {found.pair_noise:.0%} (one standard"
+        " deviation)."
     )
     return f"{_wrapped(said)}\n\n{table}{'' if found.met else TOO_NOISY}"
 
