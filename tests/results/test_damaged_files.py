@@ -129,7 +129,7 @@ def line_of(given: object) -> bytes:
 
 
 def results_with(folder: Path, content: bytes) -> Path:
-    """Results of a sound run, and a later file of this content."""
+    """Results of a valid run, and a later file with this content."""
     run_file(folder, [floor([1.0]), ok([2.0])]).finish()
     file = folder / "bench-pc" / "20270301T000000.000001+0000.run.jsonl"
     file.write_bytes(content)
@@ -137,7 +137,7 @@ def results_with(folder: Path, content: bytes) -> Path:
 
 
 def read_all(results: Path) -> tuple[list[RecordFile], list[str]]:
-    """Read everything as `report` does, and return the files and what was said."""
+    """Read everything like `report`, and return the files and the messages."""
     said: list[str] = []
     files = record_files(results, say=said.append)
     for file in files:

@@ -42,7 +42,7 @@ def test_every_benchmark_class_has_an_operation() -> None:
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_class_meets_the_requirements_of_asv(name: str) -> None:
-    """A destructive cell needs one call a sample, none to warm up, and a version of its own."""
+    """A destructive cell needs one call per sample, no warm-up, and its own version."""
     each = CLASSES[name]
     assert isinstance(vars(each)["version"], str), "asv's default changes with every edit"
     assert (each.number, each.rounds, each.warmup_time) == (1, 1, 0)

@@ -67,7 +67,7 @@ def test_operation_without_pixels_has_no_rate(tmp_path) -> None:
 
 
 def test_floor_ratio_is_formed_inside_rounds(tmp_path) -> None:
-    """The second round was ten times slower for all: the ratio is 3, not what pooling gives."""
+    """The second round is ten times slower for all: the ratio stays 3."""
     file = run_file(
         tmp_path,
         [floor([1.0, 1.0, 1.0]), ok([3.0])],

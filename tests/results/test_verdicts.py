@@ -25,7 +25,7 @@ CALM = Machine(noise=0.01, within=0.005)
 
 
 def family(machine: Machine, slower: float, count: int, seed: int, rounds: int = 16) -> Pairs:
-    """Return 40 cells of which the first `count` are slower in the second arm."""
+    """Return 40 cells; the first `count` are slower in the second arm."""
     ratios = np.ones(40)
     ratios[:count] = slower
     return machine.measure(ratios, rounds, np.random.default_rng(seed))
@@ -41,7 +41,7 @@ def cut(pairs: Pairs, rounds: dict[str, int]) -> Pairs:
 
 
 def follow(pairs: Pairs, plan: Plan) -> dict[str, Judgement]:
-    """Measure as `compare` does: round by round, no more of a cell once it is decided."""
+    """Measure like `compare`: round by round, until a cell is decided."""
     rounds = dict.fromkeys(pairs, plan.looks[0])
     while True:
         judged = judge(cut(pairs, rounds), plan)
@@ -54,7 +54,7 @@ def follow(pairs: Pairs, plan: Plan) -> dict[str, Judgement]:
 def verdicts(
     machine: Machine, slower: float, count: int, families: int, plan: Plan | None = None
 ) -> Counter[Verdict]:
-    """Return the verdicts on the slower cells, or on all where none is."""
+    """Return the verdicts on the slower cells, or on all if none is slower."""
     found: Counter[Verdict] = Counter()
     for seed in range(families):
         judged = follow(family(machine, slower, count, seed), plan or Plan())
@@ -96,7 +96,7 @@ def test_slowdown_of_25_percent_is_found_95_times_in_100_within_6_rounds() -> No
 
 
 def test_on_a_busy_machine_no_test_finds_10_percent() -> None:
-    """Neyman and Pearson: no test at 1% is stronger than the z test that knows the noise."""
+    """Neyman and Pearson: no test at 1% has more power than a z test with known noise."""
 
     def strongest(noise: float) -> float:
         return float(

@@ -90,7 +90,7 @@ def test_every_question_is_answered_without_the_floor(found: Answers) -> None:
 
 
 def report_rows(cells: list[CellResult], best: CellResult) -> list[list[str]]:
-    """The fields of the report's table that holds a cell, the quickest first."""
+    """The fields of the report's table with a cell, in its order."""
     mine = [cell for cell in cells if cell.image_set == best.image_set]
     operation, detail, cache = best.operation, best.detail, best.cache
     same = [c for c in mine if (c.operation, c.detail, c.cache) == (operation, detail, cache)]

@@ -346,7 +346,7 @@ def test_mix_can_be_shared_by_its_address(whole: Path, look: Look) -> None:
     assert again.locator("#mix-size").input_value() == "9"
 
 
-# Results that are not whole
+# Incomplete results
 
 
 def test_without_results_the_page_says_how_to_make_them(empty: Path, look: Look) -> None:
@@ -357,7 +357,7 @@ def test_without_results_the_page_says_how_to_make_them(empty: Path, look: Look)
 
 def test_run_that_was_cut_off_says_so(partial: Path, look: Look) -> None:
     page = drawn(look(partial))
-    assert "did not reach its end" in page.locator("header").inner_text()
+    assert "not finished" in page.locator("header").inner_text()
     assert "one round" in page.locator("#table").inner_text()
 
 

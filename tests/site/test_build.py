@@ -29,7 +29,7 @@ from tests.site.conftest import LAB
 
 @pytest.fixture
 def sources(tmp_path: Path, workspace: Workspace) -> Sources:
-    """A small run, in a folder that is no checkout."""
+    """A small run, in a folder without a checkout."""
     results = tmp_path / "results"
     run_file(results, [floor([1.0]), ok([2.0])]).finish()
     return Sources(tmp_path, results, workspace)

@@ -66,7 +66,7 @@ def of_main_set(run: Published) -> list[CellResult]:
 
 
 def shown(drawing: Drawing, mark: str) -> list[dict[str, Any]]:
-    """The figures behind the layers of a chart that have this mark."""
+    """The figures of the chart's layers with this mark."""
     assert drawing.chart is not None
     spec = drawing.chart.to_dict()
     names = [layer["data"]["name"] for layer in spec["layer"] if layer["mark"]["type"] == mark]

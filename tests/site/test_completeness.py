@@ -30,7 +30,7 @@ def rows_of(run: Published) -> list[Row]:
 
 
 def without(run: Published, unwanted: Any) -> Published:
-    """The same run, short of the records that `unwanted` names."""
+    """The same run without the records for which `unwanted` is true."""
     return replace(run, records=[record for record in run.records if not unwanted(record)])
 
 

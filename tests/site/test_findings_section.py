@@ -79,7 +79,7 @@ def test_kept_findings_have_no_local_path(kept: list[dict[str, Any]]) -> None:
 def test_finding_without_kept_facts_says_so(tmp_path: Path) -> None:
     page = section(tmp_path)
     assert all(finding.happens in text_of(page.html) for finding in FINDINGS)
-    assert "Not shown: nothing is kept of it." in text_of(page.html)
+    assert "Not reproduced: no result of it is kept." in text_of(page.html)
     assert "<details>" not in page.html
 
 
@@ -97,7 +97,7 @@ def test_finding_that_did_not_hold_has_its_versions(tmp_path: Path) -> None:
 
 def test_finding_that_was_not_reproduced_has_its_reason(tmp_path: Path) -> None:
     change = {"holds": None, "facts": {}, "why_not": "lancedb not installed here"}
-    assert "Not shown: lancedb not installed here." in text_of(rewritten(tmp_path, change))
+    assert "Not reproduced: lancedb not installed here." in text_of(rewritten(tmp_path, change))
 
 
 def test_messages_of_libraries_are_escaped(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def run(tmp_path: Path) -> Published:
 
 
 def unnamed_tunings(format_: Format, says: str) -> set[str]:
-    """Tunings that a docstring does not name. A format of one store has nothing to tell apart."""
+    """Tunings missing from a docstring. A format with one store needs none."""
     if len(format_.names) == 1:
         return set()
     tunings = {name.rpartition(":")[2] for name in format_.names}

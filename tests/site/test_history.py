@@ -65,7 +65,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def measured(results: Path, made: Commit, seconds: float, machine: str = "bench-pc") -> None:
-    """Leave a run of one commit, and asv's file of it."""
+    """Write a run of one commit, and asv's file of it."""
     runs = [floor([1.0, 1.1]), ok([seconds, seconds + 0.1])]
     file = run_file(results, runs, machine=machine, commit=made.hash)
     write_asv_results(results, {**MACHINE, "machine": machine}, BENCHMARKS, made, [file])
@@ -85,7 +85,7 @@ def run(results: Path) -> Published:
 
 
 def archive_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An archive that holds made-up scripts, and is known."""
+    """An archive with made-up scripts and a known checksum."""
     file = folder / ARCHIVE
     with tarfile.open(file, "w:gz") as opened:
         for name in COPIES.values():

@@ -46,7 +46,7 @@ stale
 
 
 def called_reference(file: RecordFile) -> RecordFile:
-    """Say in a made-up run's first line that it is the reference run."""
+    """Mark a made-up run as the reference run, in its first line."""
     first, _, rest = file.file.read_text().partition("\n")
     info = json.loads(first)
     info["settings"]["reference"] = {"parts": [], "left_out": []}
