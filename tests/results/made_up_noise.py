@@ -1,4 +1,4 @@
-"""Samples as a noisy machine gives them, made up from a seed."""
+"""Samples of a simulated noisy machine, from a seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pairs = dict[str, tuple[Rounds, Rounds]]
 
 @dataclass(frozen=True)
 class Machine:
-    """How a machine disturbs what is measured on it, as standard deviations of natural logarithms.
+    """The noise of a machine, as standard deviations of natural logarithms.
 
     `noise` is that of the median of one process with `samples` samples. `drift` is the step from
     round to round of a random walk that neighbouring processes share. `between_runs` moves a cell's
@@ -30,7 +30,7 @@ class Machine:
     outliers: float = 0.0
 
     def measure(self, ratios: np.ndarray, rounds: int, random: np.random.Generator) -> Pairs:
-        """Return a cell for each ratio, measured in two arms of which the second is slower."""
+        """Return a cell for each ratio, measured in two arms; the second is slower."""
         shape = (len(ratios), 2, rounds)
         logs = random.normal(0, 1, shape) * self._between_processes(len(ratios), random)
         logs += np.cumsum(random.normal(0, self.drift, (len(ratios), 1, rounds)), axis=2)

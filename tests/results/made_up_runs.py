@@ -1,4 +1,4 @@
-"""Records of runs that never were."""
+"""Made-up records of runs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def ok(
     details: tuple[str, ...] = (),
     **noted: Any,
 ) -> Run:
-    """A run that went well; its CPU time is twice its wall time."""
+    """A successful cell; its CPU time is twice its wall time."""
     times = {"wall_s": samples, "cpu_s": [2 * sample for sample in samples]}
     cell = CellName(benchmark, (store, image_set, *details))
     return Run(cell, "ok", "", "2026-03-01T10:20:31+00:00", samples, {**NOTED, **times, **noted})

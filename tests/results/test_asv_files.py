@@ -1,4 +1,4 @@
-"""asv reads back what was measured, from files that say nothing of the machine's folders."""
+"""asv reads the results; the files have no local paths."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def by_cell(results: asv.results.Results, name: str) -> dict[tuple[str, ...], fl
     return dict(zip(product(*params), values, strict=True))
 
 
-def test_asv_finds_the_same_medians_and_samples(tmp_path) -> None:
+def test_asv_reads_equal_medians_and_samples(tmp_path) -> None:
     runs = [[floor([1.0, 3.0]), ok([5.0])], [floor([2.0]), ok([7.0, 9.0])]]
     write_asv_results(tmp_path, MACHINE, BENCHMARKS, COMMIT, [run_file(tmp_path, *runs)])
     read = read_back(tmp_path)
@@ -76,7 +76,7 @@ def test_asv_finds_the_same_medians_and_samples(tmp_path) -> None:
     assert (read.commit_hash, read.date) == (COMMIT.hash, COMMIT.date_ms)
 
 
-def test_a_cell_that_failed_is_null_and_one_that_was_skipped_is_not_a_number(tmp_path) -> None:
+def test_failed_cell_is_null_and_skipped_cell_is_nan(tmp_path) -> None:
     runs = [floor([1.0]), failed("Mismatch"), skipped("no versions", OTHER)]
     write_asv_results(tmp_path, MACHINE, BENCHMARKS, COMMIT, [run_file(tmp_path, runs)])
     values = by_cell(read_back(tmp_path), SCAN)
@@ -84,7 +84,7 @@ def test_a_cell_that_failed_is_null_and_one_that_was_skipped_is_not_a_number(tmp
     assert math.isnan(values[repr(OTHER), "'raw-64'"])
 
 
-def test_further_parameters_keep_their_places(tmp_path) -> None:
+def test_further_parameters_keep_their_order(tmp_path) -> None:
     runs = [
         ok([1.0], benchmark=TAKE, details=("1", "kept")),
         ok([16.0], benchmark=TAKE, details=("16 scattered", "kept")),
@@ -95,7 +95,7 @@ def test_further_parameters_keep_their_places(tmp_path) -> None:
     assert values[repr(IPC), "'raw-64'", "'16 scattered'", "'kept'"] == 16.0
 
 
-def test_runs_of_other_image_sets_are_merged(tmp_path) -> None:
+def test_runs_of_several_image_sets_are_merged(tmp_path) -> None:
     files = [
         run_file(tmp_path, [ok([1.0])]),
         run_file(
@@ -113,7 +113,7 @@ def test_runs_of_other_image_sets_are_merged(tmp_path) -> None:
     assert known[SCAN]["params"][1] == ["'raw-64'", "'real-3f9a1c'"]
 
 
-def test_a_second_run_replaces_the_file_and_leaves_no_draft(tmp_path) -> None:
+def test_second_run_replaces_the_file_and_leaves_no_draft(tmp_path) -> None:
     file = run_file(tmp_path, [ok([1.0])])
     for _ in range(2):
         written = write_asv_results(tmp_path, MACHINE, BENCHMARKS, COMMIT, [file])
@@ -126,7 +126,7 @@ def test_a_second_run_replaces_the_file_and_leaves_no_draft(tmp_path) -> None:
     ]  # fmt: skip
 
 
-def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch) -> None:
+def test_failed_write_keeps_the_existing_file(tmp_path, monkeypatch) -> None:
     file = run_file(tmp_path, [ok([1.0])])
     write_asv_results(tmp_path, MACHINE, BENCHMARKS, COMMIT, [file])
     before = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()}
@@ -140,7 +140,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch) -> None
     assert {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()} == before
 
 
-def test_no_file_names_a_folder_of_this_machine(tmp_path) -> None:
+def test_no_file_has_a_path_of_this_machine(tmp_path) -> None:
     write_asv_results(
         tmp_path, MACHINE, BENCHMARKS, COMMIT, [run_file(tmp_path, [ok([1.0]), failed("Mismatch")])]
     )
@@ -150,7 +150,7 @@ def test_no_file_names_a_folder_of_this_machine(tmp_path) -> None:
             assert place not in said
 
 
-def test_the_environment_is_named_by_its_libraries() -> None:
+def test_environment_name_depends_on_libraries() -> None:
     name = environment_name(INFO)
     assert name.startswith("py3.11.7-")
     assert environment_name(replace(INFO, started="later", images=["ic-2"])) == name

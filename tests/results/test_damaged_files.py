@@ -1,4 +1,4 @@
-"""Damaged files of results are left out in one line each, and stop nothing."""
+"""Damaged results files are ignored, with a message in one line each."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def line_of(given: object) -> bytes:
 
 
 def results_with(folder: Path, content: bytes) -> Path:
-    """Results of a sound run, and a later file of this content."""
+    """Results of a valid run, and a later file with this content."""
     run_file(folder, [floor([1.0]), ok([2.0])]).finish()
     file = folder / "bench-pc" / "20270301T000000.000001+0000.run.jsonl"
     file.write_bytes(content)
@@ -137,7 +137,7 @@ def results_with(folder: Path, content: bytes) -> Path:
 
 
 def read_all(results: Path) -> tuple[list[RecordFile], list[str]]:
-    """Read everything as `report` does, and return the files and what was said."""
+    """Read everything like `report`, and return the files and the messages."""
     said: list[str] = []
     files = record_files(results, say=said.append)
     for file in files:
@@ -156,20 +156,20 @@ def is_left_out(file: Path, results: Path, number: int) -> bool:
 
 
 @pytest.mark.parametrize("given", HEADERS.values(), ids=HEADERS.keys())
-def test_a_damaged_first_line_leaves_the_file_out(given: object, tmp_path: Path) -> None:
+def test_file_with_damaged_first_line_is_ignored(given: object, tmp_path: Path) -> None:
     file = results_with(tmp_path, line_of(given))
     assert is_left_out(file, tmp_path, 1)
 
 
 @pytest.mark.parametrize("given", LINES.values(), ids=LINES.keys())
-def test_a_damaged_line_leaves_the_file_out(given: object, tmp_path: Path) -> None:
+def test_file_with_damaged_line_is_ignored(given: object, tmp_path: Path) -> None:
     lines = [HEADER, CELL, given, {"finished": LATER}]
     file = results_with(tmp_path, b"".join(map(line_of, lines)))
     assert is_left_out(file, tmp_path, 3)
 
 
 @pytest.mark.parametrize("given", LINES.values(), ids=LINES.keys())
-def test_a_last_line_without_an_end_is_left_out_whatever_it_is(given: object, tmp_path) -> None:
+def test_incomplete_last_line_is_ignored(given: object, tmp_path) -> None:
     lines = line_of(HEADER) + line_of(CELL) + line_of(given).removesuffix(b"\n")
     results_with(tmp_path, lines)
     files, said = read_all(tmp_path)
@@ -189,7 +189,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize(("benchmark", "params"), UNKNOWN.values(), ids=UNKNOWN.keys())
-def test_a_cell_that_is_not_known_is_left_out_and_said(benchmark, params, tmp_path) -> None:
+def test_unknown_cell_is_ignored_and_reported(benchmark, params, tmp_path) -> None:
     other = {**CELL, "cell": {"benchmark": benchmark, "params": params}}
     file = results_with(tmp_path, b"".join(map(line_of, [HEADER, CELL, other, other])))
     files, said = read_all(tmp_path)
@@ -199,7 +199,7 @@ def test_a_cell_that_is_not_known_is_left_out_and_said(benchmark, params, tmp_pa
     ]
 
 
-def test_what_a_newer_version_adds_is_no_damage(tmp_path: Path) -> None:
+def test_keys_of_newer_versions_are_accepted(tmp_path: Path) -> None:
     more = {"requests": {"get": 3}}
     cell = {**CELL, **more, "record": {**CELL["record"], **more}}
     results_with(tmp_path, line_of({**HEADER, **more}) + line_of(cell))
@@ -208,7 +208,7 @@ def test_what_a_newer_version_adds_is_no_damage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", ["failed", "skipped"])
-def test_a_cell_that_is_not_ok_has_no_times_whatever_its_record_says(status, tmp_path) -> None:
+def test_failed_or_skipped_cell_has_no_times(status, tmp_path) -> None:
     noted = {"wall_s": [1.0], "cpu_s": [2.0], "stored_bytes": 7}
     run = replace(ok([1.0], **noted), status=status, message="killed")
     (record,) = run_file(tmp_path, [run]).records()
@@ -220,7 +220,7 @@ def test_a_cell_that_is_not_ok_has_no_times_whatever_its_record_says(status, tmp
 
 
 @pytest.mark.parametrize("cpu", [[], [1.0], [1.0] * 3, None])
-def test_sample_times_of_another_number_than_the_samples_are_not_known(cpu, tmp_path) -> None:
+def test_times_of_another_count_than_the_samples_are_dropped(cpu, tmp_path) -> None:
     (record,) = run_file(tmp_path, [ok([1.0, 2.0], cpu_s=cpu)]).records()
     assert record.run.samples_s == [1.0, 2.0]
     assert "cpu_s" not in record.run.record
@@ -235,7 +235,7 @@ def _to_nothing(file: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, _pipe, _to_nothing])
-def test_what_is_no_file_is_left_out(make: Callable[[Path], None], tmp_path: Path) -> None:
+def test_special_files_are_ignored(make: Callable[[Path], None], tmp_path: Path) -> None:
     run_file(tmp_path, [ok([1.0])])
     file = tmp_path / "bench-pc" / "x.run.jsonl"
     make(file)
@@ -245,7 +245,7 @@ def test_what_is_no_file_is_left_out(make: Callable[[Path], None], tmp_path: Pat
     assert said[0].startswith(f"{file}: ")
 
 
-def test_a_damaged_file_is_said_once_a_process_in_one_line(tmp_path, capsys) -> None:
+def test_damaged_file_is_reported_once_per_process_in_one_line(tmp_path, capsys) -> None:
     folder = tmp_path / "two\nlines \x1b[31m"
     results_with(folder, b"{}\n")
     for _ in range(3):
@@ -256,19 +256,19 @@ def test_a_damaged_file_is_said_once_a_process_in_one_line(tmp_path, capsys) -> 
 
 
 @pytest.mark.parametrize("machine", ["..", ".", "", "a/../bench-pc", "*", "bench-*"])
-def test_a_machine_that_is_asked_for_is_a_plain_name(machine: str, tmp_path: Path) -> None:
+def test_machine_option_takes_plain_names_only(machine: str, tmp_path: Path) -> None:
     run_file(tmp_path, [ok([1.0])])
     assert record_files(tmp_path, machine) == []
 
 
-def test_the_kept_results_are_all_read() -> None:
+def test_all_kept_results_are_read() -> None:
     kept = REPOSITORY / "results"
     files, said = read_all(kept)
     assert (len(files), said) == (len(list(kept.rglob("*.run.jsonl"))), [])
     assert all(file.finished for file in files)
 
 
-def test_a_draft_that_a_killed_process_left_is_not_read(tmp_path: Path, monkeypatch) -> None:
+def test_draft_of_a_killed_process_is_not_read(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
     file = run_file(tmp_path, [ok([1.0])])
     monkeypatch.undo()
@@ -316,20 +316,20 @@ def assert_read_or_left_out(content: bytes) -> None:
 
 @settings(deadline=None, max_examples=200)
 @given(key=st.sampled_from(KEYS["header"]), value=JSON)
-def test_any_header_is_read_or_left_out_in_one_line(key, value) -> None:
+def test_any_header_is_read_or_reported_in_one_line(key, value) -> None:
     assert_read_or_left_out(line_of(changed(HEADER, key, value)) + line_of(CELL))
 
 
 @settings(deadline=None, max_examples=300)
 @given(key=st.sampled_from(KEYS["cell"]), value=JSON)
-def test_any_line_is_read_or_left_out_in_one_line(key, value) -> None:
+def test_any_line_is_read_or_reported_in_one_line(key, value) -> None:
     odd = line_of(changed(CELL, key, value))
     assert_read_or_left_out(line_of(HEADER) + line_of(CELL) + odd + line_of(CELL))
 
 
 @settings(deadline=None, max_examples=200)
 @given(place=st.floats(0, 1, exclude_max=True), bits=st.binary(max_size=4), gone=st.integers(0, 30))
-def test_any_damage_to_a_file_is_read_or_left_out_in_one_line(place, bits, gone) -> None:
+def test_any_damage_is_read_or_reported_in_one_line(place, bits, gone) -> None:
     whole = b"".join(map(line_of, [HEADER, CELL, CELL, {"finished": LATER}]))
     at = int(place * len(whole))
     assert_read_or_left_out(whole[:at] + bits + whole[at + gone :])
@@ -373,7 +373,7 @@ def asv_files_of(results: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize("which", ["machine.json", "benchmarks.json", "results"])
 @pytest.mark.parametrize("content", NOT_ASVS.values(), ids=NOT_ASVS.keys())
-def test_a_file_that_is_not_asvs_is_never_written_over(which, content, tmp_path) -> None:
+def test_foreign_file_is_never_overwritten(which, content, tmp_path) -> None:
     file = asv_files_of(tmp_path)[which]
     file.write_bytes(content)
     said: list[str] = []
@@ -386,7 +386,7 @@ def test_a_file_that_is_not_asvs_is_never_written_over(which, content, tmp_path)
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, _pipe, _to_nothing])
-def test_what_is_no_file_is_never_written_over_by_asvs(make, tmp_path: Path) -> None:
+def test_special_file_is_never_overwritten(make, tmp_path: Path) -> None:
     files = asv_files_of(tmp_path)
     for file in files.values():
         file.unlink()
@@ -398,7 +398,7 @@ def test_what_is_no_file_is_never_written_over_by_asvs(make, tmp_path: Path) -> 
     assert not any(file.is_file() for file in files.values())
 
 
-def test_bystanders_in_the_results_folder_stay_as_they_are(tmp_path: Path) -> None:
+def test_other_files_in_the_results_folder_stay_unchanged(tmp_path: Path) -> None:
     mine = {
         tmp_path / "notes.txt": b"mine",
         tmp_path / "bench-pc" / "figures.json": b"{",
@@ -416,7 +416,7 @@ def test_bystanders_in_the_results_folder_stay_as_they_are(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", NOT_ASVS.values(), ids=NOT_ASVS.keys())
-def test_damaged_json_is_said_and_left_out(content: bytes, tmp_path: Path) -> None:
+def test_damaged_json_is_reported_and_ignored(content: bytes, tmp_path: Path) -> None:
     said: list[str] = []
     file = tmp_path / "machine.json"
     assert read_object(file, said.append) is None
@@ -426,7 +426,7 @@ def test_damaged_json_is_said_and_left_out(content: bytes, tmp_path: Path) -> No
     assert (read is None) == (len(said) == 1)
 
 
-def test_the_kept_files_of_asvs_are_read() -> None:
+def test_kept_asv_files_are_read() -> None:
     kept = list((REPOSITORY / "results").rglob("*.json"))
     assert {"machine.json", "benchmarks.json"} <= {file.name for file in kept}
     assert all(read_asv_file(file) for file in kept)

@@ -1,9 +1,10 @@
-"""Every benchmark class is an operation, and the other way round."""
+"""Operations are declared as the benchmark classes measure them."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from platebench.errors import UserError
 from platebench.results.measurement import CellName
 from platebench.results.operations import OPERATIONS, check_operations, choose, operation_names
+from platebench.site.mix import CRITERIA, SIZE
 from platebench.stores import registry
 from platebench.timing.cell import Cell
 from tests.timing.conftest import STORE
@@ -34,13 +36,13 @@ def benchmark_classes() -> dict[str, type[Cell]]:
 CLASSES = benchmark_classes()
 
 
-def test_classes_and_operations_are_the_same() -> None:
+def test_every_benchmark_class_has_an_operation() -> None:
     assert set(CLASSES) == set(OPERATIONS)
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_a_class_keeps_to_what_asv_needs(name: str) -> None:
-    """A destructive cell needs one call a sample, none to warm up, and a version of its own."""
+def test_class_meets_the_requirements_of_asv(name: str) -> None:
+    """A destructive cell needs one call per sample, no warm-up, and its own version."""
     each = CLASSES[name]
     assert isinstance(vars(each)["version"], str), "asv's default changes with every edit"
     assert (each.number, each.rounds, each.warmup_time) == (1, 1, 0)
@@ -53,12 +55,26 @@ def test_a_class_keeps_to_what_asv_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_operations_on_versions_and_cold_ones_are_marked(name: str) -> None:
+def test_operations_declare_versions_and_cache(name: str) -> None:
     assert OPERATIONS[name].on_versions == CLASSES[name].versioned
     assert (OPERATIONS[name].cache == "cold") == name.startswith("Cold")
 
 
-def test_the_cells_of_stores_and_operations_are_chosen() -> None:
+@pytest.mark.parametrize("name", CLASSES)
+def test_declared_details_are_those_of_the_benchmark_class(name: str) -> None:
+    operation = OPERATIONS[name]
+    assert set(operation.details) == set(product(*CLASSES[name].params[2:]))
+    assert set(operation.in_brief) <= set(operation.details)
+    assert operation.asked is None or operation.asked.details in operation.details
+
+
+def test_every_question_has_a_slider_and_a_unique_place() -> None:
+    asked = [each.asked for each in OPERATIONS.values() if each.asked is not None]
+    assert sorted(each.place for each in asked) == list(range(1, len(asked) + 1))
+    assert {each.criterion for each in asked} == {each.key for each in CRITERIA} - {SIZE}
+
+
+def test_choose_selects_by_store_and_operation() -> None:
     cells = [
         CellName(f"module.{kind}.time_it", (store, "raw-2"))
         for kind in OPERATIONS
@@ -72,7 +88,7 @@ def test_the_cells_of_stores_and_operations_are_chosen() -> None:
     ]
 
 
-def test_an_unknown_operation_is_refused_with_those_there_are() -> None:
+def test_unknown_operation_is_refused_with_the_known_names() -> None:
     check_operations(operation_names())
     with pytest.raises(UserError, match=r"^reed: no such operation; there are write, scan, take"):
         check_operations(["scan", "reed"])

@@ -1,4 +1,4 @@
-"""Ratios of cells and how sure they are, on made-up samples."""
+"""Ratios of cells and their intervals, on simulated samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy import special, stats
 
 from platebench.results.moderated_variance import _inverse_trigamma, moderate
 from platebench.results.ratios import Ratio, log_ratios, ratio, typical, width
-from platebench.results.robust_mean import Spread, pool
+from platebench.results.robust_mean import RobustMean, pool
 from tests.results.made_up_noise import Machine, Rounds
 
 seconds = st.floats(1e-6, 1e3)
@@ -37,7 +37,7 @@ def contains(found: Ratio, value: float) -> bool:
     return found.low <= value <= found.high
 
 
-def test_a_ratio_is_formed_inside_each_round_of_medians() -> None:
+def test_ratio_is_formed_from_medians_inside_rounds() -> None:
     fast = {0: [1.0, 1.0, 9.0], 1: [2.0, 2.0], 2: [4.0]}
     slow = {0: [3.0, 3.0, 1.0], 1: [6.0, 6.0], 2: [12.0]}
     assert log_ratios(slow, fast) == pytest.approx([math.log(3)] * 3)
@@ -47,14 +47,14 @@ def test_a_ratio_is_formed_inside_each_round_of_medians() -> None:
     assert found.settled
 
 
-def test_rounds_are_paired_by_their_number_and_a_lone_one_is_left_out() -> None:
+def test_rounds_are_paired_by_number_and_unpaired_rounds_ignored() -> None:
     whole = {0: [1.0], 1: [2.0], 2: [3.0]}
     holed = {2: [6.0], 0: [2.0], 7: [1.0]}
     assert ratio(holed, whole).rounds == 2
     assert ratio(holed, whole).estimate == pytest.approx(2)
 
 
-def test_one_round_gives_a_ratio_without_an_interval() -> None:
+def test_one_round_gives_a_ratio_without_interval() -> None:
     found = ratio({4: [3.0]}, {4: [2.0]})
     assert found.estimate == pytest.approx(1.5)
     assert (found.low, found.high, found.limits(), found.p_value) == (None, None, None, None)
@@ -70,20 +70,20 @@ def test_no_shared_round_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("sample", [0.0, -1.0, math.nan, math.inf])
-def test_a_sample_that_is_no_time_is_an_error_that_names_the_round(sample: float) -> None:
+def test_invalid_sample_is_an_error_with_its_round(sample: float) -> None:
     with pytest.raises(ValueError, match="round 3"):
         ratio({3: [1.0, sample]}, {3: [1.0]})
     with pytest.raises(ValueError, match="round 3"):
         typical({3: [sample]})
 
 
-def test_an_empty_round_is_an_error() -> None:
+def test_empty_round_is_an_error() -> None:
     with pytest.raises(ValueError, match="round 0 holds no samples"):
         ratio({0: []}, {0: [1.0]})
 
 
 @given(cells, cells)
-def test_turning_a_ratio_over_turns_its_interval_over(one: Rounds, other: Rounds) -> None:
+def test_inverse_ratio_has_inverse_interval(one: Rounds, other: Rounds) -> None:
     if not one.keys() & other.keys():
         return
     over, under = ratio(one, other), ratio(other, one)
@@ -94,12 +94,12 @@ def test_turning_a_ratio_over_turns_its_interval_over(one: Rounds, other: Rounds
 
 
 @given(cells, seconds)
-def test_the_unit_of_time_does_not_matter(cell: Rounds, unit: float) -> None:
+def test_unit_of_time_does_not_matter(cell: Rounds, unit: float) -> None:
     scaled = {number: [sample * unit for sample in samples] for number, samples in cell.items()}
     assert typical(scaled).estimate == pytest.approx(typical(cell).estimate * unit)
 
 
-def test_without_stray_rounds_the_p_is_that_of_the_paired_t_test() -> None:
+def test_p_value_without_outliers_equals_paired_t_test() -> None:
     first, second = pair(Machine(), 1.1, 12, np.random.default_rng(1))
     medians = [
         [math.log(float(np.median(samples))) for samples in side.values()]
@@ -109,19 +109,19 @@ def test_without_stray_rounds_the_p_is_that_of_the_paired_t_test() -> None:
 
 
 @pytest.mark.parametrize("rounds", [6, 8, 16])
-def test_a_round_30_times_too_slow_is_set_aside(rounds: int) -> None:
+def test_round_30_times_too_slow_is_an_outlier(rounds: int) -> None:
     first, second = pair(Machine(), 1.1, rounds, np.random.default_rng(rounds))
     calm = ratio(second, first)
     second[2] = [30 * sample for sample in second[2]]
     shaken = ratio(second, first)
-    assert shaken.spread.outliers == 1
+    assert shaken.mean.outliers == 1
     assert shaken.rounds == rounds
     assert shaken.estimate == pytest.approx(calm.estimate, rel=0.05)
     assert width(shaken) < 1.5 * width(calm)
 
 
 @pytest.mark.parametrize("rounds", [3, 4, 5])
-def test_among_few_rounds_a_stray_one_widens_the_interval_and_hardly_moves_the_ratio(
+def test_outlier_in_few_rounds_widens_the_interval_but_keeps_the_ratio(
     rounds: int,
 ) -> None:
     first, second = pair(Machine(), 1.1, rounds, np.random.default_rng(rounds))
@@ -132,22 +132,22 @@ def test_among_few_rounds_a_stray_one_widens_the_interval_and_hardly_moves_the_r
     assert not shaken.settled
 
 
-def test_a_mean_would_have_been_carried_away_by_a_stray_round() -> None:
+def test_plain_mean_is_moved_by_an_outlier() -> None:
     first, second = pair(Machine(), 1.1, 6, np.random.default_rng(6))
     second[2] = [30 * sample for sample in second[2]]
     assert np.exp(log_ratios(second, first).mean()) > 1.5
 
 
-def test_ordinary_rounds_are_seldom_set_aside() -> None:
-    assert sum(found.spread.outliers for found in ratios(Machine(), 200, 16, 3)) < 0.005 * 200 * 16
+def test_ordinary_rounds_are_rarely_outliers() -> None:
+    assert sum(found.mean.outliers for found in ratios(Machine(), 200, 16, 3)) < 0.005 * 200 * 16
 
 
-def test_where_most_rounds_agree_to_the_last_digit_none_is_set_aside() -> None:
-    spread = pool(np.array([0.0, 0.0, 0.0, 0.0, 0.1, -0.1]))
-    assert (spread.kept, spread.outliers) == (6, 0)
+def test_mostly_equal_rounds_have_no_outliers() -> None:
+    mean = pool(np.array([0.0, 0.0, 0.0, 0.0, 0.1, -0.1]))
+    assert (mean.kept, mean.outliers) == (6, 0)
 
 
-def test_rounds_that_agree_wholly_settle_the_order_and_equal_ones_leave_it_open() -> None:
+def test_equal_ratios_settle_the_order_and_ratios_of_one_do_not() -> None:
     same = {number: [2.0] for number in range(6)}
     twice = {number: [4.0] for number in range(6)}
     assert ratio(twice, same).p_value == 0
@@ -156,7 +156,7 @@ def test_rounds_that_agree_wholly_settle_the_order_and_equal_ones_leave_it_open(
     assert not ratio(same, same).settled
 
 
-def test_forming_ratios_inside_rounds_keeps_drift_out_and_shuffled_rounds_let_it_in() -> None:
+def test_ratios_inside_rounds_cancel_drift_and_shuffled_rounds_do_not() -> None:
     random = np.random.default_rng(4)
     paired, shuffled = [], []
     for first, second in Machine(drift=0.2).measure(np.ones(60), 12, random).values():
@@ -166,7 +166,7 @@ def test_forming_ratios_inside_rounds_keeps_drift_out_and_shuffled_rounds_let_it
     assert np.mean(shuffled) > 3 * np.mean(paired)
 
 
-def test_reversed_rounds_let_drift_in_as_well() -> None:
+def test_reversed_rounds_do_not_cancel_drift() -> None:
     measured = Machine(drift=0.2).measure(np.ones(60), 12, np.random.default_rng(5))
     inside = [width(ratio(second, first)) for first, second in measured.values()]
     reverse = [
@@ -177,14 +177,14 @@ def test_reversed_rounds_let_drift_in_as_well() -> None:
 
 
 @pytest.mark.parametrize("rounds", [2, 3, 4, 5, 6, 8, 16])
-def test_the_interval_contains_a_second_run_nine_times_in_ten(rounds: int) -> None:
+def test_interval_contains_nine_of_ten_repeat_runs(rounds: int) -> None:
     machine = Machine(between_runs=0.01)
     once, again = ratios(machine, 400, rounds, 6), ratios(machine, 400, rounds, 7)
     inside = [contains(a, b.estimate) for a, b in zip(once, again, strict=True)]
     assert np.mean(inside) >= 0.90
 
 
-def test_a_plain_confidence_interval_would_contain_a_second_run_too_seldom() -> None:
+def test_confidence_interval_contains_too_few_repeat_runs() -> None:
     once, again = ratios(Machine(), 800, 16, 8), ratios(Machine(), 800, 16, 9)
     inside = []
     for a, b in zip(once, again, strict=True):
@@ -194,7 +194,7 @@ def test_a_plain_confidence_interval_would_contain_a_second_run_too_seldom() -> 
     assert 0.78 < np.mean(inside) < 0.88
 
 
-def test_samples_of_one_process_taken_as_replicates_would_give_far_too_narrow_an_interval() -> None:
+def test_samples_of_one_process_as_replicates_give_too_narrow_an_interval() -> None:
     measured = Machine(samples=20).measure(np.ones(400), 8, np.random.default_rng(10))
     pooled = [
         stats.ttest_ind(*(np.log(list(chain(*side.values()))) for side in sides)).pvalue
@@ -205,13 +205,13 @@ def test_samples_of_one_process_taken_as_replicates_would_give_far_too_narrow_an
     assert np.mean(honest) <= 0.02
 
 
-def test_the_order_of_two_stores_is_settled_by_enough_rounds() -> None:
+def test_enough_rounds_settle_the_order() -> None:
     assert np.mean([found.settled for found in ratios(Machine(), 200, 8, 11)]) > 0.95
     assert np.mean([found.settled for found in ratios(Machine(noise=0.3), 200, 2, 12)]) < 0.05
 
 
 def test_width_is_the_half_width_relative_to_the_ratio() -> None:
-    narrow = Ratio(Spread(math.log(3), 0.02, 16, 0, 1e9))
+    narrow = Ratio(RobustMean(math.log(3), 0.02, 16, 0, 1e9))
     assert width(narrow) == pytest.approx(math.exp(1.96 * math.sqrt(2) * 0.005) - 1, rel=1e-3)
 
 
@@ -220,37 +220,37 @@ def test_more_rounds_narrow_the_interval() -> None:
     assert widths == sorted(widths, reverse=True)
 
 
-def test_a_typical_time_is_in_seconds() -> None:
+def test_typical_time_is_in_seconds() -> None:
     found = typical({0: [1.0, 2.0, 3.0], 1: [2.0], 2: [2.0, 2.0]})
     assert found.estimate == pytest.approx(2)
     assert found.low == pytest.approx(2)
 
 
 @given(st.floats(1e-6, 1e6))
-def test_the_inverse_of_trigamma_turns_it_back(value: float) -> None:
+def test_inverse_trigamma_inverts_trigamma(value: float) -> None:
     assert special.polygamma(1, _inverse_trigamma(value)) == pytest.approx(value, rel=1e-6)
 
 
-def test_sharing_noise_recovers_how_alike_the_cells_are() -> None:
+def test_moderated_variance_recovers_prior_degrees_of_freedom() -> None:
     random = np.random.default_rng(14)
     variances = 0.01 * 8 / random.chisquare(8, 4000) * random.chisquare(5, 4000) / 5
-    spreads = [Spread(0.0, math.sqrt(variance), 6, 0, 5.0) for variance in variances]
-    shared = moderate(spreads)
-    assert shared[0].freedom == pytest.approx(5 + 8, rel=0.15)
-    ends = [spread.deviation for spread in shared if spread.deviation is not None]
+    means = [RobustMean(0.0, math.sqrt(variance), 6, 0, 5.0) for variance in variances]
+    shared = moderate(means)
+    assert shared[0].degrees_of_freedom == pytest.approx(5 + 8, rel=0.15)
+    ends = [mean.deviation for mean in shared if mean.deviation is not None]
     assert np.std(np.log(ends)) < 0.6 * np.std(np.log(np.sqrt(variances)))
 
 
-def test_cells_of_one_noise_share_it_wholly() -> None:
+def test_cells_with_equal_variance_share_it_fully() -> None:
     variances = 0.01 * stats.chi2.ppf(np.linspace(0.05, 0.95, 40), 5) / 5
-    shared = moderate([Spread(0.0, math.sqrt(v), 6, 0, 5.0) for v in variances])
-    assert {spread.freedom for spread in shared} == {200.0}
-    assert len({round(spread.deviation or 0, 9) for spread in shared}) == 1
+    shared = moderate([RobustMean(0.0, math.sqrt(v), 6, 0, 5.0) for v in variances])
+    assert {mean.degrees_of_freedom for mean in shared} == {200.0}
+    assert len({round(mean.deviation or 0, 9) for mean in shared}) == 1
 
 
-def test_few_cells_single_rounds_and_unvarying_ones_are_left_as_they_are() -> None:
-    few = [Spread(0.0, 0.1 * (n + 1), 6, 0, 5.0) for n in range(4)]
+def test_few_cells_single_rounds_and_zero_variances_are_unchanged() -> None:
+    few = [RobustMean(0.0, 0.1 * (n + 1), 6, 0, 5.0) for n in range(4)]
     assert moderate(few) == few
-    odd = [Spread(0.0, None, 1, 0, 0.0), Spread(0.0, 0.0, 6, 0, 5.0)]
-    many = [Spread(0.0, 0.1 + 0.01 * n, 6, 0, 5.0) for n in range(6)]
+    odd = [RobustMean(0.0, None, 1, 0, 0.0), RobustMean(0.0, 0.0, 6, 0, 5.0)]
+    many = [RobustMean(0.0, 0.1 + 0.01 * n, 6, 0, 5.0) for n in range(6)]
     assert moderate([*odd, *many])[:2] == odd

@@ -1,4 +1,4 @@
-"""What was measured is on the disk after every cell, and is read back as it was."""
+"""Records are on the disk after every cell, and are read back unchanged."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from platebench.results.records import Record, RecordFile, record_files
 from tests.results.made_up_runs import INFO, failed, floor, ok, run_file, skipped
 
 
-def test_records_are_read_back_as_they_were(tmp_path) -> None:
+def test_records_are_read_back_unchanged(tmp_path) -> None:
     runs = [ok([0.25, 0.5]), floor([0.125]), failed('said "no"\nand died'), skipped("µm: ü")]
     file = run_file(tmp_path, runs, runs[:1])
     assert list(file.records()) == [*(Record(1, run) for run in runs), Record(2, runs[0])]
     assert file.info() == INFO
 
 
-def test_the_file_is_named_by_time_in_its_machines_folder(tmp_path) -> None:
+def test_file_name_is_the_time_in_the_machines_folder(tmp_path) -> None:
     file = run_file(tmp_path).file
     assert file == tmp_path / "bench-pc" / "20260301T102030.000001+0000.run.jsonl"
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path) -> None:
+def test_line_cut_off_by_a_crash_is_ignored(tmp_path) -> None:
     file = run_file(tmp_path, [ok([0.25]), ok([0.5])])
     whole = file.file.read_bytes()
     second = whole.rindex(b"\n", 0, -1) + 1
@@ -33,7 +33,7 @@ def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path) -> None:
         assert [record.run.samples_s for record in file.records()] == [[0.25]]
 
 
-def test_every_cell_is_on_the_disk_before_the_next(tmp_path, monkeypatch) -> None:
+def test_every_cell_is_synced_before_the_next(tmp_path, monkeypatch) -> None:
     file = RecordFile.create(tmp_path, INFO)
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
@@ -43,14 +43,14 @@ def test_every_cell_is_on_the_disk_before_the_next(tmp_path, monkeypatch) -> Non
         assert len(list(RecordFile(file.file).records())) == count
 
 
-def test_a_second_run_never_writes_over_the_first(tmp_path) -> None:
+def test_second_run_never_overwrites_the_first(tmp_path) -> None:
     file = run_file(tmp_path, [ok([0.25])])
     with pytest.raises(FileExistsError):
         RecordFile.create(tmp_path, INFO)
     assert len(list(file.records())) == 1
 
 
-def test_a_file_without_a_first_line_is_never_seen(tmp_path, monkeypatch) -> None:
+def test_file_without_first_line_never_exists(tmp_path, monkeypatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -61,7 +61,7 @@ def test_a_file_without_a_first_line_is_never_seen(tmp_path, monkeypatch) -> Non
     assert not any((tmp_path / "bench-pc").iterdir())
 
 
-def test_files_are_found_oldest_first_of_all_machines_or_of_one(tmp_path) -> None:
+def test_files_are_listed_oldest_first_for_all_or_one_machine(tmp_path) -> None:
     run_file(tmp_path, machine="z", started="2026-03-01T00:00:00.000001+00:00")
     run_file(tmp_path, machine="a", started="2026-03-02T00:00:00.000001+00:00")
     run_file(tmp_path, machine="z", started="2026-03-03T00:00:00.000001+00:00")

@@ -1,4 +1,4 @@
-"""A report says every figure in each of its forms."""
+"""Every form of the report has every figure."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_json_is_a_strict_list_with_every_field_of_every_cell(cells) -> None:
     assert mine["floor_ratio"] == pytest.approx(3)
 
 
-def test_csv_has_a_line_a_cell_and_the_same_fields(cells) -> None:
+def test_csv_has_a_line_per_cell_and_the_same_fields(cells) -> None:
     read = list(csv.DictReader(io.StringIO(as_csv(cells))))
     assert len(read) == len(cells)
     assert set(read[0]) >= PUBLISHED
@@ -74,7 +74,7 @@ def test_csv_has_a_line_a_cell_and_the_same_fields(cells) -> None:
     assert json.loads(by_store[UNABLE]["libraries"])["numpy"] == "2.4.2"
 
 
-def test_markdown_has_a_table_an_operation_with_rows_of_one_width(cells) -> None:
+def test_markdown_has_a_table_per_operation_with_equal_rows(cells) -> None:
     lines = as_markdown(cells).splitlines()
     assert lines[0].startswith("### scan, warm, 64 raw images")
     rows = [line for line in lines if line.startswith("|")]
@@ -83,13 +83,13 @@ def test_markdown_has_a_table_an_operation_with_rows_of_one_width(cells) -> None
     assert any(BROKEN in row and "failed" in row for row in rows)
 
 
-def test_reasons_stand_in_the_table_and_in_markdown(cells) -> None:
+def test_table_and_markdown_have_the_reasons(cells) -> None:
     for text in (" ".join(printed(cells).split()), as_markdown(cells)):
         assert f"{BROKEN} failed: Mismatch: image 3" in text
         assert f"{UNABLE} skipped: 16 bits" in text
 
 
-def test_the_quickest_comes_first_and_those_without_a_time_last(cells) -> None:
+def test_floor_is_first_and_cells_without_time_are_last(cells) -> None:
     text = printed(cells)
     places = [text.index(store) for store in (registry.FLOOR, "arrow-ipc:pixels:fast", BROKEN)]
     assert places == sorted(places)
@@ -97,7 +97,7 @@ def test_the_quickest_comes_first_and_those_without_a_time_last(cells) -> None:
 
 @pytest.mark.parametrize("seconds_", [1e-7, 9.994e-4, 0.99951, 99.951, 4321.0])
 @pytest.mark.parametrize("peak", [0, 123_456_789_012])
-def test_tables_fit_eighty_columns_and_nothing_is_cut(seconds_, peak, tmp_path) -> None:
+def test_tables_fit_eighty_columns_without_truncation(seconds_, peak, tmp_path) -> None:
     longest = max(registry.names(), key=len)
     many = {"set_images": 2048, "images": 2048, "pixel_bytes": 2048 * 1024 * 1344}
     runs = [
@@ -113,7 +113,7 @@ def test_tables_fit_eighty_columns_and_nothing_is_cut(seconds_, peak, tmp_path) 
 
 
 @pytest.mark.parametrize("width", [40, 48, 60, 70, 80, 100])
-def test_a_narrow_terminal_has_fewer_columns_and_says_which(width: int, tmp_path) -> None:
+def test_narrow_terminal_names_the_columns_left_out(width: int, tmp_path) -> None:
     runs = [ok([1e-4 * place], store) for place, store in enumerate(registry.names(), 1)]
     runs.append(failed("Mismatch: image 3", "parquet:nested:small", WRITE))
     text = printed(tidy(run_file(tmp_path, [floor([1e-4]), *runs])), width)
@@ -130,14 +130,14 @@ def test_a_narrow_terminal_has_fewer_columns_and_says_which(width: int, tmp_path
         assert store in text or all(part in whole for part in rest)
 
 
-def test_a_store_is_broken_at_its_colons(tmp_path) -> None:
+def test_store_name_breaks_at_its_colons(tmp_path) -> None:
     store = "a-format-of-the-future:of-a-layout:tuning"
     text = printed(tidy(run_file(tmp_path, [floor([1.0]), ok([2.0], store)])), 40)
     lines = [line.split()[0] for line in text.splitlines() if line.strip()]
     assert "".join(lines[lines.index("a-format-of-the-future:") :][:3]).startswith(store)
 
 
-def test_a_run_that_was_cut_off_says_so_in_words_and_not_in_data(cells) -> None:
+def test_unfinished_run_is_marked_in_text_but_not_in_data(cells) -> None:
     sink = io.StringIO()
     Console(file=sink, width=100).print(as_tables(cells, finished=False))
     assert sink.getvalue().count(UNFINISHED) == 2
@@ -146,30 +146,30 @@ def test_a_run_that_was_cut_off_says_so_in_words_and_not_in_data(cells) -> None:
     assert UNFINISHED not in as_markdown(cells)
 
 
-def test_names_and_reasons_stay_in_their_fields_of_markdown(tmp_path) -> None:
+def test_names_and_reasons_are_escaped_in_markdown(tmp_path) -> None:
     runs = [ok([1.0], "a|b:pixels:fast"), failed("two\n| lines", BROKEN)]
     text = as_markdown(tidy(run_file(tmp_path, runs)))
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {len(row.split("|")[1:-1]) for row in rows} == {len(COLUMNS)}
 
 
-def test_an_interval_is_shown_from_two_rounds_and_an_unsettled_order_marked(tmp_path) -> None:
-    settled, unsettled = "parquet:pixels:fast", "arrow-ipc:pixels:fast"
+def test_intervals_and_ties_are_shown_from_two_rounds(tmp_path) -> None:
+    stores = ("parquet:pixels:fast", "arrow-ipc:pixels:fast")
     rounds = [
-        [floor([1.0]), ok([3.0 * noise], settled), ok([3.0 * (2.02 - noise)], unsettled)]
+        [floor([1.0]), ok([3.0 * noise], stores[0]), ok([3.0 * (2.02 - noise)], stores[1])]
         for noise in (1.0, 1.01, 0.99, 1.02)
     ]
     text = printed(tidy(run_file(tmp_path, *rounds)))
-    rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
-    assert "%" in rows[settled]
-    assert "%" in rows[unsettled]
-    assert ("~" in rows[settled]) != ("~" in rows[unsettled]), "of the two, the lower is marked"
-    assert "%" not in printed(tidy(run_file(tmp_path / "one", [floor([1.0]), ok([2.0])]))).replace(
-        LEGEND, ""
-    )
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    for store in stores:
+        assert rows[store][1] == "=1"
+        assert "%" in " ".join(rows[store])
+    once = printed(tidy(run_file(tmp_path / "one", [floor([1.0]), ok([2.0])]))).split("rank:")[0]
+    assert "%" not in once
+    assert "=" not in once
 
 
-def test_a_report_of_nothing_is_empty() -> None:
+def test_report_of_nothing_is_empty() -> None:
     assert json.loads(as_json([])) == []
     assert as_markdown([]) == ""
     assert " ".join(printed([]).split()) == LEGEND
@@ -202,12 +202,12 @@ def test_numbers_have_three_digits(value: float | None, text: str) -> None:
 
 
 @given(st.floats(1e-9, 9e5))
-def test_no_number_is_wider_than_its_column(value: float) -> None:
+def test_numbers_fit_their_columns(value: float) -> None:
     assert len(figure(value)) <= 7
     assert len(seconds(min(value, 9e4))) <= 8
 
 
-def test_cells_of_other_image_sets_are_in_tables_of_their_own(tmp_path) -> None:
+def test_every_image_set_has_its_own_table(tmp_path) -> None:
     cells = tidy(run_file(tmp_path, [ok([1.0]), ok([1.0], image_set="ic-64")]))
     assert printed(cells).count("scan, warm") == 2
     again = [*cells, *(replace(cell, commit="other") for cell in cells)]

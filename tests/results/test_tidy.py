@@ -1,4 +1,4 @@
-"""One row a cell, over all rounds of a run."""
+"""One row per cell, over all rounds of a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def only(cells: list[CellResult]) -> CellResult:
     return cell
 
 
-def test_a_cell_says_what_it_is(tmp_path) -> None:
+def test_cell_has_its_operation_store_and_image_set(tmp_path) -> None:
     run = ok([1.0], benchmark=TAKE, details=("16 scattered", "kept"))
     cell = only(tidy(run_file(tmp_path, [run])))
     assert (cell.operation, cell.detail, cell.cache) == ("take", "16 scattered, kept", "warm")
@@ -41,9 +41,7 @@ def test_a_cell_says_what_it_is(tmp_path) -> None:
     ("images", "profile"),
     [("raw-64", "raw"), ("ic-2", "ic"), ("real-3f9a1c", "real-3f9a1c"), ("real-123456",) * 2],
 )
-def test_the_profile_of_generated_images_is_theirs_and_of_a_folder_its_name(
-    images, profile, tmp_path
-) -> None:
+def test_profile_of_a_folder_is_its_name(images, profile, tmp_path) -> None:
     assert only(tidy(run_file(tmp_path, [ok([1.0], image_set=images)]))).profile == profile
 
 
@@ -63,13 +61,13 @@ def test_rates_are_of_uncompressed_pixels(tmp_path) -> None:
     assert cell.bytes_per_pixel_byte == 0.5
 
 
-def test_what_reads_no_pixels_has_no_rate(tmp_path) -> None:
+def test_operation_without_pixels_has_no_rate(tmp_path) -> None:
     cell = only(tidy(run_file(tmp_path, [ok([2.0], image_set="raw-64", pixel_bytes=0)])))
     assert cell.mb_per_s is None
 
 
-def test_the_floor_ratio_is_formed_inside_rounds(tmp_path) -> None:
-    """The second round was ten times slower for all: the ratio is 3, not what pooling gives."""
+def test_floor_ratio_is_formed_inside_rounds(tmp_path) -> None:
+    """The second round is ten times slower for all: the ratio stays 3."""
     file = run_file(
         tmp_path,
         [floor([1.0, 1.0, 1.0]), ok([3.0])],
@@ -84,7 +82,7 @@ def test_the_floor_ratio_is_formed_inside_rounds(tmp_path) -> None:
     assert floors == 1.0
 
 
-def test_the_floor_is_that_of_the_same_operation_and_images(tmp_path) -> None:
+def test_floor_has_the_same_operation_and_image_set(tmp_path) -> None:
     runs = [
         floor([1.0]),
         floor([2.0], image_set="raw-2"),
@@ -105,19 +103,19 @@ def test_without_a_floor_there_is_no_ratio(tmp_path) -> None:
     assert only(tidy(run_file(tmp_path, [ok([1.0])]))).floor_ratio is None
 
 
-def test_one_failure_in_any_round_is_a_failed_cell(tmp_path) -> None:
+def test_failure_in_any_round_makes_a_failed_cell(tmp_path) -> None:
     runs = [[ok([1.0])], [failed("Mismatch: image 3")], [ok([1.0])]]
     cell = only(tidy(run_file(tmp_path, *runs)))
     assert (cell.status, cell.message) == ("failed", "Mismatch: image 3")
 
 
-def test_a_cell_that_was_skipped_has_no_figure(tmp_path) -> None:
+def test_skipped_cell_has_no_figure(tmp_path) -> None:
     cell = only(tidy(run_file(tmp_path, [skipped("no versions")])))
     assert (cell.status, cell.message, cell.samples) == ("skipped", "no versions", 0)
     assert cell.median_s is cell.q25_s is cell.cpu_s is cell.floor_ratio is cell.images is None
 
 
-def test_cells_are_in_the_order_they_are_published(tmp_path) -> None:
+def test_cells_are_in_the_order_of_operations(tmp_path) -> None:
     runs = [
         ok([1.0], benchmark=TAKE, details=("1", "kept")),
         ok([1.0], benchmark="full_scan.ColdFullScan.time_scan"),

@@ -1,4 +1,4 @@
-"""Verdicts on families of cells, on made-up samples: what is found, and what is cried in vain."""
+"""Verdicts on families of simulated cells: power and false calls."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CALM = Machine(noise=0.01, within=0.005)
 
 
 def family(machine: Machine, slower: float, count: int, seed: int, rounds: int = 16) -> Pairs:
-    """Return 40 cells of which the first `count` are slower in the second arm."""
+    """Return 40 cells; the first `count` are slower in the second arm."""
     ratios = np.ones(40)
     ratios[:count] = slower
     return machine.measure(ratios, rounds, np.random.default_rng(seed))
@@ -41,7 +41,7 @@ def cut(pairs: Pairs, rounds: dict[str, int]) -> Pairs:
 
 
 def follow(pairs: Pairs, plan: Plan) -> dict[str, Judgement]:
-    """Measure as `compare` does: round by round, no more of a cell once it is decided."""
+    """Measure like `compare`: round by round, until a cell is decided."""
     rounds = dict.fromkeys(pairs, plan.looks[0])
     while True:
         judged = judge(cut(pairs, rounds), plan)
@@ -54,7 +54,7 @@ def follow(pairs: Pairs, plan: Plan) -> dict[str, Judgement]:
 def verdicts(
     machine: Machine, slower: float, count: int, families: int, plan: Plan | None = None
 ) -> Counter[Verdict]:
-    """Return the verdicts on the slower cells, or on all where none is."""
+    """Return the verdicts on the slower cells, or on all if none is slower."""
     found: Counter[Verdict] = Counter()
     for seed in range(families):
         judged = follow(family(machine, slower, count, seed), plan or Plan())
@@ -71,12 +71,12 @@ def part(found: Counter[Verdict], *wanted: Verdict) -> float:
     [Machine(), Machine(noise=0.13), Machine(outliers=0.02), Machine(unlike=0.3)],
     ids=["quiet hour", "busy hour", "outliers", "unlike cells"],
 )
-def test_the_same_arm_twice_is_called_different_in_at_most_1_cell_of_100(machine: Machine) -> None:
+def test_same_arm_twice_differs_in_at_most_1_cell_of_100(machine: Machine) -> None:
     assert part(verdicts(machine, 1.0, 0, 25), *CALLED) <= 0.01
 
 
 @pytest.mark.parametrize("size", [1, 4, 20])
-def test_few_cells_are_called_different_no_more_often_than_many(size: int) -> None:
+def test_small_families_have_no_more_false_calls_than_large_ones(size: int) -> None:
     called = 0
     for seed in range(25):
         cells = list(family(Machine(), 1.0, 0, seed).items())
@@ -86,17 +86,17 @@ def test_few_cells_are_called_different_no_more_often_than_many(size: int) -> No
     assert called / (25 * 40) <= 0.01
 
 
-def test_a_slowdown_of_10_percent_is_found_95_times_in_100_within_16_rounds() -> None:
+def test_slowdown_of_10_percent_is_found_95_times_in_100_within_16_rounds() -> None:
     assert part(verdicts(Machine(), 1.10, 20, 20), Verdict.SLOWER) >= 0.95
 
 
-def test_a_slowdown_of_25_percent_is_found_95_times_in_100_within_6_rounds() -> None:
+def test_slowdown_of_25_percent_is_found_95_times_in_100_within_6_rounds() -> None:
     plan = Plan(looks=(6,), shares=(Plan().shares[0],))
     assert part(verdicts(Machine(), 1.25, 20, 20, plan), Verdict.SLOWER) >= 0.95
 
 
-def test_in_a_busier_hour_10_percent_cannot_be_found_by_any_test() -> None:
-    """Neyman and Pearson: no test at 1% is stronger than the z test that knows the noise."""
+def test_on_a_busy_machine_no_test_finds_10_percent() -> None:
+    """Neyman and Pearson: no test at 1% has more power than a z test with known noise."""
 
     def strongest(noise: float) -> float:
         return float(
@@ -109,7 +109,7 @@ def test_in_a_busier_hour_10_percent_cannot_be_found_by_any_test() -> None:
     assert part(verdicts(Machine(noise=0.13), 1.10, 20, 10), Verdict.SLOWER) < strongest(0.13)
 
 
-def test_a_true_slowdown_at_the_threshold_is_seldom_called_the_same_however_quiet() -> None:
+def test_slowdown_at_the_threshold_is_rarely_called_the_same() -> None:
     found = verdicts(Machine(noise=0.03, within=0.02), 1.10, 20, 20)
     assert part(found, Verdict.SLOWER) >= 0.95
     assert part(found, Verdict.SAME) <= 0.04
@@ -124,7 +124,7 @@ def test_slower_cells_do_not_make_their_neighbours_look_slower() -> None:
     assert wrong / (wrong + right) <= 0.06
 
 
-def test_without_control_of_false_discoveries_many_cells_would_be_called() -> None:
+def test_uncontrolled_false_discoveries_call_many_cells() -> None:
     p_values = [
         ratio(second, first).p_value or 0.0
         for seed in range(10)
@@ -133,7 +133,7 @@ def test_without_control_of_false_discoveries_many_cells_would_be_called() -> No
     assert np.mean(np.array(p_values) < 0.05) > 0.02
 
 
-def test_looking_after_every_round_would_call_more_cells_than_planned_looks_do() -> None:
+def test_looking_after_every_round_calls_more_cells_than_planned_looks() -> None:
     peeked = planned = 0
     for seed in range(10):
         pairs = family(Machine(), 1.0, 0, seed)
@@ -145,7 +145,7 @@ def test_looking_after_every_round_would_call_more_cells_than_planned_looks_do()
     assert peeked > 2 * max(planned, 1)
 
 
-def test_shared_noise_finds_a_lone_slowdown_that_six_rounds_alone_would_miss() -> None:
+def test_moderated_variance_finds_a_lone_slowdown_in_six_rounds() -> None:
     plan = single_look(6)
     shared = alone = 0
     for seed in range(60):
@@ -157,16 +157,16 @@ def test_shared_noise_finds_a_lone_slowdown_that_six_rounds_alone_would_miss() -
     assert alone < 0.9 * shared
 
 
-def test_a_small_change_that_is_beyond_doubt_is_the_same_within_the_threshold() -> None:
+def test_significant_small_change_is_the_same_within_the_threshold() -> None:
     judged = judge(family(CALM, 1.03, 40, 0))
     assert {j.verdict for j in judged.values()} == {Verdict.SAME}
-    assert all(j.doubt is not None and j.doubt < 0.05 for j in judged.values())
+    assert all(j.q_value is not None and j.q_value < 0.05 for j in judged.values())
     assert exit_status(judged.values()) == 0
     tighter = judge(family(CALM, 1.03, 40, 0), Plan(threshold=0.02))
     assert {j.verdict for j in tighter.values()} == {Verdict.SLOWER}
 
 
-def test_what_is_called_slower_was_measured_slower_by_about_half_the_threshold() -> None:
+def test_slower_cells_were_measured_slower_by_half_the_threshold() -> None:
     estimates = [
         j.ratio.estimate
         for noise in (0.02, 0.065, 0.13)
@@ -178,7 +178,7 @@ def test_what_is_called_slower_was_measured_slower_by_about_half_the_threshold()
     assert min(estimates) > 1.045
 
 
-def test_an_interval_wholly_above_the_threshold_would_miss_a_slowdown_of_the_threshold() -> None:
+def test_interval_above_the_threshold_misses_a_slowdown_of_the_threshold() -> None:
     judged = judge(family(CALM, 1.10, 40, 1)).values()
     limits = [j.ratio.limits() for j in judged if j.ratio is not None]
     assert np.mean([pair is not None and pair[0] > 1.10 for pair in limits]) < 0.10
@@ -201,7 +201,7 @@ def test_before_the_first_look_nothing_is_decided() -> None:
     judged = judge(family(CALM, 3.0, 40, 3, rounds=5))["cell 0"]
     assert judged.verdict is Verdict.UNDECIDED
     assert judged.rounds_wanted == 6
-    assert judged.doubt is None
+    assert judged.q_value is None
     assert judged.ratio is not None
     assert judged.ratio.estimate == pytest.approx(3, rel=0.05)
 
@@ -220,19 +220,19 @@ def test_after_the_last_look_no_more_rounds_are_wanted() -> None:
     assert {j.rounds_wanted for j in judged.values()} == {None}
 
 
-def test_a_decided_cell_wants_no_more_rounds() -> None:
+def test_decided_cell_wants_no_more_rounds() -> None:
     judged = judge(family(CALM, 2.0, 20, 6, rounds=6))
     assert {j.rounds_wanted for j in judged.values()} == {None}
 
 
-def test_a_run_of_few_rounds_can_be_judged_at_its_end() -> None:
+def test_run_of_few_rounds_is_judged_at_its_end() -> None:
     pairs = family(CALM, 3.0, 1, 7, rounds=3)
     assert judge(pairs, single_look(3))["cell 0"].verdict is Verdict.SLOWER
     lone = {"cell 0": pairs["cell 0"]}
     assert judge(lone, single_look(3))["cell 0"].verdict is Verdict.SLOWER
 
 
-def test_a_cell_measured_on_one_side_only_failed_there() -> None:
+def test_cell_measured_on_one_side_failed_on_the_other() -> None:
     side = {0: [1.0]}
     judged = judge({"a": (side, None), "b": (None, side), "c": (None, None)})
     assert [j.verdict for j in judged.values()] == [
@@ -243,7 +243,7 @@ def test_a_cell_measured_on_one_side_only_failed_there() -> None:
     assert exit_status(judged.values()) == 2
 
 
-def test_a_slower_cell_outweighs_a_failed_one_in_the_exit_status() -> None:
+def test_slower_cell_decides_the_exit_status_before_a_failed_one() -> None:
     pairs = family(CALM, 2.0, 1, 8)
     judged = judge({**pairs, "broken": (pairs["cell 1"][0], None)})
     assert exit_status(judged.values()) == 1
@@ -251,12 +251,12 @@ def test_a_slower_cell_outweighs_a_failed_one_in_the_exit_status() -> None:
     assert exit_status(judged.values()) == 2
 
 
-def test_a_cell_failed_on_both_sides_does_not_fail_the_gate() -> None:
+def test_cell_failed_on_both_sides_does_not_fail_the_gate() -> None:
     assert exit_status(judge({"a": (None, None)}).values()) == 0
     assert exit_status(judge({}).values()) == 0
 
 
-def test_a_stray_round_decides_nothing() -> None:
+def test_outlier_does_not_decide_a_verdict() -> None:
     pairs = family(CALM, 1.0, 0, 9)
     pairs["cell 3"][1][4] = [30 * sample for sample in pairs["cell 3"][1][4]]
     assert {j.verdict for j in judge(pairs).values()} == {Verdict.SAME}
@@ -276,6 +276,6 @@ def test_a_stray_round_decides_nothing() -> None:
         ({"shares": (0.0, 0.5, 0.5)}, "shares"),
     ],
 )
-def test_a_plan_that_cannot_be_followed_is_refused(wrong: dict[str, object], message: str) -> None:
+def test_invalid_plan_is_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Plan(**wrong)  # type: ignore[arg-type]

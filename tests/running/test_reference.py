@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter, namedtuple
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,11 @@ from platebench.ownership import claim
 from platebench.results.commit import Commit
 from platebench.results.measurement import CellName, Run
 from platebench.results.operations import floor_of
+from platebench.results.plan import RunPlan
 from platebench.results.records import RecordFile
 from platebench.running import reference
 from platebench.running import run as running
-from platebench.running.reference import Part, measure_reference, plan
+from platebench.running.reference import measure_reference, plan, plan_part
 from platebench.running.suite import Suite
 from platebench.stores.registry import FLOOR, names
 from platebench.timing.protocol import WORK
@@ -27,8 +29,8 @@ from tests.running.made_up_suites import ZARR, MadeUpSuite, Measured, Silent, ce
 
 COMMIT = Commit("a" * 40, 1_772_000_000_000, False)
 PARTS = [
-    Part("raw-64", [FLOOR, IPC, ZARR], ["FullScan"], rounds=2),
-    Part("raw-64", [FLOOR, IPC], ["Write"], rounds=2),
+    plan_part("raw-64", [FLOOR, IPC, ZARR], ["FullScan"], rounds=2),
+    plan_part("raw-64", [FLOOR, IPC], ["Write"], rounds=2),
 ]
 REPOSITORY = Path(__file__).parent.parent.parent
 
@@ -148,10 +150,10 @@ def test_a_disk_without_room_is_named_before_anything_is_stored(measure, log, mo
 
 def test_every_pattern_of_the_plan_names_cells_and_every_store_is_in_it() -> None:
     parts = plan()
-    every = Suite(REPOSITORY, list(dict.fromkeys(part.images for part in parts))).cells()
+    every = Suite(REPOSITORY, RunPlan(tuple(parts)).image_sets).cells()
     for part in parts:
         for pattern in part.operations:
-            assert Part(part.images, part.stores, [pattern]).cells(every), pattern
+            assert replace(part, operations=(pattern,)).cells(every), pattern
     assert {which.params[0] for part in parts for which in part.cells(every)} == set(names())
     planned = {which for part in parts for which in part.cells(every)}
     assert {floor_of(which) for which in planned} <= planned, "each has a floor in its rounds"

@@ -134,7 +134,7 @@ def test_intervals_that_are_too_narrow_are_found_out(monkeypatch) -> None:
 
 
 def _narrower(whole: Ratio) -> Ratio:
-    return Ratio(replace(whole.spread, deviation=whole.spread.deviation / 100))
+    return Ratio(replace(whole.mean, deviation=whole.mean.deviation / 100))
 
 
 def test_either_half_is_held_against_the_other() -> None:

@@ -1,4 +1,4 @@
-"""Made-up sites, and a browser that looks at them and notices what no page may do."""
+"""Made-up sites, and a browser that records forbidden actions of their pages."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ LAB = "the lab's #2"
 REASON = "row 3 <b>differs</b> & more"
 
 Look = Callable[..., Page]
-"""Opens a page of a site in a window of this width, `at` a part of it such as `#table`."""
+"""Open a page of a site in a window of this width, `at` a part of it such as `#table`."""
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser a module: its event loop must be gone before another module starts one."""
+    """One browser per module: its event loop must end before another module starts one."""
     if not CHROMIUM.exists():
         if os.environ.get("PLATEBENCH_BROWSER") == "required":
             pytest.fail(f"{CHROMIUM} is not there, and PLATEBENCH_BROWSER asks for it")
@@ -49,7 +49,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class Watch:
-    """What a page did that it may not: errors, and requests that leave the machine's files."""
+    """Forbidden actions of a page: errors, and requests outside the machine's files."""
 
     def __init__(self, page: Page) -> None:
         self.troubles: list[str] = []
@@ -69,7 +69,7 @@ def _leaves(url: str) -> bool:
 
 @pytest.fixture
 def look(chromium: Browser) -> Iterator[Look]:
-    """Open pages; at the end none of them may have caused trouble."""
+    """Open pages, and check at the end that none did anything forbidden."""
     context = chromium.new_context()
     watches: list[Watch] = []
 
@@ -87,7 +87,7 @@ def look(chromium: Browser) -> Iterator[Look]:
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Where the images that the sites show are drawn and stored, once for all of them."""
+    """A shared workspace for the example images of all sites."""
     return Workspace(tmp_path_factory.mktemp("work"))
 
 
@@ -115,7 +115,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory, workspace: Workspace) -> Pat
 
 @pytest.fixture(scope="session")
 def partial(tmp_path_factory: pytest.TempPathFactory, workspace: Workspace) -> Path:
-    """The site of a run that was cut off in its first round."""
+    """The site of a run that was interrupted in its first round."""
     folder = tmp_path_factory.mktemp("partial")
     run_file(folder / "results", [floor([1.0]), ok([2.0])])
     return site_of(folder / "results", workspace)
@@ -123,7 +123,7 @@ def partial(tmp_path_factory: pytest.TempPathFactory, workspace: Workspace) -> P
 
 @pytest.fixture(scope="session")
 def two_machines(tmp_path_factory: pytest.TempPathFactory, workspace: Workspace) -> Path:
-    """The site of two machines' runs, one of them with a failure and a skipped cell."""
+    """The site of two machines; one has a failed and a skipped cell."""
     folder = tmp_path_factory.mktemp("machines")
     results = folder / "results"
     given = {"image_sets": ["raw-64"], "rounds": 2, "stores": STORES}

@@ -1,4 +1,4 @@
-"""Results of a reference run that never was: every store, several image sets, several rounds."""
+"""A made-up reference run: every store, several image sets, several rounds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def reference(
     stores: Sequence[str] | None = None,
     changed: Sequence[Run] = (),
 ) -> RecordFile:
-    """Write a run of all operations; runs in `changed` take the place of those of their cells."""
+    """Write a run of all operations; runs in `changed` replace those of their cells."""
     other = {run.cell: run for run in changed}
     every = stores or registry.names()
     passes = []

@@ -1,4 +1,4 @@
-"""The first screen answers from the data, and says what `platebench report` says."""
+"""The first screen agrees with the data and with `platebench report`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from platebench.results.ratios import ratio
-from platebench.results.report import as_json, as_markdown, figure, seconds
-from platebench.results.tidy import CellResult, tidy
-from platebench.site.answers import LAB, Answers, Quickest, Smallest, answers, section
-from platebench.site.chosen import (
+from platebench.results.questions import (
     APPEND,
     QUESTIONS,
     SCAN,
     TAKE,
-    Images,
-    asked,
+    answering,
+    fastest_first,
     headline_image_set,
-    images_of,
-    quickest_first,
+    of_floor,
 )
+from platebench.results.ratios import ratio
+from platebench.results.report import as_json, as_markdown, figure, seconds
+from platebench.results.store_words import in_words
+from platebench.results.tidy import CellResult, tidy
+from platebench.site.answers import LAB, Answers, Fastest, Smallest, answers, section
 from platebench.site.published import Published, published
-from platebench.site.times import of_floor
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import IPC, failed, floor, ok, run_file
 from tests.results.made_up_runs import SCAN as SCANS
@@ -64,7 +63,7 @@ def of_rounds(results: Path, *rounds: list) -> Answers:
     return answered
 
 
-def to_scan(found: Answers) -> Quickest:
+def to_scan(found: Answers) -> Fastest:
     answer = found.to(SCAN)
     assert answer is not None
     return answer
@@ -84,35 +83,37 @@ def run_of(results: Path, *rounds: list) -> Published:
     return published(results)[0]
 
 
-def test_every_question_is_answered_and_never_with_the_floor(found: Answers) -> None:
-    assert [each.question for each in found.quickest] == list(QUESTIONS)
-    assert FLOOR not in [each.best.store for each in found.quickest]
+def test_every_question_is_answered_without_the_floor(found: Answers) -> None:
+    assert [each.question for each in found.fastest] == list(QUESTIONS)
+    assert FLOOR not in [each.best.store for each in found.fastest]
     assert smallest(found).best.store != FLOOR
 
 
 def report_rows(cells: list[CellResult], best: CellResult) -> list[list[str]]:
-    """The fields of the report's table that holds a cell, the quickest first."""
-    mine = [cell for cell in cells if images_of(cell) == images_of(best)]
+    """The fields of the report's table with a cell, in its order."""
+    mine = [cell for cell in cells if cell.image_set == best.image_set]
     operation, detail, cache = best.operation, best.detail, best.cache
     same = [c for c in mine if (c.operation, c.detail, c.cache) == (operation, detail, cache)]
     lines = [line for line in as_markdown(same).splitlines() if line.startswith("| ")]
     return [line.strip("| ").split(" | ") for line in lines[2:]]
 
 
-def test_the_figures_are_those_of_the_report(whole: Published, found: Answers) -> None:
-    for answer in found.quickest:
+def test_answers_agree_with_the_report(whole: Published, found: Answers) -> None:
+    for answer in found.fastest:
         rows = report_rows(whole.cells, answer.best)
         (row,) = [row for row in rows if row[0] == answer.best.store]
-        assert row[1] == seconds(answer.best.median_s or 0)
-        assert row[2] == figure(answer.of_floor.estimate if answer.of_floor else None)
-        others = [float(row[2].replace(",", "")) for row in rows if row[0] != FLOOR]
-        assert float(row[2]) == min(others)
+        assert row[2] == seconds(answer.best.median_s or 0)
+        assert row[3] == figure(answer.of_floor.estimate if answer.of_floor else None)
+        assert rows[0][0] == FLOOR
+        assert rows[1][0] == answer.best.store
+        tied = {each[0] for each in rows if each[1] == "=1"}
+        assert tied == {cell.store for cell in (answer.best, *answer.tied)} or not answer.tied
 
 
-def test_the_intervals_are_those_of_the_report(whole: Published, found: Answers) -> None:
+def test_intervals_agree_with_the_report(whole: Published, found: Answers) -> None:
     reported = json.loads(as_json(whole.cells))
     keys = ("store", "operation", "detail", "cache", "images", "profile")
-    for answer in found.quickest:
+    for answer in found.fastest:
         (cell,) = [
             each for each in reported if all(each[k] == getattr(answer.best, k) for k in keys)
         ]
@@ -121,64 +122,63 @@ def test_the_intervals_are_those_of_the_report(whole: Published, found: Answers)
         assert (times.low, times.high) == (cell["floor_low"], cell["floor_high"])
 
 
-def test_the_size_is_that_of_the_report_and_has_no_interval(whole, found: Answers) -> None:
+def test_size_agrees_with_the_report_and_has_no_interval(whole, found: Answers) -> None:
     best = smallest(found).best
     sizes = [
-        float(row[6]) for row in report_rows(whole.cells, best) if row[0] != FLOOR and len(row) > 6
+        float(row[7]) for row in report_rows(whole.cells, best) if row[0] != FLOOR and len(row) > 7
     ]
     assert float(figure(best.bytes_per_pixel_byte)) == min(sizes)
     assert smallest(found).lab_takes is not None
     assert smallest(found).lab_takes.low is None
 
 
-def test_the_page_says_these_figures_in_words(whole: Published, found: Answers) -> None:
+def test_page_has_the_figures_of_the_answers(whole: Published, found: Answers) -> None:
     said = said_by(whole)
-    for answer in found.quickest:
-        words = answer.question.words
-        assert f"{words[0].upper()}{words[1:]} {answer.best.store}, {answer.of_floor} times" in said
-    assert f"Smallest {smallest(found).best.store}, " in said
+    for answer in found.fastest:
+        store = answer.best.store
+        finding = f"{answer.question.asked.finding} {in_words(store)} ({store}): "
+        assert f"{finding}{answer.of_floor} times a bare file" in said
+    assert f"Smallest {in_words(smallest(found).best.store)} (" in said
     assert said.count(" keeps no versions.") == 2
     assert "raw-32, 32 images, 44.0 MB of pixels" in said
 
 
-def test_the_lab_and_the_quickest_as_typed_are_compared_in_the_same_rounds(
+def test_lab_and_default_stores_are_compared_in_shared_rounds(
     whole: Published, found: Answers
 ) -> None:
     answer = found.to(TAKE)
     assert answer is not None
-    mine = [cell for cell in whole.cells if images_of(cell) == Images("raw", 32)]
-    stores = {cell.store: cell for cell in asked(mine, TAKE)}
+    mine = [cell for cell in whole.cells if cell.image_set == "raw-32"]
+    stores = {cell.store: cell for cell in answering(mine, TAKE)}
     formed = ratio(stores[LAB].by_round, answer.best.by_round)
     assert answer.lab_takes is not None
     assert (answer.lab_takes.estimate, answer.lab_takes.high) == (formed.estimate, formed.high)
-    typed = [cell for cell in quickest_first(stores.values()) if cell.tuning == "default"]
+    typed = [cell for cell in fastest_first(mine, TAKE).order if cell.tuning == "default"]
     assert answer.typed == typed[0]
     assert found.to(APPEND).lab_cannot
 
 
-def test_the_generated_raw_set_with_most_measured_is_spoken_of(tmp_path) -> None:
+def test_headline_is_the_raw_set_with_most_cells(tmp_path) -> None:
     few = [floor([1.0], image_set="raw-64", set_images=64)]
     more = [
         ok([2.0], image_set="raw-8", set_images=8),
         floor([1.0], image_set="raw-8", set_images=8),
     ]
     other = [ok([1.0], store, image_set="ic-64") for store in STORES]
-    assert headline_image_set(tidy(run_file(tmp_path / "a", few + more + other))) == Images(
-        "raw", 8
-    )
+    assert headline_image_set(tidy(run_file(tmp_path / "a", few + more + other))) == "raw-8"
 
 
-def test_of_raw_sets_with_as_much_the_larger_is_spoken_of(tmp_path) -> None:
+def test_headline_is_the_larger_of_equal_raw_sets(tmp_path) -> None:
     runs = [ok([1.0], image_set=f"raw-{n}", set_images=n) for n in (8, 128, 32)]
-    assert headline_image_set(tidy(run_file(tmp_path, runs))) == Images("raw", 128)
+    assert headline_image_set(tidy(run_file(tmp_path, runs))) == "raw-128"
 
 
-def test_without_a_raw_set_another_is_spoken_of(tmp_path) -> None:
+def test_headline_without_a_raw_set_is_another_set(tmp_path) -> None:
     cells = tidy(run_file(tmp_path, [ok([1.0], image_set="my-plate-0123ab", set_images=5)]))
-    assert headline_image_set(cells) == Images("my-plate-0123ab", 5)
+    assert headline_image_set(cells) == "my-plate-0123ab"
 
 
-def test_a_store_is_not_the_quickest_for_having_met_a_quick_moment(tmp_path) -> None:
+def test_fast_moment_of_the_machine_does_not_make_the_fastest_store(tmp_path) -> None:
     def speed(number: int) -> float:
         return 1.0 if number % 2 else 3.0
 
@@ -191,33 +191,34 @@ def test_a_store_is_not_the_quickest_for_having_met_a_quick_moment(tmp_path) -> 
     assert answer.best.store == IPC
 
 
-def test_stores_whose_order_is_not_settled_are_named(tmp_path) -> None:
+def test_page_names_stores_that_tie(tmp_path) -> None:
     rounds = [
         [floor([1.0]), ok([2.0 * noise]), ok([2.0 * (2.03 - noise)], OTHER), ok([9.0], LAB)]
         for noise in (1.0, 1.02, 0.98, 1.03)
     ]
     run = run_of(tmp_path, *rounds)
     answer = to_scan(answers(run.cells))
-    assert [cell.store for cell in answer.level] == [OTHER]
-    assert f"Not settled against it: {OTHER}." in said_by(run)
+    assert {answer.best.store, *(cell.store for cell in answer.tied)} == {IPC, OTHER}
+    assert "Tie with " in said_by(run)
+    assert f"Tie with {answer.tied[0].store}." in said_by(run)
 
 
-def test_from_one_round_there_is_no_interval_and_no_order(tmp_path) -> None:
+def test_one_round_has_no_interval_and_no_reliable_order(tmp_path) -> None:
     run = run_of(tmp_path, [floor([1.0]), ok([2.0]), ok([2.001], LAB)])
     answer = to_scan(answers(run.cells))
     assert str(answer.of_floor) == "2.00"
-    assert answer.level == ()
-    assert said_by(run).count("One round was measured, in which no order is settled.") == 1
+    assert answer.tied == ()
+    assert said_by(run).count("There was one round, so the order of stores is not reliable.") == 1
 
 
-def test_a_question_with_one_round_among_others_with_more_says_so_itself(tmp_path) -> None:
+def test_single_question_with_one_round_is_marked(tmp_path) -> None:
     cold = ok([2.0], benchmark="full_scan.ColdFullScan.time_scan")
     run = run_of(tmp_path, [floor([1.0]), ok([2.0]), cold], [floor([1.0]), ok([2.0])])
     said = said_by(run)
-    assert said.index("from the disk") < said.index("One round was measured")
+    assert said.index("from the disk") < said.index("There was one round, so this order")
 
 
-def test_a_store_that_failed_is_no_answer_however_quick(tmp_path) -> None:
+def test_failed_store_is_never_the_answer(tmp_path) -> None:
     quick = [[floor([1.0]), ok([3.0], OTHER), ok([1.1])] for _ in range(3)]
     quick[1][2] = failed("Mismatch: image 3 differs")
     run = run_of(tmp_path, *quick)
@@ -226,34 +227,34 @@ def test_a_store_that_failed_is_no_answer_however_quick(tmp_path) -> None:
     assert "1 store measured, 1 failed" in said_by(run)
 
 
-def test_stores_as_small_within_a_hundredth_are_named(tmp_path) -> None:
+def test_stores_within_one_percent_of_the_smallest_tie(tmp_path) -> None:
     sizes = {IPC: 1000, OTHER: 1009, LAB: 1011}
     runs = [ok([1.0], store, stored_bytes=size) for store, size in sizes.items()]
     found = smallest(of_rounds(tmp_path, runs))
-    assert (found.best.store, [cell.store for cell in found.level]) == (IPC, [OTHER])
+    assert (found.best.store, [cell.store for cell in found.tied]) == (IPC, [OTHER])
     assert found.typed is not None
     assert found.typed.store == LAB
 
 
-def test_what_was_not_measured_is_said(tmp_path) -> None:
+def test_page_names_questions_that_were_not_measured(tmp_path) -> None:
     said = said_by(run_of(tmp_path, [ok([1.0], LAB)]))
-    assert "Not measured: to read single images at random; " in said
+    assert "Not measured: read single images at random; " in said
     assert "the floor was not measured" in said
-    assert "That is what the lab has today." in said
+    assert "This is a folder of TIFF files as most labs have it." in said
 
 
-def test_a_run_in_which_everything_failed_says_so(tmp_path) -> None:
+def test_page_of_a_failed_run_says_so(tmp_path) -> None:
     run = run_of(tmp_path, [failed("no"), failed("no", LAB, SCANS)])
     assert answers(run.cells) is None
-    assert said_by(run).startswith("Nothing was measured to its end")
+    assert said_by(run).startswith("No measurement of this run succeeded")
 
 
-def test_what_each_format_costs_at_its_best_is_said(whole: Published, found: Answers) -> None:
+def test_page_has_the_best_store_of_each_format(whole: Published, found: Answers) -> None:
     assert [cost.format for cost in found.costs][:4] == ["parquet", "arrow-ipc", "lancedb", "zarr"]
     said = said_by(whole)
     for cost in found.costs:
         assert cost.smallest is not None
-        cells = [f"{of_floor(cell)}{cell.store}" for _, cell in cost.quickest]
+        cells = [f"{of_floor(cell)}{cell.store}" for _, cell in cost.fastest]
         size = f"{figure(cost.smallest.bytes_per_pixel_byte)}{cost.smallest.store}"
         assert " ".join([cost.format, *cells, size]) in said
-        assert len(cost.quickest) == 3
+        assert len(cost.fastest) == 3

@@ -55,7 +55,7 @@ def weigh(page: Page, weights: Mapping[str, int]) -> None:
 # The whole page
 
 
-def test_the_first_screen_asks_the_question_and_begins_the_answer(whole: Path, look: Look) -> None:
+def test_first_screen_asks_the_question_and_begins_the_answer(whole: Path, look: Look) -> None:
     page = look(whole)
     assert page.locator("h1").inner_text().endswith("be kept?")
     answers = page.locator("#answers")
@@ -63,7 +63,7 @@ def test_the_first_screen_asks_the_question_and_begins_the_answer(whole: Path, l
     assert any(store in answers.inner_text() for store in STORES)
 
 
-def test_the_contents_lead_to_every_section(whole: Path, look: Look) -> None:
+def test_contents_lead_to_every_section(whole: Path, look: Look) -> None:
     page = look(whole)
     links = page.locator("nav a").evaluate_all("all => all.map(each => each.hash.slice(1))")
     assert links == page.locator("main > section").evaluate_all("all => all.map(each => each.id)")
@@ -141,7 +141,7 @@ def test_without_its_script_the_page_says_the_same_and_shows_every_row(
 # The table
 
 
-def test_the_table_begins_with_the_main_images_warm_and_default_beside_fast(
+def test_table_begins_with_the_main_images_warm_and_default_beside_fast(
     whole: Path, look: Look
 ) -> None:
     page = look(whole)
@@ -170,7 +170,7 @@ def test_each_filter_leaves_what_was_asked_for(
     assert page.locator("#grid-count").inner_text().startswith(f"{len(stores)} of")
 
 
-def test_the_tunings_can_be_chosen_one_by_one(whole: Path, look: Look) -> None:
+def test_tunings_can_be_chosen_one_by_one(whole: Path, look: Look) -> None:
     page = look(whole)
     page.get_by_label("default", exact=True).uncheck()
     page.get_by_label("small", exact=True).uncheck()
@@ -197,7 +197,7 @@ def test_only_columns_with_figures_are_shown(whole: Path, look: Look) -> None:
 
 
 @pytest.mark.parametrize("key", ["write", "size", "files", "append"])
-def test_a_press_on_a_head_sorts_and_another_turns_the_order(
+def test_press_on_a_head_sorts_and_another_turns_the_order(
     key: str, whole: Path, look: Look
 ) -> None:
     page = look(whole)
@@ -215,7 +215,7 @@ def test_a_press_on_a_head_sorts_and_another_turns_the_order(
         assert None not in values[: len(figures)]
 
 
-def test_a_view_can_be_shared_by_its_address(whole: Path, look: Look) -> None:
+def test_view_can_be_shared_by_its_address(whole: Path, look: Look) -> None:
     page = look(whole)
     page.locator("#grid-filters [name=format]").select_option("parquet")
     page.get_by_label("small", exact=True).uncheck()
@@ -230,7 +230,7 @@ def test_a_view_can_be_shared_by_its_address(whole: Path, look: Look) -> None:
 
 
 @pytest.mark.parametrize("choices", ["images=none&cache=&tuning=", "sort=nothing", "%", "a=b"])
-def test_an_address_that_asks_for_nothing_that_is_here_does_no_harm(
+def test_address_that_asks_for_nothing_that_is_here_does_no_harm(
     choices: str, whole: Path, look: Look
 ) -> None:
     page = look(whole, at=f"#table?{choices}")
@@ -245,7 +245,7 @@ def test_reset_shows_the_first_view_again(whole: Path, look: Look) -> None:
     assert page.url.endswith("#table")
 
 
-def test_the_keyboard_opens_the_times_behind_a_row(whole: Path, look: Look) -> None:
+def test_keyboard_opens_the_times_behind_a_row(whole: Path, look: Look) -> None:
     page = look(whole)
     button = page.get_by_role("button", name="lancedb:pixels:fast")
     button.focus()
@@ -270,7 +270,7 @@ def test_reasons_are_read_without_a_mouse(two_machines: Path, look: Look) -> Non
 # Your mix
 
 
-def test_the_sliders_change_the_order(whole: Path, look: Look) -> None:
+def test_sliders_change_the_order(whole: Path, look: Look) -> None:
     page = look(whole)
     before = ranked(page)
     weigh(page, {"reads": 0, "rows": 0, "writes": 0, "size": 10})
@@ -279,7 +279,7 @@ def test_the_sliders_change_the_order(whole: Path, look: Look) -> None:
     assert page.locator("#mix-size ~ output").inner_text() == "10"
 
 
-def test_a_slider_moves_with_the_keyboard(whole: Path, look: Look) -> None:
+def test_slider_moves_with_the_keyboard(whole: Path, look: Look) -> None:
     page = look(whole)
     page.locator("#mix-reads").focus()
     page.keyboard.press("ArrowRight")
@@ -287,7 +287,7 @@ def test_a_slider_moves_with_the_keyboard(whole: Path, look: Look) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS[1:], ids=lambda preset: preset.title)
-def test_a_preset_sets_the_sliders_and_the_ranking(preset, whole: Path, look: Look) -> None:
+def test_preset_sets_the_sliders_and_the_ranking(preset, whole: Path, look: Look) -> None:
     page = look(whole)
     before = scores(page)
     button = page.get_by_role("button", name=preset.title)
@@ -302,7 +302,7 @@ def test_a_preset_sets_the_sliders_and_the_ranking(preset, whole: Path, look: Lo
 
 @pytest.mark.parametrize("weights", [(1, 2, 3, 4, 5), (10, 0, 0, 0, 1), (0, 0, 0, 7, 0)])
 @pytest.mark.parametrize("cache", ["warm", "cold"])
-def test_the_page_scores_as_python_does(
+def test_page_scores_as_python_does(
     weights: tuple[int, ...], cache: str, whole: Path, look: Look
 ) -> None:
     page = look(whole)
@@ -337,7 +337,7 @@ def test_weighing_nothing_ranks_nothing_and_says_so(whole: Path, look: Look) -> 
     assert "above 0" in page.locator("#mix-says").inner_text()
 
 
-def test_a_mix_can_be_shared_by_its_address(whole: Path, look: Look) -> None:
+def test_mix_can_be_shared_by_its_address(whole: Path, look: Look) -> None:
     page = look(whole)
     weigh(page, {"reads": 0, "size": 9})
     page.locator("#mix-form [name=images]").select_option("ic-64")
@@ -346,7 +346,7 @@ def test_a_mix_can_be_shared_by_its_address(whole: Path, look: Look) -> None:
     assert again.locator("#mix-size").input_value() == "9"
 
 
-# Results that are not whole
+# Incomplete results
 
 
 def test_without_results_the_page_says_how_to_make_them(empty: Path, look: Look) -> None:
@@ -355,13 +355,13 @@ def test_without_results_the_page_says_how_to_make_them(empty: Path, look: Look)
     assert "make bench" in page.locator("main").inner_text()
 
 
-def test_a_run_that_was_cut_off_says_so(partial: Path, look: Look) -> None:
+def test_run_that_was_cut_off_says_so(partial: Path, look: Look) -> None:
     page = drawn(look(partial))
-    assert "did not reach its end" in page.locator("header").inner_text()
+    assert "not finished" in page.locator("header").inner_text()
     assert "one round" in page.locator("#table").inner_text()
 
 
-def test_a_page_leads_to_the_other_machine_and_back(two_machines: Path, look: Look) -> None:
+def test_page_leads_to_the_other_machine_and_back(two_machines: Path, look: Look) -> None:
     page = drawn(look(two_machines))
     first = page.url
     page.get_by_role("link", name=LAB).click()
@@ -389,7 +389,7 @@ def test_failures_are_counted_and_ranked_nowhere(failures: Path, look: Look) -> 
         ("<script src='absent.js'></script>", "absent.js"),
     ],
 )
-def test_the_watch_notices(html: str, trouble: str, chromium: Browser, tmp_path: Path) -> None:
+def test_watch_notices(html: str, trouble: str, chromium: Browser, tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(html)
     page = chromium.new_page()
     watch = Watch(page)
@@ -398,7 +398,7 @@ def test_the_watch_notices(html: str, trouble: str, chromium: Browser, tmp_path:
     assert any(trouble in each for each in watch.troubles)
 
 
-def test_a_page_may_not_ask_outside_even_if_it_tried(
+def test_page_may_not_ask_outside_even_if_it_tried(
     whole: Path, chromium: Browser, tmp_path: Path
 ) -> None:
     page = chromium.new_page()
@@ -410,7 +410,7 @@ def test_a_page_may_not_ask_outside_even_if_it_tried(
     assert any(re.search("Content Security Policy", each) for each in watch.troubles)
 
 
-def test_an_accessibility_violation_is_found(chromium: Browser, tmp_path: Path) -> None:
+def test_accessibility_violation_is_found(chromium: Browser, tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("<title>x</title><input>")
     page = chromium.new_page()
     page.goto((tmp_path / "index.html").as_uri())

@@ -29,7 +29,7 @@ from tests.site.conftest import LAB
 
 @pytest.fixture
 def sources(tmp_path: Path, workspace: Workspace) -> Sources:
-    """A small run, in a folder that is no checkout."""
+    """A small run, in a folder without a checkout."""
     results = tmp_path / "results"
     run_file(results, [floor([1.0]), ok([2.0])]).finish()
     return Sources(tmp_path, results, workspace)
@@ -43,7 +43,7 @@ def listing(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_site_brings_all_that_its_pages_load(whole: Path) -> None:
+def test_site_contains_all_that_its_pages_load(whole: Path) -> None:
     page = (whole / "index.html").read_text()
     loaded = re.findall(r'(?:src|href)="(?!#|data:|https?:)([^"]+)"', page)
     assert {"page.js", "vega.js", "style.css"} <= set(loaded)
@@ -52,14 +52,14 @@ def test_a_site_brings_all_that_its_pages_load(whole: Path) -> None:
     assert not re.search(r'<(?:script|img|link)[^>]+(?:src|href)="https?:', page)
 
 
-def test_the_same_results_make_the_same_pages(sources: Sources, tmp_path: Path) -> None:
+def test_build_is_reproducible(sources: Sources, tmp_path: Path) -> None:
     first = listing(build(sources, tmp_path / "one").parent)
     again = listing(build(sources, tmp_path / "two").parent)
     assert first.keys() == again.keys()
     assert first["index.html"] == again["index.html"]
 
 
-def test_a_site_is_replaced_as_a_whole(sources: Sources, tmp_path: Path) -> None:
+def test_site_is_replaced_as_a_whole(sources: Sources, tmp_path: Path) -> None:
     out = tmp_path / "site"
     run_file(sources.results, [floor([1.0]), ok([2.0])], machine="gone").finish()
     page = build(sources, out)
@@ -71,7 +71,7 @@ def test_a_site_is_replaced_as_a_whole(sources: Sources, tmp_path: Path) -> None
     assert {path.name for path in tmp_path.iterdir()} == {"results", "site"}
 
 
-def test_a_site_into_which_a_file_was_put_is_left_alone(sources: Sources, tmp_path: Path) -> None:
+def test_site_with_a_foreign_file_is_not_replaced(sources: Sources, tmp_path: Path) -> None:
     out = tmp_path / "site"
     build(sources, out)
     (out / "CNAME").write_text("images.example.org")
@@ -81,7 +81,7 @@ def test_a_site_into_which_a_file_was_put_is_left_alone(sources: Sources, tmp_pa
     assert listing(out) == before
 
 
-def test_a_site_of_an_older_version_is_replaced(sources: Sources, tmp_path: Path) -> None:
+def test_site_of_an_older_version_is_replaced(sources: Sources, tmp_path: Path) -> None:
     out = tmp_path / "site"
     out.mkdir()
     mark = out / ".platebench-site"
@@ -93,7 +93,7 @@ def test_a_site_of_an_older_version_is_replaced(sources: Sources, tmp_path: Path
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
-def test_an_old_site_stays_whole_when_a_new_one_is_cut_off(
+def test_interrupted_build_keeps_the_old_site(
     error, sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "site"
@@ -113,7 +113,7 @@ def test_an_old_site_stays_whole_when_a_new_one_is_cut_off(
     assert {path.name for path in tmp_path.iterdir()} == {"results", "site"}
 
 
-def test_a_folder_of_something_else_is_left_alone(sources: Sources, tmp_path: Path) -> None:
+def test_other_folder_is_not_replaced(sources: Sources, tmp_path: Path) -> None:
     other = tmp_path / "site"
     other.mkdir()
     (other / "thesis.tex").write_text("years of work")
@@ -133,12 +133,12 @@ def test_neighbours_with_names_like_a_drafts_are_left_alone(
     assert listing(other) == {"thesis.tex": b"years of work"}
 
 
-def test_an_empty_folder_may_become_a_site(sources: Sources, tmp_path: Path) -> None:
+def test_empty_folder_may_become_a_site(sources: Sources, tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     assert build(sources, tmp_path / "site").is_file()
 
 
-def test_what_a_killed_build_left_is_cleared_away(sources: Sources, tmp_path: Path) -> None:
+def test_remains_of_a_killed_build_are_removed(sources: Sources, tmp_path: Path) -> None:
     left = tmp_path / ".site.platebench-0a1b2c3d"
     left.mkdir()
     (left / ".platebench-site").write_text("")
@@ -157,7 +157,7 @@ def test_no_file_is_written_outside_the_sites_folder(
 
 
 @pytest.mark.parametrize("machine", ["../../pwned", "..", ".", "", "a/b", "other-pc", "x" * 201])
-def test_a_run_that_names_another_machine_than_its_folders_is_left_out(
+def test_run_in_the_folder_of_another_machine_is_ignored(
     machine: str, sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = run_file(sources.results, [floor([1.0]), ok([2.0])], machine="evil").file
@@ -168,7 +168,7 @@ def test_a_run_that_names_another_machine_than_its_folders_is_left_out(
     assert capsys.readouterr().err.count("machine is not the name of the folder") == 1
 
 
-def test_a_site_is_built_beside_damaged_files(
+def test_site_is_built_beside_damaged_files(
     sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = sources.results / "bench-pc"
@@ -183,7 +183,7 @@ def test_a_site_is_built_beside_damaged_files(
     ]
 
 
-def test_a_cell_that_failed_past_its_first_sample_is_in_the_site(
+def test_cell_that_failed_past_its_first_sample_is_in_the_site(
     sources: Sources, tmp_path: Path
 ) -> None:
     killed = replace(ok([2.0, 3.0]), status="failed", message="killed", samples_s=[])
@@ -192,7 +192,7 @@ def test_a_cell_that_failed_past_its_first_sample_is_in_the_site(
     assert "1 of 2 cells failed" in page
 
 
-def test_a_store_of_a_removed_format_is_shown(sources: Sources, tmp_path: Path) -> None:
+def test_store_of_a_removed_format_is_shown(sources: Sources, tmp_path: Path) -> None:
     gone = "gone-db:rows:huge"
     runs = [
         run
@@ -210,7 +210,9 @@ def test_a_store_of_a_removed_format_is_shown(sources: Sources, tmp_path: Path) 
 NASTY = """raw-7, <b>"'&{{7*7}}</script>.."""
 
 
-def test_names_of_images_stores_and_details_are_only_text(sources: Sources, tmp_path: Path) -> None:
+def test_names_of_image_sets_stores_and_details_are_escaped(
+    sources: Sources, tmp_path: Path
+) -> None:
     store = NASTY.replace(" ", "") + ":<i>:fast"
     rounds = [
         [
@@ -233,40 +235,38 @@ def test_names_of_images_stores_and_details_are_only_text(sources: Sources, tmp_
     ElementTree.fromstring(drawn)
 
 
-def test_results_that_are_not_there_are_refused(sources: Sources, tmp_path: Path) -> None:
+def test_missing_results_are_refused(sources: Sources, tmp_path: Path) -> None:
     absent = Sources(tmp_path, tmp_path / "nowhere", sources.workspace)
     with pytest.raises(UserError, match="nowhere: no such folder"):
         build(absent, tmp_path / "site")
     assert not (tmp_path / "site").exists()
 
 
-def test_a_section_with_nothing_to_show_is_left_out_of_the_contents(
-    sources: Sources, tmp_path: Path
-) -> None:
+def test_empty_section_is_not_in_the_contents(sources: Sources, tmp_path: Path) -> None:
     page = build(sources, tmp_path / "site").read_text()
     assert "then-and-now" not in page
     there = build(Sources(REPOSITORY, sources.results, sources.workspace), tmp_path / "there")
     assert there.read_text().count('"#then-and-now"') == 1
 
 
-def test_a_page_is_made_of_every_machine(two_machines: Path) -> None:
+def test_every_machine_has_a_page(two_machines: Path) -> None:
     first, other = two_machines / "index.html", two_machines / f"machine-{LAB}.html"
     assert "machine-the%20lab%27s%20%232.html" in first.read_text()
     assert 'href="index.html"' in other.read_text()
 
 
-def test_what_a_page_carries_for_its_script_cannot_end_the_element() -> None:
+def test_embedded_data_cannot_end_its_script_element() -> None:
     assert script_json({"a": "</script><b>"}) == '{"a":"\\u003c/script>\\u003cb>"}'
 
 
-def test_a_page_names_the_question_it_answers(empty: Path) -> None:
+def test_page_has_its_question(empty: Path) -> None:
     assert site.QUESTION in (empty / "index.html").read_text()
 
 
 # The command line
 
 
-def test_the_site_is_built_by_its_command(
+def test_site_is_built_by_its_command(
     checkout: Path, sources: Sources, platebench: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLATEBENCH_WORK", str(sources.workspace.root))
@@ -276,14 +276,14 @@ def test_the_site_is_built_by_its_command(
     assert (checkout / ".platebench" / "site" / "index.html").is_file()
 
 
-def test_a_site_that_is_not_built_is_not_served(checkout: Path, platebench: Command) -> None:
+def test_serve_without_a_site_is_refused(checkout: Path, platebench: Command) -> None:
     said = platebench("site", "serve")
     assert said.status == 2
     assert said.err.count("\n") == 1
     assert "platebench site build" in said.err
 
 
-def test_a_site_is_served_until_interrupted(empty: Path) -> None:
+def test_site_is_served_until_interrupted(empty: Path) -> None:
     command = [*PROGRAM, "site", "serve", "--port", "0", "--out", str(empty)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

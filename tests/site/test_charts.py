@@ -1,4 +1,4 @@
-"""Every chart shows what was measured, says what was not, and can be drawn without a network."""
+"""Charts show the measured cells, name missing ones, and need no network."""
 
 from __future__ import annotations
 
@@ -14,13 +14,21 @@ import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
 
+from platebench.results.questions import (
+    RAW,
+    SCAN,
+    TAKE,
+    WRITE,
+    answering,
+    headline_image_set,
+    of_image_set,
+)
 from platebench.results.report import figure
 from platebench.results.tidy import CellResult, tidy
 from platebench.site.charts import charts_of, section
-from platebench.site.chosen import RAW, SCAN, TAKE, WRITE, asked, headline_image_set, of_images
 from platebench.site.drawing import size_and_speed, style, warm_and_cold
 from platebench.site.drawing.scaling import scaling
-from platebench.site.drawing.size_and_speed import picture, unbeaten
+from platebench.site.drawing.size_and_speed import pareto_front, picture
 from platebench.site.drawing.style import Drawing, by_format, in_best_layouts, log_axis
 from platebench.site.published import Published, published
 from platebench.stores import appearance, registry
@@ -57,18 +65,18 @@ def drawings(whole: Published) -> dict[str, Drawing]:
 def of_main_set(run: Published) -> list[CellResult]:
     images = headline_image_set(run.cells)
     assert images is not None
-    return of_images(run.cells, images)
+    return of_image_set(run.cells, images)
 
 
 def shown(drawing: Drawing, mark: str) -> list[dict[str, Any]]:
-    """The figures behind the layers of a chart that have this mark."""
+    """The figures of the chart's layers with this mark."""
     assert drawing.chart is not None
     spec = drawing.chart.to_dict()
     names = [layer["data"]["name"] for layer in spec["layer"] if layer["mark"]["type"] == mark]
     return [each for name in names for each in spec["datasets"][name]]
 
 
-def test_a_whole_run_has_every_chart_and_each_can_be_drawn(drawings: dict[str, Drawing]) -> None:
+def test_complete_run_has_every_chart(drawings: dict[str, Drawing]) -> None:
     assert len(drawings) == 10
     for drawing in drawings.values():
         assert drawing.chart is not None, drawing.caption
@@ -76,7 +84,7 @@ def test_a_whole_run_has_every_chart_and_each_can_be_drawn(drawings: dict[str, D
         assert vl_convert.vegalite_to_svg(drawing.chart.to_dict()).startswith("<svg")
 
 
-def test_the_page_has_a_place_and_a_table_for_every_chart(whole: Published, drawings) -> None:
+def test_page_has_a_place_and_a_table_for_every_chart(whole: Published, drawings) -> None:
     made = section(whole)
     assert set(made.charts) == set(drawings)
     for drawing in drawings.values():
@@ -88,7 +96,7 @@ def test_the_page_has_a_place_and_a_table_for_every_chart(whole: Published, draw
 
 
 def test_size_against_speed_shows_the_cells_figures(whole: Published, drawings) -> None:
-    cells = {cell.store: cell for cell in asked(of_main_set(whole), TAKE)}
+    cells = {cell.store: cell for cell in answering(of_main_set(whole), TAKE)}
     rows = {row[0]: row for row in drawings["size-against-take"].rows}
     assert set(rows) == set(STORES) == set(cells)
     for store, (_, size, times, _) in rows.items():
@@ -97,7 +105,7 @@ def test_size_against_speed_shows_the_cells_figures(whole: Published, drawings) 
         assert times.endswith(f"to {figure(cells[store].floor_high)})")
 
 
-def test_bars_stand_only_where_there_are_intervals(tmp_path, drawings) -> None:
+def test_bars_need_intervals(tmp_path, drawings) -> None:
     run_file(tmp_path, [floor([1.0]), ok([2.0])])
     (once,) = published(tmp_path)
     (drawing,) = [each for each in charts_of(once) if each.anchor == "size-against-scan"]
@@ -118,8 +126,8 @@ row = st.fixed_dictionaries(
 
 
 @given(st.lists(row, min_size=1, max_size=12, unique_by=lambda each: each["store"]))
-def test_a_store_is_named_only_when_no_quicker_one_is_about_as_small(rows) -> None:
-    named = unbeaten(rows)
+def test_only_the_pareto_front_is_labelled(rows) -> None:
+    named = pareto_front(rows)
     assert FLOOR not in [each["store"] for each in named]
     for each in rows:
         quicker = [other for other in rows if other["times"] < each["times"]]
@@ -129,7 +137,7 @@ def test_a_store_is_named_only_when_no_quicker_one_is_about_as_small(rows) -> No
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1))
-def test_a_log_axis_holds_all_figures_and_has_a_tick(numbers: list[float]) -> None:
+def test_log_axis_holds_all_figures_and_has_a_tick(numbers: list[float]) -> None:
     scale, axis = log_axis(numbers)
     low, high = scale.to_dict()["domain"]
     assert low < min(numbers) <= max(numbers) < high
@@ -172,13 +180,13 @@ def test_removed_formats_are_grey_and_change_no_other_format() -> None:
     assert drawn == {"zarr": looks(["zarr"])["zarr"], "n5": unknown, "a-removed-format": unknown}
 
 
-def test_a_format_the_registry_does_not_know_is_drawn_too() -> None:
+def test_unregistered_format_is_drawn() -> None:
     rows = [{"format": "n5", "layout": "tensor"}, {"format": "zarr", "layout": "tensor"}]
     assert by_format(rows)["shape"].to_dict()["scale"]["domain"] == ["zarr", "n5"]
     assert in_best_layouts(rows) == rows
 
 
-def test_lines_are_drawn_in_the_best_layout_that_was_measured() -> None:
+def test_lines_show_the_best_measured_layout() -> None:
     pixels, tiff = ({"format": "parquet", "layout": layout} for layout in ("pixels", "tiff"))
     assert in_best_layouts([tiff, pixels]) == [pixels]
     assert in_best_layouts([tiff]) == [tiff]
@@ -193,8 +201,8 @@ def test_scaling_needs_three_sizes_of_one_profile(whole: Published) -> None:
     assert "Not shown" in without.caption
 
 
-def test_scaling_is_time_by_image(whole: Published) -> None:
-    cells = asked(whole.cells, WRITE)
+def test_scaling_shows_time_per_image(whole: Published) -> None:
+    cells = answering(whole.cells, WRITE)
     expected = {
         (cell.store, cell.images): 1e3 * cell.median_s / cell.images
         for cell in cells
@@ -206,7 +214,7 @@ def test_scaling_is_time_by_image(whole: Published) -> None:
         assert each["ms"] == pytest.approx(expected[each["store"], each["images"]])
 
 
-def test_growth_is_of_the_pixels_held_by_the_newest_version(tmp_path) -> None:
+def test_growth_is_relative_to_the_newest_version(tmp_path) -> None:
     sizes = [1000 * PIXEL_BYTES * (10 + step) // 1000 for step in range(21)]
     noted = {"set_images": 10, "set_pixel_bytes": 10 * PIXEL_BYTES}
     more = {"pixel_bytes": 20 * PIXEL_BYTES, "version_bytes": sizes}
@@ -218,13 +226,13 @@ def test_growth_is_of_the_pixels_held_by_the_newest_version(tmp_path) -> None:
     assert [text for _, text, *_ in drawing.rows] == ["0", "5", "10", "15", "20"]
 
 
-def test_a_store_that_failed_to_grow_in_any_round_is_not_drawn(tmp_path) -> None:
+def test_store_that_failed_to_grow_in_any_round_is_not_drawn(tmp_path) -> None:
     grown = ok([1.0], benchmark=GROW, version_bytes=[1, 2])
     run_file(tmp_path, [grown], [failed("disk full", benchmark=GROW)])
     (run,) = published(tmp_path)
     (drawing,) = [each for each in charts_of(run) if each.anchor == "growth"]
     assert drawing.chart is None
-    assert drawing.caption == "Not shown: no store was seen growing."
+    assert drawing.caption == "Not shown: no store was measured while it grew."
 
 
 def test_cold_is_a_ratio_to_warm_formed_in_the_same_rounds(tmp_path) -> None:
@@ -234,14 +242,14 @@ def test_cold_is_a_ratio_to_warm_formed_in_the_same_rounds(tmp_path) -> None:
     assert row[1:] == ("2.00 s", "6.00 s", "3.00 (3.00 to 3.00)")
 
 
-def test_a_store_measured_only_warm_has_no_cold(tmp_path) -> None:
+def test_store_measured_only_warm_has_no_cold(tmp_path) -> None:
     cells = tidy(run_file(tmp_path, [ok([1.0]), skipped("tmpfs", benchmark=COLD)]))
     assert warm_and_cold.warm_and_cold(cells, SCAN).chart is None
 
 
-def test_cpu_time_is_told_by_wall_second(drawings: dict[str, Drawing]) -> None:
+def test_cpu_time_is_shown_per_wall_second(drawings: dict[str, Drawing]) -> None:
     drawing = drawings["processor-time-scan"]
-    assert {row[drawing.heads.index("CPU a wall second")] for row in drawing.rows} == {"2.00"}
+    assert {row[drawing.heads.index("CPU per wall second")] for row in drawing.rows} == {"2.00"}
 
 
 @pytest.mark.parametrize(
@@ -255,7 +263,7 @@ def test_cpu_time_is_told_by_wall_second(drawings: dict[str, Drawing]) -> None:
         [ok([1.0], stored_bytes=None, cpu_s=[]), floor([1.0], stored_bytes=None)],
     ],
 )
-def test_the_section_stands_and_says_what_it_does_not_show(runs, tmp_path) -> None:
+def test_section_names_the_charts_that_it_cannot_draw(runs, tmp_path) -> None:
     run_file(tmp_path, runs)
     (run,) = published(tmp_path)
     made = section(run)
@@ -269,7 +277,7 @@ def test_the_section_stands_and_says_what_it_does_not_show(runs, tmp_path) -> No
         assert vl_convert.vegalite_to_svg(dict(spec)).startswith("<svg")
 
 
-def test_the_readmes_picture_fits_800_pixels_and_comes_out_alike_twice(whole: Published) -> None:
+def test_readme_figure_fits_800_pixels_and_is_reproducible(whole: Published) -> None:
     spec = picture(of_main_set(whole)).to_dict()
     drawn = vl_convert.vegalite_to_svg(spec)
     width = float(re.search(r'width="([\d.]+)"', drawn)[1])

@@ -46,9 +46,7 @@ def test_csv_holds_the_same_samples_as_parquet(run: Published) -> None:
 
 
 @pytest.mark.parametrize("operation", ["scan", "take", "append"])
-def test_a_published_median_can_be_made_again_from_the_samples(
-    run: Published, operation: str
-) -> None:
+def test_published_median_follows_from_the_samples(run: Published, operation: str) -> None:
     cell = next(each for each in run.cells if each.operation == operation)
     wall = [
         row["wall_s"]
@@ -60,7 +58,7 @@ def test_a_published_median_can_be_made_again_from_the_samples(
     assert statistics.median(wall) == pytest.approx(cell.median_s)
 
 
-def test_the_cells_of_the_report_are_there_as_csv_and_json(run: Published) -> None:
+def test_cells_of_the_report_are_there_as_csv_and_json(run: Published) -> None:
     files = downloads.section(run).files
     rows = list(csv.DictReader(io.StringIO(files["data/bench-pc/cells.csv"].decode())))
     listed = json.loads(files["data/bench-pc/cells.json"])
@@ -76,7 +74,7 @@ def test_every_file_is_linked_with_its_size(run: Published) -> None:
     assert section.html.count("kB") == len(section.files)
 
 
-def test_the_same_run_makes_the_same_bytes(run: Published) -> None:
+def test_downloads_are_reproducible(run: Published) -> None:
     assert downloads.section(run).files == downloads.section(run).files
 
 
@@ -87,7 +85,7 @@ def test_cells_without_samples_are_in_the_cells_and_not_in_the_samples(tmp_path:
     assert b"lost two images" in downloads.section(run).files["data/bench-pc/cells.csv"]
 
 
-def test_a_run_of_nothing_still_makes_readable_files(run: Published) -> None:
+def test_empty_run_has_readable_files(run: Published) -> None:
     nothing = replace(run, cells=[], records=[])
     assert samples_of(nothing).num_rows == 0
     assert json.loads(downloads.section(nothing).files["data/bench-pc/cells.json"]) == []

@@ -1,4 +1,4 @@
-"""The findings on the page: all of them, with the versions they were seen on and the command."""
+"""The page has all findings, with their versions and commands."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_every_finding_is_there_with_its_text_and_all_its_commands() -> None:
             assert part in text, finding.name
 
 
-def test_they_stand_by_kind_each_kind_once() -> None:
+def test_findings_are_grouped_by_kind() -> None:
     headings = re.findall(r"<h3>(.*?)</h3>", section(DOCS).html)
     assert headings == [kind.value.capitalize() for kind in Kind]
 
 
-def test_each_says_the_versions_it_was_seen_on(kept: list[dict[str, Any]]) -> None:
+def test_finding_has_its_versions(kept: list[dict[str, Any]]) -> None:
     text = text_of(section(DOCS).html)
     for record in kept:
         if record["facts"]:
@@ -60,7 +60,7 @@ def test_what_is_kept_is_of_every_finding_as_it_is_written_now(kept: list[dict[s
         assert list(record["versions"]) == list(finding.libraries)
 
 
-def test_what_is_kept_was_seen_and_was_so(kept: list[dict[str, Any]]) -> None:
+def test_kept_findings_hold(kept: list[dict[str, Any]]) -> None:
     for record, finding in zip(kept, FINDINGS, strict=True):
         assert record["holds"] is (True if finding.show else None), record["name"]
         assert bool(record["facts"]) == bool(finding.show), record["name"]
@@ -72,14 +72,14 @@ def test_what_is_kept_was_seen_on_the_pinned_versions(kept: list[dict[str, Any]]
     assert seen <= pins
 
 
-def test_what_is_kept_names_no_folder_of_a_machine(kept: list[dict[str, Any]]) -> None:
+def test_kept_findings_have_no_local_path(kept: list[dict[str, Any]]) -> None:
     assert "/tmp" not in json.dumps(kept)
 
 
-def test_with_nothing_kept_the_words_stay_and_that_is_said(tmp_path: Path) -> None:
+def test_finding_without_kept_facts_says_so(tmp_path: Path) -> None:
     page = section(tmp_path)
     assert all(finding.happens in text_of(page.html) for finding in FINDINGS)
-    assert "Not shown: nothing is kept of it." in text_of(page.html)
+    assert "Not reproduced: no result of it is kept." in text_of(page.html)
     assert "<details>" not in page.html
 
 
@@ -90,23 +90,23 @@ def rewritten(folder: Path, change: Mapping[str, Any]) -> str:
     return section(folder).html
 
 
-def test_one_that_was_not_so_says_with_which_versions(tmp_path: Path) -> None:
+def test_finding_that_did_not_hold_has_its_versions(tmp_path: Path) -> None:
     text = text_of(rewritten(tmp_path, {"holds": False, "versions": {"lancedb": "0.99.0"}}))
     assert "With lancedb 0.99.0 it was not so." in text
 
 
-def test_one_that_could_not_be_shown_says_why(tmp_path: Path) -> None:
+def test_finding_that_was_not_reproduced_has_its_reason(tmp_path: Path) -> None:
     change = {"holds": None, "facts": {}, "why_not": "lancedb not installed here"}
-    assert "Not shown: lancedb not installed here." in text_of(rewritten(tmp_path, change))
+    assert "Not reproduced: lancedb not installed here." in text_of(rewritten(tmp_path, change))
 
 
-def test_what_a_library_said_cannot_become_part_of_the_page(tmp_path: Path) -> None:
+def test_messages_of_libraries_are_escaped(tmp_path: Path) -> None:
     page = rewritten(tmp_path, {"facts": {"read back": "<script>alert(1)</script>"}})
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
 
 
-def test_no_heading_is_skipped_and_no_id_stands_twice() -> None:
+def test_headings_are_nested_and_ids_unique() -> None:
     page = section(DOCS).html
     identifiers = re.findall(r'id="([^"]+)"', page)
     assert len(identifiers) == len(set(identifiers)) == len(FINDINGS)

@@ -20,7 +20,7 @@ def run(tmp_path: Path) -> Published:
 
 
 def unnamed_tunings(format_: Format, says: str) -> set[str]:
-    """Tunings that a docstring does not name. A format of one store has nothing to tell apart."""
+    """Tunings missing from a docstring. A format with one store needs none."""
     if len(format_.names) == 1:
         return set()
     tunings = {name.rpartition(":")[2] for name in format_.names}
@@ -34,7 +34,7 @@ def test_every_format_says_what_it_is_and_what_each_of_its_tunings_does(format_:
     assert not unnamed_tunings(format_, says)
 
 
-def test_a_docstring_that_leaves_a_tuning_out_is_found() -> None:
+def test_docstring_that_leaves_a_tuning_out_is_found() -> None:
     format_ = next(each for each in FORMATS if "small" in str(each.variants))
     says = module_of(format_).says.replace("`small`", "tiny")
     assert unnamed_tunings(format_, says) == {"small"}
@@ -65,7 +65,7 @@ def test_lists_in_a_docstring_become_lists(run: Published) -> None:
     assert "<li><code>fast</code>: uncompressed" in formats.section(run).html
 
 
-def test_html_and_links_with_a_script_in_a_docstring_are_only_text() -> None:
+def test_html_in_docstrings_is_escaped() -> None:
     module = Module("made_up", '"""<script>alert(1)</script> [here](javascript:alert(1))"""')
     assert "<script>" not in module.html
     assert "<a " not in module.html

@@ -1,4 +1,4 @@
-"""The table of stores and operations: what stands in it and in which order."""
+"""The table of stores and operations: entries and order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from platebench.site.grid import in_order, section, stored
+from platebench.results.questions import in_order, stored
+from platebench.site.grid import section
 from platebench.site.published import Published, published
 from platebench.stores import registry
 from tests.results.made_up_runs import (
@@ -45,38 +46,38 @@ def row(page: str, store: str) -> str:
     return found[0]
 
 
-def test_a_cell_is_a_multiple_of_the_floor_with_its_interval(tmp_path: Path) -> None:
+def test_entry_is_relative_to_the_floor_with_its_interval(tmp_path: Path) -> None:
     rounds = [[floor([1.0]), ok([2.0 + number / 10])] for number in range(3)]
     page = html(made(tmp_path, *rounds))
     assert re.search(r">2\.1\d <small>±\d+%</small></td>", row(page, IPC))
 
 
-def test_one_round_has_no_interval_and_says_so(tmp_path: Path) -> None:
+def test_one_round_has_no_interval(tmp_path: Path) -> None:
     page = html(made(tmp_path, [floor([1.0]), ok([2.0])]))
     assert "±" not in row(page, IPC)
     assert "one round" in page
 
 
-def test_a_cell_says_its_time_its_processor_time_and_its_samples(tmp_path: Path) -> None:
+def test_entry_has_time_cpu_time_and_samples(tmp_path: Path) -> None:
     page = html(made(tmp_path, [floor([1.0]), ok([2.0, 4.0])]))
     for part in ("3.00 s", "CPU 6.00 s", "2 samples in 1 round", "peak 3.00 MB"):
         assert part in row(page, IPC)
 
 
-def test_without_the_floor_a_cell_shows_its_time(tmp_path: Path) -> None:
+def test_entry_without_floor_shows_its_time(tmp_path: Path) -> None:
     page = html(made(tmp_path, [ok([2.0])]))
     assert ">2.00 s</td>" in row(page, IPC)
     assert "no floor to compare" in row(page, IPC)
 
 
 @pytest.mark.parametrize(("make", "status"), [(failed, "failed"), (skipped, "skipped")])
-def test_a_cell_without_a_figure_shows_its_reason_as_text(make, status, tmp_path: Path) -> None:
+def test_entry_without_figure_shows_its_reason(make, status, tmp_path: Path) -> None:
     page = html(made(tmp_path, [floor([1.0]), make("row 3 <differs>"), ok([2.0], benchmark=TAKE)]))
     assert f"<summary>{status}</summary>row 3 &lt;differs&gt;" in row(page, IPC)
     assert f"1 cell {status}" in page
 
 
-def test_what_a_format_cannot_do_is_told_from_what_was_not_measured(tmp_path: Path) -> None:
+def test_no_versions_and_not_measured_are_distinct(tmp_path: Path) -> None:
     appended = [floor([1.0], benchmark=APPEND), ok([2.0], ZARR), ok([2.0])]
     page = html(made(tmp_path, [*appended]))
     assert "no versions" in row(page, ZARR)
@@ -84,22 +85,24 @@ def test_what_a_format_cannot_do_is_told_from_what_was_not_measured(tmp_path: Pa
     assert "not measured" in row(page, IPC)
 
 
-def test_size_is_of_the_images_alone_not_of_a_history(tmp_path: Path) -> None:
-    history = "versions.OpenVersion.time_open"
-    run = made(
-        tmp_path,
-        [ok([1.0], benchmark=history, stored_bytes=64 * PIXEL_BYTES), ok([1.0], benchmark=WRITE)],
+def test_size_of_a_history_is_relative_to_all_its_images(tmp_path: Path) -> None:
+    history = ok(
+        [1.0],
+        benchmark="versions.OpenVersion.time_open",
+        kind="history",
+        stored_bytes=35 * PIXEL_BYTES,
     )
+    run = made(tmp_path, [history])
     assert stored(run.cells).bytes_per_pixel_byte == 0.5
     assert 'data-value="0.5">0.50</td>' in row(html(run), IPC)
 
 
-def test_default_stands_beside_fast_and_small_of_the_same_layout() -> None:
+def test_tunings_of_a_layout_are_neighbours() -> None:
     names = registry.names()
     assert in_order([*reversed(names), "gone:pixels:fast"]) == [*names, "gone:pixels:fast"]
 
 
-def test_the_first_view_is_of_the_main_images_warm(tmp_path: Path) -> None:
+def test_first_view_is_the_headline_image_set_warm(tmp_path: Path) -> None:
     stores = ["floor:pixels:fast", "parquet:pixels:default"]
     reference(tmp_path, image_sets=["raw-2", "raw-8", "ic-8"], rounds=1, stores=stores)
     page = html(published(tmp_path)[0])
@@ -108,12 +111,12 @@ def test_the_first_view_is_of_the_main_images_warm(tmp_path: Path) -> None:
     assert all('data-images="raw-8" data-cache="warm"' in tag for tag in shown)
 
 
-def test_a_folder_of_ones_own_is_an_image_set_by_its_name(tmp_path: Path) -> None:
+def test_own_folder_is_an_image_set_by_name(tmp_path: Path) -> None:
     page = html(made(tmp_path, [ok([1.0], image_set="plate_7-a1b2c3")]))
     assert 'data-images="plate_7-a1b2c3"' in page
 
 
-def test_every_benchmark_that_was_run_has_its_column(tmp_path: Path) -> None:
+def test_every_measured_operation_has_a_column(tmp_path: Path) -> None:
     run = made(tmp_path, [ok([1.0], benchmark=each) for each in (SCAN, WRITE, APPEND)])
     heads = re.findall(r'<th scope="col" data-key="([^"]+)"', html(run))
     assert heads == ["store", "images", "cache", "size", "files", "write", "scan", "append"]

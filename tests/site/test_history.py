@@ -65,7 +65,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def measured(results: Path, made: Commit, seconds: float, machine: str = "bench-pc") -> None:
-    """Leave a run of one commit, and asv's file of it."""
+    """Write a run of one commit, and asv's file of it."""
     runs = [floor([1.0, 1.1]), ok([seconds, seconds + 0.1])]
     file = run_file(results, runs, machine=machine, commit=made.hash)
     write_asv_results(results, {**MACHINE, "machine": machine}, BENCHMARKS, made, [file])
@@ -85,7 +85,7 @@ def run(results: Path) -> Published:
 
 
 def archive_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An archive that holds made-up scripts, and is known."""
+    """An archive with made-up scripts and a known checksum."""
     file = folder / ARCHIVE
     with tarfile.open(file, "w:gz") as opened:
         for name in COPIES.values():
@@ -110,7 +110,7 @@ def test_asvs_pages_hold_every_machine_and_commit(
     assert any("/graphs/" in path and SCAN in path for path in made.files)
 
 
-def test_the_pages_say_no_folder_of_this_machine(
+def test_pages_say_no_folder_of_this_machine(
     tmp_path: Path, repository: Path, results: Path
 ) -> None:
     made = make_history(repository, results, tmp_path)
@@ -151,18 +151,18 @@ def test_every_script_and_style_that_this_asv_loads_has_a_copy() -> None:
     assert local.count('src="from_file.js"') == 1
 
 
-def test_a_script_without_a_copy_is_seen() -> None:
+def test_script_without_a_copy_is_seen() -> None:
     index = '<script src="https://example.org/new.js" async></script>'
     assert hosts_asked(with_copies(index)) == ("example.org",)
 
 
-def test_another_archive_of_that_name_is_refused(tmp_path: Path) -> None:
+def test_archive_with_another_checksum_is_refused(tmp_path: Path) -> None:
     (tmp_path / ARCHIVE).write_bytes(b"something else")
     with pytest.raises(UserError, match="fetch it again"):
         copies_in(tmp_path / ARCHIVE)
 
 
-def test_results_without_asvs_files_are_told(tmp_path: Path, repository: Path) -> None:
+def test_results_without_asv_files_are_reported(tmp_path: Path, repository: Path) -> None:
     commit(repository, "one")
     results = tmp_path / "results"
     run_file(results, [ok([0.1])])
@@ -172,7 +172,7 @@ def test_results_without_asvs_files_are_told(tmp_path: Path, repository: Path) -
 
 
 @pytest.mark.parametrize("is_repository", [True, False])
-def test_commits_that_are_not_at_hand_are_told(
+def test_unknown_commits_are_reported(
     tmp_path: Path, results: Path, run: Published, is_repository: bool
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -185,7 +185,7 @@ def test_commits_that_are_not_at_hand_are_told(
     assert "none of the commits measured is in the git history" in section(run, made).html
 
 
-def test_a_commit_that_is_not_at_hand_is_left_out_and_counted(
+def test_unknown_commit_is_counted(
     tmp_path: Path, repository: Path, results: Path, run: Published
 ) -> None:
     measured(results, Commit("f" * 40, 1_772_000_000_000, False), 1.0, machine="third-pc")
@@ -195,7 +195,7 @@ def test_a_commit_that_is_not_at_hand_is_left_out_and_counted(
     assert ("f" * 40).encode() not in made.files["history/index.json"]
 
 
-def test_what_asv_says_when_it_fails_is_told(
+def test_failure_of_asv_is_reported(
     tmp_path: Path, repository: Path, results: Path, run: Published
 ) -> None:
     (results / "benchmarks.json").write_text('{"version": 0}')
@@ -216,7 +216,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
 @pytest.mark.parametrize("pattern", ["*-*.json", "machine.json"])
-def test_a_damaged_file_is_left_out_of_asvs_pages_and_said(
+def test_damaged_file_is_ignored_and_reported(
     pattern: str,
     content: str,
     tmp_path: Path,
@@ -247,13 +247,13 @@ def test_no_results_at_all_is_not_an_error(tmp_path: Path, repository: Path) -> 
     assert make_history(repository, tmp_path / "nothing", tmp_path).why_not
 
 
-def test_one_commit_is_told_to_make_no_line(run: Published) -> None:
+def test_one_commit_makes_no_line(run: Published) -> None:
     one = History(files={"history/index.html": b""}, commits=1)
     assert "there is no line yet" in section(run, one).html
     assert "there is no line yet" not in section(run, replace(one, commits=2)).html
 
 
-def test_the_pages_open_from_a_file_and_ask_for_nothing_else(
+def test_pages_open_from_a_file_and_ask_for_nothing_else(
     tmp_path: Path, repository: Path, results: Path, chromium: Browser
 ) -> None:
     if not FETCHED.exists():

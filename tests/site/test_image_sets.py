@@ -52,7 +52,7 @@ def test_images_of_every_profile_that_was_measured_are_shown_in_words_and_pictur
     assert len(html) < 200_000
 
 
-def test_the_histogram_counts_every_pixel_of_every_profile(
+def test_histogram_counts_every_pixel_of_every_profile(
     run: Published, workspace: Workspace
 ) -> None:
     chart = section(run, workspace).charts[CHART]
@@ -86,7 +86,7 @@ def test_noise_cannot_be_compressed() -> None:
     assert compression([noise], "zstd", 9) == pytest.approx(1, abs=0.05)
 
 
-def test_the_files_of_each_store_that_was_measured_are_listed_with_their_bytes(
+def test_files_of_each_store_that_was_measured_are_listed_with_their_bytes(
     run: Published, workspace: Workspace
 ) -> None:
     images = workspace.images("raw-2")
@@ -111,7 +111,7 @@ def test_no_random_name_is_shown(workspace: Workspace) -> None:
     assert any(name.startswith("….") for name in names)
 
 
-def test_a_name_without_a_random_part_stays_whole() -> None:
+def test_name_without_a_random_part_stays_whole() -> None:
     assert shortened("18446744073709551614.manifest") == "18446744073709551614.manifest"
     assert shortened("0-96cc1bf3-7241-4df1-9499-bb42c184f60a.txn") == "0-….txn"
     assert shortened("c2eef2ea297e4c9591e461149585a5b0.parquet") == "….parquet"
@@ -123,7 +123,7 @@ def test_tree_of_a_store_that_is_one_file(tmp_path: Path) -> None:
     assert StoredAs("some", list(tree(tmp_path / "data")), 1500).text == "data  1,500"
 
 
-def test_a_tree_has_folders_first_and_one_line_for_folders_in_folders(tmp_path: Path) -> None:
+def test_tree_has_folders_first_and_one_line_for_folders_in_folders(tmp_path: Path) -> None:
     for name in ("a.txt", "deep/er/b.bin"):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +139,7 @@ def test_a_tree_has_folders_first_and_one_line_for_folders_in_folders(tmp_path: 
     assert len(lines[1]) == len(lines[2])
 
 
-def test_a_store_that_cannot_be_written_here_says_why(
+def test_store_that_cannot_be_written_here_says_why(
     run: Published, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(name: str) -> None:
@@ -161,9 +161,7 @@ def test_images_of_a_user_are_named_but_not_shown(tmp_path: Path) -> None:
     assert not (tmp_path / "work").exists()
 
 
-def test_a_run_without_cells_shows_images_and_no_files(
-    run: Published, workspace: Workspace
-) -> None:
+def test_run_without_cells_shows_images_and_no_files(run: Published, workspace: Workspace) -> None:
     html = section(replace(run, cells=[], records=[]), workspace).html
     assert "<img" in html
     assert "<pre" not in html

@@ -36,16 +36,16 @@ def test_machine_libraries_date_and_commit_are_those_of_the_run(run: Published) 
     assert "3 rounds" in html
 
 
-def test_changes_that_no_commit_holds_are_said(run: Published) -> None:
+def test_uncommitted_changes_are_shown(run: Published) -> None:
     changed = replace(run, info=replace(run.info, commit=f"{run.info.commit}+changes"))
     assert f"<code>{run.info.commit}</code>, with changes that no commit holds." in words(changed)
 
 
-def test_a_machine_without_a_self_check_says_so(run: Published) -> None:
+def test_machine_without_a_self_check_says_so(run: Published) -> None:
     assert "<code>platebench calibrate selfcheck</code> was not run on this machine" in words(run)
 
 
-def test_a_self_check_shows_its_noise_and_every_finding(run: Published) -> None:
+def test_self_check_shows_its_noise_and_every_finding(run: Published) -> None:
     html = words(run, CHECK)
     assert "varies by 7.1%" in html
     assert "ran side by side by 9.3%" in html
@@ -55,7 +55,7 @@ def test_a_self_check_shows_its_noise_and_every_finding(run: Published) -> None:
     assert "<td>92.5%</td><td>40</td> <td>no</td>" in html
 
 
-def test_a_machine_of_which_nothing_was_noted_still_has_its_name(run: Published) -> None:
+def test_machine_without_facts_has_its_name(run: Published) -> None:
     html = words(replace(run, facts={}))
     assert "<dd>bench-pc</dd>" in html
     assert "Nothing more was noted" in html
@@ -65,6 +65,6 @@ def test_nothing_measured_is_said(run: Published) -> None:
     assert "Nothing was measured." in words(replace(run, records=[], cells=[]))
 
 
-def test_memory_is_told_in_gigabytes_when_it_is_a_number_of_bytes() -> None:
+def test_memory_is_shown_in_gigabytes() -> None:
     assert machine_facts({"ram": "25276067840"}) == {"memory": "25.3 GB"}
     assert machine_facts({"ram": "32 GB", "cpu": ""}) == {"memory": "32 GB"}

@@ -1,4 +1,4 @@
-"""Your mix: what a score is, and which stores are ranked."""
+"""Your mix: scores and ranked stores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from platebench.site.mix import (
     MOST,
     PRESETS,
     Figure,
-    Measured,
+    StoreFigures,
     measured_of,
     ranking,
     score,
@@ -37,33 +37,33 @@ def figures(values: dict[str, float], reach: float | None = 0.1) -> dict[str, Fi
 
 
 @given(ratios, weights)
-def test_a_score_lies_between_the_ratios_it_is_made_of(values, given) -> None:
+def test_score_lies_between_its_ratios(values, given) -> None:
     counting = [values[key] for key in KEYS if given[key]]
     found = score(figures(values), given)
     assert min(counting) * (1 - 1e-9) <= found <= max(counting) * (1 + 1e-9)
 
 
 @given(ratios, weights, st.integers(2, 5))
-def test_only_the_weights_shares_count(values, given, times) -> None:
+def test_only_shares_of_weights_matter(values, given, times) -> None:
     more = {key: times * weight for key, weight in given.items()}
     assert score(figures(values), more) == pytest.approx(score(figures(values), given))
 
 
 @given(ratios, weights, st.floats(0.1, 10))
-def test_twice_as_slow_in_everything_is_twice_the_score(values, given, times) -> None:
+def test_score_is_proportional_to_the_ratios(values, given, times) -> None:
     slower = {key: times * value for key, value in values.items()}
     found = score(figures(slower), given)
     assert found == pytest.approx(times * score(figures(values), given))
 
 
-def test_the_score_is_the_weighted_geometric_mean() -> None:
+def test_score_is_the_weighted_geometric_mean() -> None:
     given = dict.fromkeys(KEYS, 0) | {"reads": 2, "size": 1}
     values = dict.fromkeys(KEYS, 100.0) | {"reads": 8.0, "size": 0.125}
     assert score(figures(values), given) == pytest.approx((8 * 8 / 8) ** (1 / 3))
 
 
 @given(weights)
-def test_a_score_is_surer_than_the_least_sure_of_its_parts(given) -> None:
+def test_interval_of_a_score_is_narrower_than_its_widest_part(given) -> None:
     found = score_reach(figures(dict.fromkeys(KEYS, 2.0), reach=0.1), given)
     if any(given[key] for key in KEYS if key != "size"):
         assert found is not None
@@ -76,9 +76,11 @@ def test_from_one_round_a_score_has_no_interval() -> None:
     assert score_reach(figures(dict.fromkeys(KEYS, 2.0), None), PRESETS[0].by_key()) is None
 
 
-def test_what_lacks_something_that_counts_is_not_ranked() -> None:
-    whole = Measured("a", figures(dict.fromkeys(KEYS, 2.0)), {})
-    lacking = Measured("b", figures(dict.fromkeys(KEYS[1:], 1.0)), {KEYS[0]: "scan failed: torn"})
+def test_store_without_a_weighted_figure_is_not_ranked() -> None:
+    whole = StoreFigures("a", figures(dict.fromkeys(KEYS, 2.0)), {})
+    lacking = StoreFigures(
+        "b", figures(dict.fromkeys(KEYS[1:], 1.0)), {KEYS[0]: "scan failed: torn"}
+    )
     counting = dict.fromkeys(KEYS, 1)
     ranked, apart = ranking([lacking, whole], counting)
     assert [each.measured.store for each in ranked] == ["a"]
@@ -88,8 +90,8 @@ def test_what_lacks_something_that_counts_is_not_ranked() -> None:
     assert apart == []
 
 
-def test_nothing_is_ranked_by_nothing() -> None:
-    whole = Measured("a", figures(dict.fromkeys(KEYS, 2.0)), {})
+def test_without_weights_nothing_is_ranked() -> None:
+    whole = StoreFigures("a", figures(dict.fromkeys(KEYS, 2.0)), {})
     assert ranking([whole], dict.fromkeys(KEYS, 0)) == ([], [])
 
 
@@ -110,7 +112,7 @@ def test_reasons_come_from_the_cells(tmp_path: Path) -> None:
     assert by_store["zarr:tensor:fast"].missing["versions"] == "no versions"
 
 
-def test_random_rows_are_those_of_a_store_opened_for_them(tmp_path: Path) -> None:
+def test_random_rows_are_from_a_newly_opened_store(tmp_path: Path) -> None:
     details = ("16 scattered", "reopened")
     others = [
         ok([9.0], benchmark=TAKE, details=("16 scattered", "kept")),
@@ -133,7 +135,7 @@ def test_cold_reads_are_ranked_with_the_same_writes(tmp_path: Path) -> None:
     assert warm["reads"] != cold["reads"]
 
 
-def test_the_floor_alone_is_no_choice(tmp_path: Path) -> None:
+def test_floor_alone_has_no_ranking(tmp_path: Path) -> None:
     run_file(tmp_path, [floor([1.0], benchmark=SCAN)])
     assert section(published(tmp_path)[0]) is None
 

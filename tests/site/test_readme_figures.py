@@ -1,4 +1,4 @@
-"""The README's figure and its sentences with numbers are those of results/."""
+"""The README's figure and sentences come from results/."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from platebench.site.readme import (
     between,
     current,
     figures,
+    findings,
+    introduction,
     reference_run,
     selfcheck_text,
-    sentences,
 )
 from platebench.stores.registry import FLOOR
-from tests.results.made_up_runs import floor, ok, run_file
+from tests.results.made_up_runs import IPC, floor, ok, run_file
 from tests.site.made_up import reference
 
 HERE = Path(__file__).parents[2]
@@ -45,7 +46,7 @@ stale
 
 
 def called_reference(file: RecordFile) -> RecordFile:
-    """Say in a made-up run's first line that it is the reference run."""
+    """Mark a made-up run as the reference run, in its first line."""
     first, _, rest = file.file.read_text().partition("\n")
     info = json.loads(first)
     info["settings"]["reference"] = {"parts": [], "left_out": []}
@@ -71,13 +72,13 @@ def files_in(folder: Path) -> set[str]:
     return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
 
-def test_the_readme_is_current() -> None:
+def test_readme_is_current() -> None:
     if reference_run(HERE / "results") is None:
         pytest.skip("results/ holds no reference run yet")
     assert current(HERE) == []
 
 
-def test_figures_writes_both_and_then_all_is_current(checkout: Path) -> None:
+def test_figures_writes_figure_and_readme(checkout: Path) -> None:
     before = files_in(checkout)
     assert current(checkout) == [checkout / FIGURE, checkout / README]
     assert figures(checkout) == [checkout / FIGURE, checkout / README]
@@ -90,7 +91,7 @@ def test_figures_writes_both_and_then_all_is_current(checkout: Path) -> None:
     assert (checkout / FIGURE).read_text().startswith("<svg")
 
 
-def test_a_second_time_changes_nothing(checkout: Path) -> None:
+def test_figures_is_idempotent(checkout: Path) -> None:
     figures(checkout)
     before = {name: (checkout / name).read_bytes() for name in (README, FIGURE)}
     figures(checkout)
@@ -98,7 +99,7 @@ def test_a_second_time_changes_nothing(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [README, FIGURE])
-def test_what_was_changed_by_hand_is_not_current(checkout: Path, name: str) -> None:
+def test_manual_change_is_not_current(checkout: Path, name: str) -> None:
     figures(checkout)
     file = checkout / name
     file.write_text(re.sub(r"\d", "8", file.read_text(), count=400))
@@ -112,39 +113,41 @@ def test_other_words_of_the_readme_may_change(checkout: Path) -> None:
     assert current(checkout) == []
 
 
-def test_the_sentences_are_three_and_hold_the_answers_figures(checkout: Path) -> None:
+def test_findings_have_the_stores_and_figures_of_the_answers(checkout: Path) -> None:
     found = answers(tidy(reference_run(checkout / "results")))
     assert found is not None
-    said = sentences(found)
-    assert len(said) == 3
-    assert said[0].startswith("Of 32 images (`raw-32`), 16 taken at random are read soonest from ")
-    for answer in found.quickest:
-        if answer.question.cache == "warm":
-            assert f"`{answer.best.store}`" in " ".join(said)
-            assert f"{answer.of_floor} times the floor's time" in " ".join(said)
-    assert f"`{found.smallest.best.store}` is smallest" in said[1]
+    said = findings(found)
+    assert introduction(found).startswith("Measured on 32 images, `raw-32`.")
+    for answer, text in zip(found.fastest, said, strict=False):
+        assert text.startswith(f"{answer.question.asked.finding}: ")
+        assert f"(`{answer.best.store}`), {answer.of_floor} times a bare file." in text
+    (smallest,) = [text for text in said if text.startswith("Smallest: ")]
+    assert f"(`{found.smallest.best.store}`)" in smallest
     figures(checkout)
-    assert " ".join(said) in " ".join((checkout / README).read_text().split())
+    readme = " ".join((checkout / README).read_text().split())
+    assert all(text in readme for text in said)
 
 
-def test_stores_that_are_not_settled_against_the_quickest_are_named(tmp_path: Path) -> None:
+def test_findings_name_stores_that_tie(tmp_path: Path) -> None:
     other = "parquet:pixels:fast"
     rounds = [
         [floor([1.0]), ok([2.0 * noise]), ok([2.0 * (2.03 - noise)], other)]
         for noise in (1.0, 1.02, 0.98, 1.03)
     ]
     found = answers(tidy(run_file(tmp_path, *rounds)))
-    assert f"(not settled against `{other}`)" in sentences(found)[0]
+    assert found is not None
+    (tied,) = found.fastest[0].tied
+    assert f"`{tied.store}` ties with it." in findings(found)[0]
+    assert {tied.store, found.fastest[0].best.store} == {IPC, other}
 
 
-def test_one_round_is_said_to_settle_no_order(tmp_path: Path) -> None:
+def test_one_round_has_no_reliable_order(tmp_path: Path) -> None:
     found = answers(tidy(run_file(tmp_path, [floor([1.0]), ok([2.0])])))
-    said = sentences(found)
-    assert said[0].startswith("Of 64 images (`raw-64`, one round, in which no order is settled), ")
-    assert len(said) == 2
+    assert found is not None
+    assert "There was one round, so the order of stores is not reliable." in introduction(found)
 
 
-def test_whoever_measures_after_the_reference_run_changes_nothing(checkout: Path) -> None:
+def test_later_runs_do_not_change_the_readme(checkout: Path) -> None:
     figures(checkout)
     later = "2027-01-01T00:00:00.000001+00:00"
     runs = [floor([1.0]), ok([2.0])]
@@ -153,7 +156,7 @@ def test_whoever_measures_after_the_reference_run_changes_nothing(checkout: Path
     assert current(checkout) == []
 
 
-def test_a_reference_run_that_was_cut_off_is_not_spoken_of(tmp_path: Path) -> None:
+def test_unfinished_reference_run_is_ignored(tmp_path: Path) -> None:
     called_reference(run_file(tmp_path / "results", [floor([1.0]), ok([2.0])]))
     assert reference_run(tmp_path / "results") is None
     (tmp_path / README).write_text(TEXT)
@@ -166,17 +169,15 @@ def test_a_reference_run_that_was_cut_off_is_not_spoken_of(tmp_path: Path) -> No
     [
         (TEXT.replace("<!-- found -->\n", ""), "<!-- found --> is missing"),
         (TEXT.replace("<!-- /selfcheck -->", ""), "<!-- /selfcheck --> is missing"),
-        (f"{TEXT}\n<!-- found -->\n", "<!-- found --> stands there more than once"),
-        (f"<!-- /found -->\n{TEXT}", "<!-- /found --> stands there more than once"),
+        (f"{TEXT}\n<!-- found -->\n", "<!-- found --> is there more than once"),
+        (f"<!-- /found -->\n{TEXT}", "<!-- /found --> is there more than once"),
         (
             "<!-- /found -->\n<!-- found -->\n<!-- selfcheck -->\n<!-- /selfcheck -->\n",
             "<!-- /found --> comes before <!-- found -->",
         ),
     ],
 )
-def test_a_bad_marker_is_named_in_one_line_and_nothing_is_written(
-    checkout: Path, wrong: str, says: str
-) -> None:
+def test_bad_marker_is_refused_before_writing(checkout: Path, wrong: str, says: str) -> None:
     (checkout / README).write_text(wrong)
     before = files_in(checkout)
     with pytest.raises(UserError) as raised:
@@ -187,7 +188,7 @@ def test_a_bad_marker_is_named_in_one_line_and_nothing_is_written(
     assert (checkout / README).read_text() == wrong
 
 
-def test_a_file_that_cannot_be_finished_leaves_nothing_half_made(checkout, monkeypatch) -> None:
+def test_failed_write_leaves_no_partial_file(checkout, monkeypatch) -> None:
     def full(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -199,13 +200,13 @@ def test_a_file_that_cannot_be_finished_leaves_nothing_half_made(checkout, monke
     assert (checkout / README).read_text() == TEXT
 
 
-def test_text_stands_between_its_markers_whatever_stood_there() -> None:
+def test_text_between_markers_is_replaced() -> None:
     once = between(TEXT, "selfcheck", "new\n")
     assert once == TEXT.replace("stale\n", "new\n")
     assert between(once, "selfcheck", "new\n") == once
 
 
-def test_a_selfcheck_is_a_table_of_asked_and_measured() -> None:
+def test_selfcheck_is_a_table_of_limits_and_results() -> None:
     findings = [
         Finding("the same arm twice: called slower or faster", "at most 1%", 0.0, 40, True),
         Finding("10% slower, 16 rounds: found", "at least 95%", 0.9756, 40, True),

@@ -1,1 +1,1 @@
-"""What came out: the records of runs, asv's files, one tidy table, ratios and verdicts."""
+"""Results: records of runs, asv's files, one tidy table, ratios, rankings and verdicts."""

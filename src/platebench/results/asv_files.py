@@ -1,4 +1,4 @@
-"""The same results as asv keeps them, so that `asv show`, `compare` and `publish` work."""
+"""Results in asv's own files, for `asv show`, `asv compare` and `asv publish`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from platebench.results.strict_json import (
 from platebench.results.telling import Say, say_once
 
 _DRAFTS = "asv"
-"""The name of the folder in which asv's files are written before they take their places."""
+"""The folder in which asv's files are written before they are moved to their places."""
 
 
 def write_asv_results(
@@ -44,10 +44,10 @@ def write_asv_results(
 ) -> Path:
     """Write the pooled samples of the runs in `files` as asv's file of their commit.
 
-    The runs share a commit and library versions, of which the file's name has a digest: asv's own
-    name for an existing environment is the interpreter's path. Parameters that were not measured
-    are NaN, which asv shows as n/a; a cell that failed is null. A file of another's, or a damaged
-    one, that is in the way is left as it is, and `say` is told.
+    The runs share a commit and library versions. The file's name has a digest of the versions,
+    since asv's own name for an existing environment is the interpreter's path. Parameters without a
+    measurement are NaN, which asv shows as n/a; a failed cell is null. An existing file that asv
+    did not write, or a damaged one, is kept, and `say` gets a message.
     """
     info = files[-1].info()
     records = [record for file in files for record in file.records()]
@@ -79,7 +79,7 @@ def write_asv_results(
 def read_asv_file(file: Path) -> dict[str, Any]:
     """Return one of asv's three kinds of files: machine.json, benchmarks.json, HASH-env.json.
 
-    Raises Damaged for what asv does not write, FileNotFoundError where nothing is.
+    Raises Damaged for content that asv does not write, FileNotFoundError without a file.
     """
     read = loads_object(content_of(file), constants=True)
     count_of(read.get("version"), "version")
@@ -98,7 +98,7 @@ def read_asv_file(file: Path) -> dict[str, Any]:
 
 
 def _put(draft: Path, target: Path, say: Say) -> None:
-    """Write a draft to its place, unless something is there that asv did not write."""
+    """Move a draft to its place, unless the file there was not written by asv."""
     try:
         if target.is_symlink() or target.exists():
             read_asv_file(target)
@@ -112,7 +112,7 @@ def _put(draft: Path, target: Path, say: Say) -> None:
 
 
 def environment_name(info: RunInfo) -> str:
-    """Return a name for the interpreter and libraries that says no path."""
+    """Return a name for the interpreter and the libraries, without a path."""
     versions = json.dumps([info.python, sorted(info.libraries.items())])
     return f"py{info.python}-{hashlib.sha256(versions.encode()).hexdigest()[:8]}"
 
@@ -120,7 +120,7 @@ def environment_name(info: RunInfo) -> str:
 def _with_all_image_sets(
     benchmarks: Mapping[str, Mapping[str, Any]], records: Sequence[Record]
 ) -> dict[str, dict[str, Any]]:
-    """Return the benchmarks with every image set that was measured among their parameters."""
+    """Return the benchmarks with all measured image sets among their parameters."""
     found = sorted({repr(record.run.cell.params[1]) for record in records})
     known = {name: dict(benchmark) for name, benchmark in benchmarks.items()}
     for benchmark in known.values():

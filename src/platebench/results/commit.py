@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CHANGES = "+changes"
-"""What is added to the name of a commit whose files were changed since."""
+"""Suffix of a commit whose files have uncommitted changes."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit, and when it was made, in milliseconds since 1970 as asv counts."""
+    """A commit, with its date in milliseconds since 1970, as asv has it."""
 
     hash: str
     date_ms: int
@@ -18,5 +18,5 @@ class Commit:
 
     @property
     def name(self) -> str:
-        """The hash; with changes that no commit holds, under a name of its own."""
+        """The hash, with a suffix for uncommitted changes."""
         return f"{self.hash}{CHANGES}" if self.changed else self.hash

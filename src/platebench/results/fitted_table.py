@@ -1,4 +1,4 @@
-"""Tables that fit a terminal of any width: whole columns go, names are broken at their colons."""
+"""Tables for terminals of any width: columns are left out, names break at their colons."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GAP = 1
 
 @dataclass(frozen=True)
 class Titled:
-    """A title, the rows below it, and what is said below those."""
+    """A title, rows, and text below them."""
 
     title: Text
     rows: Sequence[Row]
@@ -26,11 +26,10 @@ class Titled:
 
 @dataclass(frozen=True)
 class FittedTables:
-    """Tables with the same columns, of which the first is a store's name.
+    """Tables with the same columns; the first column has the stores' names.
 
-    Where the terminal is too narrow the columns in `least` are left out of all tables, in that
-    order, and a line says which. When those are gone, the first column and the last are broken
-    over lines.
+    In a narrow terminal the columns in `least` are left out of all tables, in that order, and a
+    line names them. If that is not enough, the first and the last column break into lines.
     """
 
     heads: Sequence[str]
@@ -44,7 +43,7 @@ class FittedTables:
             yield Group(each.title, self._table(each.rows, shown, first), *each.below)
         left_out = [head for head in self.heads if head not in shown]
         if left_out and self.tables:
-            yield Text(f"Left out for want of width: {', '.join(left_out)}.", "dim")
+            yield Text(f"Left out, the terminal is too narrow: {', '.join(left_out)}.", "dim")
 
     def _shown(self, width: int) -> list[str]:
         shown = list(self.heads)
@@ -64,7 +63,7 @@ class FittedTables:
         return max(map(cell_len, [head, *lines]))
 
     def _first_width(self, shown: Sequence[str], width: int) -> int:
-        """Return the width of the store's column: what the others leave it, or its longest part."""
+        """Return the width of the first column: what the others leave, or its longest part."""
         names = [str(row[0]) for each in self.tables for row in each.rows]
         longest = max((cell_len(part) for name in names for part in _parts(name)), default=0)
         left = width - _GAP - self._width(shown[1:])
@@ -89,12 +88,12 @@ class FittedTables:
 
 
 def _parts(name: str) -> list[str]:
-    """Return a store's name in the parts between which a line may end."""
+    """Return the parts of a store's name, between which a line may break."""
     return [part for part in name.replace(":", ":\0").split("\0") if part]
 
 
 def _broken(name: str, width: int) -> str:
-    """Return a store's name with line ends after colons where it is wider than `width`."""
+    """Return a store's name with line breaks after colons if it is wider than `width`."""
     lines = [""]
     for part in _parts(name):
         if lines[-1] and cell_len(lines[-1] + part) > width:

@@ -1,4 +1,4 @@
-"""What one process measured of one cell."""
+"""Cells by name, and what one process measured of one cell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Status = Literal["ok", "failed", "skipped"]
 
 @dataclass(frozen=True)
 class CellName:
-    """A cell as asv names it: `full_scan.FullScan.time_scan` and its parameters' values."""
+    """A cell as asv names it: `full_scan.FullScan.time_scan` and the values of its parameters."""
 
     benchmark: str
     params: tuple[str, ...]
@@ -20,7 +20,7 @@ class CellName:
 
     @property
     def kind(self) -> str:
-        """The benchmark class, which says the operation."""
+        """The benchmark class, the key of `OPERATIONS`."""
         return self.benchmark.split(".")[-2]
 
 
@@ -28,8 +28,8 @@ class CellName:
 class Run:
     """What one process measured of one cell.
 
-    `record` is what the process noted beside asv's samples: CPU seconds a sample, peak memory,
-    bytes and files stored.
+    `record` has what the process noted besides asv's samples: CPU seconds per sample, peak memory,
+    stored bytes and files.
     """
 
     cell: CellName

@@ -1,69 +1,197 @@
-"""The operations, as they are asked for and published, and the benchmark classes that time them."""
+"""The operations, each declared once, keyed by the benchmark class that times it.
+
+Names, caches, details, the cells of a newcomer's run and the questions of the page all come from
+here. `tests/results/test_operations.py` compares the declarations with the benchmark classes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from platebench.errors import UserError
 from platebench.results.measurement import CellName
+from platebench.stores import registry
 from platebench.stores.registry import FLOOR, format_of
 
+Details = tuple[str, ...]
+"""Parameters of a benchmark class beyond the store and the image set."""
 
-class Operation(NamedTuple):
-    """What a benchmark class measures."""
+
+@dataclass(frozen=True)
+class Asked:
+    """The question that the page and the README answer with an operation.
+
+    `place` is its position on the page. `words` is the question as a heading, `finding` the start
+    of the sentence that answers it, `timed` what one sample does, `title` the heading of charts.
+    `details` are those of the cells that answer it. `criterion` is the slider of "Your mix" that
+    it belongs to.
+    """
+
+    place: int
+    words: str
+    finding: str
+    timed: str
+    title: str
+    criterion: str
+    details: Details = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What one benchmark class measures.
+
+    `details` lists all combinations of the class's further parameters; `in_brief` those that a
+    newcomer's run and a quick look measure. `on_versions`: only formats with versions have it.
+    """
 
     name: str
     cache: str
     says: str
+    details: tuple[Details, ...] = ((),)
+    in_brief: tuple[Details, ...] = ((),)
     on_versions: bool = False
+    asked: Asked | None = None
 
+
+_HANDLES = ("reopened", "kept")
+_ROWS = ("1", "16 scattered", "16 in a run")
 
 OPERATIONS = {
-    "Write": Operation("write", "warm", "write all images and their table, to the end of fsync"),
-    "FullScan": Operation("scan", "warm", "open, read every image in order"),
-    "ColdFullScan": Operation("scan", "cold", "the same from the disk"),
-    "RandomRows": Operation("take", "warm", "read single images by row"),
-    "ColdRandomRows": Operation("take", "cold", "the same from the disk"),
-    "FirstImage": Operation("first-image", "warm", "start Python, import, open, read one image"),
-    "ReadTable": Operation("table", "warm", "read the columns that are not pixels"),
-    "ColdReadTable": Operation("table", "cold", "the same from the disk"),
-    "Append": Operation("append", "warm", "add a tenth more images as a new version", True),
-    "Grow": Operation("grow", "warm", "add a tenth more images twenty times", True),
-    "ListVersions": Operation("list-versions", "warm", "list the versions", True),
-    "OpenVersion": Operation(
-        "open-version", "warm", "open the first version, read every image", True
+    "Write": Operation(
+        "write",
+        "warm",
+        "write all images and their table, to the end of fsync",
+        asked=Asked(
+            5,
+            words="write",
+            finding="Fastest to write",
+            timed="all images and their table, to the end of fsync",
+            title="Writing",
+            criterion="writes",
+        ),
     ),
-    "Restore": Operation("restore", "warm", "make the first version the newest again", True),
-    "Prune": Operation("prune", "warm", "remove all versions but the newest", True),
+    "FullScan": Operation(
+        "scan",
+        "warm",
+        "open the store and read every image in order",
+        asked=Asked(
+            3,
+            words="read everything",
+            finding="Fastest to read everything",
+            timed="every image in order, from the page cache",
+            title="Every image in order",
+            criterion="reads",
+        ),
+    ),
+    "ColdFullScan": Operation(
+        "scan",
+        "cold",
+        "open the store and read every image in order, from the disk",
+        asked=Asked(
+            4,
+            words="read everything, from the disk",
+            finding="Fastest to read everything from the disk",
+            timed="every image in order, nothing in the page cache",
+            title="Every image in order, from the disk",
+            criterion="reads",
+        ),
+    ),
+    "RandomRows": Operation(
+        "take",
+        "warm",
+        "read single images by row",
+        details=tuple((rows, handle) for rows in _ROWS for handle in _HANDLES),
+        in_brief=(("16 scattered", "reopened"),),
+        asked=Asked(
+            1,
+            words="read single images at random",
+            finding="Fastest for random reads",
+            timed="16 scattered images from a newly opened store, from the page cache",
+            title="16 scattered images",
+            criterion="rows",
+            details=("16 scattered", "reopened"),
+        ),
+    ),
+    "ColdRandomRows": Operation(
+        "take",
+        "cold",
+        "read single images by row, from the disk",
+        details=tuple((rows,) for rows in _ROWS),
+        in_brief=(("16 scattered",),),
+        asked=Asked(
+            2,
+            words="read single images at random, from the disk",
+            finding="Fastest for random reads from the disk",
+            timed="16 scattered images from a newly opened store, nothing in the page cache",
+            title="16 scattered images, from the disk",
+            criterion="rows",
+            details=("16 scattered",),
+        ),
+    ),
+    "FirstImage": Operation(
+        "first-image", "warm", "start Python, import the library, open the store, read one image"
+    ),
+    "ReadTable": Operation("table", "warm", "read the columns without pixels"),
+    "ColdReadTable": Operation(
+        "table", "cold", "read the columns without pixels, from the disk", in_brief=()
+    ),
+    "Append": Operation(
+        "append",
+        "warm",
+        "add a tenth more images as a new version",
+        on_versions=True,
+        asked=Asked(
+            6,
+            words="add a version",
+            finding="Fastest to add a version",
+            timed="a tenth more images, to the end of fsync",
+            title="Adding a version",
+            criterion="versions",
+        ),
+    ),
+    "Grow": Operation(
+        "grow", "warm", "add a tenth more images, twenty times", in_brief=(), on_versions=True
+    ),
+    "ListVersions": Operation("list-versions", "warm", "list the versions", on_versions=True),
+    "OpenVersion": Operation(
+        "open-version",
+        "warm",
+        "open the first version and read every image",
+        on_versions=True,
+        asked=Asked(
+            7,
+            words="open an old version",
+            finding="Fastest to open an old version",
+            timed="every image of the first version, from the page cache",
+            title="Opening an old version",
+            criterion="versions",
+        ),
+    ),
+    "Restore": Operation(
+        "restore", "warm", "make the first version the newest again", on_versions=True
+    ),
+    "Prune": Operation("prune", "warm", "remove all versions but the newest", on_versions=True),
 }
-"""Each benchmark class's operation, in the order they are published."""
+"""The operation of each benchmark class, in the order in which results are published."""
 
-
-NEWCOMER_DETAILS: dict[str, set[tuple[str, ...]]] = {
-    "ColdReadTable": set(),
-    "Grow": set(),
-    "RandomRows": {("16 scattered", "reopened")},
-    "ColdRandomRows": {("16 scattered",)},
-}
-"""The details that a newcomer's run and a quick look go into; of other operations, all.
-
-They have no time to see a store grow.
-"""
+GROW = "Grow"
+"""The benchmark class that notes a store's size after each of twenty versions."""
 
 
 def for_newcomers(cell: CellName) -> bool:
-    """Say whether a newcomer's run or a quick look measures this cell of its stores."""
-    return cell.kind not in NEWCOMER_DETAILS or cell.params[2:] in NEWCOMER_DETAILS[cell.kind]
+    """Return True if a newcomer's run and a quick look measure this cell."""
+    operation = OPERATIONS.get(cell.kind)
+    return operation is None or cell.params[2:] in operation.in_brief
 
 
-def called(benchmark_class: str, details: Sequence[str]) -> str:
-    """Return what a plan's pattern, such as `RandomRows 1 *`, is held against."""
+def pattern_text(benchmark_class: str, details: Sequence[str]) -> str:
+    """Return the text that a plan's pattern, such as `RandomRows 1 *`, is matched against."""
     return " ".join([benchmark_class, *details])
 
 
 def floor_of(cell: CellName) -> CellName:
-    """Return the cell that does the same on the floor."""
+    """Return the cell of the same operation on the floor."""
     return CellName(cell.benchmark, (FLOOR, *cell.params[1:]))
 
 
@@ -72,8 +200,39 @@ def operation_names() -> list[str]:
     return list(dict.fromkeys(operation.name for operation in OPERATIONS.values()))
 
 
+def brief_operations() -> list[str]:
+    """Return the names of the operations that a newcomer's run measures at all."""
+    return list(dict.fromkeys(each.name for each in OPERATIONS.values() if each.in_brief))
+
+
+def operation_named(name: str) -> Operation:
+    """Return the operation of this name, the warm one of two. Raises KeyError for another."""
+    for operation in OPERATIONS.values():
+        if operation.name == name:
+            return operation
+    raise KeyError(name)
+
+
+def says_of(name: str, cache: str) -> str:
+    """Return what an operation does, warm or cold. Raises KeyError for an unknown one."""
+    for operation in OPERATIONS.values():
+        if (operation.name, operation.cache) == (name, cache):
+            return operation.says
+    raise KeyError(f"{name}, {cache}")
+
+
+def lacks_versions(operation: str, store: str) -> bool:
+    """Return True if the operation needs versions and the store's format has none.
+
+    False for a store that is not registered: nothing is known of its format.
+    """
+    if not operation_named(operation).on_versions or store not in registry.names():
+        return False
+    return not format_of(store).versioned
+
+
 def check_operations(operations: Sequence[str]) -> None:
-    """Raise UserError for a name that is no operation's."""
+    """Raise UserError for a name that is not an operation."""
     for name in operations:
         if name not in operation_names():
             raise UserError(f"{name}: no such operation; there are {', '.join(operation_names())}")
@@ -82,10 +241,10 @@ def check_operations(operations: Sequence[str]) -> None:
 def choose(
     cells: Sequence[CellName], stores: Sequence[str], operations: Sequence[str]
 ) -> list[CellName]:
-    """Return the cells of these stores and operations; all operations when none are named.
+    """Return the cells of these stores and operations; of all operations if none are named.
 
-    Operations on versions are left out for formats that have none, and so are benchmarks that
-    measure something other than a store.
+    Operations on versions are left out for formats without versions. So are benchmarks that do
+    not measure a store.
     """
     return [
         cell

@@ -1,8 +1,8 @@
-"""The lines of a run's file: what each must have to be read.
+"""Check the lines of a run's file.
 
-Every reader of results goes through here, so that nothing after it meets a wrong type, a number
-that is none, or the times of a cell that failed. Keys that this version does not know are kept in
-a record and ignored elsewhere: a newer version may have written them.
+All reading of results goes through here. Later code can rely on types, on finite numbers, and on a
+failed cell having no times. Unknown keys stay in the record and are ignored: a newer version may
+have written them. `old_records` corrects what earlier versions recorded differently.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, cast, get_args
 
 from platebench.results.measurement import CellName, Run, Status
+from platebench.results.old_records import status_of
 from platebench.results.operations import OPERATIONS
 from platebench.results.strict_json import (
     Damaged,
@@ -26,7 +27,7 @@ from platebench.results.strict_json import (
 )
 
 SHORTEST_S, LONGEST_S = 1e-9, 1e7
-"""Samples outside are no measurement: a clock's tick, 115 days. Intervals of ratios stay finite."""
+"""Limits of a sample, a clock's tick and 115 days. They keep intervals of ratios finite."""
 
 _MOST_ROUNDS = 1_000_000
 _COUNTS = (
@@ -34,12 +35,12 @@ _COUNTS = (
     *("peak_bytes", "stored_bytes", "stored_files"),
 )
 _LONGEST_NAME = 200
-"""Bytes of a machine's name that leave room for `machine-` and `.html`."""
+"""Limit of a machine's name in bytes, with room for `machine-` and `.html`."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """The first line of a file, checked; its fields are those of `RunInfo`."""
+    """The checked first line of a file, with the fields of `RunInfo`."""
 
     fields: dict[str, Any]
 
@@ -53,12 +54,12 @@ class CellLine:
 
     @property
     def is_known(self) -> bool:
-        """Whether this version knows the operation, and the first parameter is a store's name."""
+        """True if the operation is known and the first parameter is a store's name."""
         return self.run.cell.kind in OPERATIONS and is_store(self.run.cell.params)
 
 
 def is_plain_name(name: str) -> bool:
-    """Say whether a machine's name can be the name of a folder, and of a page after it."""
+    """Return True if a machine's name can be the name of a folder and of a page."""
     return (
         name.isprintable()
         and "/" not in name
@@ -68,14 +69,14 @@ def is_plain_name(name: str) -> bool:
 
 
 def is_store(params: tuple[str, ...]) -> bool:
-    """Say whether a cell's parameters begin with a store, `a:b:c`, and an image set."""
+    """Return True if a cell's parameters begin with a store, `a:b:c`, and an image set."""
     return len(params) > 1 and re.fullmatch(r"[^:\s]+:[^:\s]+:[^:\s]+", params[0]) is not None
 
 
 def read_header(line: bytes, folder: str) -> Header:
-    """Return what the first line of a file in the folder of this name says.
+    """Parse the first line of a file in the folder of this name.
 
-    Raises Damaged for what no run writes.
+    Raises Damaged for a line that no run writes.
     """
     read = loads_object(line)
     libraries = object_of(read, "libraries")
@@ -100,10 +101,10 @@ def read_header(line: bytes, folder: str) -> Header:
 
 
 def read_line(line: bytes) -> CellLine | None:
-    """Return the cell of a line, None for the line that says that the run reached its end.
+    """Parse a cell's line; return None for the line that marks the end of a finished run.
 
-    A cell that is not ok has no samples and no sample times, whatever its process noted before it
-    failed. Raises Damaged for what no run writes.
+    A failed or skipped cell has no samples and no times, even if its process noted some. Raises
+    Damaged for a line that no run writes.
     """
     read = loads_object(line)
     if "cell" not in read:
@@ -115,13 +116,14 @@ def read_line(line: bytes) -> CellLine | None:
     status = text_of(read, "status")
     if status not in get_args(Status):
         raise Damaged("status is none of ok, failed and skipped")
+    message = text_of(read, "message")
     samples = numbers_of(read, "samples_s", SHORTEST_S, LONGEST_S) if status == "ok" else []
     if status == "ok" and not samples:
         raise Damaged("samples_s is empty")
     run = Run(
         cell=_cell(object_of(read, "cell")),
-        status=cast(Status, status),
-        message=text_of(read, "message"),
+        status=status_of(cast(Status, status), message),
+        message=message,
         started=_moment(read, "started"),
         samples_s=samples,
         record=_noted(object_of(read, "record"), len(samples)),
@@ -149,7 +151,7 @@ def _cell(read: dict[str, Any]) -> CellName:
 
 
 def _noted(read: dict[str, Any], samples: int) -> dict[str, Any]:
-    """Return what a process noted, checked; its sample times only if there is one a sample."""
+    """Return a process's notes, checked; sample times only if each sample has one."""
     noted = dict(read)
     for key in _COUNTS:
         if noted.get(key) is not None:
@@ -164,7 +166,7 @@ def _noted(read: dict[str, Any], samples: int) -> dict[str, Any]:
 
 
 def _moment(read: dict[str, Any], key: str) -> str:
-    """Return a time in ISO 8601 with its offset, of which others can be told earlier or later."""
+    """Return a time in ISO 8601 with its offset, so that times can be compared."""
     said = text_of(read, key)
     try:
         moment = datetime.fromisoformat(said)

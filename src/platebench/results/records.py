@@ -1,10 +1,10 @@
-"""The raw record of a run: a file of JSON lines, appended to after every cell.
+"""The raw record of a run: a file of JSON lines that grows with every cell.
 
 asv's own files hold the pooled samples, but no rounds, CPU times, library versions or reasons.
-A run that is interrupted keeps every line that it wrote, and can be taken up again. The first
-line describes the run, the last of a run that reached its end says so, and each line between is
-one cell in one round. `record_lines` says what a line must have; a file with any other line is
-damaged, and is left out by name. Only the last line may be cut off.
+An interrupted run keeps all its lines and can be resumed. The first line describes the run, the
+last line of a finished run says that it is finished, and each line between is one cell in one
+round. `record_lines` checks the lines. A file with any other line is damaged; it is ignored, with a
+message. Only the last line may be incomplete.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SUFFIX = ".run.jsonl"
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What all cells of a run share. `commit` ends in `+changes` when the checkout had any."""
+    """What all cells of a run share. `commit` ends in `+changes` if the checkout had changes."""
 
     started: str
     commit: str
@@ -45,7 +45,7 @@ class RunInfo:
 
     @property
     def is_run(self) -> bool:
-        """Whether it is a run of its own, not one side of a comparison or of a self-check."""
+        """True for a run of its own, not an arm of a comparison or of a self-check."""
         return self.settings.keys().isdisjoint({"compare", "selfcheck"})
 
     @property
@@ -70,16 +70,16 @@ class RecordFile:
 
     @classmethod
     def create(cls, results: Path, info: RunInfo) -> RecordFile:
-        """Begin the file of a run in the machine's folder of `results`.
+        """Create the file of a run in the machine's folder of `results`.
 
-        Raises UserError for a machine of which the name cannot be a folder's.
+        Raises UserError if the machine's name cannot be the name of a folder.
         """
         if not is_plain_name(info.machine):
-            raise UserError(f"{info.machine!r}: not a machine's name that can be a folder's")
+            raise UserError(f"{info.machine!r}: this machine's name cannot be a folder's name")
         folder = results / info.machine
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / info.file_name
-        # A draft that a killed process leaves does not end in SUFFIX, so nobody reads it.
+        # A killed process may leave a draft. It does not end in SUFFIX, so it is never read.
         draft = folder / f".{info.file_name}.platebench-part"
         with draft.open("x") as opened:
             try:
@@ -93,39 +93,39 @@ class RecordFile:
         return cls(file)
 
     def append(self, record: Record) -> None:
-        """Add a line, and see that it is on the disk."""
+        """Append a line and sync it to the disk."""
         self._add({"round": record.round, **asdict(record.run)})
 
     def finish(self) -> None:
-        """Say that the run reached its end."""
+        """Mark the run as finished."""
         self._add({"finished": datetime.now(UTC).isoformat(timespec="seconds")})
 
     @property
     def finished(self) -> bool:
-        """Whether the run reached its end. Raises Damaged."""
+        """True if the run is finished. Raises Damaged."""
         return any(line is None for line in self._lines())
 
     def mend(self) -> None:
-        """Cut off a last line that a crash left incomplete, so that more can be added."""
+        """Remove a last line that a crash left incomplete, so that lines can be appended."""
         whole = self.file.read_bytes()
         os.truncate(self.file, whole.rfind(b"\n") + 1)
 
     def info(self) -> RunInfo:
-        """Return what the first line says. Raises Damaged."""
+        """Return the first line. Raises Damaged."""
         with self._opened() as opened:
             return self._info(opened.readline())
 
     def records(self) -> Iterator[Record]:
-        """Yield the cells of operations that this version knows. Raises Damaged.
+        """Yield the cells of known operations. Raises Damaged.
 
-        A last line that was cut off by a crash is left out.
+        An incomplete last line, as a crash leaves it, is ignored.
         """
         for line in self._lines():
             if line is not None and line.is_known:
                 yield Record(line.round, line.run)
 
     def check(self) -> list[str]:
-        """Read the whole file; return the cells that `records` leaves out. Raises Damaged."""
+        """Read the whole file; return the cells that `records` ignores. Raises Damaged."""
         self.info()
         return [
             str(line.run.cell) for line in self._lines() if line is not None and not line.is_known
@@ -168,9 +168,9 @@ class RecordFile:
 def record_files(
     results: Path, machine: str | None = None, say: Say = say_once
 ) -> list[RecordFile]:
-    """Return the readable files of all runs, or of one machine's, oldest first.
+    """Return the readable files of all runs, or of one machine, the oldest first.
 
-    `say` is told of every other file, and of cells that this version does not know, in a line each.
+    `say` gets a line about each other file, and about cells that this version does not know.
     """
     found = [
         file

@@ -1,4 +1,4 @@
-"""The results as text: a table for the terminal, Markdown, CSV or JSON."""
+"""Results as text: tables for the terminal, Markdown, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from platebench.results.fitted_table import FittedTables, Titled
-from platebench.results.operations import OPERATIONS
-from platebench.results.ratios import ratio
+from platebench.results.operations import says_of
+from platebench.results.ranking import Ranking, rank
 from platebench.results.telling import one_line
 from platebench.results.tidy import CellResult
+from platebench.stores.registry import FLOOR
 
-COLUMNS = ("store", "median", "x floor", "+-", "MB/s", "images/s", "bytes", "CPU", "peak MB")
+COLUMNS = (
+    *("store", "rank", "median", "x floor", "+-"),
+    *("MB/s", "images/s", "bytes", "CPU", "peak MB"),
+)
 LEAST = ("peak MB", "CPU", "images/s", "MB/s", "bytes", "+-")
-"""Column heads that a narrow terminal has no room for, the first to go first."""
+"""Columns that a narrow terminal leaves out, the first one first."""
 
-UNFINISHED = "This run did not reach its end: what it had measured is here, the rest is missing."
+UNFINISHED = "This run is not finished: the table shows what was measured so far."
 
 LEGEND = (
-    "x floor: times one bare file, formed inside rounds. +-: a second run's ratio is within it 95"
-    " times in 100. ~: the order of this store and the one above is not settled; from one round no"
-    " order is. bytes: stored a pixel byte. CPU: CPU seconds a wall second, all threads."
+    "rank: from pairs of stores inside rounds; = marks a tie. With one round the order is not"
+    " reliable and no tie is marked. x floor: time relative to one bare file with the same bytes."
+    " +-: 95% interval for a repeat run. bytes: stored per byte of pixels. CPU: CPU seconds per"
+    " wall second, all threads."
 )
 
 
@@ -46,7 +51,7 @@ def as_csv(cells: Sequence[CellResult]) -> str:
 
 
 def as_markdown(cells: Sequence[CellResult], finished: bool = True) -> str:
-    """Return a Markdown table an operation; above them, whether the run was cut off."""
+    """Return a Markdown table per operation, with a notice if the run is not finished."""
     parts = [] if finished else [f"**{UNFINISHED}**", ""]
     for title, group in _groups(cells):
         parts += [f"### {title}", "", _markdown_row(COLUMNS), _markdown_row(["---"] * len(COLUMNS))]
@@ -57,11 +62,11 @@ def as_markdown(cells: Sequence[CellResult], finished: bool = True) -> str:
 
 
 def as_tables(cells: Sequence[CellResult], finished: bool = True) -> RenderableType:
-    """Return tables for a terminal of 40 columns or more, one an operation.
+    """Return a table per operation, for a terminal of 40 columns or more.
 
-    Above and below them, whether the run was cut off.
+    A notice stands above and below them if the run is not finished.
     """
-    cut_off = [] if finished else [Text(UNFINISHED, "yellow")]
+    notice = [] if finished else [Text(UNFINISHED, "yellow")]
     tables = [
         Titled(
             Text(title, "bold"),
@@ -71,7 +76,7 @@ def as_tables(cells: Sequence[CellResult], finished: bool = True) -> RenderableT
         for title, group in _groups(cells)
     ]
     fitted = FittedTables(COLUMNS, tables, LEAST)
-    return Group(*cut_off, fitted, Text(LEGEND, "dim"), *cut_off)
+    return Group(*notice, fitted, Text(LEGEND, "dim"), *notice)
 
 
 def _reasons(cells: Sequence[CellResult]) -> list[str]:
@@ -79,39 +84,50 @@ def _reasons(cells: Sequence[CellResult]) -> list[str]:
 
 
 def _groups(cells: Sequence[CellResult]) -> list[tuple[str, list[CellResult]]]:
-    """Return the cells by operation, the quickest first in each and those without a time last."""
+    """Return the cells by operation: the floor, the stores by rank, those without a time."""
     groups = []
     for _, group in groupby(cells, key=_group_key):
-        mine = sorted(group, key=lambda cell: (cell.median_s is None, cell.median_s or 0.0))
-        groups.append((_title(mine[0]), mine))
+        mine = list(group)
+        groups.append((_title(mine[0]), _in_order(mine, rank(mine))))
     return groups
 
 
+def _in_order(cells: Sequence[CellResult], ranking: Ranking) -> list[CellResult]:
+    places = ranking.places()
+    last = len(places) + 1
+
+    def place(cell: CellResult) -> int:
+        return 0 if cell.store == FLOOR else places.get(cell.store, last)
+
+    return sorted(cells, key=place)
+
+
 def _group_key(cell: CellResult) -> tuple[object, ...]:
-    return (cell.operation, cell.detail, cell.cache, cell.profile, cell.images)
+    return (cell.operation, cell.detail, cell.cache, cell.image_set)
 
 
 def _title(cell: CellResult) -> str:
-    says = next(each.says for each in OPERATIONS.values() if each.name == cell.operation)
+    says = says_of(cell.operation, cell.cache)
     detail = f", {cell.detail}" if cell.detail else ""
     count = "" if cell.images is None else f"{cell.images} "
     return f"{cell.operation}{detail}, {cell.cache}, {count}{cell.profile} images: {says}"
 
 
 def _rows(cells: Sequence[CellResult]) -> list[list[str]]:
-    """Return the fields of each cell of a group, which is in order."""
-    above: list[CellResult | None] = [None, *cells[:-1]]
-    return [_fields(cell, before) for cell, before in zip(cells, above, strict=True)]
+    """Return the fields of each cell of a group."""
+    ranks = rank(cells).ranks()
+    return [_fields(cell, ranks.get(cell.store, "")) for cell in cells]
 
 
-def _fields(cell: CellResult, above: CellResult | None) -> list[str]:
+def _fields(cell: CellResult, place: str) -> list[str]:
     if cell.status != "ok" or cell.median_s is None:
-        return [cell.store, cell.status, *[""] * (len(COLUMNS) - 2)]
+        return [cell.store, "", cell.status, *[""] * (len(COLUMNS) - 3)]
     return [
         cell.store,
+        place,
         seconds(cell.median_s),
         figure(cell.floor_ratio),
-        f"{percent(cell.floor_reach)}{_unsettled(cell, above)}",
+        percent(cell.floor_reach),
         figure(cell.mb_per_s),
         figure(cell.images_per_s),
         figure(cell.bytes_per_pixel_byte),
@@ -121,21 +137,10 @@ def _fields(cell: CellResult, above: CellResult | None) -> list[str]:
 
 
 def percent(share: float | None) -> str:
-    """Return a share of 1 as a percentage; beyond ten times, that it is beyond; nothing of None."""
+    """Return a share of 1 as a percentage, `>999%` for ten times and more; nothing for None."""
     if share is None:
         return ""
     return f"{share:.0%}" if share < 9.995 else ">999%"
-
-
-_FEWEST_ROUNDS = 2
-"""From one round no order is settled; marking every line would say nothing."""
-
-
-def _unsettled(cell: CellResult, above: CellResult | None) -> str:
-    """Return a mark when more rounds might put the cell above the one it stands below."""
-    if above is None or len(cell.by_round.keys() & above.by_round.keys()) < _FEWEST_ROUNDS:
-        return ""
-    return "" if ratio(cell.by_round, above.by_round).settled else "~"
 
 
 def _markdown_row(fields: Sequence[str]) -> str:

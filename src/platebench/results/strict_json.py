@@ -1,4 +1,4 @@
-"""JSON that other hands may have written: read strictly, or refused with a reason."""
+"""Read JSON of unknown origin strictly, or refuse it with a reason."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from platebench.errors import UserError
 from platebench.results.telling import Say, say_once
 
 _LARGEST = 2**63
-"""Whole numbers in Arrow and Parquet end here."""
+"""The limit of whole numbers in Arrow and Parquet."""
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Damaged(UserError):
-    """A file of results is not as platebench or asv writes it."""
+    """A results file that neither platebench nor asv wrote like this."""
 
 
 def read_object(file: Path, say: Say = say_once) -> dict[str, Any] | None:
-    """Return the JSON object in a file; None where there is no file, or a damaged one.
+    """Return the JSON object in a file, None without a file or for a damaged one.
 
-    Of a damaged file `say` is told, in one line.
+    `say` gets one line about a damaged file.
     """
     try:
         return loads_object(content_of(file), constants=True)
@@ -37,9 +37,9 @@ def read_object(file: Path, say: Say = say_once) -> dict[str, Any] | None:
 
 
 def content_of(file: Path) -> bytes:
-    """Return the bytes of a file. Raises Damaged for what cannot be read, such as a pipe.
+    """Return the bytes of a file.
 
-    Raises FileNotFoundError where nothing is.
+    Raises Damaged for what cannot be read, such as a pipe, and FileNotFoundError without a file.
     """
     try:
         if not stat.S_ISREG(file.stat().st_mode):
@@ -52,7 +52,7 @@ def content_of(file: Path) -> bytes:
 
 
 def loads_object(text: bytes, constants: bool = False) -> dict[str, Any]:
-    """Return the JSON object that `text` is, UTF-8; NaN and Infinity only with `constants`.
+    """Parse a JSON object in UTF-8; NaN and Infinity are allowed with `constants` only.
 
     Raises Damaged for anything else.
     """
@@ -60,7 +60,7 @@ def loads_object(text: bytes, constants: bool = False) -> dict[str, Any]:
         raise Damaged("is empty")
     try:
         read = json.loads(text.decode(), parse_constant=None if constants else _refuse)
-        if _SURROGATE.search(text):  # half a character, which cannot be written again
+        if _SURROGATE.search(text):  # half a character cannot be encoded again
             json.dumps(read, ensure_ascii=False).encode()
     except Damaged:
         raise

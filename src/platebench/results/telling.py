@@ -1,4 +1,4 @@
-"""Say on standard error what was left out, a line each, and no line twice in a process."""
+"""Print messages on standard error, one line each, and each line once per process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def say_once(line: str) -> None:
 
 
 def one_line(text: str) -> str:
-    """Return text with what a terminal would obey, line ends among it, written as escapes."""
+    """Return text with control characters, line ends included, as escapes."""
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )

@@ -1,4 +1,4 @@
-"""One tidy table of what was measured: a row a cell, over all rounds of a run."""
+"""One tidy table of a run: a row per cell, pooled over rounds."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from platebench.results.records import Record, RecordFile, RunInfo
 
 @dataclass(frozen=True)
 class CellResult:
-    """One cell. Times are wall seconds of one operation; None where it was not measured.
+    """One cell. Times are wall seconds of one operation, None if it was not measured.
 
-    `images` is the size of the image set, `read_images` and `read_bytes` what one operation
-    moves, in uncompressed pixels. `cpu_s` is the median over samples, all threads; `peak_bytes`
-    the largest over rounds. `floor_ratio` is the ratio to the floor's median in the same rounds,
-    `floor_low` and `floor_high` the interval in which a second run's would be 95 times in 100:
-    see `ratios`. `by_round` holds the samples it rests on.
+    `image_set` is the set's name, `images` its size; `profile` is `raw` or `ic`, or a user's own
+    set. `read_images` and `read_bytes` are what one operation reads or writes, in uncompressed
+    pixels. `cpu_s` is the median over samples, all threads; `peak_bytes` the largest over rounds.
+    `stored_pixel_bytes` are the uncompressed pixels that the measured store holds: those of the
+    image set, and a tenth more if it has a second version (see `stored_pixel_bytes_of`).
+    `floor_ratio` is the ratio to the floor in the same rounds, `floor_low` and `floor_high` its 95%
+    interval for a repeat run (see `ratios`). `by_round` holds all samples.
     """
 
     operation: str
@@ -35,6 +37,7 @@ class CellResult:
     format: str
     layout: str
     tuning: str
+    image_set: str
     images: int | None
     profile: str
     cache: str
@@ -50,6 +53,7 @@ class CellResult:
     stored_bytes: int | None
     stored_files: int | None
     set_pixel_bytes: int | None
+    stored_pixel_bytes: int | None
     read_images: int | None
     read_bytes: int | None
     floor_ratio: float | None
@@ -62,16 +66,16 @@ class CellResult:
 
     @property
     def bytes_per_pixel_byte(self) -> float | None:
-        """Bytes stored for each byte of uncompressed pixels."""
-        if self.stored_bytes is None or not self.set_pixel_bytes:
+        """Bytes stored per byte of uncompressed pixels in the store."""
+        if self.stored_bytes is None or not self.stored_pixel_bytes:
             return None
-        return self.stored_bytes / self.set_pixel_bytes
+        return self.stored_bytes / self.stored_pixel_bytes
 
     @property
     def floor_reach(self) -> float | None:
         """Half the width of the ratio's interval, relative to it: 0.05 is +-5%.
 
-        None from one round, and for the floor, whose ratio is 1 whatever is measured.
+        None from one round, and for the floor, whose ratio to itself is always 1.
         """
         if self.floor_low is None or self.floor_high is None or self.floor_low == self.floor_high:
             return None
@@ -79,16 +83,16 @@ class CellResult:
 
     @property
     def mb_per_s(self) -> float | None:
-        """Uncompressed pixels moved a second, in 10^6 bytes."""
+        """Uncompressed pixels read or written per second, in 10^6 bytes."""
         return self.read_bytes / 1e6 / self.median_s if self.read_bytes and self.median_s else None
 
     @property
     def images_per_s(self) -> float | None:
-        """Images moved a second."""
+        """Images read or written per second."""
         return self.read_images / self.median_s if self.read_images and self.median_s else None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the cell as published in JSON, which has no room for every sample."""
+        """Return the cell for JSON and CSV, without its samples."""
         published = asdict(self)
         del published["by_round"]
         return published
@@ -100,7 +104,7 @@ def tidy(file: RecordFile) -> list[CellResult]:
 
 
 def cells_of(info: RunInfo, records: Iterable[Record]) -> list[CellResult]:
-    """Return the cells of a run of which the records have been read, in that order too."""
+    """Return the cells of a run from its records, in the same order."""
     by_cell: dict[CellName, list[Record]] = defaultdict(list)
     for record in records:
         by_cell[record.run.cell].append(record)
@@ -113,7 +117,7 @@ def cells_of(info: RunInfo, records: Iterable[Record]) -> list[CellResult]:
 
 
 def _sizes_of_sets(cells: Mapping[CellName, Sequence[Record]]) -> dict[str, dict[str, int]]:
-    """Return how large each image set is. A process that was killed left no note of its own."""
+    """Return the size of each image set. A process that was killed did not note it."""
     return {
         cell.params[1]: {key: record.run.record[key] for key in _SIZES}
         for cell, records in cells.items()
@@ -126,7 +130,7 @@ _SIZES = ("set_images", "set_pixel_bytes")
 
 
 def _place(cell: CellResult) -> tuple[object, ...]:
-    """Return where a cell is published: operations in their order, warm before cold."""
+    """Return the sort key of a cell: operations in their order, warm before cold."""
     operations = [(operation.name, operation.cache) for operation in OPERATIONS.values()]
     place = operations.index((cell.operation, cell.cache))
     return (place, cell.profile, cell.images or 0, cell.detail)
@@ -140,12 +144,13 @@ def _cell(
     floor_ratio: Ratio | None,
 ) -> CellResult:
     operation = OPERATIONS[cell.kind]
-    store, images, *details = cell.params
+    store, image_set, *details = cell.params
     format_, layout, tuning = store.split(":")
     samples = [sample for record in records for sample in record.run.samples_s]
     quartiles = np.quantile(samples, [0.25, 0.5, 0.75]).tolist() if samples else [None] * 3
-    speaks = worst(records)
-    noted = {**size, **speaks.run.record}
+    worst_record = worst(records)
+    noted = {**size, **worst_record.run.record}
+    made = generated(image_set)
     return CellResult(
         operation=operation.name,
         detail=", ".join(details),
@@ -153,11 +158,12 @@ def _cell(
         format=format_,
         layout=layout,
         tuning=tuning,
+        image_set=image_set,
         images=noted.get("set_images"),
-        profile=made[0] if (made := generated(images)) else images,
+        profile=made[0] if made else image_set,
         cache=operation.cache,
-        status=speaks.run.status,
-        message=speaks.run.message,
+        status=worst_record.run.status,
+        message=worst_record.run.message,
         median_s=quartiles[1],
         q25_s=quartiles[0],
         q75_s=quartiles[2],
@@ -170,6 +176,7 @@ def _cell(
         stored_bytes=noted.get("stored_bytes"),
         stored_files=noted.get("stored_files"),
         set_pixel_bytes=noted.get("set_pixel_bytes"),
+        stored_pixel_bytes=stored_pixel_bytes_of(noted),
         read_images=noted.get("images"),
         read_bytes=noted.get("pixel_bytes"),
         floor_ratio=None if floor_ratio is None else floor_ratio.estimate,
@@ -182,22 +189,36 @@ def _cell(
     )
 
 
-RANKS = {"failed": 0, "skipped": 1, "ok": 2}
-"""The status of lowest rank in any round is the cell's."""
+def stored_pixel_bytes_of(noted: Mapping[str, Any]) -> int | None:
+    """Return the bytes of uncompressed pixels in the store that a record was measured on.
+
+    A record of kind `history` was measured on a store with a second version, which appends
+    max(1, n // 10) more images to the n of the set. Records do not say how large these images are;
+    they are counted with the set's mean, which is exact for generated images.
+    """
+    pixel_bytes: int | None = noted.get("set_pixel_bytes")
+    images: int | None = noted.get("set_images")
+    if pixel_bytes is None or noted.get("kind") != "history" or not images:
+        return pixel_bytes
+    return round(pixel_bytes * (images + max(1, images // 10)) / images)
+
+
+SEVERITY = {"failed": 0, "skipped": 1, "ok": 2}
+"""The most severe status of any round, the lowest number, is the cell's status."""
 
 
 def worst(records: Iterable[Record]) -> Record:
-    """Return the record that speaks for the cell: a failure in any round is a failed cell."""
-    return min(records, key=lambda record: RANKS[record.run.status])
+    """Return the record with the most severe status: a failure in any round is a failed cell."""
+    return min(records, key=lambda record: SEVERITY[record.run.status])
 
 
 def samples_by_round(records: Iterable[Record]) -> dict[int, list[float]]:
-    """Return the samples of each round in which the cell was measured."""
+    """Return the samples of each measured round."""
     return {record.round: record.run.samples_s for record in records if record.run.samples_s}
 
 
 def _floor_ratio(cell: CellName, records: Mapping[CellName, Sequence[Record]]) -> Ratio | None:
-    """Return the cell's ratio to the floor, None where no round holds both."""
+    """Return the cell's ratio to the floor, None if they share no round."""
     mine = samples_by_round(records[cell])
     floor = samples_by_round(records.get(floor_of(cell), []))
     return ratio(mine, floor) if mine.keys() & floor.keys() else None

@@ -7,18 +7,16 @@ four processors; what it leaves out for that is listed in `LEFT_OUT` and on the 
 
 from __future__ import annotations
 
-import fnmatch
 import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from platebench.errors import UserError
 from platebench.results.commit import Commit
 from platebench.results.measurement import CellName
-from platebench.results.operations import called, choose
+from platebench.results.plan import REFERENCE, PlanPart, RunPlan
 from platebench.results.records import Record, RecordFile
 from platebench.running.checkout import commit_of
 from platebench.running.machine_facts import machine_facts
@@ -41,30 +39,15 @@ from platebench.timing.workspace import Workspace
 ROUNDS = 8
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some operations on some stores of one image set.
+def plan_part(
+    images: str, stores: Sequence[str], operations: Sequence[str], rounds: int = ROUNDS
+) -> PlanPart:
+    """Return some operations on some stores of one image set.
 
     `operations` are patterns of a benchmark class and its details, such as `RandomRows 1 *`.
     Parts of the same image set are measured in the same rounds.
     """
-
-    images: str
-    stores: Sequence[str]
-    operations: Sequence[str]
-    rounds: int = ROUNDS
-
-    def cells(self, every: Sequence[CellName]) -> list[CellName]:
-        """Return the cells of this part, of every cell there is."""
-        return [
-            cell
-            for cell in choose(every, self.stores, [])
-            if cell.params[1] == self.images
-            and any(
-                fnmatch.fnmatch(called(cell.kind, cell.params[2:]), pattern)
-                for pattern in self.operations
-            )
-        ]
+    return PlanPart((images,), tuple(stores), tuple(operations), rounds)
 
 
 MAIN = ("Write", "FullScan", "RandomRows 16 scattered reopened")
@@ -101,26 +84,26 @@ LEFT_OUT = (
 """What the plan leaves out so that it fits in two hours."""
 
 
-def plan() -> list[Part]:
-    """Return the parts of the plan, the most important image set first."""
+def plan() -> list[PlanPart]:
+    """Return what is measured, image set by image set, what matters most first."""
     every, asked = stores_to_measure(["*"]), newcomer_stores()
     nested = [store for store in every if ":nested:" in store]
     flat = [store for store in every if store not in nested]
     return [
-        Part("raw-64", flat, MAIN),
-        Part("raw-64", asked, MORE),
-        Part("raw-128", ONE_A_FORMAT, MAIN),
-        Part("raw-2048", ONE_A_FORMAT, MAIN[1:]),
-        Part("ic-32", every, ("FullScan",)),
-        Part("raw-16", asked, ("Grow",), rounds=3),
-        Part("raw-32", ONE_A_FORMAT, SCALING),
-        Part("raw-32", [FLOOR, *nested], MAIN),
-        Part("raw-2", ONE_A_FORMAT, SCALING),
+        plan_part("raw-64", flat, MAIN),
+        plan_part("raw-64", asked, MORE),
+        plan_part("raw-128", ONE_A_FORMAT, MAIN),
+        plan_part("raw-2048", ONE_A_FORMAT, MAIN[1:]),
+        plan_part("ic-32", every, ("FullScan",)),
+        plan_part("raw-16", asked, ("Grow",), rounds=3),
+        plan_part("raw-32", ONE_A_FORMAT, SCALING),
+        plan_part("raw-32", [FLOOR, *nested], MAIN),
+        plan_part("raw-2", ONE_A_FORMAT, SCALING),
     ]
 
 
 def measure_reference(
-    checkout: Path, results: Path, parts: Sequence[Part], resume: bool, watcher: Watcher
+    checkout: Path, results: Path, parts: Sequence[PlanPart], resume: bool, watcher: Watcher
 ) -> RecordFile:
     """Measure the parts, or the rest of an interrupted run, and return the record file.
 
@@ -135,20 +118,19 @@ def measure_reference(
 def _measure(
     checkout: Path,
     results: Path,
-    parts: Sequence[Part],
+    parts: Sequence[PlanPart],
     resume: bool,
     commit: Commit,
     workspace: Workspace,
     watcher: Watcher,
 ) -> RecordFile:
     facts = machine_facts(workspace.root)
-    sets = list(dict.fromkeys(part.images for part in parts))
+    sets = RunPlan(tuple(parts)).image_sets
     watcher.preparing("finding the benchmarks", 0, 1)
     suite = Suite(checkout, sets, variables={WORK: str(workspace.root)})
     every = suite.cells()
-    info = run_info(
-        sets, commit, {"reference": _written_down(parts, every)}, facts, check_newest=True
-    )
+    written = RunPlan(tuple(parts), LEFT_OUT).as_settings(every)
+    info = run_info(sets, commit, {REFERENCE: written}, facts, check_newest=True)
     file = take_up(results, info) if resume else RecordFile.create(results, info)
     watcher.starts(facts)
     done = frozenset((record.round, record.run.cell) for record in file.records())
@@ -188,11 +170,11 @@ class _Pass:
     def over(
         cls,
         images: str,
-        parts: Sequence[Part],
+        parts: Sequence[PlanPart],
         every: Sequence[CellName],
         done: frozenset[tuple[int, CellName]],
     ) -> _Pass:
-        mine = [part for part in parts if part.images == images]
+        mine = [part for part in parts if images in part.images]
         cells = list(dict.fromkeys(cell for part in mine for cell in part.cells(every)))
         (last,) = {part.rounds for part in mine}
         left = Counter(
@@ -231,18 +213,3 @@ class _Pass:
 
 _COPIES = 2
 """Number of stores whose files may exist twice at a time: for a write, or a new version."""
-
-
-def _written_down(parts: Sequence[Part], every: Sequence[CellName]) -> dict[str, Any]:
-    """Return the plan for the run's first line, with the number of cells of each part."""
-    written = [
-        {
-            "images": part.images,
-            "stores": list(part.stores),
-            "operations": list(part.operations),
-            "rounds": part.rounds,
-            "cells": len(part.cells(every)),
-        }
-        for part in parts
-    ]
-    return {"parts": written, "left_out": list(LEFT_OUT)}

@@ -1,7 +1,7 @@
-"""The site as a whole: a page a machine, its sections in their order, written as one folder.
+"""Build the site: a page per machine, its sections in order, written as one folder.
 
-It needs no server: scripts, styles and figures lie beside the pages, and a policy in each page
-forbids its browser to ask for anything else.
+It needs no server. Scripts, styles and figures are beside the pages, and each page's policy forbids
+the browser to load anything else.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from platebench.running import selfcheck
 from platebench.site import (
     answers,
     charts,
+    completeness,
     downloads,
     findings,
     formats,
@@ -31,7 +32,6 @@ from platebench.site import (
     method,
     mix,
     then_and_now,
-    wholeness,
 )
 from platebench.site.embedded import script_json
 from platebench.site.published import Published, published
@@ -40,15 +40,15 @@ from platebench.timing.workspace import Progress, Workspace, no_progress
 
 QUESTION = "In which storage format should microscopy images be kept?"
 SITE = ("site", "a site")
-"""The kind of folder, as its mark and as a message calls it."""
+"""The kind of folder, for its marker file and for messages."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a site is made from.
+    """The sources of a site.
 
-    `checkout` has the git history and the figures kept in docs/; in `workspace` images are drawn
-    and stored, to be shown.
+    `checkout` has the git history and the figures kept in docs/. Example images are generated and
+    stored in `workspace`.
     """
 
     checkout: Path
@@ -57,7 +57,7 @@ class Sources:
 
     @property
     def docs(self) -> Path:
-        """The folder of the figures that are kept."""
+        """The folder of kept figures."""
         return self.checkout / "docs"
 
 
@@ -66,10 +66,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def build(sources: Sources, out: Path, progress: Progress = no_progress) -> Path:
-    """Write the site made from these sources into the folder `out`, and return its first page.
+    """Write the site into the folder `out`, and return its first page.
 
-    A site that is there is replaced once the new one is whole. Raises UserError when there are no
-    such results, or when `out` is something else or holds a file that somebody put there.
+    An existing site is replaced when the new one is complete. Raises UserError without results, or
+    if `out` is not a site or holds a foreign file.
     """
     if not sources.results.is_dir():
         raise UserError(f"{sources.results}: no such folder of results")
@@ -84,12 +84,12 @@ def build(sources: Sources, out: Path, progress: Progress = no_progress) -> Path
 
 
 def page_of(machine: str, machines: Sequence[str]) -> str:
-    """Return the name of a machine's page; the first machine's is the site's first page."""
+    """Return the name of a machine's page; the first machine has the site's first page."""
     return "index.html" if machine == machines[0] else f"machine-{machine}.html"
 
 
 def _pages(sources: Sources, progress: Progress) -> dict[str, tuple[Published, list[Section]]]:
-    """Return what each page shows, by its name."""
+    """Return the run and the sections of each page, by the page's name."""
     runs = published(sources.results)
     if not runs:
         return {}
@@ -106,7 +106,7 @@ def _pages(sources: Sources, progress: Progress) -> dict[str, tuple[Published, l
 def _sections(
     run: Published, sources: Sources, asv_pages: history.History, progress: Progress
 ) -> list[Section]:
-    """Return the sections in the order of the page, without those that have nothing to show."""
+    """Return the sections in the order of the page, without empty ones."""
     makers: dict[str, Callable[[], Section | None]] = {
         "answers": lambda: answers.section(run),
         "table": lambda: grid.section(run),
@@ -117,7 +117,7 @@ def _sections(
         "findings": lambda: findings.section(sources.docs),
         "formats": lambda: formats.section(run),
         "method": lambda: method.section(run, selfcheck.kept(sources.results, run.machine)),
-        "wholeness": lambda: wholeness.section(run),
+        "completeness": lambda: completeness.section(run),
         "downloads": lambda: downloads.section(run),
         "history": lambda: history.section(run, asv_pages),
     }
@@ -160,7 +160,7 @@ def _page(run: Published, sections: Sequence[Section], others: Sequence[tuple[st
 
 
 def _hardware(facts: Mapping[str, Any]) -> str:
-    """Return what asv knows of a machine, in a few words."""
+    """Return asv's facts of a machine in a few words."""
     ram = str(facts.get("ram", ""))
     said = [
         facts.get("cpu"),
@@ -177,14 +177,14 @@ def _version() -> str:
 
 @cache
 def _vega() -> str:
-    """Return the charts' library, in a scope of its own but for the one name that pages use."""
+    """Return the charts' library in a scope of its own, which exports one name."""
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return f"(() => {{{bundle}\n}})();\n"
 
 
 def _below(folder: Path, path: str) -> Path:
-    """Return where a file of the site is written. Raises UserError for a path that leads out."""
+    """Return the path of a file in the site. Raises UserError for a path outside of it."""
     file = (folder / path).resolve()
     if not file.is_relative_to(folder.resolve()):
-        raise UserError(f"{path}: leads out of the site's folder, so nothing was written")
+        raise UserError(f"{path}: is outside the site's folder, so nothing was written")
     return file

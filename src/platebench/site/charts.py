@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from platebench.site.chosen import RAW, SCAN, TAKE, WRITE, headline_image_set, of_images
+from platebench.results.questions import (
+    RAW,
+    SCAN,
+    TAKE,
+    WRITE,
+    headline_image_set,
+    of_image_set,
+)
 from platebench.site.drawing.growth import growth
 from platebench.site.drawing.processor_time import processor_time
 from platebench.site.drawing.scaling import scaling
@@ -11,28 +18,25 @@ from platebench.site.drawing.style import Drawing, specs
 from platebench.site.drawing.warm_and_cold import warm_and_cold
 from platebench.site.published import Published
 from platebench.site.section import Section, render
-from platebench.site.sets import set_of
 
 
 def section(published: Published) -> Section:
-    """Return all charts, each with its figures as a table below it."""
+    """Return all charts, each with a table of its figures."""
     drawings = charts_of(published)
     images = headline_image_set(published.cells)
-    mine = of_images(published.cells, images) if images else []
-    html = render("charts.html", drawings=drawings, images=set_of(mine[0]) if mine else None)
+    html = render("charts.html", drawings=drawings, images=images)
     return Section("figures", "Figures", html, specs(drawings))
 
 
 def charts_of(published: Published) -> list[Drawing]:
     """Return the charts of a run in the order of the page."""
     images = headline_image_set(published.cells)
-    cells = of_images(published.cells, images) if images else []
-    profile = images.profile if images else RAW
-    name = set_of(cells[0]) if cells else None
+    cells = of_image_set(published.cells, images)
+    profile = cells[0].profile if cells else RAW
     return [
         *(size_and_speed(cells, question) for question in (TAKE, SCAN)),
         *(scaling(published.cells, question, profile) for question in (TAKE, SCAN, WRITE)),
-        growth(published.records, name),
+        growth(published.records, images),
         *(warm_and_cold(cells, question) for question in (TAKE, SCAN)),
         *(processor_time(cells, question) for question in (SCAN, WRITE)),
     ]

@@ -1,4 +1,4 @@
-"""`platebench site`, which makes the published page and shows it."""
+"""`platebench site`: build the page of the results, and show it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from platebench.running.checkout import find_checkout
 from platebench.running.progress import Bar
 
 NEEDS = ("altair", "jinja2", "markdown-it-py", "vl-convert-python")
-"""What of PyPI the page is drawn and written with."""
+"""Packages on PyPI that the page needs."""
 
 site_app = typer.Typer(
     no_args_is_help=True,
-    help="Make the page that shows the results, and look at it.",
+    help="Build the page of the results, and show it.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 console = Console()
@@ -38,7 +38,7 @@ def build_command(
 ) -> None:
     """Write the site: a folder that works from a file, offline, and on any web server.
 
-    A site that is there is replaced once the new one is whole.
+    An existing site is replaced when the new one is complete.
     """
     require("the site", *NEEDS)
     from platebench.site.build import Sources, build
@@ -50,20 +50,20 @@ def build_command(
     with Bar(Console(stderr=True)) as bar:
         page = build(sources, out or _usual(), bar.show)
     size = sum(file.stat().st_size for file in page.parent.rglob("*") if file.is_file()) / 1e6
-    _say(f"{page}: {size:.1f} MB in all")
+    _say(f"{page}: {size:.1f} MB in total")
 
 
 @site_app.command("serve", epilog="Example: platebench site serve --port 8080")
 def serve_command(
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for any that is free.")
+        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for any free port.")
     ] = 8000,
     out: Out = None,
 ) -> None:
     """Show the site in a browser on this machine, until Ctrl-C."""
     folder = out or _usual()
     if not (folder / "index.html").is_file():
-        raise UserError(f"{folder}: no site there; 'platebench site build' makes it")
+        raise UserError(f"{folder}: there is no site; 'platebench site build' makes it")
     try:
         server = ThreadingHTTPServer(
             ("127.0.0.1", port), partial(_QuietHandler, directory=str(folder))
@@ -82,7 +82,7 @@ def serve_command(
 
 @site_app.command("figures", epilog="Example: platebench site figures")
 def figures_command() -> None:
-    """Make the README's figure and its sentences with numbers anew, from the results."""
+    """Write the README's figure and its sentences with numbers, from the results."""
     require("the site", *NEEDS)
     from platebench.site.readme import figures
 
@@ -92,7 +92,7 @@ def figures_command() -> None:
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):
-    """Serves files without a line for each."""
+    """Serve files without logging each request."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Say nothing."""

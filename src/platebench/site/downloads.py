@@ -1,4 +1,4 @@
-"""What the page is made from, to download: every raw sample, and the cells of the report."""
+"""Downloads: all samples of the run, and the cells of the report."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ SAMPLES = pa.schema(
         pa.field("cpu_s", pa.float64()),
     ]
 )
-"""A row a sample. `started` is when its process was (ISO 8601, UTC), `images` the image set;
-rounds, and samples in a round, count from 1. `cpu_s` is of all threads.
+"""A row per sample. `started` is the start of its process (ISO 8601, UTC), `images` the image set.
+Rounds, and samples in a round, count from 1. `cpu_s` is of all threads.
 """
 
 
 class Download(NamedTuple):
-    """A file offered: its path in the site, what it holds, and its bytes."""
+    """A file to download: its path in the site, its description, and its bytes."""
 
     path: str
     says: str
@@ -61,7 +61,7 @@ def section(published: Published) -> Section:
 
 
 def downloads(published: Published) -> list[Download]:
-    """Return the files of one machine's run, in a folder of the machine's name."""
+    """Return the files of one machine's run, in a folder with the machine's name."""
     folder = f"data/{published.machine}"
     samples = sample_table(published)
     return [
@@ -109,7 +109,7 @@ def _parquet(table: pa.Table) -> bytes:
 
 
 def _csv(table: pa.Table) -> bytes:
-    # Without the time of writing, which gzip would note, the same samples are the same bytes.
+    # mtime=0: otherwise gzip stores the time of writing, and equal samples give other bytes.
     return gzip.compress(_written(lambda sink: pa_csv.write_csv(table, sink)), mtime=0)
 
 

@@ -1,4 +1,4 @@
-"""Data that a page carries for its script."""
+"""Data in a page for its script."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from markupsafe import Markup
 
 
 def script_json(value: Any) -> Markup:
-    """Return JSON that may stand inside a script element: nothing in it ends the element."""
+    """Return JSON for a script element; nothing in it can end the element."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))

@@ -1,4 +1,4 @@
-"""Findings on the page: what libraries did to images, and the command that shows it again."""
+"""The findings: what libraries did to images, with the command that reproduces it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from platebench.findings.registry import FINDINGS
 from platebench.site.section import Section, render
 
 KEPT = "findings.json"
-"""In docs/: what `platebench findings --all --json` printed when the findings were last shown."""
+"""In docs/: the last kept output of `platebench findings --all --json`."""
 
 
 @dataclass(frozen=True)
 class _Told:
-    """A finding, the versions it was seen on, and what was seen, label by label.
+    """A finding, the versions it was seen on, and its facts by label.
 
-    `holds` is None when it was not shown, of which `why_not` is the reason.
+    `holds` is None if it was not reproduced; `why_not` has the reason.
     """
 
     finding: Finding
@@ -33,9 +33,9 @@ class _Told:
 
 
 def section(docs: Path) -> Section:
-    """Return the findings by kind, with what is kept of them in `docs`.
+    """Return the findings by kind, with their facts from `docs`.
 
-    None of them is shown anew. Of a finding of which nothing is kept, that is said.
+    None of them is reproduced here. A finding without kept facts says so.
     """
     kept = _kept(docs / KEPT)
     told = [_told(finding, kept.get(finding.name)) for finding in FINDINGS]
@@ -52,7 +52,7 @@ def _kept(file: Path) -> Mapping[str, Mapping[str, Any]]:
 
 def _told(finding: Finding, record: Mapping[str, Any] | None) -> _Told:
     if record is None:
-        return _Told(finding, "", (), None, "nothing is kept of it")
+        return _Told(finding, "", (), None, "no result of it is kept")
     return _Told(
         finding,
         ", ".join(f"{name} {version}" for name, version in record["versions"].items()),

@@ -1,4 +1,4 @@
-"""What each format is, and how an image lies in it: the stores' own words."""
+"""The formats and how each stores an image, from the docstrings of the stores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import groupby
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from platebench.site.grid import in_order
+from platebench.results.questions import in_order
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 from platebench.stores.registry import FORMATS, Format
@@ -23,7 +23,7 @@ _markdown = MarkdownIt("commonmark", {"html": False})
 
 @dataclass(frozen=True)
 class Module:
-    """A file of `src/platebench/stores`: its name without ending, its text, what it says."""
+    """A file of `src/platebench/stores`: its name without suffix, and its text."""
 
     name: str
     source: str
@@ -35,25 +35,25 @@ class Module:
 
     @property
     def html(self) -> Markup:
-        """The docstring rendered; HTML in it is shown, never obeyed."""
+        """The docstring as HTML; HTML in it is escaped."""
         return Markup(_markdown.render(self.says))
 
     @property
     def path(self) -> str:
-        """Where the file is in the repository."""
+        """The file's path in the repository."""
         return f"src/{_STORES.replace('.', '/')}/{self.name}.py"
 
     @property
     def copy(self) -> str:
-        """Where a copy of it is in the site, as text that a browser shows."""
+        """The path of its copy in the site, as text that a browser shows."""
         return f"stores/{self.name}.py.txt"
 
 
 @dataclass(frozen=True)
 class Described:
-    """A format with its module, and the module whose versions it has, if they are not its own.
+    """A format with its module, and the module of its versions if they are home-made.
 
-    `libraries` are the versions that the run had, None of what it lacked.
+    `libraries` are the versions of the run, None for a missing library.
     """
 
     format: Format
@@ -65,7 +65,7 @@ class Described:
 def section(published: Published) -> Section:
     """Return every registered format, with the versions of the run's libraries.
 
-    Formats that were measured and are registered no longer are named with their stores.
+    Measured formats that are no longer registered are listed with their stores.
     """
     described = [_described(format_, published) for format_ in FORMATS]
     shared = {
@@ -90,7 +90,7 @@ def section(published: Published) -> Section:
 
 
 def module_of(format_: Format) -> Module:
-    """Return the file that holds the format's store. Its library need not be installed."""
+    """Return the file of the format's store. Its library need not be installed."""
     return _module(format_.store.partition(":")[0])
 
 
@@ -111,7 +111,7 @@ def _module(name: str) -> Module:
 
 
 def _base_modules(module: Module, class_name: str) -> Iterator[str]:
-    """Yield the names of the modules in the stores' folder that the class's bases are from."""
+    """Yield the names of the modules in stores/ with the class's bases."""
     body = ast.parse(module.source).body
     home = {
         alias.name: node.module.rpartition(".")[2]

@@ -1,7 +1,7 @@
-"""The table of stores and operations: every cell as a multiple of the floor.
+"""The table of stores and operations: every cell relative to the floor.
 
-A row is a store on an image set, warm or cold; a column an operation with its details. The rows
-are written in full, so that the page says the same without its script, which sorts and filters.
+A row is a store on an image set, warm or cold; a column is an operation with its details. All rows
+are in the page, so it is complete without its script, which sorts and filters them.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from platebench.results.operations import OPERATIONS
+from platebench.results.operations import lacks_versions, operation_named, operation_names
+from platebench.results.questions import first_image_set, image_sets_in, in_order, stored
+from platebench.results.ranking import rank
 from platebench.results.report import figure, seconds
 from platebench.results.tidy import CellResult
 from platebench.site.published import Published
 from platebench.site.section import Section, render
-from platebench.site.sets import first_set, set_of, sets_in
-from platebench.stores import registry
 from platebench.stores.registry import FLOOR
 
 SHADES = (1.25, 2.5, 5.0, 20.0)
-"""Where a cell's shade changes, in multiples of the floor."""
+"""Limits of the shades, in multiples of the floor."""
 
 Column = tuple[str, str]
 """An operation's name and its detail."""
@@ -33,7 +33,7 @@ RowKey = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Head:
-    """What stands above a column. `hidden`: no row of the first view has a figure in it."""
+    """The head of a column. `hidden`: no row of the first view has a figure in it."""
 
     operation: str
     detail: str
@@ -42,20 +42,24 @@ class Head:
 
     @property
     def key(self) -> str:
-        """The column's name in the address of a view."""
+        """The column's name in the address of the page."""
         return f"{self.operation} {self.detail}".strip()
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What stands in one place of the table: a figure, or the reason why there is none.
+    """One entry of the table: a figure, or the reason why there is none.
 
-    `value` is the multiple of the floor that rows are sorted by, `reach` half its interval's
-    width (0.05 is +-5%), `shade` 0 (as quick as the floor) to 4, `note` the rest that is known.
+    `value` is the time relative to the floor, `reach` half the width of its interval (0.05 is
+    +-5%), `place` the store's position among those measured in the same way, by which the column is
+    sorted, `rank` the same with ties. `shade` is 0 (as fast as the floor) to 4. `note` has times,
+    memory and samples.
     """
 
     status: str
     value: float | None = None
+    place: int | None = None
+    rank: str = ""
     text: str = ""
     reach: float | None = None
     shade: int | None = None
@@ -64,7 +68,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A store on an image set, warm or cold. `leads`: the first store of its layout."""
+    """A store on an image set, warm or cold. `leads` is True for the first store of its layout."""
 
     store: str
     images: str
@@ -88,22 +92,23 @@ NO_VERSIONS = Entry("without", text="no versions")
 
 
 def section(published: Published) -> Section | None:
-    """Return the table, which shows the main image set, warm, until it is asked for another."""
+    """Return the table. Its first view is the headline image set, warm."""
     cells = published.cells
     if not cells:
         return None
-    first = (first_set(cells), "warm")
+    first = (first_image_set(cells), "warm")
     by_row = _by_row(cells)
     columns = _columns(cells)
+    places = _places(cells)
     shown = {column for key in by_row if key[1:] == first for column in by_row[key]}
     html = render(
         "grid.html",
         heads=[_head(column, column not in shown) for column in columns],
-        rows=_rows(by_row, columns, first),
+        rows=_rows(by_row, columns, first, places),
         formats=_parts(cells, "format"),
         layouts=_parts(cells, "layout"),
         tunings=_parts(cells, "tuning"),
-        sets=sets_in(cells),
+        sets=image_sets_in(cells),
         first=first,
         caches=[cache for cache in CACHES if cache in {cell.cache for cell in cells}],
         shades=SHADES,
@@ -113,72 +118,61 @@ def section(published: Published) -> Section | None:
     return Section("table", "Every store, every operation", html)
 
 
-def stored(cells: Sequence[CellResult]) -> CellResult | None:
-    """Return the first of a store's cells on one image set that knows its bytes and files.
-
-    Operations on versions are passed over: what they read holds more images.
-    """
-    plain = {each.name for each in OPERATIONS.values() if not each.on_versions}
-    known = [cell for cell in cells if cell.operation in plain and cell.stored_bytes is not None]
-    return known[0] if known else None
-
-
-def in_order(stores: Sequence[str]) -> list[str]:
-    """Return stores as they are registered, those no longer known last.
-
-    So the default tuning of a layout stands beside its fast and small ones.
-    """
-    known = registry.names()
-    return sorted(set(stores), key=lambda name: (name not in known, _index(known, name), name))
-
-
-def versions_missing(cell_operation: str, store: str) -> bool:
-    """Say whether an operation cannot be done because the store's format has no versions."""
-    on_versions = {each.name for each in OPERATIONS.values() if each.on_versions}
-    if cell_operation not in on_versions or store not in registry.names():
-        return False
-    return not registry.format_of(store).versioned
-
-
-def _index(known: Sequence[str], name: str) -> int:
-    return known.index(name) if name in known else len(known)
-
-
 def _by_row(cells: Sequence[CellResult]) -> Mapping[RowKey, Mapping[Column, CellResult]]:
     rows: dict[RowKey, dict[Column, CellResult]] = defaultdict(dict)
     for cell in cells:
-        rows[cell.store, set_of(cell), cell.cache][cell.operation, cell.detail] = cell
+        rows[cell.store, cell.image_set, cell.cache][cell.operation, cell.detail] = cell
     return rows
 
 
+Places = Mapping[tuple[str, str, str, str, str], tuple[int, str]]
+"""Position and rank by store, image set, cache, operation and detail."""
+
+
+def _places(cells: Sequence[CellResult]) -> Places:
+    """Rank the stores of every column on every image set; the floor is at position 0."""
+    groups: dict[tuple[str, str, str, str], list[CellResult]] = defaultdict(list)
+    for cell in cells:
+        groups[cell.image_set, cell.cache, cell.operation, cell.detail].append(cell)
+    found: dict[tuple[str, str, str, str, str], tuple[int, str]] = {}
+    for key, mine in groups.items():
+        ranking = rank(mine)
+        places, ranks = ranking.places(), ranking.ranks()
+        found |= {(store, *key): (place, ranks[store]) for store, place in places.items()}
+    return found
+
+
 def _columns(cells: Sequence[CellResult]) -> list[Column]:
-    """Return the columns in the order operations are published in, whatever was measured first."""
-    names = [each.name for each in OPERATIONS.values()]
+    """Return the columns in the order of the operations."""
+    names = operation_names()
     found = {(cell.operation, cell.detail) for cell in cells}
     return sorted(found, key=lambda column: (names.index(column[0]), column[1]))
 
 
 def _head(column: Column, hidden: bool) -> Head:
     operation, detail = column
-    says = next(each.says for each in OPERATIONS.values() if each.name == operation)
-    return Head(operation, detail, says, hidden)
+    return Head(operation, detail, operation_named(operation).says, hidden)
 
 
 def _rows(
     by_row: Mapping[RowKey, Mapping[Column, CellResult]],
     columns: Sequence[Column],
     first: tuple[str | None, str],
+    places: Places,
 ) -> list[Row]:
     sizes = _sizes(by_row)
     stores = in_order([store for store, _, _ in by_row])
     leading = {_layout(store): store for store in reversed(stores)}
-    sets = sets_in(cell for cells in by_row.values() for cell in cells.values())
+    sets = image_sets_in([cell for cells in by_row.values() for cell in cells.values()])
     return [
         Row(
             *key,
             size=None if (size := sizes[key[:2]]) is None else size.bytes_per_pixel_byte,
             files=None if size is None else size.stored_files,
-            entries=[_entry(by_row[key].get(column), column, key) for column in columns],
+            entries=[
+                _entry(by_row[key].get(column), column, key, places.get((*key, *column)))
+                for column in columns
+            ],
             hidden=key[1:] != first,
             leads=leading[_layout(key[0])] == key[0],
         )
@@ -194,33 +188,38 @@ def _layout(store: str) -> str:
 def _sizes(
     by_row: Mapping[RowKey, Mapping[Column, CellResult]],
 ) -> Mapping[tuple[str, str], CellResult | None]:
-    """Return the cell that knows how large a store is on an image set; both caches share it."""
+    """Return a cell with the size of each store on each image set, for both caches."""
     together: dict[tuple[str, str], list[CellResult]] = defaultdict(list)
     for (store, images, _), cells in by_row.items():
         together[store, images] += cells.values()
     return {key: stored(cells) for key, cells in together.items()}
 
 
-def _entry(cell: CellResult | None, column: Column, row: RowKey) -> Entry:
+def _entry(
+    cell: CellResult | None, column: Column, row: RowKey, place: tuple[int, str] | None
+) -> Entry:
     if cell is None:
-        missing = row[2] == "warm" and versions_missing(column[0], row[0])
+        missing = row[2] == "warm" and lacks_versions(column[0], row[0])
         return NO_VERSIONS if missing else NOT_MEASURED
     if cell.status != "ok" or cell.median_s is None:
         return Entry(cell.status, note=cell.message)
     if cell.floor_ratio is None:
         return Entry("ok", text=seconds(cell.median_s), note=f"no floor to compare; {_note(cell)}")
+    position, said = place or (0, "")
     return Entry(
         "ok",
         cell.floor_ratio,
+        position,
+        said,
         figure(cell.floor_ratio),
         cell.floor_reach,
         bisect(SHADES, cell.floor_ratio),
-        _note(cell),
+        "; ".join(part for part in (f"rank {said}" if said else "", _note(cell)) if part),
     )
 
 
 def _note(cell: CellResult) -> str:
-    """Return what is known of a cell beside its ratio, in one line."""
+    """Return a cell's times, memory and samples in one line."""
     assert cell.median_s is not None
     said = [seconds(cell.median_s)]
     if cell.q25_s is not None and cell.q75_s is not None and cell.samples > 1:
@@ -238,9 +237,9 @@ def _count(number: int, what: str) -> str:
 
 
 def _parts(cells: Sequence[CellResult], part: str) -> list[str]:
-    """Return the formats, layouts or tunings that were measured, as stores are ordered.
+    """Return the measured formats, layouts or tunings, in the order of the stores.
 
-    The floor's come last: it has one tuning, which is not what a user types first.
+    The floor's come last: its only tuning is `fast`, and `default` shall be first.
     """
     place = ("format", "layout", "tuning").index(part)
     stores = sorted(in_order([cell.store for cell in cells]), key=lambda name: name == FLOOR)
@@ -248,6 +247,6 @@ def _parts(cells: Sequence[CellResult], part: str) -> list[str]:
 
 
 def _troubles(cells: Sequence[CellResult]) -> Mapping[str, int]:
-    """Return how many cells failed and how many were skipped, for those that any did."""
+    """Return the numbers of failed and of skipped cells, without zeros."""
     counts = {status: sum(cell.status == status for cell in cells) for status in TROUBLES}
     return {status: count for status, count in counts.items() if count}

@@ -1,8 +1,8 @@
 """asv's own pages: every benchmark over the commits, for each machine.
 
-asv's pages load jQuery, Flot, Bootstrap and three small scripts from the network. asv 0.5.1 carried
-copies of them in its source archive on PyPI, all under the MIT licence; where that archive is at
-hand the copies are laid beside the pages, and nothing is asked of the network.
+asv's pages load jQuery, Flot, Bootstrap and three small scripts from the network. asv 0.5.1 has
+copies of them in its source archive on PyPI, all under the MIT licence. If that archive has been
+fetched, the copies are put beside the pages, and the pages load nothing from the network.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from platebench.site.published import Published
 from platebench.site.section import Section, render
 
 FOLDER = "history"
-"""Where asv's pages are in the site."""
+"""The folder of asv's pages in the site."""
 
 ARCHIVE = "asv-0.5.1.tar.gz"
 ARCHIVE_SHA256 = "805fc3cc46c0bcf3e7baeaa16a12e4b92f1276c25490db4cb80fc541afa52bfc"
-"""The last release of asv that carried the scripts."""
+"""The last release of asv with the scripts."""
 
 COPIES = {
     "bootstrap.min.css": "bootstrap-3.1.0.min.css",
@@ -48,7 +48,7 @@ COPIES = {
     "md5.min.js": "md5.js",
     "stupidtable.min.js": "stupidtable.js",
 }
-"""What asv 0.6's pages load, and the copy of it in the archive's `asv/www/vendor`."""
+"""Scripts that asv 0.6's pages load, with their copies in the archive's `asv/www/vendor`."""
 
 _LOADED = re.compile(
     r'<script\s[^>]*?src="(?P<script>https?://[^"]+)"[^>]*>\s*</script>'
@@ -59,11 +59,11 @@ _FROM_FILE = Path(__file__).parent / "templates" / "from_file.js"
 
 @dataclass(frozen=True)
 class History:
-    """asv's pages, or why there are none.
+    """asv's pages, or the reason why there are none.
 
-    `files` are by their path in the site. `hosts` are those that the pages ask for scripts, none
-    when they bring their own. `commits` are as many as have results, `unknown` those of them that
-    are not in the history of what is checked out and so not in the pages.
+    `files` are by path in the site. `hosts` are those that the pages load scripts from, none with
+    local copies. `commits` is the number of commits with results, `unknown` the number of those
+    that are not in the checked out history and so not in the pages.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class History:
 
 
 def section(published: Published, history: History) -> Section:
-    """Return the link to asv's pages, with what they need."""
+    """Return the link to asv's pages, and their files."""
     return Section(
         anchor="history",
         title="History",
@@ -90,20 +90,20 @@ def section(published: Published, history: History) -> Section:
 
 
 def make_history(checkout: Path, results: Path, scripts: Path) -> History:
-    """Return asv's pages of `results`, made by asv in a folder that is removed again.
+    """Return asv's pages of `results`, made by asv in a temporary folder.
 
-    `checkout` is the git repository whose commits the results are of, `scripts` the folder where
-    `ARCHIVE` is if it was fetched. Raises UserError for an archive that is not the one known.
+    `checkout` is the git repository of the measured commits, `scripts` the folder of `ARCHIVE` if
+    it was fetched. Raises UserError for an archive with another checksum.
     """
     found = _asv_files(results)
     commits = set(found.values())
     if not commits:
-        return History(why_not="there are no results of asv's; runs with changes leave none")
+        return History(why_not="there are no asv results; runs with uncommitted changes write none")
     known = _ancestors(checkout)
     if not known & commits:
         return History(
-            why_not="none of the commits measured is in the git history at hand, which may be a"
-            " clone of the last commit only",
+            why_not="none of the measured commits is in this git history, which may be a"
+            " shallow clone",
             commits=len(commits),
             unknown=len(commits),
         )
@@ -127,7 +127,7 @@ def make_history(checkout: Path, results: Path, scripts: Path) -> History:
 
 
 def _asv_files(results: Path) -> dict[Path, str]:
-    """Return asv's readable files of results, each with its commit; what is damaged is said."""
+    """Return asv's readable results files, each with its commit; report damaged ones."""
     benchmarks = _readable(results / "benchmarks.json")
     if benchmarks is None:
         return {}
@@ -144,7 +144,7 @@ def _asv_files(results: Path) -> dict[Path, str]:
 
 
 def _readable(file: Path) -> dict[str, Any] | None:
-    """Return what a file of asv's says; None, and said, for a damaged one."""
+    """Return the content of one of asv's files; report a damaged one and return None."""
     try:
         return read_asv_file(file)
     except FileNotFoundError:
@@ -155,14 +155,14 @@ def _readable(file: Path) -> dict[str, Any] | None:
 
 
 def _fits(file: Path, machine: str, benchmarks: Mapping[str, Any]) -> bool:
-    """Say whether asv itself can read a file, and find each benchmark's values in it."""
+    """Return True if asv itself can read a file and each benchmark's values in it."""
     try:
         read = asv.results.Results.load(str(file.absolute()), machine_name=machine)
         for name in read.get_all_result_keys() & benchmarks.keys():
             params = benchmarks[name]["params"]
             read.get_result_value(name, params)
             read.get_result_stats(name, params)
-    except Exception as error:  # whatever asv stumbles over here, it would stumble over again
+    except Exception as error:  # asv publish would fail on it too, with any error
         reason = f"asv cannot read it ({type(error).__name__})"
         say_once(f"{file}: {reason}; left out of asv's pages")
         return False
@@ -170,14 +170,14 @@ def _fits(file: Path, machine: str, benchmarks: Mapping[str, Any]) -> bool:
 
 
 def _ancestors(checkout: Path) -> set[str]:
-    """Return all commits up to what is checked out; none where there is no git history."""
+    """Return all commits up to the checked out one; none without a git history."""
     command = ["git", "-C", str(checkout), "rev-list", "HEAD"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return set(done.stdout.split()) if done.returncode == 0 else set()
 
 
 def _link(results: Path, kept: Path, files: Sequence[Path]) -> None:
-    """Make a folder of results that holds these files only: asv stumbles over unknown commits."""
+    """Make a folder of these results only: asv fails on unknown commits."""
     machines = {file.with_name("machine.json") for file in files}
     wanted = [*files, results / "benchmarks.json", *machines]
     for file in wanted:
@@ -187,7 +187,7 @@ def _link(results: Path, kept: Path, files: Sequence[Path]) -> None:
 
 
 def _publish(checkout: Path, results: Path, pages: Path) -> str | None:
-    """Let asv write its pages, in a process of its own; return what it said if it failed."""
+    """Run `asv publish` in a process; return its message if it failed."""
     config = pages.with_name("asv.conf.json")
     config.write_text(
         json.dumps(
@@ -199,7 +199,7 @@ def _publish(checkout: Path, results: Path, pages: Path) -> str | None:
                 "environment_type": "existing",
                 "results_dir": str(results),
                 "html_dir": str(pages),
-                # Storage is noisy; asv's own 5% would cry wolf.
+                # Storage is noisy: asv's own limit of 5% gives false alarms.
                 "regressions_thresholds": {".*": 0.3},
             }
         )
@@ -211,7 +211,7 @@ def _publish(checkout: Path, results: Path, pages: Path) -> str | None:
 
 
 def _bring_scripts(pages: Path, archive: Path) -> None:
-    """Lay the scripts beside asv's pages, and have the pages load them, if the archive is there."""
+    """Put the scripts beside asv's pages, and make the pages load them, if they were fetched."""
     if not archive.exists():
         return
     for name, content in copies_in(archive).items():
@@ -229,7 +229,7 @@ def _bring_scripts(pages: Path, archive: Path) -> None:
 
 
 def copies_in(archive: Path) -> dict[str, bytes]:
-    """Return the scripts in asv's source archive by name; UserError if it is another archive."""
+    """Return the scripts in asv's source archive by name. Raises UserError for another archive."""
     if hashlib.sha256(archive.read_bytes()).hexdigest() != ARCHIVE_SHA256:
         raise UserError(f"{archive}: not {ARCHIVE} as released; remove it and fetch it again")
     with tarfile.open(archive) as opened:
@@ -241,9 +241,9 @@ def copies_in(archive: Path) -> dict[str, bytes]:
 
 
 def with_copies(index: str) -> str:
-    """Return asv's page with what it loads from elsewhere replaced by the copies.
+    """Return asv's page with local copies in place of remote scripts and styles.
 
-    What has no copy stays as it is, and `hosts_asked` tells of it.
+    An address without a copy stays, and `hosts_asked` returns its host.
     """
     first = f'<script src="vendor/{COPIES["jquery-3.3.1.min.js"]}"></script>'
     return _LOADED.sub(_replaced, index).replace(
@@ -262,6 +262,6 @@ def _replaced(tag: re.Match[str]) -> str:
 
 
 def hosts_asked(index: str) -> tuple[str, ...]:
-    """Return the hosts that a page asks for scripts and styles."""
+    """Return the hosts from which a page loads scripts and styles."""
     asked: Sequence[str] = [tag["script"] or tag["sheet"] for tag in _LOADED.finditer(index)]
     return tuple(dict.fromkeys(urlsplit(address).netloc for address in asked))

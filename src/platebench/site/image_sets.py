@@ -1,7 +1,7 @@
-"""What is in an image set: its images, their values, and the files that each store makes of them.
+"""The image sets: example images, their pixel values, and the files of each store.
 
-Everything is made when the site is built, from two generated images of each profile that was
-measured. Users' own images are not shown: nobody said that they may be published.
+Everything is made when the site is built, from two generated images of each measured profile.
+Users' own images are not shown: they may be confidential.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from platebench.viewing.thumbnails import Thumbnail, thumbnail
 IMAGES = 2
 CHART = "histogram"
 CODECS = (("snappy", None), ("lz4", None), ("gzip", 4), ("zstd", 9))
-"""Compressors that the stores use, and their levels where they have any."""
+"""Compressors of the stores, with their levels."""
 
 LEVELS = 256
 """Of the generated images, which are uint8."""
 
 BIN = 16
-"""Pixel values that are one line of the table."""
+"""Pixel values per row of the table."""
 
 _COLOURS = {"raw": "#0072B2", "ic": "#D55E00"}
 _DASHES = {"raw": [1, 0], "ic": [6, 3]}
@@ -41,10 +41,10 @@ _DASHES = {"raw": [1, 0], "ic": [6, 3]}
 
 @dataclass(frozen=True)
 class Shown:
-    """What is told of the images of one profile.
+    """Facts about the images of one profile.
 
-    `counts` are pixels by value, int64 of shape (LEVELS,). `entropy` is of single values, in bits a
-    pixel. `ratios` are bytes of pixels for each compressed byte, image by image, by codec.
+    `counts` are pixels by value, int64 of shape (LEVELS,). `entropy` is of single values, in bits
+    per pixel. `ratios` are bytes of pixels per compressed byte by codec, each image on its own.
     """
 
     profile: str
@@ -55,14 +55,14 @@ class Shown:
 
     @property
     def median(self) -> int:
-        """The value that half of the pixels do not exceed."""
+        """The median pixel value."""
         return int(np.searchsorted(np.cumsum(self.counts), self.counts.sum() / 2))
 
 
 def section(published: Published, workspace: Workspace) -> Section:
-    """Return what is in the generated image sets that were measured.
+    """Return the contents of the measured generated image sets.
 
-    Images and stored files are kept in the workspace, so that only a first build takes seconds.
+    Images and stored files are kept in the workspace: only the first build takes seconds.
     """
     sets = {name: workspace.images(f"{name}-{IMAGES}") for name in profiles_in(published)}
     shown = [show(images, profile) for profile, images in sets.items()]
@@ -93,7 +93,7 @@ def profiles_in(published: Published) -> list[str]:
 
 
 def show(images: ImageSet, profile: str) -> Shown:
-    """Return what is told of images, which are uint8."""
+    """Return the facts about images, which are uint8."""
     arrays = list(images)
     counts = sum(np.bincount(array.ravel(), minlength=LEVELS) for array in arrays)
     return Shown(
@@ -106,13 +106,13 @@ def show(images: ImageSet, profile: str) -> Shown:
 
 
 def entropy(counts: np.ndarray) -> float:
-    """Return the entropy of single values, Shannon's, in bits, of counts by value."""
+    """Return Shannon's entropy of single values in bits, from counts by value."""
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log2(shares)).sum()) + 0.0
 
 
 def compression(arrays: Sequence[np.ndarray], codec: str, level: int | None) -> float:
-    """Return bytes of pixels for each byte that is left of them, each image on its own."""
+    """Return bytes of pixels per compressed byte, each image compressed on its own."""
     packer = pa.Codec(codec, compression_level=level)
     packed = sum(len(packer.compress(array.tobytes())) for array in arrays)
     return sum(array.nbytes for array in arrays) / packed
@@ -123,7 +123,7 @@ def _codec_name(codec: str, level: int | None) -> str:
 
 
 def _histogram(shown: Sequence[Shown]) -> dict[str, Any]:
-    """Return the chart of how many pixels have each value. The axis has room for none."""
+    """Return the histogram of pixel values. The symlog axis can show zero."""
     rows: list[dict[str, str | int]] = [
         {"profile": each.profile, "value": value, "pixels": int(count)}
         for each in shown
@@ -161,7 +161,7 @@ def _histogram(shown: Sequence[Shown]) -> dict[str, Any]:
 
 
 def _bins(shown: Sequence[Shown]) -> Iterator[tuple[int, int, list[int]]]:
-    """Yield the first and last value of each bin, and how many pixels each profile has there."""
+    """Yield the first and last value of each bin, and its number of pixels by profile."""
     for first in range(0, LEVELS, BIN):
         last = first + BIN - 1
         yield first, last, [int(each.counts[first : last + 1].sum()) for each in shown]

@@ -1,4 +1,4 @@
-"""How it was measured: the rules, the machine and its noise, library versions, date and commit."""
+"""The method: rules, machine, noise, library versions, date and commit."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _FACTS = {
     "num_cpu": "logical processors",
     "ram": "memory",
 }
-"""What asv knows of a machine, in the reader's words."""
+"""asv's facts of a machine, by the words on the page."""
 
 
 class Done(NamedTuple):
-    """How much was measured, and when: from the first process's start to the last's."""
+    """The amount and the time of measuring, from the first process's start to the last's."""
 
     begun: datetime
     ended: datetime
@@ -32,7 +32,7 @@ class Done(NamedTuple):
 
 
 def section(published: Published, selfcheck: SelfCheck | None) -> Section:
-    """Return how the figures were made; `selfcheck` is the machine's, None when none is kept."""
+    """Return the method; `selfcheck` is the machine's, None if none is kept."""
     info = published.info
     return Section(
         anchor="method",
@@ -52,7 +52,7 @@ def section(published: Published, selfcheck: SelfCheck | None) -> Section:
 
 
 def machine_facts(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is known of the machine, by what it is called; asv notes memory in bytes."""
+    """Return the machine's facts by name. asv records memory in bytes."""
     known = {name: str(facts[key]) for key, name in _FACTS.items() if facts.get(key)}
     if known.get("memory", "").isdecimal():
         known["memory"] = f"{int(known['memory']) / 1e9:.1f} GB"
@@ -60,7 +60,7 @@ def machine_facts(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def done(published: Published) -> Done | None:
-    """Return how much was measured, None when nothing was."""
+    """Return the amount and the time of measuring, None if nothing was measured."""
     if not published.records:
         return None
     moments = [datetime.fromisoformat(record.run.started) for record in published.records]

@@ -1,7 +1,7 @@
-"""Your mix: what a person does with images, weighed, and the stores ranked by it.
+"""Your mix: stores ranked by weights that the reader gives to reading, writing, versions and size.
 
-The score of a store is the geometric mean of its ratios to the floor, weighted by what the person
-said matters: exp(sum(weight * ln(ratio)) / sum(weight)). The page's script has the same function.
+The score of a store is the weighted geometric mean of its ratios to the floor:
+exp(sum(weight * ln(ratio)) / sum(weight)). The page's script has the same function.
 """
 
 from __future__ import annotations
@@ -11,53 +11,55 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from platebench.results.operations import lacks_versions
+from platebench.results.questions import (
+    QUESTIONS,
+    Question,
+    answering,
+    first_image_set,
+    image_sets_in,
+    in_order,
+    of_image_set,
+    stored,
+)
 from platebench.results.tidy import CellResult
-from platebench.site.chosen import APPEND, COLD_SCAN, COLD_TAKE, OLD, SCAN, TAKE, WRITE, Question
 from platebench.site.embedded import script_json
-from platebench.site.grid import CACHES, in_order, stored, versions_missing
+from platebench.site.grid import CACHES
 from platebench.site.published import Published
 from platebench.site.section import Section, render
-from platebench.site.sets import first_set, set_of, sets_in
 from platebench.stores.registry import FLOOR
 
 MOST = 10
-"""The largest weight of a criterion; the smallest is 0, with which it does not count."""
+"""The largest weight of a criterion. With a weight of 0 it has no effect."""
 
 SIZE = "size"
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """One slider: the cells it stands for, of which it is the geometric mean, warm and cold."""
+    """One slider. Its figure is the geometric mean of the questions with its key."""
 
     key: str
     title: str
     says: str
-    warm: Sequence[Question] = ()
-    cold: Sequence[Question] = ()
 
-    def asks(self, cache: str) -> Sequence[Question]:
-        """The cells it stands for."""
-        return self.cold if cache == "cold" else self.warm
+    def questions(self, cache: str) -> Sequence[Question]:
+        """Return its questions for this cache; the warm ones if there are none for the disk."""
+        mine = [question for question in QUESTIONS if question.asked.criterion == self.key]
+        return [question for question in mine if question.cache == cache] or mine
 
 
 CRITERIA = (
-    Criterion("reads", "Whole reads", "read every image in order", [SCAN], [COLD_SCAN]),
-    Criterion("rows", "Random rows", "open, read 16 scattered images", [TAKE], [COLD_TAKE]),
-    Criterion("writes", "Writes", "write all images, to the end of fsync", [WRITE], [WRITE]),
-    Criterion(
-        "versions",
-        "Versions",
-        "add a version and open an old one, in equal parts",
-        [APPEND, OLD],
-        [APPEND, OLD],
-    ),
-    Criterion(SIZE, "Size", "bytes stored a byte of uncompressed pixels"),
+    Criterion("reads", "Whole reads", "read every image in order"),
+    Criterion("rows", "Random rows", "open the store, read 16 scattered images"),
+    Criterion("writes", "Writes", "write all images, to the end of fsync"),
+    Criterion("versions", "Versions", "add a version and open an old one, in equal parts"),
+    Criterion(SIZE, "Size", "bytes stored per byte of uncompressed pixels"),
 )
 
 
 class Preset(NamedTuple):
-    """A mix that many have, in weights of the criteria in their order."""
+    """A common mix: weights of the criteria, in their order."""
 
     title: str
     weights: Sequence[int]
@@ -73,7 +75,7 @@ PRESETS = (
     Preset("Training at random", (1, 9, 0, 0, 1)),
     Preset("Weekly re-analysis", (6, 1, 2, 4, 1)),
 )
-"""The first is what the page opens with."""
+"""The page opens with the first."""
 
 
 class Figure(NamedTuple):
@@ -84,8 +86,8 @@ class Figure(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What is known of a store on an image set, warm or cold, by criterion: a figure or why not."""
+class StoreFigures:
+    """A store's figures on one image set, warm or cold, by criterion, and reasons for others."""
 
     store: str
     figures: Mapping[str, Figure]
@@ -93,24 +95,24 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """A store's place. `parts` are what each criterion that counts multiplies the score by."""
+class Scored:
+    """A store with its score. `parts` are the factors of the criteria with a weight."""
 
-    measured: Measured
+    measured: StoreFigures
     score: float
     reach: float | None
     parts: Mapping[str, float]
 
 
 def section(published: Published) -> Section | None:
-    """Return the sliders, and the ranking by the first preset on the main image set, warm."""
+    """Return the sliders, and the ranking by the first preset on the headline image set, warm."""
     cells = [cell for cell in published.cells if cell.store != FLOOR]
-    images = first_set(cells)
+    images = first_image_set(cells)
     if images is None:
         return None
     views = {
-        f"{name} {cache}": measured_of([cell for cell in cells if set_of(cell) == name], cache)
-        for name in sets_in(cells)
+        f"{name} {cache}": measured_of(of_image_set(cells, name), cache)
+        for name in image_sets_in(cells)
         for cache in CACHES
     }
     weights = PRESETS[0].by_key()
@@ -121,7 +123,7 @@ def section(published: Published) -> Section | None:
         presets=PRESETS,
         weights=weights,
         most=MOST,
-        sets=sets_in(cells),
+        sets=image_sets_in(cells),
         images=images,
         ranked=ranked,
         apart=apart,
@@ -133,12 +135,12 @@ def section(published: Published) -> Section | None:
 
 
 def score(figures: Mapping[str, Figure], weights: Mapping[str, float]) -> float:
-    """Return the weighted geometric mean of the ratios. The weights' sum is above zero."""
+    """Return the weighted geometric mean of the ratios. The sum of the weights is above zero."""
     return math.prod(parts(figures, weights).values())
 
 
 def parts(figures: Mapping[str, Figure], weights: Mapping[str, float]) -> dict[str, float]:
-    """Return what each criterion that counts multiplies the score by."""
+    """Return the factor of each criterion with a weight; the score is their product."""
     total = sum(weights.values())
     return {
         key: math.exp(weight * math.log(figures[key].ratio) / total)
@@ -148,9 +150,9 @@ def parts(figures: Mapping[str, Figure], weights: Mapping[str, float]) -> dict[s
 
 
 def score_reach(figures: Mapping[str, Figure], weights: Mapping[str, float]) -> float | None:
-    """Return half the width of the score's interval, relative to it; None where one is not known.
+    """Return half the width of the score's interval, relative to it; None if any is unknown.
 
-    The criteria's errors are taken as independent. A size is counted, and has none.
+    Errors of criteria count as independent. A size is counted and has no error.
     """
     total = sum(weights.values())
     counting = {key: weight for key, weight in weights.items() if weight > 0 and key != SIZE}
@@ -162,11 +164,11 @@ def score_reach(figures: Mapping[str, Figure], weights: Mapping[str, float]) -> 
 
 
 def ranking(
-    stores: Sequence[Measured], weights: Mapping[str, float]
-) -> tuple[list[Ranked], list[tuple[str, str]]]:
-    """Return the stores, the best first, and apart those that lack what counts, with the reason.
+    stores: Sequence[StoreFigures], weights: Mapping[str, float]
+) -> tuple[list[Scored], list[tuple[str, str]]]:
+    """Return the stores, the best first, and the stores that lack a figure, each with its reason.
 
-    Without any weight above zero nothing is ranked.
+    If all weights are zero, nothing is ranked.
     """
     counting = [key for key, weight in weights.items() if weight > 0]
     if not counting:
@@ -179,27 +181,27 @@ def ranking(
         else:
             found = each.figures
             ranked.append(
-                Ranked(
+                Scored(
                     each, score(found, weights), score_reach(found, weights), parts(found, weights)
                 )
             )
     return sorted(ranked, key=lambda each: each.score), apart
 
 
-def measured_of(cells: Sequence[CellResult], cache: str) -> list[Measured]:
-    """Return what is known of every store on one image set."""
+def measured_of(cells: Sequence[CellResult], cache: str) -> list[StoreFigures]:
+    """Return the figures of every store on one image set."""
     return [
         _measured(store, [cell for cell in cells if cell.store == store], cache)
         for store in in_order([cell.store for cell in cells])
     ]
 
 
-def _plain(measured: Measured) -> dict[str, Any]:
+def _plain(measured: StoreFigures) -> dict[str, Any]:
     figures = {key: list(found) for key, found in measured.figures.items()}
     return {"store": measured.store, "figures": figures, "missing": dict(measured.missing)}
 
 
-def _measured(store: str, cells: Sequence[CellResult], cache: str) -> Measured:
+def _measured(store: str, cells: Sequence[CellResult], cache: str) -> StoreFigures:
     figures: dict[str, Figure] = {}
     missing: dict[str, str] = {}
     for criterion in CRITERIA:
@@ -208,7 +210,7 @@ def _measured(store: str, cells: Sequence[CellResult], cache: str) -> Measured:
             missing[criterion.key] = found
         else:
             figures[criterion.key] = found
-    return Measured(store, figures, missing)
+    return StoreFigures(store, figures, missing)
 
 
 def _size(cells: Sequence[CellResult]) -> Figure | str:
@@ -220,8 +222,8 @@ def _size(cells: Sequence[CellResult]) -> Figure | str:
 def _timed(
     store: str, cells: Sequence[CellResult], criterion: Criterion, cache: str
 ) -> Figure | str:
-    """Return the geometric mean of the cells a criterion stands for, or why there is none."""
-    found = [_ratio(store, cells, question) for question in criterion.asks(cache)]
+    """Return the geometric mean of a criterion's questions, or the reason why there is none."""
+    found = [_ratio(store, cells, question) for question in criterion.questions(cache)]
     reasons = [each for each in found if isinstance(each, str)]
     figures = [each for each in found if not isinstance(each, str)]
     if reasons:
@@ -237,13 +239,10 @@ def _mean(figures: Sequence[Figure]) -> Figure:
 
 
 def _ratio(store: str, cells: Sequence[CellResult], question: Question) -> Figure | str:
-    wanted = (question.operation, question.detail, question.cache)
-    cell = next(
-        (each for each in cells if (each.operation, each.detail, each.cache) == wanted), None
-    )
+    cell = next(iter(answering(cells, question)), None)
     what = " ".join(part for part in (question.operation, question.detail, question.cache) if part)
     if cell is None:
-        lacks = versions_missing(question.operation, store)
+        lacks = lacks_versions(question.operation, store)
         return "no versions" if lacks else f"{what} was not measured"
     if cell.status != "ok":
         return f"{what} {cell.status}: {cell.message}"

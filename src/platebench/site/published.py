@@ -1,4 +1,4 @@
-"""What one page is made from: the newest run of one machine."""
+"""The source of one page: the newest run of one machine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from platebench.results.tidy import CellResult, cells_of
 class Published:
     """The newest run of one machine.
 
-    `facts` are asv's of the machine: os, cpu, num_cpu, ram. `records` are the run's, a cell in a
-    round each; `cells` the same pooled over rounds. `finished` says whether the run reached its
-    end.
+    `facts` are asv's of the machine: os, cpu, num_cpu, ram. `records` are those of the run, one
+    per cell and round; `cells` are pooled over rounds. `finished` is True for a finished run.
     """
 
     machine: str
@@ -33,7 +32,7 @@ class Published:
 def published(results: Path) -> list[Published]:
     """Return the newest run of each machine in `results`, the newest of all first.
 
-    A comparison's or a self-check's records are not a run; a run without a cell is left out.
+    Records of a comparison or a self-check are not a run. A run without cells is left out.
     """
     newest = {info.machine: file for file in record_files(results) if (info := file.info()).is_run}
     found = [_published(file) for file in newest.values()]
@@ -56,11 +55,11 @@ def _published(file: RecordFile) -> Published:
 
 
 def machine_facts(file: Path) -> dict[str, str]:
-    """Return asv's facts of a machine; none, and said, where the file is damaged."""
+    """Return asv's facts of a machine; report a damaged file and return none."""
     read = read_object(file) or {}
     told = {key: str(value) for key, value in read.items() if isinstance(value, str | int)}
     return {key: value for key, value in told.items() if len(value) <= _LONGEST_FACT}
 
 
 _LONGEST_FACT = 200
-"""Characters; asv's longest is the name of a processor."""
+"""In characters; the longest fact of asv is the name of a processor."""

@@ -1,4 +1,4 @@
-"""A section of the page, and the templates that all sections are written with."""
+"""A section of the page, and the templates of all sections."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from platebench.results.report import figure, percent, seconds
 class Section:
     """One part of the page.
 
-    `anchor` is its id and its place in the list of contents; `html` is what stands under the
-    title; `charts` are Vega-Lite specifications by the id of the element that each is drawn in.
-    `files` are further files of the page by their path in the site's folder.
+    `anchor` is its id and its entry in the list of contents; `html` is the text below the title;
+    `charts` are Vega-Lite specifications by the id of their element. `files` are further files of
+    the page by their path in the site's folder.
     """
 
     anchor: str
@@ -41,5 +41,5 @@ _templates.filters["figure"] = figure
 
 
 def render(template: str, **values: object) -> Markup:
-    """Return a template filled in; whatever is not Markup is escaped."""
+    """Return a filled template; values that are not Markup are escaped."""
     return Markup(_templates.get_template(template).render(**values))

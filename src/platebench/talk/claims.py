@@ -14,15 +14,20 @@ from rich.table import Table
 from rich.text import Text
 
 from platebench.ownership import write_whole
-from platebench.talk.constants import ARROW, LANCEDB, PANDAS, THEN_MS
+from platebench.talk.charts import (
+    RATIO_TITLE,
+    TALK,
+    heading_of,
+    ratio_chart,
+    ratio_rows,
+    read_rows,
+    reads_chart,
+)
+from platebench.talk.constants import LANCEDB, PANDAS, THEN_MS
 from platebench.talk.outcome import Talk
 
 Facts = Mapping[int, Mapping[str, Any]]
 """The facts of each step."""
-
-Rows = list[dict[str, Any]]
-
-TALK = "the talk, 2024"
 
 
 @dataclass(frozen=True)
@@ -126,12 +131,6 @@ def facts_of(talk: Talk) -> Facts:
     return {outcome.step: outcome.facts for outcome in talk.outcomes}
 
 
-def heading_of(age: str, talk: Talk) -> str:
-    """Return an age with the libraries that matter most in it."""
-    libraries = talk.libraries
-    return f"{age}: lancedb {libraries['lancedb']}, pyarrow {libraries['pyarrow']}"
-
-
 def claim_rows(talks: Mapping[str, Talk]) -> list[dict[str, str]]:
     """Return a row a claim: `claim`, `held against`, what the talk saw, and its worth by age."""
     return [
@@ -176,60 +175,13 @@ def as_markdown(talks: Mapping[str, Talk]) -> str:
 
 def as_chart(talks: Mapping[str, Talk]) -> Any:
     """Return an Altair chart: the three reads in milliseconds, and their ratio, by age."""
-    import altair as alt
-
-    times, ratios = _figures(talks)
-    ages = list(dict.fromkeys(time["age"] for time in times))
-    legend, reads_in_order = "read of the two images", [PANDAS, ARROW, LANCEDB]
-    # Okabe and Ito's colours, which the colour-blind can tell apart; shapes say the same.
-    colour = alt.Color(
-        "read:N",
-        title=legend,
-        scale=alt.Scale(domain=reads_in_order, range=["#0072B2", "#009E73", "#D55E00"]),
+    reads, ratios = read_rows(talks), ratio_rows(talks)
+    height = 44 * len(ratios)
+    left = reads_chart(reads).properties(
+        width=260, height=height, title="Three reads of two images"
     )
-    row = alt.Y("age:N", sort=ages, title=None, axis=alt.Axis(labelLimit=300))
-    reads = (
-        alt.Chart(alt.InlineData(values=times), title="Three reads of two images")
-        .mark_point(filled=True, size=90)
-        .encode(
-            x=alt.X("ms:Q", title="median, milliseconds", scale=alt.Scale(zero=True)),
-            y=row,
-            color=colour,
-            shape=alt.Shape("read:N", title=legend, scale=alt.Scale(domain=reads_in_order)),
-        )
-        .properties(width=260, height=30 * len(ages))
-    )
-    of_pandas = alt.Chart(alt.InlineData(values=ratios), title="LanceDB's time, of pandas'")
-    base = of_pandas.encode(y=row.axis(None))
-    scale = alt.Scale(type="log", domain=[0.1, 10])
-    ratio = base.mark_point(filled=True, size=90, color="black").encode(
-        x=alt.X("ratio:Q", title="ratio, with quartiles; log scale", scale=scale)
-    )
-    spread = base.mark_rule(color="black").encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
-    one = alt.Chart(alt.InlineData(values=[{"x": 1}])).mark_rule(strokeDash=[4, 4]).encode(x="x:Q")
-    right = (one + spread + ratio).properties(width=200, height=30 * len(ages))
-    return reads | right
-
-
-def _figures(talks: Mapping[str, Talk]) -> tuple[Rows, Rows]:
-    """Return a row a read, and a row an age, as the chart has them."""
-    then = THEN_MS[LANCEDB] / THEN_MS[PANDAS]
-    times: list[dict[str, Any]] = [
-        {"age": TALK, "read": read, "ms": ms} for read, ms in THEN_MS.items()
-    ]
-    ratios: list[dict[str, Any]] = [{"age": TALK, "ratio": then, "low": then, "high": then}]
-    for age, talk in talks.items():
-        facts, name = facts_of(talk)[6], heading_of(age, talk)
-        times += [{"age": name, "read": read, "ms": ms} for read, ms in facts["median_ms"].items()]
-        ratios.append(
-            {
-                "age": name,
-                "ratio": facts["ratio"],
-                "low": facts["ratio_q25"],
-                "high": facts["ratio_q75"],
-            }
-        )
-    return times, ratios
+    right = ratio_chart(ratios).properties(width=260, height=height, title=RATIO_TITLE)
+    return left | right
 
 
 def save_chart(talks: Mapping[str, Talk], file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Growth: what a store takes on the disk as versions are added to it."""
+"""Growth: bytes on the disk as versions are added to a store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 import altair as alt
 
 from platebench.results.measurement import CellName
-from platebench.results.operations import OPERATIONS
+from platebench.results.operations import GROW
+from platebench.results.questions import in_order
 from platebench.results.records import Record
 from platebench.results.report import figure
 from platebench.site.drawing.style import (
@@ -24,26 +25,25 @@ from platebench.site.drawing.style import (
     texts,
     told,
 )
-from platebench.stores import registry
 
 ANCHOR, TITLE = "growth", "Growth over twenty versions"
-HEADS = ("store", "versions added", "bytes stored", "bytes a byte of pixels held")
+HEADS = ("store", "versions added", "bytes stored", "bytes, of raw size")
 NOTED = "version_bytes"
 MARKED = range(0, 100, 5)
-"""The numbers of versions with a point, to tell the lines apart by, and a line in the table."""
+"""The numbers of versions with a point in the chart and a row in the table."""
 
 
 def growth(records: Iterable[Record], images: str | None) -> Drawing:
-    """Return the chart of the stores that grew, on this image set or, if none did, another."""
+    """Return the chart of growing stores on this image set, or on another if it has none."""
     by_set = _grown(records)
     if not by_set:
-        return Drawing(ANCHOR, TITLE, "Not shown: no store was seen growing.", None)
+        return Drawing(ANCHOR, TITLE, "Not shown: no store was measured while it grew.", None)
     name = images if images in by_set else max(by_set, key=lambda each: len(by_set[each]))
     rows = [row for record in by_set[name] for row in _rows(record)]
     caption = (
-        f"Image set {name}; each version adds a tenth more images. Bytes of all versions together "
-        "for each byte of pixels in the newest: counted, so without an interval. Each format in "
-        f"the layout that suits it best; the others are in the table. {LINES_SAY}"
+        f"Image set {name}. Each version adds a tenth more images. Bytes of all versions, relative "
+        "to the pixels of the newest version; counted, so without an interval. Each format in its "
+        f"best layout; the table has the others. {LINES_SAY}"
     )
     chart = framed(drawn(in_best_layouts(rows)))
     table = [row for row in rows if row["versions"] in MARKED]
@@ -51,10 +51,10 @@ def growth(records: Iterable[Record], images: str | None) -> Drawing:
 
 
 def drawn(rows: Sequence[Row]) -> alt.LayerChart:
-    """Return the chart itself: a line a store, with a point at every fifth version."""
+    """Return the chart: a line per store, with a point at every fifth version."""
     x = alt.X("versions:Q", title="versions added", axis=alt.Axis(tickMinStep=1))
     scale, axis = log_axis([number(row, "times") for row in rows])
-    y = alt.Y("times:Q", title="bytes a byte of pixels held", scale=scale, axis=axis)
+    y = alt.Y("times:Q", title="bytes, of raw size", scale=scale, axis=axis)
     marked = [row for row in rows if row["versions"] in MARKED]
     return alt.LayerChart(
         layer=[
@@ -65,17 +65,16 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
 
 
 def _grown(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Return, by image set, a record of each store that grew and failed in no round."""
+    """Return a record of each store that grew without failure, by image set."""
     by_cell: dict[CellName, list[Record]] = defaultdict(list)
     for record in records:
-        kind = OPERATIONS.get(record.run.cell.kind)
-        if kind is not None and kind.name == "grow":
+        if record.run.cell.kind == GROW:
             by_cell[record.run.cell].append(record)
     by_set: dict[str, list[Record]] = defaultdict(list)
     for cell, rounds in by_cell.items():
         if all(record.run.status == "ok" and _is_noted(record) for record in rounds):
             by_set[cell.params[1]].append(rounds[0])
-    return {name: sorted(each, key=_place) for name, each in by_set.items()}
+    return {name: _in_order(each) for name, each in by_set.items()}
 
 
 def _is_noted(record: Record) -> bool:
@@ -84,10 +83,9 @@ def _is_noted(record: Record) -> bool:
     return len(sizes) > 1 and all(noted.get(key) for key in ("pixel_bytes", "set_pixel_bytes"))
 
 
-def _place(record: Record) -> int:
-    """Return where a store stands in the registry; one it no longer knows comes last."""
-    known, store = registry.names(), record.run.cell.params[0]
-    return known.index(store) if store in known else len(known)
+def _in_order(records: Sequence[Record]) -> list[Record]:
+    by_store = {record.run.cell.params[0]: record for record in records}
+    return [by_store[store] for store in in_order(list(by_store))]
 
 
 def _rows(record: Record) -> list[Row]:

@@ -1,4 +1,4 @@
-"""CPU time against wall time: whether a store is quick, or only uses more processors."""
+"""CPU time against wall time: whether a store is fast, or only uses more processors."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from platebench.results.questions import Question, answering, measured, of_floor
+from platebench.results.ranking import rank
 from platebench.results.report import figure, seconds
 from platebench.results.tidy import CellResult
-from platebench.site.chosen import SCAN, WRITE, Question, asked, measured
 from platebench.site.drawing.style import (
     BARS_SAY,
     POINTS_SAY,
@@ -23,47 +24,45 @@ from platebench.site.drawing.style import (
     texts,
     told,
 )
-from platebench.site.times import of_floor
+from platebench.stores.registry import FLOOR
 
-TITLES = {
-    SCAN: "CPU time against wall time: every image in order",
-    WRITE: "CPU time against wall time: writing",
-}
-HEADS = ("store", "wall", "CPU", "CPU a wall second", "times the floor")
+HEADS = ("store", "wall", "CPU", "CPU per wall second", "times the floor")
 
 
 def processor_time(cells: Sequence[CellResult], question: Question) -> Drawing:
     """Return the chart of one operation on the cells of one image set, page cache warm."""
-    anchor, title = f"processor-time-{question.operation}", TITLES[question]
+    anchor = f"processor-time-{question.operation}"
+    title = f"CPU time against wall time: {question.asked.title.lower()}"
     rows = rows_of(cells, question)
     if not rows:
-        return Drawing(anchor, title, "Not shown: no store was measured at it.", None)
+        return Drawing(anchor, title, "Not shown: no store was measured.", None)
     caption = (
-        "CPU seconds of all threads a wall second: at 1 one processor is kept busy, above it "
-        "several are, below it there is waiting for the disk. A store far up is quick at the cost "
-        f"of what else the machine could do. {POINTS_SAY} {BARS_SAY}"
+        "CPU seconds of all threads per wall second. At 1 one processor is busy, above 1 several "
+        "are, below 1 the store waits for the disk. A store far up is fast, but leaves less of the "
+        f"machine to other work. {POINTS_SAY} {BARS_SAY}"
     )
     return Drawing(anchor, title, caption, framed(drawn(rows)), HEADS, texts(rows, HEADS))
 
 
 def rows_of(cells: Sequence[CellResult], question: Question) -> list[Row]:
-    """Return a row a store of which the times are known, the quickest first."""
-    found = [
-        cell
-        for cell in measured(asked(cells, question))
+    """Return a row per store with known times, the floor first, then the fastest."""
+    asked = answering(cells, question)
+    floors = [cell for cell in measured(asked) if cell.store == FLOOR]
+    return [
+        _row(cell)
+        for cell in (*floors, *rank(asked).order)
         if cell.cpu_s is not None and cell.floor_ratio is not None
     ]
-    return [_row(cell) for cell in sorted(found, key=lambda cell: cell.floor_ratio or 0.0)]
 
 
 def drawn(rows: Sequence[Row]) -> alt.LayerChart:
-    """Return the chart itself, with a line where one processor is kept busy."""
+    """Return the chart, with a line where one processor is busy."""
     scale, axis = log_axis([number(row, "times") for row in rows], ends_of(rows))
     x = alt.X("times:Q", title="wall time, times the floor", scale=scale, axis=axis)
     most = max(1.0, *(number(row, "cpus") for row in rows))
     y = alt.Y(
         "cpus:Q",
-        title="CPU seconds a wall second",
+        title="CPU seconds per wall second",
         scale=alt.Scale(domain=[0, most * 1.1], nice=False),
     )
     one = alt.Chart(alt.InlineData(values=[{"cpus": 1}])).mark_rule(aria=False, strokeDash=[4, 4])
@@ -88,6 +87,6 @@ def _row(cell: CellResult) -> Row:
         "cpus": cpu / wall if wall else 0.0,
         "wall": seconds(wall),
         "CPU": seconds(cpu) if cpu else "0",
-        "CPU a wall second": figure(cpu / wall if wall else None),
+        "CPU per wall second": figure(cpu / wall if wall else None),
         "times the floor": "" if times is None else str(times),
     }

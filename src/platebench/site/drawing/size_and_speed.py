@@ -1,4 +1,4 @@
-"""Size against speed: what a store takes on the disk, and how long over an operation."""
+"""Size against speed: bytes on the disk, and time relative to the floor."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from platebench.results.questions import SCAN, TAKE, Question, answering, measured, of_floor
 from platebench.results.report import figure, seconds
 from platebench.results.tidy import CellResult
-from platebench.site.chosen import SCAN, TAKE, Question, asked, measured
 from platebench.site.drawing.style import (
     BARS_SAY,
     POINTS_SAY,
@@ -26,41 +26,38 @@ from platebench.site.drawing.style import (
     texts,
     told,
 )
-from platebench.site.times import of_floor
 from platebench.stores.registry import FLOOR
 
 ABOUT = 0.05
-"""A store is about as small as another within this share."""
+"""Stores within this share of each other count as equally small."""
 
 ROOM = 0.07
-"""What a name needs of a chart's height."""
+"""The share of a chart's height that a label needs."""
 
-HEADS = ("store", "bytes a pixel byte", "times the floor", "median")
-TITLES = {
-    TAKE: "16 scattered images, from the page cache",
-    SCAN: "Every image in order, from the page cache",
-}
+HEADS = ("store", "of raw size", "times the floor", "median")
+PICTURED = (TAKE, SCAN)
+"""The questions of the README's figure."""
 
 
 def size_and_speed(cells: Sequence[CellResult], question: Question) -> Drawing:
     """Return the chart of one operation on the cells of one image set."""
     rows = rows_of(cells, question)
     anchor = f"size-against-{question.operation}"
-    title = f"Size against speed: {TITLES[question].lower()}"
+    title = f"Size against speed: {_title(question).lower()}"
     if not rows:
-        return Drawing(anchor, title, "Not shown: no store was measured at it.", None)
+        return Drawing(anchor, title, "Not shown: no store was measured.", None)
     caption = (
-        "The smaller, the further left; the quicker, the lower. Named, where there is room, are "
-        f"the stores that no quicker one is about as small as. {POINTS_SAY} {BARS_SAY}"
+        "Small stores are on the left, fast stores at the bottom. Labelled where there is room: "
+        f"Pareto-optimal stores, to which no other is as small and faster. {POINTS_SAY} {BARS_SAY}"
     )
     return Drawing(anchor, title, caption, framed(drawn(rows)), HEADS, texts(rows, HEADS))
 
 
 def picture(cells: Sequence[CellResult]) -> alt.HConcatChart | None:
-    """Return both operations side by side, 800 pixels wide, for where nothing can be pointed at."""
-    both = [(question, rows_of(cells, question)) for question in TITLES]
+    """Return both charts side by side, 800 pixels wide, for the README."""
+    both = [(question, rows_of(cells, question)) for question in PICTURED]
     panels = [
-        drawn(rows).properties(width=315, height=300, title=TITLES[question])
+        drawn(rows).properties(width=315, height=300, title=_title(question))
         for question, rows in both
         if rows
     ]
@@ -72,20 +69,24 @@ def picture(cells: Sequence[CellResult]) -> alt.HConcatChart | None:
 
 
 def rows_of(cells: Sequence[CellResult], question: Question) -> list[Row]:
-    """Return a row a store of which both size and speed are known, the smallest first."""
-    found = [_row(cell) for cell in measured(asked(cells, question))]
+    """Return a row per store with known size and speed, the smallest first."""
+    found = [_row(cell) for cell in measured(answering(cells, question))]
     known = [row for row in found if row["bytes"] is not None and row["times"] is not None]
     return sorted(known, key=lambda row: (number(row, "bytes"), number(row, "times")))
 
 
-def unbeaten(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows, but the floor's, that no other is quicker than and about as small as."""
+def _title(question: Question) -> str:
+    return f"{question.asked.title}, from the page cache"
+
+
+def pareto_front(rows: Sequence[Row]) -> list[Row]:
+    """Return the stores, without the floor, to which no other is about as small and faster."""
     stores = [row for row in rows if row["store"] != FLOOR]
     return [row for row in stores if not any(_beats(other, row) for other in stores)]
 
 
 def with_room(rows: Sequence[Row], height: float) -> list[Row]:
-    """Return the rows that are told apart by name: no two nearer in log time than ROOM allows."""
+    """Return the rows that have room for a label: their log times differ by more than ROOM."""
     named: list[Row] = []
     for row in rows:
         place = math.log(number(row, "times"))
@@ -100,9 +101,9 @@ def _beats(other: Row, row: Row) -> bool:
 
 
 def drawn(rows: Sequence[Row]) -> alt.LayerChart:
-    """Return the chart itself: intervals, points, and the names of those that none beats."""
+    """Return the chart: intervals, points, and labels of the Pareto front."""
     sizes, ticks = log_axis([number(row, "bytes") for row in rows])
-    x = alt.X("bytes:Q", title="bytes a byte of pixels", scale=sizes, axis=ticks)
+    x = alt.X("bytes:Q", title="bytes, of raw size", scale=sizes, axis=ticks)
     scale, axis = log_axis([number(row, "times") for row in rows], ends_of(rows))
     y = alt.Y("times:Q", title="times the floor", scale=scale, axis=axis)
     low = alt.Y("low:Q", title="times the floor", scale=scale)
@@ -117,11 +118,11 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
 
 
 def _names(rows: Sequence[Row], x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """Return the names of the unbeaten, each towards the middle, where there is room."""
+    """Return labels of the Pareto front, on the side of the middle, where there is room."""
     sizes = [number(row, "bytes") for row in rows]
     middle = math.sqrt(min(sizes) * max(sizes))
     times = [number(row, "times") for row in rows]
-    named = with_room(unbeaten(rows), math.log(max(times) / min(times)))
+    named = with_room(pareto_front(rows), math.log(max(times) / min(times)))
     sides = {
         "left": [row for row in named if number(row, "bytes") <= middle],
         "right": [row for row in named if number(row, "bytes") > middle],
@@ -145,7 +146,7 @@ def _row(cell: CellResult) -> Row:
         "times": cell.floor_ratio,
         "low": cell.floor_low,
         "high": cell.floor_high,
-        "bytes a pixel byte": figure(cell.bytes_per_pixel_byte),
+        "of raw size": figure(cell.bytes_per_pixel_byte),
         "times the floor": "" if times is None else str(times),
         "median": "" if cell.median_s is None else seconds(cell.median_s),
     }

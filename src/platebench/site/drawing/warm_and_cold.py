@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from platebench.results.questions import Question, answering, cold, measured, times_of
+from platebench.results.ranking import rank
 from platebench.results.ratios import typical
 from platebench.results.report import seconds
 from platebench.results.tidy import CellResult
-from platebench.site.chosen import COLD_SCAN, COLD_TAKE, SCAN, TAKE, Question, asked, measured
 from platebench.site.drawing.style import (
     BARS_SAY,
     Drawing,
@@ -24,13 +25,8 @@ from platebench.site.drawing.style import (
     texts,
     told,
 )
-from platebench.site.times import times_of
+from platebench.stores.registry import FLOOR
 
-PAIRS = {TAKE: COLD_TAKE, SCAN: COLD_SCAN}
-TITLES = {
-    TAKE: "Warm against cold: 16 scattered images",
-    SCAN: "Warm against cold: every image in order",
-}
 HEADS = ("store", "warm", "cold", "cold, times warm")
 CACHES = ("warm", "cold")
 COLOURS = ("#D55E00", "#0072B2")
@@ -41,13 +37,14 @@ AROUND = 110
 
 def warm_and_cold(cells: Sequence[CellResult], question: Question) -> Drawing:
     """Return the chart of one operation on the cells of one image set."""
-    anchor, title = f"warm-and-cold-{question.operation}", TITLES[question]
+    anchor = f"warm-and-cold-{question.operation}"
+    title = f"Warm against cold: {question.asked.title.lower()}"
     rows = rows_of(cells, question)
     if not rows:
         return Drawing(anchor, title, "Not shown: no store was measured warm and cold.", None)
     caption = (
-        "Each format in the layout that suits it best; the others are in the table. A round point "
-        f"is warm, a square one cold. {BARS_SAY}"
+        "Each format in its best layout; the table has the others. Circles are warm, squares cold. "
+        f"{BARS_SAY}"
     )
     best = in_best_layouts(rows)
     stores = len({row["store"] for row in best})
@@ -57,15 +54,17 @@ def warm_and_cold(cells: Sequence[CellResult], question: Question) -> Drawing:
 
 
 def rows_of(cells: Sequence[CellResult], question: Question) -> list[Row]:
-    """Return two rows a store, warm and cold, the quickest cold store first."""
-    warm = {cell.store: cell for cell in measured(asked(cells, question))}
-    cold = {cell.store: cell for cell in measured(asked(cells, PAIRS[question]))}
-    stores = sorted(warm.keys() & cold.keys(), key=lambda store: cold[store].median_s or 0.0)
-    return [row for store in stores for row in _rows(warm[store], cold[store])]
+    """Return two rows per store, warm and cold: the floor first, then the fastest cold."""
+    warm = {cell.store: cell for cell in measured(answering(cells, question))}
+    from_disk = answering(cells, cold(question))
+    by_store = {cell.store: cell for cell in measured(from_disk)}
+    stores = [FLOOR, *(cell.store for cell in rank(from_disk).order)]
+    both = [store for store in stores if store in warm and store in by_store]
+    return [row for store in both for row in _rows(warm[store], by_store[store])]
 
 
 def drawn(rows: Sequence[Row]) -> alt.LayerChart:
-    """Return the chart itself: a row a store, its two points joined."""
+    """Return the chart: a row per store, its two points joined by a line."""
     scale, axis = log_axis([number(row, "ms") for row in rows], ends_of(rows))
     x = alt.X("ms:Q", title="milliseconds", scale=scale, axis=axis)
     stores = list(dict.fromkeys(str(row["store"]) for row in rows))
@@ -89,24 +88,24 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
     )
 
 
-def _rows(warm: CellResult, cold: CellResult) -> list[Row]:
-    times = times_of(cold, warm)
+def _rows(warm: CellResult, from_disk: CellResult) -> list[Row]:
+    times = times_of(from_disk, warm)
     shared: Row = {
         "store": warm.store,
         "format": warm.format,
         "layout": warm.layout,
         "warm": seconds(warm.median_s or 0.0),
-        "cold": seconds(cold.median_s or 0.0),
+        "cold": seconds(from_disk.median_s or 0.0),
         HEADS[-1]: "" if times is None else str(times),
     }
-    return [{**shared, **_end(cell)} for cell in (warm, cold)]
+    return [{**shared, **_end(cell)} for cell in (warm, from_disk)]
 
 
 def _end(cell: CellResult) -> Row:
-    second = typical(cell.by_round)
+    repeat = typical(cell.by_round)
     return {
         "cache": cell.cache,
         "ms": 1e3 * (cell.median_s or 0.0),
-        "low": None if second.low is None else 1e3 * second.low,
-        "high": None if second.high is None else 1e3 * second.high,
+        "low": None if repeat.low is None else 1e3 * repeat.low,
+        "high": None if repeat.high is None else 1e3 * repeat.high,
     }

@@ -1,5 +1,5 @@
-// A browser does not let a page that was opened from a file read the files beside it. There, what
-// asv's pages ask for comes from a script that holds it all; later, as an answer would.
+// A page opened from a file cannot read the files beside it. So a script holds all data of asv's
+// pages, and answers their requests asynchronously.
 "use strict";
 if (location.protocol === "file:") {
   document.write('<script src="asked_for.js"><\/script>');

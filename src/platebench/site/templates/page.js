@@ -1,11 +1,11 @@
-// The page stands without this script; with it, charts are drawn, the table is sorted and filtered,
-// and the ranking follows the sliders. What was chosen is kept in the address, to be shared.
+// The page is readable without this script. The script draws the charts, sorts and filters the
+// table, and ranks stores by the sliders. The address of the page keeps all choices, for sharing.
 "use strict";
 
 (() => {
   const byId = (id) => document.getElementById(id);
 
-  /** A number with three digits or more, as the page's own figures are written. */
+  /** A number with three digits or more, like the figures in the page. */
   function figure(value) {
     const rounded = Number(value.toPrecision(3));
     if (rounded >= 1e6) return `${figure(value / 1e6)}M`;
@@ -13,7 +13,7 @@
     return value.toFixed(rounded >= 10 ? 1 : 2);
   }
 
-  /** The choices that the address holds for a part of the page, as in `#table?cache=cold`. */
+  /** The choices in the address for a part of the page, such as `#table?cache=cold`. */
   function chosenFor(part) {
     const [named, choices] = location.hash.slice(1).split("?");
     return new URLSearchParams(named === part ? choices : "");
@@ -24,7 +24,7 @@
     history.replaceState(null, "", `#${part}${query ? `?${query}` : ""}`);
   }
 
-  /** A store's name, which may be broken after its colons. */
+  /** A store's name that can break after its colons. */
   function storeName(store) {
     return store.split(":").flatMap((part, index) =>
       index ? [":", document.createElement("wbr"), part] : [part]);
@@ -39,10 +39,10 @@
 
   // Charts
 
-  /** Vega's number for it. Its warnings are for who writes charts. */
+  /** Vega's number for it. Its warnings are for the authors of charts. */
   const ERRORS_ONLY = 1;
 
-  /** Draw the charts one after another, so that the page answers meanwhile. */
+  /** Draw the charts one after another, so that the page stays responsive. */
   async function drawCharts() {
     for (const [id, chart] of Object.entries(JSON.parse(byId("charts").textContent))) {
       const place = byId(id);
@@ -53,7 +53,7 @@
       await vegaEmbed(place, { ...chart, description }, {
         renderer: "svg", actions: false, ast: true, logLevel: ERRORS_ONLY,
       });
-      // Its every mark would be read out; the words above and the table below say it better.
+      // A screen reader would read every mark; the caption and the table have the same figures.
       place.querySelector("svg").setAttribute("aria-hidden", "true");
       await new Promise((resolve) => setTimeout(resolve));
     }
@@ -89,10 +89,10 @@
       heads.forEach((head, place) => showColumn(head, place, shown));
       count.textContent = shown.length
         ? `${shown.length} of ${rows.length} rows`
-        : `No row of ${rows.length} is both; choose less or press Reset.`;
+        : `None of ${rows.length} rows matches; remove a choice or press Reset.`;
     }
 
-    /** Hide a column in which none of the rows has anything, and those of a choice of one. */
+    /** Hide a column without figures in the shown rows, or with a single chosen value. */
     function showColumn(head, place, shown) {
       const key = head.dataset.key;
       const always = ["store", "size", "files"].includes(key);
@@ -109,8 +109,11 @@
       const way = sorting.order === "ascending" ? 1 : -1;
       const named = choices.includes(sorting.key);
       const compare = (one, other) => {
-        const [a, b] = [one, other].map((row) => row.cells[place].dataset.value);
+        const [x, y] = [one, other].map((row) => row.cells[place].dataset);
+        const [a, b] = [x.value, y.value];
         if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
+        // The rank settles the order, as in the report: it comes from pairs inside rounds.
+        if (x.place !== y.place) return way * (x.place - y.place);
         return way * (named ? a.localeCompare(b, "en", { numeric: true }) : a - b);
       };
       for (const head of heads) head.removeAttribute("aria-sort");
@@ -152,7 +155,7 @@
       sortRows();
     }
 
-    /** Make the store's name a button that shows what its figures were made from. */
+    /** Make the store's name a button that shows the times of its row. */
     function letOpen(row) {
       const head = row.cells[0];
       const button = element("button", [...head.childNodes], { type: "button", "aria-expanded": "false" });
@@ -178,7 +181,7 @@
         list.append(element("dt", head.textContent), element("dd", says));
       });
       const { store, images, cache } = row.dataset;
-      const title = element("p", `${store}, ${images}, ${cache}: median times and what they rest on`);
+      const title = element("p", `${store}, ${images}, ${cache}: median times and samples`);
       const cell = element("td", element("div", [title, list]), { colspan: heads.length });
       return element("tr", cell, { class: "detail" });
     }
@@ -205,7 +208,7 @@
 
   // Your mix
 
-  /** What each criterion that counts multiplies the score by; their product is the score. */
+  /** The factor of each criterion with a weight; the score is their product. */
   function parts(figures, weights) {
     const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
     return Object.fromEntries(Object.entries(weights)
@@ -217,7 +220,7 @@
     return Object.values(parts(figures, weights)).reduce((product, part) => product * part, 1);
   }
 
-  /** Half the width of the score's interval, relative to it; null where one is not known. */
+  /** Half the width of the score's interval, relative to it; null if any is unknown. */
   function scoreReach(figures, weights) {
     const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
     const timed = Object.entries(weights).filter(([key, weight]) => weight > 0 && key !== "size");
@@ -225,12 +228,12 @@
     return Math.expm1(Math.hypot(...timed.map(([key, weight]) => (weight * figures[key][1]) / total)));
   }
 
-  /** A share of 1 as a percentage; beyond ten times, that it is beyond. */
+  /** A share of 1 as a percentage, `>999%` for ten times and more. */
   function percent(share) {
     return share < 9.995 ? `${(share * 100).toFixed(0)}%` : ">999%";
   }
 
-  /** The stores by their score, and apart those that lack what counts. */
+  /** The stores by score, and separately those without a figure that has a weight. */
   function ranking(stores, weights) {
     const counting = Object.keys(weights).filter((key) => weights[key] > 0);
     if (!counting.length) return { ranked: [], apart: [] };
@@ -290,9 +293,9 @@
     }
 
     function inWords(ranked, apart) {
-      if (sliders.every((slider) => slider.value === "0")) return "Give something a weight above 0.";
-      if (!ranked.length) return "No store was measured in all that you give weight; see below.";
-      const lack = apart.length ? `, ${apart.length} lack what you weigh` : "";
+      if (sliders.every((slider) => slider.value === "0")) return "Move at least one slider above 0.";
+      if (!ranked.length) return "No store has all figures that you weight; see below.";
+      const lack = apart.length ? `, ${apart.length} lack a figure that you weight` : "";
       return `First of ${ranked.length}: ${ranked[0].store}, ${figure(ranked[0].score)} times the floor${lack}.`;
     }
 
@@ -333,13 +336,13 @@
     return takeUp;
   }
 
-  // The whole
+  // The page as a whole
 
   const parted = {};
   if (byId("grid-table")) parted.table = setUpGrid();
   if (byId("mix-form")) parted.mix = setUpMix();
 
-  /** Go to the part of the page that the address names, with what it says was chosen there. */
+  /** Go to the part of the page in the address, with the choices there. */
   function follow() {
     const part = location.hash.slice(1).split("?")[0];
     parted[part]?.();

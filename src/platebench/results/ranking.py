@@ -1,0 +1,126 @@
+"""Rank stores by speed, from pairs inside rounds, and name ties.
+
+Machines drift, so a store's median over all rounds says little about its order. Every pair of
+stores that shares rounds gives one log ratio, formed inside rounds and pooled as in `ratios`. The
+scores are the least-squares fit of one value per store to all these pair ratios (Jiang, Lim, Yao
+and Ye 2011, Statistical ranking and combinatorial Hodge theory, Math. Program. 127:203). Where all
+stores share the same rounds, a score is the mean of a store's log ratios to all others. One noisy
+store, the floor for example, can then not decide the order of two others.
+
+A group holds stores that tie: the group's fastest store, and each slower one whose paired ratio to
+it is not settled (`ratios.Ratio.settled`). The report, the page and the README all use this order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from platebench.results.ratios import Rounds, log_ratios, ratio, typical
+from platebench.results.robust_mean import pool
+from platebench.results.tidy import CellResult
+from platebench.stores.registry import FLOOR
+
+FEWEST_ROUNDS = 2
+"""With fewer shared rounds there is no interval, so no order is settled and no tie is shown."""
+
+_UNPAIRED = 1e-6
+"""Weight of a pair without a shared round: it only links stores that nothing else links."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Stores of one operation in groups that tie, the fastest first; the floor is not among them.
+
+    `one_round` is True if the fastest store was measured in one round only: the order is then that
+    of one measurement, and no tie can be told.
+    """
+
+    groups: tuple[tuple[CellResult, ...], ...]
+    one_round: bool
+
+    @property
+    def order(self) -> list[CellResult]:
+        """All stores, the fastest first."""
+        return [cell for group in self.groups for cell in group]
+
+    @property
+    def best(self) -> CellResult | None:
+        """The fastest store, None if no store was measured."""
+        return self.groups[0][0] if self.groups else None
+
+    @property
+    def tied(self) -> tuple[CellResult, ...]:
+        """The stores that tie with the fastest."""
+        return self.groups[0][1:] if self.groups else ()
+
+    def ranks(self) -> dict[str, str]:
+        """Return the rank of each store as text: `2`, or `=2` for a store in a tie."""
+        said: dict[str, str] = {}
+        place = 1
+        for group in self.groups:
+            mark = "=" if len(group) > 1 else ""
+            said |= {cell.store: f"{mark}{place}" for cell in group}
+            place += len(group)
+        return said
+
+    def places(self) -> dict[str, int]:
+        """Return the position of each store in `order`, from 1."""
+        return {cell.store: place for place, cell in enumerate(self.order, 1)}
+
+
+def rank(cells: Iterable[CellResult]) -> Ranking:
+    """Rank the measured cells of one operation, detail, cache and image set.
+
+    Cells without a time are left out. The floor takes part in the pairs, but gets no rank.
+    """
+    found = [cell for cell in cells if cell.status == "ok" and cell.by_round]
+    scores = pair_scores([cell.by_round for cell in found])
+    by_score = sorted(zip(scores, found, strict=True), key=lambda each: (each[0], each[1].store))
+    left = [cell for _, cell in by_score if cell.store != FLOOR]
+    one_round = bool(left) and len(left[0].by_round) < FEWEST_ROUNDS
+    groups = []
+    while left:
+        best, *others = left
+        group = [best, *(cell for cell in others if ties(cell, best))]
+        groups.append(tuple(group))
+        left = [cell for cell in left if cell not in group]
+    return Ranking(tuple(groups), one_round)
+
+
+def ties(cell: CellResult, other: CellResult) -> bool:
+    """Return True if two cells share rounds, and these leave open which is faster."""
+    if len(cell.by_round.keys() & other.by_round.keys()) < FEWEST_ROUNDS:
+        return False
+    return not ratio(cell.by_round, other.by_round).settled
+
+
+def pair_scores(cells: Sequence[Rounds]) -> list[float]:
+    """Return a score per cell on the log scale, lower is faster; only differences have a meaning.
+
+    A pair is weighted by the rounds that it shares.
+    """
+    count = len(cells)
+    laplacian = np.zeros((count, count))
+    divergence = np.zeros(count)
+    for i, j in combinations(range(count), 2):
+        log_ratio, weight = _pair(cells[i], cells[j])
+        laplacian[[i, j], [i, j]] += weight
+        laplacian[[i, j], [j, i]] -= weight
+        divergence[i] += weight * log_ratio
+        divergence[j] -= weight * log_ratio
+    # The scores' sum is free. Adding a constant to the matrix sets it to 0.
+    scores = np.linalg.solve(laplacian + 1.0, divergence) if count else divergence
+    return [float(score) for score in scores]
+
+
+def _pair(cell: Rounds, other: Rounds) -> tuple[float, float]:
+    """Return the log ratio of two cells and its weight."""
+    shared = len(cell.keys() & other.keys())
+    if shared:
+        return pool(log_ratios(cell, other)).centre, float(shared)
+    return math.log(typical(cell).estimate / typical(other).estimate), _UNPAIRED
