@@ -1,4 +1,4 @@
-"""Without any one of the libraries that are optional, everything that does not need it works."""
+"""If an optional library is missing, everything that does not need it still works."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from platebench.talk.outcome import LIBRARIES as OF_THE_TALK
 from tests.scratch_checkout import REPOSITORY
 
 ABSENT = Path(__file__).parent / "absent"
-"""A folder whose sitecustomize makes a library absent."""
+"""A folder with a sitecustomize that makes a library appear absent."""
 
 OPTIONAL = {
     "altair": "altair",
@@ -40,7 +40,7 @@ OPTIONAL = {
     "vl-convert-python": "vl_convert",
     "zarr": "zarr",
 }
-"""Distributions and their modules."""
+"""Distributions and their import names."""
 
 SESSION = """
 import contextlib, importlib, io, json, sys
@@ -82,7 +82,7 @@ print(json.dumps(found))
 
 
 def without(library: str, work: Path, commands: list[list[str]], modules: list[str]) -> Any:
-    """Do all this in a process without a library, and return what came of it."""
+    """Run commands and imports in a process without a library, and return the results."""
     path = os.pathsep.join([str(ABSENT), str(REPOSITORY / "src")])
     environment = {
         **os.environ,
@@ -104,8 +104,8 @@ def without(library: str, work: Path, commands: list[list[str]], modules: list[s
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_every_library_that_a_format_the_talk_or_the_site_needs_is_tried() -> None:
-    """But for those without which nothing works."""
+def test_every_optional_library_is_tested() -> None:
+    """Except the libraries that everything needs."""
     required = {"numpy", "pyarrow", "tifffile", "imagecodecs"}
     needed = {name for format_ in registry.FORMATS for name in format_.all_needs}
     needed |= {*OF_THE_TALK, *OF_THE_SITE}
@@ -114,9 +114,7 @@ def test_every_library_that_a_format_the_talk_or_the_site_needs_is_tried() -> No
 
 
 @pytest.mark.parametrize("library", OPTIONAL)
-def test_what_needs_it_is_refused_in_one_line_and_the_rest_works(
-    library: str, tmp_path: Path
-) -> None:
+def test_only_what_needs_the_absent_library_is_refused(library: str, tmp_path: Path) -> None:
     table, folder = tmp_path / "images.parquet", tmp_path / "plate"
     pq.write_table(pa.table({"image": [[[1, 2], [3, 4]]]}), table)
     folder.mkdir()

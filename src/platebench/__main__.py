@@ -1,15 +1,15 @@
-"""Where the command `platebench`, and `python -m platebench`, begin."""
+"""Entry point of the command `platebench` and of `python -m platebench`."""
 
 from __future__ import annotations
 
 import sys
 
 INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
+"""128 + SIGINT, the exit status that shells use."""
 
 
 def main() -> None:
-    """Run the command line. Ctrl-C while it is being loaded is one line too."""
+    """Run the command line. Ctrl-C prints one line, even during the import."""
     try:
         from platebench.cli import main as run
 

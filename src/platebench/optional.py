@@ -1,4 +1,4 @@
-"""Libraries that platebench can do without: which are absent, and what to type to have them."""
+"""Optional libraries: detect missing ones and name the command that installs them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _MODULES = {
     "scikit-image": "skimage",
     "vl-convert-python": "vl_convert",
 }
-"""The module to import of a distribution on PyPI, where it is called otherwise."""
+"""Import names of distributions that differ from their names on PyPI."""
 
 
 def installed_version(distribution: str) -> str | None:
-    """Return the version of a distribution from PyPI that is installed here, None without."""
+    """Return the installed version of a distribution, or None."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -26,19 +26,19 @@ def installed_version(distribution: str) -> str | None:
 
 
 def missing(*distributions: str) -> list[str]:
-    """Return those that are not installed here or have no module to import. Imports none."""
-    return [name for name in distributions if not _is_here(name)]
+    """Return the distributions that are not installed or not importable. Imports nothing."""
+    return [name for name in distributions if not _is_installed(name)]
 
 
 def how_to_get(absent: Iterable[str]) -> str:
-    """Return that these libraries are not installed, and the command that installs them."""
+    """Return a message that names missing libraries and the command that installs them."""
     names = list(absent)
     are = "is" if len(names) == 1 else "are"
     return f"{', '.join(names)} {are} not installed; type: pip install {' '.join(names)}"
 
 
 def require(what: str, *distributions: str) -> None:
-    """Raise UserError, naming what `what` lacks here and what to type, unless all are here."""
+    """Raise UserError if `what` needs a distribution that is not installed."""
     absent = missing(*distributions)
     if absent:
         raise UserError(
@@ -47,7 +47,7 @@ def require(what: str, *distributions: str) -> None:
         )
 
 
-def _is_here(distribution: str) -> bool:
+def _is_installed(distribution: str) -> bool:
     if installed_version(distribution) is None:
         return False
     try:
