@@ -1,4 +1,4 @@
-"""What each claim of the talk is worth, on each set of libraries: a table and a chart."""
+"""Evaluate the claims of the talk in each environment: as a table and a chart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from platebench.talk.constants import ARROW, LANCEDB, PANDAS, THEN_MS
 from platebench.talk.outcome import Talk
 
 Facts = Mapping[int, Mapping[str, Any]]
-"""The facts of each step."""
+"""Facts by step number."""
 
 Rows = list[dict[str, Any]]
 
@@ -27,12 +27,16 @@ TALK = "the talk, 2024"
 
 @dataclass(frozen=True)
 class Claim:
-    """Words of the talk, what they are held against, and how the facts say it in a few words."""
+    """A claim of the talk, in its words, and a measurement that tests it.
+
+    `measured` names the measurement, `talk` is its result in 2024, and `result` formats the result
+    from the facts of an environment.
+    """
 
     words: str
-    against: str
+    measured: str
     talk: str
-    worth: Callable[[Facts], str]
+    result: Callable[[Facts], str]
 
 
 def _accepted(refused: str | None) -> str:
@@ -48,7 +52,7 @@ CLAIMS = (
     ),
     Claim(
         "integrates well with Parquet",
-        "memory of awkward's array, of the pixels'",
+        "memory of awkward's array, relative to the pixels",
         "-",
         lambda facts: f"{facts[4]['memory_times']:.0f} times ({facts[4]['widened']})",
     ),
@@ -66,13 +70,13 @@ CLAIMS = (
     ),
     Claim(
         "integrates well with pandas",
-        "a DataFrame goes in and comes back equal",
+        "a DataFrame is read back equal",
         "-",
         lambda facts: "yes" if facts[5]["differences"].get("pandas") is None else "text changes",
     ),
     Claim(
         "feels fast!",
-        "LanceDB's time, of pd.read_parquet's",
+        "LanceDB's time, relative to pd.read_parquet",
         f"{THEN_MS[LANCEDB] / THEN_MS[PANDAS]:.2f}",
         lambda facts: (
             f"{facts[6]['ratio']:.2f} ({facts[6]['ratio_q25']:.2f} to {facts[6]['ratio_q75']:.2f})"
@@ -80,19 +84,19 @@ CLAIMS = (
     ),
     Claim(
         "feels fast!",
-        "LanceDB's bytes on disk, of the pixels'",
+        "LanceDB's bytes on disk, relative to the pixels",
         "-",
         lambda facts: f"{facts[6]['stored_bytes'] / facts[6]['pixel_bytes']:.1f}",
     ),
     Claim(
         "has versions",
-        "rows at version 1, of the two put in first",
+        "rows at version 1, after two were written",
         "a new handle's 4",
         lambda facts: str(facts[7]["checked_out_rows"]),
     ),
     Claim(
         "is a vector database",
-        "10 nearest found: exact, IVF-PQ, HNSW",
+        "recall@10: exact, IVF-PQ, HNSW",
         "-",
         lambda facts: ", ".join(
             f"{facts[8]['recall'][name]:.2f}"
@@ -101,54 +105,58 @@ CLAIMS = (
     ),
     Claim(
         "is a vector database",
-        "an exact search, of DuckDB's time",
+        "time of an exact search, relative to DuckDB",
         "-",
         lambda facts: f"{facts[8]['median_ms']['lancedb'] / facts[8]['median_ms']['duckdb']:.1f}",
     ),
     Claim(
         "several tables in one package",
-        "joins equal; LanceDB through DuckDB, of pandas'",
+        "results of joins; time of LanceDB with DuckDB, relative to pandas",
         "-",
         lambda facts: (
             ("differ; " if any(facts[9]["differences"].values()) else "equal; ")
-            + f"{_of_pandas(facts[9]['median_ms']):.0f} times"
+            + f"{_relative_to_pandas(facts[9]['median_ms']):.0f} times"
         ),
     ),
 )
 
 
-def _of_pandas(medians: Mapping[str, float]) -> float:
+def _relative_to_pandas(medians: Mapping[str, float]) -> float:
     return medians["lancedb through duckdb"] / medians["pandas"]
 
 
 def facts_of(talk: Talk) -> Facts:
-    """Return the facts of each step of a talk."""
+    """Return the facts of a talk by step number."""
     return {outcome.step: outcome.facts for outcome in talk.outcomes}
 
 
-def heading_of(age: str, talk: Talk) -> str:
-    """Return an age with the libraries that matter most in it."""
+def heading_of(environment: str, talk: Talk) -> str:
+    """Return the name of an environment with its versions of lancedb and pyarrow."""
     libraries = talk.libraries
-    return f"{age}: lancedb {libraries['lancedb']}, pyarrow {libraries['pyarrow']}"
+    return f"{environment}: lancedb {libraries['lancedb']}, pyarrow {libraries['pyarrow']}"
 
 
 def claim_rows(talks: Mapping[str, Talk]) -> list[dict[str, str]]:
-    """Return a row a claim: `claim`, `held against`, what the talk saw, and its worth by age."""
+    """Return one row per measurement: `claim`, `measured`, the talk's result, and the others."""
     return [
         {
             "claim": claim.words,
-            "held against": claim.against,
+            "measured": claim.measured,
             TALK: claim.talk,
-            **{heading_of(age, talk): claim.worth(facts_of(talk)) for age, talk in talks.items()},
+            **{
+                heading_of(environment, talk): claim.result(facts_of(talk))
+                for environment, talk in talks.items()
+            },
         }
         for claim in CLAIMS
     ]
 
 
 def as_table(talks: Mapping[str, Talk]) -> RenderableType:
-    """Return the claims for the terminal: each claim's words, and below them a row a figure."""
+    """Format the claims for the terminal: each claim, followed by one row per measurement."""
     parts: list[RenderableType] = [
-        Text(f"{age}: {_versions(talk)}", style="dim") for age, talk in talks.items()
+        Text(f"{environment}: {_versions(talk)}", style="dim")
+        for environment, talk in talks.items()
     ]
     for words, claims in groupby(CLAIMS, key=lambda claim: claim.words):
         table = Table.grid(padding=(0, 2))
@@ -157,8 +165,8 @@ def as_table(talks: Mapping[str, Talk]) -> RenderableType:
             table.add_column(width=max(4, 48 // (len(talks) + 1)), overflow="fold")
         table.add_row("", *(Text(name, style="dim") for name in (TALK, *talks)))
         for claim in claims:
-            worths = [claim.worth(facts_of(talk)) for talk in talks.values()]
-            table.add_row(claim.against, claim.talk, *worths)
+            results = [claim.result(facts_of(talk)) for talk in talks.values()]
+            table.add_row(claim.measured, claim.talk, *results)
         parts += ["", Text(f"\u201c{words}\u201d", style="bold"), table]
     return Group(*parts)
 
@@ -168,26 +176,26 @@ def _versions(talk: Talk) -> str:
 
 
 def as_markdown(talks: Mapping[str, Talk]) -> str:
-    """Return the claims as a Markdown table."""
+    """Format the claims as a Markdown table."""
     rows = claim_rows(talks)
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def as_chart(talks: Mapping[str, Talk]) -> Any:
-    """Return an Altair chart: the three reads in milliseconds, and their ratio, by age."""
+    """Return an Altair chart of the three reads in ms and of their ratio, by environment."""
     import altair as alt
 
     times, ratios = _figures(talks)
-    ages = list(dict.fromkeys(time["age"] for time in times))
+    environments = list(dict.fromkeys(time["environment"] for time in times))
     legend, reads_in_order = "read of the two images", [PANDAS, ARROW, LANCEDB]
-    # Okabe and Ito's colours, which the colour-blind can tell apart; shapes say the same.
+    # The Okabe-Ito palette is safe for colour-blind readers; shapes repeat the information.
     colour = alt.Color(
         "read:N",
         title=legend,
         scale=alt.Scale(domain=reads_in_order, range=["#0072B2", "#009E73", "#D55E00"]),
     )
-    row = alt.Y("age:N", sort=ages, title=None, axis=alt.Axis(labelLimit=300))
+    row = alt.Y("environment:N", sort=environments, title=None, axis=alt.Axis(labelLimit=300))
     reads = (
         alt.Chart(alt.InlineData(values=times), title="Three reads of two images")
         .mark_point(filled=True, size=90)
@@ -197,33 +205,37 @@ def as_chart(talks: Mapping[str, Talk]) -> Any:
             color=colour,
             shape=alt.Shape("read:N", title=legend, scale=alt.Scale(domain=reads_in_order)),
         )
-        .properties(width=260, height=30 * len(ages))
+        .properties(width=260, height=30 * len(environments))
     )
-    of_pandas = alt.Chart(alt.InlineData(values=ratios), title="LanceDB's time, of pandas'")
-    base = of_pandas.encode(y=row.axis(None))
+    right_chart = alt.Chart(
+        alt.InlineData(values=ratios), title="LanceDB's time, relative to pandas"
+    )
+    base = right_chart.encode(y=row.axis(None))
     scale = alt.Scale(type="log", domain=[0.1, 10])
     ratio = base.mark_point(filled=True, size=90, color="black").encode(
         x=alt.X("ratio:Q", title="ratio, with quartiles; log scale", scale=scale)
     )
     spread = base.mark_rule(color="black").encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
     one = alt.Chart(alt.InlineData(values=[{"x": 1}])).mark_rule(strokeDash=[4, 4]).encode(x="x:Q")
-    right = (one + spread + ratio).properties(width=200, height=30 * len(ages))
+    right = (one + spread + ratio).properties(width=200, height=30 * len(environments))
     return reads | right
 
 
 def _figures(talks: Mapping[str, Talk]) -> tuple[Rows, Rows]:
-    """Return a row a read, and a row an age, as the chart has them."""
+    """Return the data of the chart: one row per read, and one row per environment."""
     then = THEN_MS[LANCEDB] / THEN_MS[PANDAS]
     times: list[dict[str, Any]] = [
-        {"age": TALK, "read": read, "ms": ms} for read, ms in THEN_MS.items()
+        {"environment": TALK, "read": read, "ms": ms} for read, ms in THEN_MS.items()
     ]
-    ratios: list[dict[str, Any]] = [{"age": TALK, "ratio": then, "low": then, "high": then}]
-    for age, talk in talks.items():
-        facts, name = facts_of(talk)[6], heading_of(age, talk)
-        times += [{"age": name, "read": read, "ms": ms} for read, ms in facts["median_ms"].items()]
+    ratios: list[dict[str, Any]] = [{"environment": TALK, "ratio": then, "low": then, "high": then}]
+    for environment, talk in talks.items():
+        facts, name = facts_of(talk)[6], heading_of(environment, talk)
+        times += [
+            {"environment": name, "read": read, "ms": ms} for read, ms in facts["median_ms"].items()
+        ]
         ratios.append(
             {
-                "age": name,
+                "environment": name,
                 "ratio": facts["ratio"],
                 "low": facts["ratio_q25"],
                 "high": facts["ratio_q75"],
@@ -233,7 +245,7 @@ def _figures(talks: Mapping[str, Talk]) -> tuple[Rows, Rows]:
 
 
 def save_chart(talks: Mapping[str, Talk], file: Path) -> None:
-    """Write the chart as SVG, without a network or a browser."""
+    """Write the chart as SVG. Needs neither a network nor a browser."""
     drawn = io.StringIO()
     as_chart(talks).save(drawn, format="svg")
     write_whole(file, drawn.getvalue())
