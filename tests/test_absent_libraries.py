@@ -1,4 +1,4 @@
-"""Without any one of the libraries that are optional, everything that does not need it works."""
+"""If an optional library is missing, everything that does not need it still works."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from platebench.talk.outcome import LIBRARIES as OF_THE_TALK
 from tests.scratch_checkout import REPOSITORY
 
 ABSENT = Path(__file__).parent / "absent"
-"""A folder whose sitecustomize makes a library absent."""
+"""A folder with a sitecustomize that makes a library appear absent."""
 
 REQUIRED = {"numpy", "pyarrow", "tifffile", "imagecodecs"}
 """Distributions without which nothing works."""
@@ -78,7 +78,7 @@ print(json.dumps(found))
 
 
 def without(library: str, work: Path, commands: list[list[str]], modules: list[str]) -> Any:
-    """Do all this in a process without a library, and return what came of it."""
+    """Run commands and imports in a process without a library, and return the results."""
     path = os.pathsep.join([str(ABSENT), str(REPOSITORY / "src")])
     environment = {
         **os.environ,
@@ -106,9 +106,7 @@ def test_libraries_of_every_kind_are_tried() -> None:
 
 
 @pytest.mark.parametrize("library", OPTIONAL)
-def test_what_needs_it_is_refused_in_one_line_and_the_rest_works(
-    library: str, tmp_path: Path
-) -> None:
+def test_only_what_needs_the_absent_library_is_refused(library: str, tmp_path: Path) -> None:
     table, folder = tmp_path / "images.parquet", tmp_path / "plate"
     pq.write_table(pa.table({"image": [[[1, 2], [3, 4]]]}), table)
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""Every command leaves somebody else's files as they are, wherever it works."""
+"""No command changes files that platebench did not make."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder full of somebody else's files, with names as platebench gives them."""
+    """A folder of somebody else's files, with names that platebench uses too."""
     folder = tmp_path / "theirs"
     for name in THEIRS:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.timeout(600)
-def test_every_command_leaves_what_it_did_not_make(checkout: Path, theirs: Path) -> None:
+def test_commands_keep_files_they_did_not_make(checkout: Path, theirs: Path) -> None:
     before = contents(theirs)
     for command in COMMANDS:
         said = in_a_process(*(word.format(theirs=theirs) for word in command))
@@ -92,10 +92,10 @@ def test_every_command_leaves_what_it_did_not_make(checkout: Path, theirs: Path)
     assert git(checkout, "status", "--porcelain", "--untracked-files=no") == ""
 
 
-def test_a_run_does_not_read_what_platebench_made(
+def test_run_does_not_read_folders_made_by_platebench(
     checkout: Path, theirs: Path, platebench: Command, monkeypatch
 ) -> None:
-    """Fixtures, a site and a work folder inside the images folder are left out, and it is said."""
+    """Fixtures and a work folder inside the images folder are left out and reported."""
     plate = theirs / "plate"
     monkeypatch.setenv(WORK, str(plate))
     measured = ["run", "--images", str(plate), "--stores", "tiff-files:tiff:fast", "--operations",

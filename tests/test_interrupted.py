@@ -1,4 +1,4 @@
-"""The talk and the findings, interrupted and killed: one line, and nothing left for ever."""
+"""Interrupted and killed talks and findings print one line and leave no temporary files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMANDS = [["talk", "--json"], ["findings", "lance-read-ahead"]]
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for temporary files, with a folder of somebody else's."""
+    """A TMPDIR that contains a folder of somebody else."""
     folder = tmp_path / "tmp"
     (folder / "platebench-mine").mkdir(parents=True)
     (folder / "platebench-mine" / "notes.txt").write_text("Dear diary\n")
@@ -36,7 +36,7 @@ def lent(folder: Path) -> list[Path]:
 
 @pytest.fixture
 def at_work(temporary: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
-    """A command that has begun to fill its temporary folder."""
+    """A command that has started to write to its temporary folder."""
     with subprocess.Popen(
         [*PROGRAM, *request.param],
         stdout=subprocess.PIPE,
@@ -56,7 +56,7 @@ def at_work(temporary: Path, request: pytest.FixtureRequest) -> Iterator[subproc
 
 
 @pytest.mark.parametrize("at_work", COMMANDS, ids=lambda each: each[0], indirect=True)
-def test_ctrl_c_is_one_line_and_leaves_nothing(
+def test_ctrl_c_prints_one_line_and_leaves_nothing(
     at_work: subprocess.Popen[str], temporary: Path
 ) -> None:
     os.kill(at_work.pid, signal.SIGINT)
@@ -68,7 +68,7 @@ def test_ctrl_c_is_one_line_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("at_work", COMMANDS, ids=lambda each: each[0], indirect=True)
-def test_what_a_killed_process_left_goes_at_the_next_start(
+def test_next_start_removes_what_a_killed_process_left(
     at_work: subprocess.Popen[str], temporary: Path
 ) -> None:
     at_work.kill()
@@ -83,6 +83,8 @@ def test_what_a_killed_process_left_goes_at_the_next_start(
 
 
 @pytest.mark.parametrize("at_work", [COMMANDS[1]], ids=["findings"], indirect=True)
-def test_what_a_living_process_uses_stays(at_work: subprocess.Popen[str], temporary: Path) -> None:
+def test_folder_of_a_living_process_is_kept(
+    at_work: subprocess.Popen[str], temporary: Path
+) -> None:
     with temporary_folder():
         assert len(lent(temporary)) == 2

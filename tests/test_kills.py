@@ -1,6 +1,6 @@
-"""A command that is killed at any moment leaves nothing that the next one trips over.
+"""A command killed at any moment leaves nothing that disturbs the next one.
 
-`PLATEBENCH_KILLS=200 pytest tests/test_kills.py` kills that many; here it is a few of each.
+`PLATEBENCH_KILLS=200 pytest tests/test_kills.py` kills 200 commands; the default is 8.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ COMMANDS = {
 }
 
 
-def killed(command: list[str], seconds: float, with_what: signal.Signals) -> int:
-    """Start a command, end it after this long, and return its status."""
+def killed(command: list[str], seconds: float, sent: signal.Signals) -> int:
+    """Start a command, send it a signal after `seconds`, and return its status."""
     with subprocess.Popen(
         [*PROGRAM, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -41,15 +41,15 @@ def killed(command: list[str], seconds: float, with_what: signal.Signals) -> int
         try:
             running.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(running.pid, with_what)
+            os.killpg(running.pid, sent)
             said, _ = running.communicate()
-            assert with_what is not signal.SIGINT or b"Traceback" not in said, said.decode()
+            assert sent is not signal.SIGINT or b"Traceback" not in said, said.decode()
         return running.returncode
 
 
 @pytest.fixture
-def somewhere(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout, with the system's temporary files in a folder of its own."""
+def isolated_checkout(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout, with TMPDIR in a separate folder."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
@@ -58,46 +58,52 @@ def somewhere(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_killed_command_is_in_nobodys_way(name: str, somewhere: Path, tmp_path: Path) -> None:
+def test_killed_command_does_not_disturb_the_next_one(
+    name: str, isolated_checkout: Path, tmp_path: Path
+) -> None:
     command, longest = COMMANDS[name]
     if name == "site build":
         assert in_a_process("run", *SMALL).status == 0
     random_ = random.Random(name)
     for number in range(max(1, KILLS // len(COMMANDS))):
-        how = signal.SIGINT if number % 4 == 3 else signal.SIGKILL
-        killed(command, random_.uniform(0.05, longest), how)
+        sent = signal.SIGINT if number % 4 == 3 else signal.SIGKILL
+        killed(command, random_.uniform(0.05, longest), sent)
         if number % 10 == 0:
-            assert_well(command, somewhere)
-    assert_well(command, somewhere)
-    assert_nothing_left(somewhere, tmp_path)
+            assert_command_succeeds(command, isolated_checkout)
+    assert_command_succeeds(command, isolated_checkout)
+    assert_nothing_left(isolated_checkout, tmp_path)
 
 
-def assert_well(command: list[str], somewhere: Path) -> None:
+def assert_command_succeeds(command: list[str], isolated_checkout: Path) -> None:
     said = in_a_process(*command)
     assert said.status == 0, said
     assert "Traceback" not in said.err
     assert "damaged" not in said.err
     if command[0] in {"run", "compare"}:
-        files = record_files(somewhere / ".platebench" / "results")
+        files = record_files(isolated_checkout / ".platebench" / "results")
         assert files[-1].finished
         for file in files:
             cells = [(record.round, record.run.cell) for record in file.records()]
-            assert len(cells) == len(set(cells)), "a cell is measured once a round"
+            assert len(cells) == len(set(cells)), "a cell is measured once per round"
             # A busy machine may keep a page in its cache: a cold cell is skipped then.
             runs = [record.run for record in file.records()]
             assert [run for run in runs if run.status == "failed"] == []
             assert [run for run in runs if run.status != "ok" and "cache" not in run.message] == []
 
 
-def assert_nothing_left(somewhere: Path, tmp_path: Path) -> None:
-    for parent in (somewhere, tmp_path / "temporary", Path(os.environ[WORK]) / "platebench"):
+def assert_nothing_left(isolated_checkout: Path, tmp_path: Path) -> None:
+    for parent in (
+        isolated_checkout,
+        tmp_path / "temporary",
+        Path(os.environ[WORK]) / "platebench",
+    ):
         drafts = [path.name for path in parent.glob(".*.platebench-*")]
-        assert drafts == [], "the next command has removed what was left"
+        assert drafts == [], "the next command removes what was left"
     scratch = Path(os.environ[WORK]) / "platebench" / "scratch"
     assert list(scratch.glob("*")) == []
 
 
-def test_a_folder_that_is_being_made_is_nobodys_garbage(tmp_path: Path) -> None:
+def test_sweep_keeps_folders_without_a_mark(tmp_path: Path) -> None:
     (tmp_path / ".mine.platebench-1").mkdir()
     sweep(tmp_path)
     assert (tmp_path / ".mine.platebench-1").is_dir()

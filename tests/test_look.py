@@ -1,4 +1,4 @@
-"""A DataFrame shows its images; what is shown is scaled, the data are not."""
+"""A DataFrame is shown with thumbnails of its images, and the data are not changed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ STORES = [
 
 
 def pictures(page: str) -> list[np.ndarray]:
-    """Decode the thumbnails in a page."""
+    """Decode the thumbnails of a page."""
     found = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
     return [imagecodecs.png_decode(base64.b64decode(each)) for each in found]
 
@@ -52,7 +52,7 @@ def frame_of(images: ArrayImages) -> pd.DataFrame:
     return pd.DataFrame({"name": images.table["path"].to_pylist(), "image": list(images)})
 
 
-def test_every_image_of_a_small_frame_is_shown() -> None:
+def test_look_shows_every_image_of_a_small_frame() -> None:
     images = noise(3)
     shown = pictures(platebench.look(frame_of(images))._repr_html_())
     assert all(np.array_equal(one, image) for one, image in zip(shown, images, strict=True))
@@ -67,11 +67,11 @@ def test_every_image_of_a_small_frame_is_shown() -> None:
     ],
     ids=["array", "nested lists", "TIFF file"],
 )
-def test_an_image_is_an_array_nested_lists_or_the_bytes_of_a_file(value: object) -> None:
+def test_arrays_nested_lists_and_tiff_bytes_are_images(value: object) -> None:
     assert Look(pd.DataFrame({"value": [value]})).image_columns == ["value"]
 
 
-def test_nested_arrays_as_pandas_makes_them_are_an_image() -> None:
+def test_nested_arrays_from_pandas_are_an_image() -> None:
     image = np.arange(24, dtype=np.uint8).reshape(4, 6)
     nested = pa.table({"image": [image.tolist()]}).to_pandas()["image"][0]
     returned = image_of(nested)
@@ -95,11 +95,11 @@ def test_nested_arrays_as_pandas_makes_them_are_an_image() -> None:
     ],
     ids=str,
 )
-def test_nothing_else_is_an_image(value: object) -> None:
+def test_other_values_are_not_images(value: object) -> None:
     assert image_of(value) is None
 
 
-def test_images_of_16_bits_are_scaled_for_viewing_and_not_in_the_data() -> None:
+def test_images_of_16_bits_are_scaled_in_the_thumbnail_only() -> None:
     image = np.linspace(500, 4000, 64, dtype=np.uint16).reshape(8, 8)
     frame = pd.DataFrame({"image": [image.copy()]})
     page = platebench.look(frame)._repr_html_()
@@ -110,7 +110,7 @@ def test_images_of_16_bits_are_scaled_for_viewing_and_not_in_the_data() -> None:
     assert np.array_equal(frame["image"][0], image)
 
 
-def test_one_hot_pixel_does_not_darken_the_rest() -> None:
+def test_hot_pixel_does_not_darken_the_thumbnail() -> None:
     image = np.linspace(0, 100, 4096, dtype=np.uint16).reshape(64, 64)
     image[0, 0] = 65535
     shown = imagecodecs.png_decode(thumbnail(image).png)
@@ -123,7 +123,7 @@ def test_one_hot_pixel_does_not_darken_the_rest() -> None:
         arrays.array_shapes(min_dims=2, max_dims=2, max_side=300),
     )
 )
-def test_any_image_has_a_thumbnail_no_larger_than_it_or_its_limit(image: np.ndarray) -> None:
+def test_thumbnail_is_no_larger_than_the_image_or_the_limit(image: np.ndarray) -> None:
     before = image.copy()
     shown = imagecodecs.png_decode(thumbnail(image).png)
     assert shown.dtype == np.uint8
@@ -132,7 +132,7 @@ def test_any_image_has_a_thumbnail_no_larger_than_it_or_its_limit(image: np.ndar
     assert np.array_equal(image, before, equal_nan=image.dtype.kind == "f")
 
 
-def test_ten_thousand_rows_make_a_small_page_that_says_what_it_leaves_out(tmp_path: Path) -> None:
+def test_page_of_many_rows_is_small_and_says_what_it_omits(tmp_path: Path) -> None:
     image = np.random.default_rng(1).integers(0, 4096, (256, 256), dtype=np.uint16)
     frame = pd.DataFrame({"number": range(10_000), "image": [image] * 10_000})
     page = platebench.look(frame).save(tmp_path / "page.html")
@@ -142,25 +142,25 @@ def test_ten_thousand_rows_make_a_small_page_that_says_what_it_leaves_out(tmp_pa
     assert "Rows 1 to 100 of 10,000" in text
 
 
-def test_many_columns_of_images_make_fewer_rows() -> None:
+def test_many_image_columns_reduce_the_number_of_rows() -> None:
     frame = pd.DataFrame({f"channel {number}": list(noise(60)) for number in range(5)})
     assert platebench.look(frame).rows == THUMBNAILS // 5
 
 
-def test_what_a_frame_holds_is_never_markup() -> None:
+def test_values_are_escaped_in_html() -> None:
     frame = pd.DataFrame({"<b>": ["<script>alert(1)</script>"], "image": list(noise(1))})
     page = platebench.look(frame)._repr_html_()
     assert "<script>" not in page
     assert "<b>" not in page
 
 
-def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
+def test_page_has_no_external_resources(tmp_path: Path) -> None:
     page = platebench.look(frame_of(noise(2))).save(tmp_path / "page.html").read_text()
     assert not re.search(r"https?://", page)
     assert page.startswith("<!doctype html>")
 
 
-def test_a_page_in_no_folder_is_refused_and_a_failed_one_leaves_nothing(
+def test_save_refuses_a_missing_folder_and_leaves_nothing_on_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = platebench.look(frame_of(noise(2)))
@@ -176,7 +176,7 @@ def test_a_page_in_no_folder_is_refused_and_a_failed_one_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_images_become_files_for_cytodataframe(tmp_path: Path) -> None:
+def test_as_files_writes_images_as_tiff_files(tmp_path: Path) -> None:
     images = noise(2, dtype="<u2")
     page = platebench.look(frame_of(images)).as_files(tmp_path / "files")
     assert list(page["image"]) == ["image_00000.tiff", "image_00001.tiff"]
@@ -212,7 +212,7 @@ def test_stored_file_or_folder_is_opened_by_its_name(
     ["parquet:pixels:default", "parquet:nested:small", "arrow-ipc:tensor:fast",
      "arrow-ipc:pixels:small", "lancedb:pixels:default", "lancedb:tiff:default"],
 )  # fmt: skip
-def test_a_file_of_a_table_is_opened_by_its_ending(name: str, tmp_path: Path) -> None:
+def test_table_file_is_opened_by_its_suffix(name: str, tmp_path: Path) -> None:
     images = noise(5)
     registry.find(name).write(images, tmp_path / "stored")
     (file,) = [
@@ -227,20 +227,20 @@ def test_a_file_of_a_table_is_opened_by_its_ending(name: str, tmp_path: Path) ->
     assert np.array_equal(shown, images.pixels(2))
 
 
-def test_what_is_no_table_is_said_in_one_line(tmp_path: Path) -> None:
+def test_unreadable_table_is_refused_in_one_line(tmp_path: Path) -> None:
     spoilt = tmp_path / "images.parquet"
     spoilt.write_bytes(b"not Parquet")
     for path, says in [
         (tmp_path / "nowhere", "no such file"),
         (spoilt, "not a readable table"),
-        (tmp_path, "holds no TIFF"),
+        (tmp_path, "contains no TIFF"),
     ]:
         with pytest.raises(UserError, match=says) as said:
             open_table(path, 3)
         assert "\n" not in str(said.value)
 
 
-def test_a_page_is_written_from_the_command_line(tmp_path: Path) -> None:
+def test_command_look_writes_a_page(tmp_path: Path) -> None:
     file = tmp_path / "images.parquet"
     pq.write_table(pa.table({"image": [array.tolist() for array in noise(3)]}), file)
     out = tmp_path / "page.html"

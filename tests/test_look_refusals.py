@@ -1,4 +1,4 @@
-"""What `platebench look` makes of odd, damaged and wrong things: a page, or one line."""
+"""`platebench look` writes a page for unusual input, and refuses damaged input in one line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SQUARE = np.arange(16).reshape(4, 4)
 
 
 def refused(platebench: Command, *arguments: object) -> str:
-    """Run `look`, which is to end with one line and nothing printed, and return the line."""
+    """Run `look`, assert that it fails with one line on stderr, and return the line."""
     said = platebench("look", *map(str, arguments))
     assert (said.status, said.out) == (2, "")
     (line,) = said.err.splitlines()
@@ -36,7 +36,7 @@ def refused(platebench: Command, *arguments: object) -> str:
     return line
 
 
-# Odd values
+# Unusual values
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def refused(platebench: Command, *arguments: object) -> str:
     ],
     ids=lambda image: f"{image.dtype} {image.shape}",
 )
-def test_an_odd_image_is_shown_without_a_warning(image: np.ndarray) -> None:
+def test_unusual_image_is_shown_without_a_warning(image: np.ndarray) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = image_of(image)
@@ -80,19 +80,19 @@ def test_an_odd_image_is_shown_without_a_warning(image: np.ndarray) -> None:
     ],
     ids=lambda value: type(value).__name__ + str(getattr(value, "dtype", "")),
 )
-def test_an_odd_value_that_is_no_image_is_text(value: object) -> None:
+def test_unusual_value_that_is_not_an_image_is_shown_as_text(value: object) -> None:
     assert image_of(value) is None
     frame = pd.DataFrame({"value": pd.Series([value], dtype=object)})
     assert "<td>" in platebench.look(frame)._repr_html_()
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), pd.NA], ids=str)
-def test_a_missing_first_value_does_not_hide_a_column_of_images(missing: object) -> None:
+def test_missing_first_value_does_not_hide_an_image_column(missing: object) -> None:
     frame = pd.DataFrame({"image": pd.Series([missing, SQUARE], dtype=object)})
     assert platebench.look(frame).image_columns == ["image"]
 
 
-def test_a_damaged_tiff_value_is_text() -> None:
+def test_damaged_tiff_value_raises_nothing() -> None:
     whole = noise(1, (40, 50)).file(0)
     random = np.random.default_rng(1)
     for _ in range(300):
@@ -102,16 +102,16 @@ def test_a_damaged_tiff_value_is_text() -> None:
         image_of(bytes(damaged))
 
 
-def test_a_table_without_columns_is_a_page() -> None:
+def test_table_without_columns_is_shown() -> None:
     assert "3 rows" in platebench.look(pd.DataFrame(index=range(3)))._repr_html_()
 
 
-def test_text_that_is_no_unicode_is_written(tmp_path: Path) -> None:
+def test_text_with_surrogates_is_written(tmp_path: Path) -> None:
     frame = pd.DataFrame({"path": pd.Series([os.fsdecode(b"caf\xe9.tif")], dtype=object)})
     assert b"caf?.tif" in platebench.look(frame).save(tmp_path / "page.html").read_bytes()
 
 
-# Odd files
+# Unusual files
 
 
 TABLES: dict[str, Callable[[], pa.Table]] = {
@@ -133,7 +133,7 @@ TABLES: dict[str, Callable[[], pa.Table]] = {
 
 @pytest.mark.parametrize("ending", ["parquet", "arrow"])
 @pytest.mark.parametrize("name", TABLES)
-def test_an_odd_table_is_a_page(
+def test_unusual_table_is_shown(
     name: str, ending: str, tmp_path: Path, platebench: Command
 ) -> None:
     table, file = TABLES[name](), tmp_path / f"odd.{ending}"
@@ -148,7 +148,7 @@ def test_an_odd_table_is_a_page(
 
 
 @pytest.mark.parametrize("permutation", [None, [1, 0]], ids=str)
-def test_tensors_are_shown_in_their_order_with_those_that_are_missing(
+def test_tensors_keep_their_permutation_and_missing_values(
     permutation: list[int] | None, tmp_path: Path
 ) -> None:
     kind = pa.fixed_shape_tensor(pa.uint8(), [2, 3], permutation=permutation)
@@ -164,8 +164,8 @@ def test_tensors_are_shown_in_their_order_with_those_that_are_missing(
 
 
 @pytest.mark.parametrize("name", ["parquet:pixels:default", "arrow-ipc:pixels:small"])
-def test_a_damaged_file_is_a_page_or_one_line(name: str, tmp_path: Path) -> None:
-    """In a process of its own, which a library that crashes would end."""
+def test_damaged_file_is_shown_or_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    """Read in a separate process, because a library may crash."""
     registry.find(name).write(noise(3, (16, 16)), tmp_path / "stored")
     (file,) = [path for path in (tmp_path / "stored").iterdir() if path.suffix in READABLE]
     damage = """
@@ -203,7 +203,7 @@ def empty_lance(folder: Path) -> Path:
     return made
 
 
-def file_called_lance(folder: Path) -> Path:
+def file_with_suffix_lance(folder: Path) -> Path:
     made = folder / "file.lance"
     made.write_bytes(b"no dataset")
     return made
@@ -213,7 +213,7 @@ def database_of_an_empty_table(folder: Path) -> Path:
     return empty_lance(folder).parent
 
 
-def folder_called_parquet(folder: Path) -> Path:
+def folder_with_suffix_parquet(folder: Path) -> Path:
     made = folder / "folder.parquet"
     made.mkdir()
     return made
@@ -235,20 +235,20 @@ def name_too_long(folder: Path) -> Path:
     return folder / ("x" * 300)
 
 
-def nothing_called_as_a_store(folder: Path) -> Path:
+def empty_folder_named_as_a_store(folder: Path) -> Path:
     made = folder / "parquet.pixels.fast"
     made.mkdir()
     return made
 
 
-def something_else_called_as_a_store(folder: Path) -> Path:
+def other_folder_named_as_a_store(folder: Path) -> Path:
     made = folder / "zarr.tensor.fast"
     made.mkdir()
     (made / "notes.txt").write_text("Dear diary\n")
     return made
 
 
-def file_called_as_a_store(folder: Path) -> Path:
+def file_named_as_a_store(folder: Path) -> Path:
     made = folder / "ch5.tensor.fast"
     made.write_text("Dear diary\n")
     return made
@@ -258,18 +258,18 @@ def file_called_as_a_store(folder: Path) -> Path:
     "make",
     [
         empty_lance,
-        file_called_lance,
+        file_with_suffix_lance,
         database_of_an_empty_table,
-        folder_called_parquet,
+        folder_with_suffix_parquet,
         empty_file,
         pipe,
         name_too_long,
-        nothing_called_as_a_store,
-        something_else_called_as_a_store,
-        file_called_as_a_store,
+        empty_folder_named_as_a_store,
+        other_folder_named_as_a_store,
+        file_named_as_a_store,
     ],
 )
-def test_what_cannot_be_looked_at_is_one_line(
+def test_unreadable_input_is_refused_in_one_line(
     make: Callable[[Path], Path], tmp_path: Path, platebench: Command
 ) -> None:
     given, out = make(tmp_path), tmp_path / "page.html"
@@ -277,7 +277,7 @@ def test_what_cannot_be_looked_at_is_one_line(
     assert not out.exists()
 
 
-def test_a_file_in_a_folder_called_as_a_store_is_opened_by_its_ending(tmp_path: Path) -> None:
+def test_file_in_a_folder_named_as_a_store_is_opened_by_its_suffix(tmp_path: Path) -> None:
     folder = tmp_path / "zarr.tensor.fast"
     folder.mkdir()
     pq.write_table(pa.table({"image": [SQUARE.tolist()]}), folder / "mine.parquet")
@@ -294,11 +294,11 @@ def table(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_device_is_not_looked_at(terminal: Path, tmp_path: Path, platebench: Command) -> None:
+def test_device_as_input_is_refused(terminal: Path, tmp_path: Path, platebench: Command) -> None:
     assert "neither a file nor a folder" in refused(platebench, terminal, "-o", tmp_path / "page")
 
 
-def test_a_device_or_a_pipe_is_not_replaced_by_a_page(
+def test_device_and_pipe_as_output_are_not_replaced(
     table: Path, terminal: Path, tmp_path: Path, platebench: Command
 ) -> None:
     fifo, linked = tmp_path / "pipe", tmp_path / "link"
@@ -314,7 +314,7 @@ def test_a_device_or_a_pipe_is_not_replaced_by_a_page(
 
 
 @pytest.mark.parametrize("name", ["", "nowhere/page.html", "images.parquet", "x" * 300])
-def test_an_output_that_cannot_be_a_page_is_one_line(
+def test_unusable_output_is_refused_in_one_line(
     name: str, table: Path, tmp_path: Path, platebench: Command
 ) -> None:
     before = table.read_bytes()
@@ -322,10 +322,10 @@ def test_an_output_that_cannot_be_a_page_is_one_line(
     assert table.read_bytes() == before
 
 
-# How much is read
+# Bytes read
 
 
-def test_of_an_arrow_file_only_the_batches_of_the_rows_are_decompressed(tmp_path: Path) -> None:
+def test_arrow_reader_decompresses_only_the_batches_of_the_rows(tmp_path: Path) -> None:
     images = noise(24, (256, 256))
     registry.find("arrow-ipc:pixels:small").write(images, tmp_path / "stored")
     (file,) = (tmp_path / "stored").glob("*.arrow")
@@ -345,7 +345,7 @@ print(rows, table.num_rows, pa.default_memory_pool().max_memory())
     assert most < 6 * 256 * 256
 
 
-def test_rows_are_counted_where_a_batch_has_many(tmp_path: Path) -> None:
+def test_rows_of_batches_of_different_length_are_counted(tmp_path: Path) -> None:
     file = tmp_path / "many.arrow"
     schema = pa.schema([("number", pa.int64()), ("kind", pa.dictionary(pa.int8(), pa.string()))])
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
@@ -356,7 +356,9 @@ def test_rows_are_counted_where_a_batch_has_many(tmp_path: Path) -> None:
     assert (list(frame["number"]), rows) == ([0, 1, 2, 0], 8)
 
 
-def test_a_missing_library_is_asked_for(monkeypatch: pytest.MonkeyPatch, table: Path) -> None:
-    monkeypatch.setattr("platebench.optional._is_here", lambda name: name != "pandas")
+def test_missing_library_is_named_with_the_install_command(
+    monkeypatch: pytest.MonkeyPatch, table: Path
+) -> None:
+    monkeypatch.setattr("platebench.optional._is_installed", lambda name: name != "pandas")
     with pytest.raises(UserError, match="look needs pandas, not installed here; type: pip install"):
         open_table(table, 1)

@@ -1,7 +1,7 @@
-"""A table of what cannot be used. Each ends with status 2, in at most three lines, and no harm.
+"""A table of invalid input. Each row ends with status 2 and at most three lines.
 
-Every row is typed in a checkout, in a folder of somebody else's files; what was there before is
-there afterwards, byte for byte.
+Every command runs in a checkout, in a folder of somebody else's files. It must not change any of
+them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from platebench.timing.protocol import WORK
 from tests.scratch_checkout import Command
 
 Spoil = Callable[[Path], Path | str]
-"""Makes something in a folder, and returns what is typed for it."""
+"""Create something in a folder, and return the argument for it."""
 
 
 # TIFF
@@ -53,7 +53,7 @@ def cut(share: float, **options: object) -> Spoil:
 
 
 def with_tag(tag: int, value: int, **options: object) -> Spoil:
-    """A TIFF file in whose header a tag claims something else."""
+    """Create a TIFF file, and overwrite the value of a tag in its header."""
     whole = bytearray(tiff_bytes(metadata=None, **options))
     (start,) = struct.unpack_from("<I", whole, 4)
     (entries,) = struct.unpack_from("<H", whole, start)
@@ -288,7 +288,7 @@ FOLDERS: dict[str, Spoil] = {
 AS_IMAGES = TIFFS | CH5S | MANIFESTS | FOLDERS
 
 
-# What is typed
+# Outputs, tables, results and command lines
 
 
 def others(folder: Path) -> Path:
@@ -463,12 +463,12 @@ TYPED: dict[str, list[str]] = {
 }
 
 
-# The rows
+# Tests
 
 
 @pytest.fixture
 def somewhere(tmp_path: Path) -> Path:
-    """A folder in which somebody's things are."""
+    """A folder with somebody's files."""
     folder = tmp_path / "somewhere"
     folder.mkdir()
     (folder.parent / "thesis.txt").write_text("mine")
@@ -477,14 +477,14 @@ def somewhere(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def nothing_is_lost(checkout: Path) -> Iterator[None]:
-    """Whatever a row makes stays as it was made, and nothing is added to the checkout."""
+    """Assert that a row adds and changes nothing in the checkout."""
     before = contents(checkout)
     yield
     assert contents(checkout) == before
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Return the digest of every file below a folder, but of caches and the work folder."""
+    """Return the digest of every file below a folder, except caches and the work folder."""
     return {
         str(path.relative_to(folder)): (
             str(path.readlink())
@@ -500,16 +500,16 @@ def contents(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def refused(platebench: Command, somewhere: Path, terminal: Path) -> Callable[..., None]:
-    """Hold that a command line is refused, and changes nothing."""
+    """Assert that a command line is refused and changes nothing."""
 
-    def hold(*arguments: str) -> None:
+    def assert_refused(*arguments: str) -> None:
         _refused(platebench, somewhere, [terminal_for(each, terminal) for each in arguments])
 
-    return hold
+    return assert_refused
 
 
 def terminal_for(argument: str, terminal: Path) -> str:
-    # Not /dev/null, which a fault that is to be found here would replace for everybody.
+    # Not /dev/null: a bug that replaces the device would affect the whole machine.
     return str(terminal) if argument == "A DEVICE" else argument
 
 
@@ -526,7 +526,7 @@ def _refused(platebench: Command, somewhere: Path, arguments: list[str]) -> None
 
 
 @pytest.mark.parametrize("row", AS_IMAGES)
-def test_images_that_cannot_be_used(row: str, somewhere, refused) -> None:
+def test_unusable_images_are_refused(row: str, somewhere, refused) -> None:
     given = str(AS_IMAGES[row](somewhere))
     refused(
         "run", "--images", given, "--stores", "arrow-ipc:pixels:fast",
@@ -535,22 +535,22 @@ def test_images_that_cannot_be_used(row: str, somewhere, refused) -> None:
 
 
 @pytest.mark.parametrize("row", NO_FOLDERS)
-def test_folders_for_fixtures_that_cannot_be_used(row: str, somewhere, refused) -> None:
+def test_unusable_folders_for_fixtures_are_refused(row: str, somewhere, refused) -> None:
     given = str(NO_FOLDERS[row](somewhere))
     refused("make-fixtures", "--images", "1", "--out", given)
 
 
 @pytest.mark.parametrize("row", NO_FOLDERS)
-def test_folders_for_a_site_that_cannot_be_used(row: str, somewhere, refused) -> None:
+def test_unusable_folders_for_a_site_are_refused(row: str, somewhere, refused) -> None:
     given = str(NO_FOLDERS[row](somewhere))
     (somewhere / "results").mkdir()
     refused("site", "build", "--results", str(somewhere / "results"),
             "--out", given)  # fmt: skip
 
 
-# No environment variable can hold a NUL.
+# An environment variable cannot contain a NUL.
 @pytest.mark.parametrize("row", [row for row in NO_FOLDERS if row != "a NUL"])
-def test_work_folders_that_cannot_be_used(
+def test_unusable_work_folders_are_refused(
     row: str, somewhere, refused, monkeypatch, terminal
 ) -> None:
     if row in {"somebody's folder", "a link"}:
@@ -564,29 +564,29 @@ def test_work_folders_that_cannot_be_used(
 
 
 @pytest.mark.parametrize("row", NO_FILES)
-def test_pages_that_cannot_be_written(row: str, somewhere, refused) -> None:
+def test_unwritable_pages_are_refused(row: str, somewhere, refused) -> None:
     given = str(NO_FILES[row](somewhere))
     (somewhere / "image.tif").write_bytes(tiff_bytes())
     refused("look", str(somewhere / "image.tif"), "-o", given)
 
 
 @pytest.mark.parametrize("row", NO_TABLES)
-def test_tables_that_cannot_be_looked_at(row: str, somewhere, refused) -> None:
+def test_unreadable_tables_are_refused(row: str, somewhere, refused) -> None:
     given = str(NO_TABLES[row](somewhere))
     refused("look", given, "-o", str(somewhere / "page.html"))
 
 
 @pytest.mark.parametrize("row", NO_RESULTS)
-def test_results_that_cannot_be_reported(row: str, somewhere, refused) -> None:
+def test_unreadable_results_are_refused(row: str, somewhere, refused) -> None:
     given = str(NO_RESULTS[row](somewhere))
     refused("report", "--results", given)
 
 
 @pytest.mark.parametrize("row", TYPED)
-def test_what_cannot_be_typed(row: str, somewhere, refused) -> None:
+def test_invalid_command_lines_are_refused(row: str, somewhere, refused) -> None:
     refused(*TYPED[row])
 
 
-def test_the_table_is_long() -> None:
+def test_table_has_at_least_150_rows() -> None:
     tables = (AS_IMAGES, NO_FOLDERS, NO_FOLDERS, NO_FOLDERS, NO_FILES, NO_TABLES, NO_RESULTS, TYPED)
     assert sum(map(len, tables)) >= 150

@@ -1,4 +1,4 @@
-"""What is absent is asked for by its name, and only by what needs it."""
+"""Missing optional libraries are named, and only where they are needed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from platebench.optional import missing, require
 from platebench.stores import registry
 
 
-def test_a_library_that_is_not_there_is_missing_and_one_that_is_there_is_not() -> None:
+def test_missing_returns_only_absent_libraries() -> None:
     assert missing("numpy", "no-such-library", "scikit-image") == ["no-such-library"]
 
 
-def test_what_is_missing_is_said_in_one_line_with_what_to_type() -> None:
+def test_require_names_absent_libraries_and_the_install_command() -> None:
     with pytest.raises(UserError) as said:
         require("the page", "numpy", "no-such-library", "nor-this")
     assert str(said.value) == (
@@ -25,7 +25,7 @@ def test_what_is_missing_is_said_in_one_line_with_what_to_type() -> None:
     require("the page", "numpy")
 
 
-def test_only_nested_lists_of_parquet_need_awkward(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_nested_layout_of_parquet_needs_awkward(monkeypatch: pytest.MonkeyPatch) -> None:
     version = metadata.version
 
     def without_awkward(name: str) -> str:

@@ -1,4 +1,4 @@
-"""platebench removes and replaces only what it made, and whole."""
+"""platebench removes and replaces only what it made, and does so atomically."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def make(folder: Path, content: str = "one", list_files: bool = False) -> None:
 # Folders
 
 
-def test_a_made_folder_carries_its_mark(tmp_path: Path) -> None:
+def test_made_folder_has_its_mark(tmp_path: Path) -> None:
     make(tmp_path / "site")
     assert is_ours(tmp_path / "site", "site")
     assert not is_ours(tmp_path / "site", "work")
@@ -50,7 +50,7 @@ def test_a_made_folder_carries_its_mark(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("in_one_step", [True, False])
-def test_a_made_folder_is_replaced_and_nothing_is_left(tmp_path, monkeypatch, in_one_step) -> None:
+def test_made_folder_is_replaced_without_leftovers(tmp_path, monkeypatch, in_one_step) -> None:
     if not in_one_step:
         monkeypatch.setattr(ownership, "_exchange", lambda one, other: False)
     make(tmp_path / "site", "one")
@@ -59,7 +59,7 @@ def test_a_made_folder_is_replaced_and_nothing_is_left(tmp_path, monkeypatch, in
     assert names(tmp_path) == ["site"]
 
 
-def test_a_failure_leaves_the_old_folder(tmp_path: Path) -> None:
+def test_failure_keeps_the_old_folder(tmp_path: Path) -> None:
     make(tmp_path / "site", "one")
     with pytest.raises(ZeroDivisionError), made_anew(tmp_path / "site", "site", "a site") as draft:
         (draft / "page.html").write_text("half")
@@ -68,7 +68,7 @@ def test_a_failure_leaves_the_old_folder(tmp_path: Path) -> None:
     assert names(tmp_path) == ["site"]
 
 
-def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match="did not make"):
@@ -82,7 +82,7 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["file", "link", "broken link"])
-def test_what_is_no_folder_is_refused(tmp_path: Path, what: str) -> None:
+def test_files_and_links_are_refused_as_folders(tmp_path: Path, what: str) -> None:
     place = tmp_path / "site"
     if what == "file":
         place.write_text("mine")
@@ -94,13 +94,13 @@ def test_what_is_no_folder_is_refused(tmp_path: Path, what: str) -> None:
     assert place.is_symlink() or place.read_text() == "mine"
 
 
-def test_an_empty_folder_may_be_used(tmp_path: Path) -> None:
+def test_empty_folder_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     make(tmp_path / "site")
     assert is_ours(tmp_path / "site", "site")
 
 
-def test_a_file_added_by_somebody_keeps_a_listed_folder_from_being_replaced(tmp_path) -> None:
+def test_listed_folder_with_an_added_file_is_not_replaced(tmp_path) -> None:
     make(tmp_path / "site", list_files=True)
     make(tmp_path / "site", list_files=True)
     (tmp_path / "site" / "notes.txt").write_text("mine")
@@ -113,7 +113,7 @@ def test_a_file_added_by_somebody_keeps_a_listed_folder_from_being_replaced(tmp_
     assert (tmp_path / "site" / "notes.txt").read_text() == "mine"
 
 
-def test_a_file_added_while_the_new_folder_is_made_is_kept(tmp_path: Path) -> None:
+def test_file_added_while_the_new_folder_is_made_is_kept(tmp_path: Path) -> None:
     make(tmp_path / "site", list_files=True)
     with (
         pytest.raises(UserError, match=r"notes\.txt"),
@@ -123,7 +123,7 @@ def test_a_file_added_while_the_new_folder_is_made_is_kept(tmp_path: Path) -> No
     assert names(tmp_path) == ["site"]
 
 
-def test_removing_follows_no_link(tmp_path: Path) -> None:
+def test_remove_does_not_follow_links(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "raw.tif").write_text("pixels")
     make(tmp_path / "site")
@@ -133,7 +133,7 @@ def test_removing_follows_no_link(tmp_path: Path) -> None:
     assert names(tmp_path / "theirs") == ["raw.tif"]
 
 
-def test_a_link_to_a_marked_folder_is_not_marked(tmp_path: Path) -> None:
+def test_link_to_a_marked_folder_is_not_marked(tmp_path: Path) -> None:
     claim(tmp_path / "work", "work", "a work folder")
     (tmp_path / "link").symlink_to(tmp_path / "work")
     assert is_marked(tmp_path / "work")
@@ -142,7 +142,7 @@ def test_a_link_to_a_marked_folder_is_not_marked(tmp_path: Path) -> None:
         remove(tmp_path / "link", "work")
 
 
-def test_a_claimed_folder_is_claimed_again(tmp_path: Path) -> None:
+def test_claimed_folder_can_be_claimed_again(tmp_path: Path) -> None:
     for _ in range(2):
         assert claim(tmp_path / "work", "work", "a work folder") == tmp_path / "work"
     (tmp_path / "work" / "more").write_text("")
@@ -150,7 +150,7 @@ def test_a_claimed_folder_is_claimed_again(tmp_path: Path) -> None:
     refuse_others(tmp_path / "work", "work", "a work folder")
 
 
-# Processes that are gone
+# Dead processes
 
 
 DYING = """
@@ -168,7 +168,7 @@ with made_anew(place / "site", "site", "a site") as draft:
 
 
 @pytest.mark.parametrize("what", ["lent", "made"])
-def test_what_a_killed_process_left_is_swept(tmp_path: Path, what: str) -> None:
+def test_sweep_removes_what_a_killed_process_left(tmp_path: Path, what: str) -> None:
     done = subprocess.run([sys.executable, "-c", DYING, str(tmp_path), what], check=False)
     assert done.returncode == -signal.SIGKILL
     assert len(names(tmp_path)) == 1
@@ -179,7 +179,7 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path, what: str) -> None:
     assert names(tmp_path) == [".mine.platebench-abc"]
 
 
-def test_making_a_folder_sweeps_what_was_left_of_it(tmp_path: Path) -> None:
+def test_made_anew_sweeps_drafts_of_the_same_folder(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", DYING, str(tmp_path), "made"], check=False)
     make(tmp_path / "site")
     assert names(tmp_path) == ["site"]
@@ -188,7 +188,7 @@ def test_making_a_folder_sweeps_what_was_left_of_it(tmp_path: Path) -> None:
 # Files
 
 
-def test_a_file_is_written_whole(tmp_path: Path) -> None:
+def test_write_whole_replaces_content_and_keeps_the_mode(tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     write_whole(file, "one")
     file.chmod(0o640)
@@ -198,7 +198,7 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
     assert names(tmp_path) == ["page.html"]
 
 
-def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
+def test_write_whole_follows_a_link(tmp_path: Path) -> None:
     (tmp_path / "real.html").write_text("one")
     (tmp_path / "page.html").symlink_to("real.html")
     write_whole(tmp_path / "page.html", "two")
@@ -207,7 +207,9 @@ def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["folder", "pipe", "device", "no parent", "file as parent"])
-def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path, what: str, terminal: Path) -> None:
+def test_write_whole_refuses_what_is_not_a_regular_file(
+    tmp_path: Path, what: str, terminal: Path
+) -> None:
     place = tmp_path / "page.html"
     if what == "folder":
         place.mkdir()
@@ -226,7 +228,7 @@ def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path, what: str, term
     assert (place.stat().st_mode if place.exists() else None) == before
 
 
-def test_a_draft_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
+def test_draft_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
     (tmp_path / ".page.html.platebench-part").write_text("half")
     write_whole(tmp_path / "page.html", "whole")
     assert names(tmp_path) == ["page.html"]
@@ -235,17 +237,17 @@ def test_a_draft_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
 # Locks
 
 
-def hold(lock: Path, ready: multiprocessing.synchronize.Event) -> None:
+def hold_lock(lock: Path, ready: multiprocessing.synchronize.Event) -> None:
     with sole(lock, "measuring"):
         ready.set()
         time.sleep(60)
 
 
-def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
+def test_lock_names_its_holder_and_is_released_when_it_dies(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
-    other = context.Process(target=hold, args=(lock, ready))
+    other = context.Process(target=hold_lock, args=(lock, ready))
     other.start()
     try:
         assert ready.wait(30)
@@ -260,7 +262,7 @@ def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
         pass
 
 
-def test_a_turn_is_waited_for(tmp_path: Path) -> None:
+def test_in_turn_reports_nobody_when_the_lock_is_free(tmp_path: Path) -> None:
     said: list[str] = []
     with in_turn(tmp_path / "lock", said.append):
         pass

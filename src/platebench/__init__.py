@@ -1,4 +1,4 @@
-"""platebench measures in which storage format microscopy images should be kept."""
+"""Benchmark of storage formats for microscopy images and their tables."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __version__ = "0.1.0"
 
 
 def look(frame: pd.DataFrame, rows: int = 100) -> Look:
-    """Return `frame` as a table that shows its images, in a notebook or saved as a page.
+    """Show `frame` with thumbnails of its images, in a notebook or as an HTML page.
 
-    Only the first `rows` are shown, 100 at most; the data are neither changed nor copied.
+    Only the first `rows` are shown, at most 100. The data are neither changed nor copied.
     """
     from platebench.viewing.look import Look
 

@@ -1,4 +1,4 @@
-"""Where the command `platebench`, and `python -m platebench`, begin."""
+"""Entry point of the command `platebench` and of `python -m platebench`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from platebench import interrupts
 
 INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
+"""128 + SIGINT, the exit status that shells use."""
 
 
 def main() -> None:
-    """Run the command line. Ctrl-C while it is being loaded is one line too."""
+    """Run the command line. Ctrl-C prints one line, even during the import."""
     interrupts.watch()
     try:
         from platebench.cli import main as run

@@ -1,13 +1,13 @@
-"""The errors a person meets, each one line that names the thing and what to do."""
+"""Errors shown to users. Each message is one line that names the thing and what to do."""
 
 
 class UserError(Exception):
-    """Something the user gave cannot be used; the command line prints it and exits 2."""
+    """The input cannot be used. The command line prints the message and exits with status 2."""
 
 
 class Unsupported(Exception):
-    """A store cannot hold these images or do this operation; the cell is skipped, saying why."""
+    """A store does not support these images or this operation. The cell is skipped."""
 
 
 class Mismatch(Exception):
-    """What a store gave back differs from what was put in; the cell fails, with this message."""
+    """A store returned other data than was written. The cell fails."""

@@ -1,4 +1,4 @@
-"""What a machine has room for. A size that a file or a user claims is checked before it is used."""
+"""Check sizes against the memory and the disk space of this machine before they are used."""
 
 from __future__ import annotations
 
@@ -9,38 +9,42 @@ from pathlib import Path
 from platebench.errors import UserError
 
 _SHARE_OF_MEMORY = 4
-"""One image may take a quarter of the memory: it is held decoded, read back and compared."""
+"""An image may take a quarter of memory: several copies are needed to decode and compare it."""
 
 
 def memory_bytes() -> int:
-    """Return the physical memory of this machine, in bytes."""
+    """Return the physical memory of this machine in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def refuse_larger_than_memory(what: str, size: int) -> None:
-    """Raise UserError when an image of `size` bytes cannot be held in memory several times."""
+    """Raise UserError if an image of `size` bytes is larger than a quarter of memory."""
     most = memory_bytes() // _SHARE_OF_MEMORY
     if size > most:
         raise UserError(
-            f"{what}: claims an image of {gigabytes(size)}; on this machine an image may have"
+            f"{what}: claims an image of {gigabytes(size)}; the limit on this machine is"
             f" {gigabytes(most)}"
         )
 
 
 def require_room(folder: Path, size: int, what: str) -> None:
-    """Raise UserError when the disk of `folder`, which may not exist yet, has less than `size`."""
+    """Raise UserError if the disk of `folder` has less than `size` bytes free.
+
+    `folder` need not exist.
+    """
     place = folder.absolute()
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
     if size > free:
         raise UserError(
-            f"{what} need {gigabytes(size)} of disk; {folder} has {gigabytes(free)} free"
+            f"{what} need {gigabytes(size)} of disk; {folder} has {gigabytes(free)} free;"
+            " make room or name another folder"
         )
 
 
 def gigabytes(size: int) -> str:
-    """Return a size in bytes as a person says it: 1.4 MB, 88 GB, 413 TB."""
+    """Format a size in bytes: 1.4 MB, 88 GB, 413 TB."""
     value, unit = size / 1e6, "MB"
     for larger in ("GB", "TB", "PB"):
         if value < 1000:

@@ -1,4 +1,4 @@
-"""Libraries that platebench can do without: which are absent, and what to type to have them."""
+"""Optional libraries: detect missing ones and name the command that installs them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def missing(*libraries: str) -> list[str]:
 
 
 def how_to_get(absent: Iterable[str]) -> str:
-    """Return that these libraries are not installed, and the command that installs them."""
+    """Return a message that names missing libraries and the command that installs them."""
     names = list(absent)
     are = "is" if len(names) == 1 else "are"
     return f"{', '.join(names)} {are} not installed; {_advice(names)}"

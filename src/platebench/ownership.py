@@ -1,12 +1,10 @@
-"""Who owns a path. platebench removes and replaces only what it made itself.
+"""Ownership of files and folders: platebench removes and replaces only what it made.
 
-Every folder that platebench makes carries a mark, the file `.platebench-KIND`. A folder without
-its mark belongs to somebody else and is refused, unless it is empty. While a folder is being made
-it has a name of its own beside its place, `.NAME.platebench-XXXXXXXX`, and its mark is locked. The
-lock dies with the process, so a marked folder of such a name without a lock was left by a process
-that is gone, and may be removed.
-
-Locks are flock(2): the kernel gives them back when a process ends, however it ends.
+Every folder that platebench makes contains a mark, the file `.platebench-KIND`. A non-empty folder
+without the mark belongs to somebody else and is refused. A folder under construction is a draft
+beside its destination, `.NAME.platebench-XXXXXXXX`, and its mark is locked. The kernel releases
+the lock (flock(2)) when the process ends, however it ends. A draft with an unlocked mark was
+therefore left by a dead process and may be removed.
 """
 
 from __future__ import annotations
@@ -32,16 +30,16 @@ _PREFIX = ".platebench-"
 _DRAFT = ".platebench-"
 _DRAFT_FILE = ".platebench-part"
 _LONGEST_NAME = 200
-"""Bytes of a name that leave room for what is added to it: a file system takes 255."""
+"""Bytes of a name that leave room for prefix and suffix: file systems allow 255."""
 
 
 def mark_of(folder: Path, kind: str) -> Path:
-    """Return the file that marks `folder` as made by platebench."""
+    """Return the path of the mark in `folder`."""
     return folder / f"{_PREFIX}{kind}"
 
 
 def is_marked(folder: Path) -> bool:
-    """Say whether `folder` carries a mark of any kind. A link to a marked folder does not."""
+    """True if `folder` has a mark of any kind. A link to a marked folder does not count."""
     if folder.is_symlink():
         return False
     try:
@@ -51,16 +49,16 @@ def is_marked(folder: Path) -> bool:
 
 
 def is_ours(folder: Path, kind: str) -> bool:
-    """Say whether `folder` is a folder that platebench marked as of this kind."""
+    """True if `folder` has a mark of this kind. A link to a marked folder does not count."""
     mark = mark_of(folder, kind)
     return not folder.is_symlink() and mark.is_file() and not mark.is_symlink()
 
 
 def refuse_others(folder: Path, kind: str, what: str) -> None:
-    """Raise UserError unless `folder` is absent, empty, or platebench's own and unchanged.
+    """Raise UserError unless `folder` is missing, empty, or marked and without foreign files.
 
-    `what` names what would be made there, as in "a site". A folder whose mark lists its files is
-    refused when another file has been put into it.
+    `what` describes the new contents in messages, such as "a site". A folder whose mark lists its
+    files is refused if it contains another file.
     """
     if folder.is_symlink():
         raise UserError(f"{folder}: is a link; name the folder itself for {what}")
@@ -78,9 +76,9 @@ def refuse_others(folder: Path, kind: str, what: str) -> None:
 
 
 def claim(folder: Path, kind: str, what: str) -> Path:
-    """Make `folder` platebench's own, if it is absent or empty, and return it.
+    """Create or mark `folder` if it is missing or empty, and return it.
 
-    Raises UserError when it is somebody else's.
+    Raises UserError if it belongs to somebody else.
     """
     if not is_ours(folder, kind):
         refuse_others(folder, kind, what)
@@ -91,10 +89,10 @@ def claim(folder: Path, kind: str, what: str) -> Path:
 
 
 def remove(folder: Path, kind: str) -> None:
-    """Remove a folder that carries the mark of this kind; nothing where there is no folder.
+    """Remove a folder that has a mark of this kind. A missing folder is no error.
 
-    The mark goes last, so that an interrupted removal can be finished. Raises UserError for a
-    folder without the mark, and for one into which somebody has put a file since.
+    The mark is removed last, so that an interrupted removal can be completed. Raises UserError for
+    a folder without the mark, and for one with a file that its mark does not list.
     """
     if not folder.is_symlink() and not folder.exists():
         return
@@ -107,7 +105,7 @@ def remove(folder: Path, kind: str) -> None:
 
 
 def discard(path: Path, within: Path, kind: str) -> None:
-    """Remove a file or folder inside `within`, a folder that carries the mark of this kind."""
+    """Remove a file or folder below `within`, which must have a mark of this kind."""
     if not is_ours(within, kind) or within not in path.parents:
         raise UserError(f"{path}: was not made by platebench, so it is not removed")
     if path.is_dir() and not path.is_symlink():
@@ -118,12 +116,12 @@ def discard(path: Path, within: Path, kind: str) -> None:
 
 @contextmanager
 def made_anew(folder: Path, kind: str, what: str, list_files: bool = False) -> Iterator[Path]:
-    """Lend an empty folder that takes the place of `folder` at the end, or leaves no trace.
+    """Yield an empty draft that replaces `folder` at the end, or is removed on an error.
 
-    What `folder` held before is replaced in one step (renameat2 with RENAME_EXCHANGE), so another
-    process sees the old folder or the new one. With `list_files` the mark lists every file, and
-    a file that somebody adds later keeps the folder from being replaced. Raises UserError when
-    `folder` is somebody else's.
+    An existing folder is replaced atomically (renameat2 with RENAME_EXCHANGE), so other processes
+    see either the old folder or the new one. With `list_files`, the mark lists every file; a file
+    that somebody adds later prevents the folder from being replaced. Raises UserError if `folder`
+    belongs to somebody else.
     """
     folder = folder.absolute()
     refuse_others(folder, kind, what)
@@ -138,7 +136,7 @@ def made_anew(folder: Path, kind: str, what: str, list_files: bool = False) -> I
 
 
 class Lent:
-    """A folder that belongs to this process until `close`, and to nobody once it has ended."""
+    """A scratch folder that exists until `close`. After a crash, `sweep` removes it."""
 
     def __init__(self, path: Path, mark: int) -> None:
         self.path = path
@@ -146,13 +144,13 @@ class Lent:
 
     @classmethod
     def below(cls, parent: Path, name: str = "scratch") -> Lent:
-        """Make a new folder in `parent`."""
+        """Create a new folder in `parent`."""
         _make_parents(parent)
         path = Path(tempfile.mkdtemp(prefix=f".{name[:_LONGEST_NAME]}{_DRAFT}", dir=parent))
         return cls(path, _locked_mark(path, "scratch"))
 
     def close(self) -> None:
-        """Remove the folder, if it is still there."""
+        """Remove the folder if it still exists."""
         if self._mark >= 0:
             try:
                 _remove_marked(self.path, "scratch")
@@ -168,10 +166,10 @@ class Lent:
 
 
 def sweep(parent: Path, name: str | None = None) -> None:
-    """Remove what processes that are gone left half-made or lent in `parent`.
+    """Remove drafts and lent folders that dead processes left in `parent`.
 
-    With a `name` only what was made for that name. Folders without a mark, and those whose maker
-    is alive, stay.
+    With `name`, only those for that name. Folders without a mark and those of living processes
+    stay.
     """
     try:
         entries = [path.name for path in parent.iterdir() if not path.is_symlink()]
@@ -180,16 +178,16 @@ def sweep(parent: Path, name: str | None = None) -> None:
     begins = None if name is None else f".{name[:_LONGEST_NAME]}{_DRAFT}"
     for entry in entries:
         mine = _DRAFT in entry and entry.startswith(begins or ".")
-        # Nobody else can then change what is in it between looking at it and removing it.
+        # Only the user's own folders: others could change their contents before the removal.
         if mine and (parent / entry).is_dir() and _is_of_this_user(parent / entry):
             _sweep_one(parent / entry)
 
 
 def write_whole(file: Path, content: str | bytes) -> Path:
-    """Write a file that is either whole or as it was before, and return it.
+    """Write a file atomically and return its path.
 
-    Raises UserError when its folder is missing, or when something else than a regular file is
-    there: a device, a pipe or a folder is never replaced. A link is followed.
+    Raises UserError if its folder is missing, or if the path is a device, a pipe or a folder, which
+    is never replaced. A link is followed.
     """
     target = _regular(file)
     data = content.encode() if isinstance(content, str) else content
@@ -197,7 +195,7 @@ def write_whole(file: Path, content: str | bytes) -> Path:
     try:
         descriptor = _locked_draft(draft, file)
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{file}: its folder does not exist") from None
+        raise _no_folder(file) from None
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as opened:
             opened.write(data)
@@ -215,17 +213,21 @@ def write_whole(file: Path, content: str | bytes) -> Path:
 
 
 def check_output(file: Path) -> None:
-    """Raise UserError now for a file that `write_whole` would refuse later."""
+    """Raise UserError for a file that `write_whole` would refuse."""
     if not _regular(file).parent.is_dir():
-        raise UserError(f"{file}: its folder does not exist")
+        raise _no_folder(file)
+
+
+def _no_folder(file: Path) -> UserError:
+    return UserError(f"{file}: its folder does not exist; make it, or name another")
 
 
 @contextmanager
 def sole(lock: Path, what: str) -> Iterator[None]:
-    """Be the only process that does `what`, as long as the block lasts.
+    """Hold `lock` for the block, or raise UserError if another process holds it.
 
-    `lock` is a file for that alone. Raises UserError, naming the process at work, when another
-    holds it. A lock of a process that was killed holds nobody up.
+    The error names `what`, which the lock protects, and the other process. `lock` is a file used
+    for nothing else. The kernel releases the lock of a killed process.
     """
     with _held(lock, lambda: _refuse(lock, what)):
         yield
@@ -233,16 +235,16 @@ def sole(lock: Path, what: str) -> Iterator[None]:
 
 @contextmanager
 def in_turn(lock: Path, waiting: Callable[[str], None] = lambda who: None) -> Iterator[None]:
-    """Be the only process in the block, after waiting for others.
+    """Wait for `lock` and hold it for the block.
 
-    `waiting` is told once who is waited for.
+    `waiting` is called once with the current holder, if there is one.
     """
     with _held(lock, lambda: waiting(who_holds(lock))):
         yield
 
 
 def is_held(lock: Path) -> bool:
-    """Say whether a living process holds `lock`."""
+    """True if a living process holds `lock`."""
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -254,7 +256,7 @@ def is_held(lock: Path) -> bool:
 
 
 def who_holds(lock: Path) -> str:
-    """Return who wrote into `lock`, as in "process 123 (platebench run), since 20:03"."""
+    """Describe the holder of `lock`: "process 123 (platebench run), since 20:03 UTC"."""
     try:
         noted = json.loads(lock.read_text())
         return f"process {noted['process']} ({noted['command']}), since {noted['since']} UTC"
@@ -266,12 +268,12 @@ def who_holds(lock: Path) -> str:
 
 
 def _refuse(lock: Path, what: str) -> None:
-    raise UserError(f"{what} already: {who_holds(lock)}; wait for it or stop it")
+    raise UserError(f"{what} already: {who_holds(lock)}; wait for it, or stop it")
 
 
 @contextmanager
 def _held(lock: Path, busy: Callable[[], None]) -> Iterator[None]:
-    """Hold `lock`; call `busy` when another process has it, then wait."""
+    """Hold `lock`; if another process has it, call `busy`, then wait."""
     _make_parents(lock.parent)
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -302,7 +304,7 @@ def _note_who(descriptor: int) -> None:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Lock an open file, if no other process has; say whether it is ours now."""
+    """Try to lock an open file without waiting; return True on success."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -311,13 +313,13 @@ def _try_lock(descriptor: int) -> bool:
         if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
             raise
         raise UserError(
-            "this file system has no locks (flock); set PLATEBENCH_WORK to a folder on another"
+            "this file system has no flock; set PLATEBENCH_WORK to a folder on another one"
         ) from error
     return True
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Say whether `path` is still the open file."""
+    """True if `path` is still the file with this descriptor."""
     try:
         there = path.lstat()
     except FileNotFoundError:
@@ -331,7 +333,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 @contextmanager
 def _new_mark(folder: Path, kind: str) -> Iterator[int]:
-    """Make a mark, locked as long as the block lasts."""
+    """Create a mark that is locked during the block."""
     descriptor = _locked_mark(folder, kind)
     try:
         yield descriptor
@@ -340,7 +342,7 @@ def _new_mark(folder: Path, kind: str) -> Iterator[int]:
 
 
 def _locked_mark(folder: Path, kind: str) -> int:
-    """Make a mark in `folder`, and return it open and locked. FileExistsError where one is."""
+    """Create a mark in `folder`; return its locked descriptor. Raises FileExistsError."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     descriptor = os.open(mark_of(folder, kind), flags, 0o666)
     try:
@@ -353,7 +355,7 @@ def _locked_mark(folder: Path, kind: str) -> int:
 
 
 def _locked_draft(draft: Path, file: Path) -> int:
-    """Open a new draft of a file, locked; one that a dead process left is replaced."""
+    """Create and lock a draft of a file. The draft of a dead process is replaced."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     for _ in range(100):
         try:
@@ -371,9 +373,9 @@ def _locked_draft(draft: Path, file: Path) -> int:
 
 @contextmanager
 def _draft(parent: Path, name: str, kind: str) -> Iterator[Path]:
-    """Lend a marked folder with the draft's name; what is there at the end is removed."""
+    """Create a marked draft folder, and remove it at the end unless it was renamed."""
     draft = Path(tempfile.mkdtemp(prefix=f".{name[:_LONGEST_NAME]}{_DRAFT}", dir=parent))
-    # mkdtemp makes a folder for its owner alone; this one becomes a folder like any other.
+    # mkdtemp creates a folder with mode 0700; the final folder gets the default mode.
     draft.chmod(0o777 & ~_umask())
     try:
         with _new_mark(draft, kind):
@@ -403,7 +405,7 @@ def _sweep_one(draft: Path) -> None:
 
 
 def _remove_marked(folder: Path, kind: str) -> None:
-    """Remove a folder, its mark last."""
+    """Remove a folder; the mark is removed last."""
     mark = mark_of(folder, kind)
     for entry in list(folder.iterdir()):
         if entry == mark:
@@ -413,7 +415,7 @@ def _remove_marked(folder: Path, kind: str) -> None:
         else:
             entry.unlink(missing_ok=True)
     mark.unlink(missing_ok=True)
-    # Somebody may have put a file there meanwhile: it stays.
+    # rmdir fails if somebody added a file in the meantime, which then stays.
     with suppress(OSError):
         folder.rmdir()
 
@@ -426,7 +428,7 @@ def _list_files(folder: Path, kind: str) -> None:
 
 
 def _added_by_others(folder: Path, kind: str) -> Path | None:
-    """Return a file in `folder` that its mark does not list, None for a mark without a list."""
+    """Return a file that the mark of `folder` does not list; None without a list or such a file."""
     try:
         content = json.loads(mark_of(folder, kind).read_text())
         listed = set(content["files"])
@@ -439,7 +441,7 @@ def _added_by_others(folder: Path, kind: str) -> Path | None:
 
 
 def _files_below(folder: Path) -> Sequence[Path]:
-    """Return everything below `folder` that is not itself a real folder, in order."""
+    """Return all files and links below `folder`, sorted."""
     return sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
 
 
@@ -447,27 +449,28 @@ def _files_below(folder: Path) -> Sequence[Path]:
 
 
 def _regular(file: Path) -> Path:
-    """Return the file that would be written. Raises UserError for what must not be replaced."""
+    """Resolve a link. Raises UserError if the result exists and is not a regular file."""
     try:
         target = file.resolve() if file.is_symlink() else file
         target.exists()
-    except (OSError, ValueError) as error:  # a name too long, for instance, or with a NUL
+    except (OSError, ValueError) as error:  # for example an overlong name, or one with a NUL
         raise UserError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
     if target.is_dir():
         raise UserError(f"{file}: is a folder; name a file")
     if target.exists() and not target.is_file():
-        raise UserError(f"{file}: is not a regular file, so it is not replaced; name another")
+        raise UserError(f"{file}: not a regular file, so it is not replaced; name another")
     return target
 
 
 def _make_parents(folder: Path) -> None:
-    """Make a folder and those above it. Raises UserError where that cannot be done."""
+    """Create a folder and its parents. Raises UserError on failure, except for a full disk."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise UserError(f"{folder}: cannot be made ({error.strerror}); name another") from error
+        reason = f"cannot be created ({error.strerror}); name another folder"
+        raise UserError(f"{folder}: {reason}") from error
 
 
 _EXCHANGE = 2
@@ -475,11 +478,11 @@ _AT_CWD = -100
 
 
 def _swap(draft: Path, folder: Path) -> None:
-    """Put `draft` where `folder` is or is not; what was there is at `draft` then, or gone."""
+    """Move `draft` to `folder`. An existing folder is then at `draft`."""
     if not folder.exists():
         draft.rename(folder)
     elif not _exchange(draft, folder):
-        # Not in one step on this file system: an empty name is all that another process may see.
+        # No atomic exchange on this file system. For a moment, other processes see no folder.
         aside = draft.with_name(f"{draft.name}.old")
         folder.rename(aside)
         draft.rename(folder)
@@ -487,7 +490,7 @@ def _swap(draft: Path, folder: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two paths by renameat2(2); say whether this system and file system can."""
+    """Exchange two paths by renameat2(2); return False if the system does not support it."""
     try:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except AttributeError:

@@ -1,4 +1,4 @@
-"""Folders for temporary files, outside the work folder."""
+"""Temporary folders outside the work folder."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from platebench.ownership import Lent, sweep
 
 _NAME = "platebench"
 
-
 _LONGEST = 80
-"""Characters of a path below which a socket can have its name: sockaddr_un takes 108 bytes."""
+"""Maximum length of a folder's path that leaves room for a socket: sockaddr_un has 108 bytes."""
 
 
 def lent_temporary(short: bool = False) -> Lent:
-    """Lend a folder among the system's temporary files, until it is closed.
+    """Create a folder in the system's temporary folder; `close` removes it.
 
-    Those of processes that were killed are removed first. With `short` its path leaves room for
-    the name of a socket, wherever TMPDIR points.
+    Folders of killed processes are removed first. With `short`, the path leaves room for the name
+    of a socket, even if TMPDIR is long.
     """
     parent = Path(tempfile.gettempdir())
     if short and len(os.fsencode(parent)) > _LONGEST:
@@ -32,9 +31,9 @@ def lent_temporary(short: bool = False) -> Lent:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Lend an empty folder among the system's temporary files, and remove it afterwards."""
+    """Create an empty folder in the system's temporary folder, and remove it at the end."""
     with lent_temporary() as lent:
-        # Beside the mark that says whose the folder is, so that this one is empty.
+        # A subfolder, because the lent folder contains the ownership mark.
         folder = lent.path / "files"
         folder.mkdir()
         yield folder

@@ -1,4 +1,4 @@
-"""Make a library absent from every process that has this folder on its path.
+"""Make a library appear absent in every process with this folder on its path.
 
 PLATEBENCH_TEST_ABSENT names it, as DISTRIBUTION=MODULE.
 """
@@ -13,7 +13,7 @@ DISTRIBUTION, _, MODULE = os.environ.get("PLATEBENCH_TEST_ABSENT", "").partition
 
 
 class _Absent:
-    """Finds nothing, and says so before anyone else finds the library."""
+    """Import hook that fails before any other finder finds the library."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:

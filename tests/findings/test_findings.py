@@ -1,4 +1,4 @@
-"""Every finding is so on the libraries installed here, and is written down as it was seen."""
+"""Every finding holds with the installed libraries, and is documented completely."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from platebench.errors import UserError
 from platebench.findings.dataset import CountingFile, noise
 from platebench.findings.finding import Finding
 from platebench.findings.registry import FINDINGS, findings_named
-from platebench.findings.run import show
+from platebench.findings.run import run_finding
 
 SOURCES = Path(__file__).parents[2] / "src" / "platebench" / "findings"
 NO_FINDING = {"__init__", "commands", "finding", "dataset", "printed", "registry", "run"}
@@ -21,12 +21,12 @@ NO_FINDING = {"__init__", "commands", "finding", "dataset", "printed", "registry
 @pytest.mark.parametrize(
     "finding", [each for each in FINDINGS if each.show], ids=lambda finding: finding.name
 )
-def test_a_finding_is_so_on_the_libraries_installed_here(finding: Finding) -> None:
-    shown = show(finding)
+def test_finding_holds_with_the_installed_libraries(finding: Finding) -> None:
+    shown = run_finding(finding)
     assert shown.holds, shown.why_not or shown.facts
 
 
-def test_every_finding_says_what_happens_what_to_do_instead_and_how_to_see_it_again() -> None:
+def test_findings_have_description_workaround_and_command() -> None:
     for finding in FINDINGS:
         assert finding.happens.endswith("."), finding.name
         assert finding.instead.endswith("."), finding.name
@@ -35,24 +35,24 @@ def test_every_finding_says_what_happens_what_to_do_instead_and_how_to_see_it_ag
         assert bool(finding.show) == bool(finding.done), finding.name
 
 
-def test_titles_fit_a_line_and_name_no_end() -> None:
+def test_titles_fit_one_line_without_a_full_stop() -> None:
     for finding in FINDINGS:
         assert len(finding.title) <= 88, finding.name
         assert not finding.title.endswith("."), finding.name
 
 
-def test_names_are_those_of_the_files_and_no_file_is_forgotten() -> None:
+def test_every_file_is_registered_under_its_name() -> None:
     files = {path.stem for path in SOURCES.glob("*.py")} - NO_FINDING
     assert {finding.name.replace("-", "_") for finding in FINDINGS} == files
     assert len(FINDINGS) == len(files)
 
 
-def test_findings_of_a_kind_stand_together() -> None:
+def test_findings_are_grouped_by_kind() -> None:
     kinds = [kind for kind, _ in groupby(FINDINGS, key=lambda finding: finding.kind)]
     assert len(kinds) == len(set(kinds))
 
 
-def test_a_source_is_an_address_of_the_issue_it_names() -> None:
+def test_source_address_matches_its_label() -> None:
     for finding in FINDINGS:
         for source in finding.sources:
             number = re.search(r"#(\d+)$", source.says)
@@ -60,24 +60,24 @@ def test_a_source_is_an_address_of_the_issue_it_names() -> None:
             assert number is None or source.address.endswith(f"/{number[1]}"), source
 
 
-def test_what_is_seen_holds_no_time_and_no_folder_of_this_machine() -> None:
+def test_facts_contain_no_times_and_no_local_paths() -> None:
     for finding in findings_named(["lancedb-nested-lists", "zarr-guessed-chunks"]):
-        for label, fact in show(finding).facts.items():
+        for label, fact in run_finding(finding).facts.items():
             assert not isinstance(fact, float), label
             assert "platebench-" not in str(fact), label
 
 
-def test_a_name_that_is_none_is_said_in_one_line() -> None:
+def test_unknown_name_is_refused_by_name() -> None:
     with pytest.raises(UserError, match="no-such: no such finding"):
         findings_named(["zarr-guessed-chunks", "no-such"])
 
 
-def test_noise_is_the_same_each_time_and_of_all_values() -> None:
+def test_noise_is_reproducible_and_uses_all_values() -> None:
     assert (noise(2) == noise(2)).all()
     assert len(set(noise(2).ravel().tolist())) == 256
 
 
-def test_a_counting_file_counts_what_is_read_of_it(tmp_path: Path) -> None:
+def test_counting_file_counts_bytes_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes(1000))
     with CountingFile(path) as file:

@@ -1,4 +1,4 @@
-"""A fixture that the tests of images share, made once a test process."""
+"""Fixtures for the tests of images, generated once per test process."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ IMAGES = 34
 
 @pytest.fixture(scope="session")
 def screen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole small fixture, with CH5 files and tables; tests leave it as it is."""
+    """A complete small fixture with CH5 files and tables. Tests must not change it."""
     out = tmp_path_factory.mktemp("fixtures") / "screen"
     return make_fixtures(out, IMAGES, ch5=True, tables=True, processes=1)
 
 
 @pytest.fixture(scope="session")
 def real_images() -> Path:
-    """The folder of three real fields."""
+    """The folder with three real fields."""
     beside = Path(__file__).resolve().parents[3] / "shared" / "data" / "real"
     folder = Path(os.environ.get("PLATEBENCH_REAL_IMAGES", beside))
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""An independent reader of CellH5: Bio-Formats. Its jar is too large to be a dependency."""
+"""Bio-Formats, an independent reader, reads our CellH5. Its jar is too large for a dependency."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.conftest import noise
 def jar() -> Path:
     given = os.environ.get("PLATEBENCH_BIOFORMATS_JAR")
     if not given:
-        pytest.skip("PLATEBENCH_BIOFORMATS_JAR does not name bioformats_package.jar")
+        pytest.skip("set PLATEBENCH_BIOFORMATS_JAR to bioformats_package.jar")
     if shutil.which("java") is None:
-        pytest.skip("there is no java to run Bio-Formats")
+        pytest.skip("java is not installed, which Bio-Formats needs")
     return Path(given)
 
 
@@ -28,7 +28,7 @@ def info(jar: Path, path: Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_bioformats_reads_images_and_labels_in_their_size(screen, jar):
+def test_bioformats_reads_size_and_dtype_of_images_and_labels(screen, jar):
     said = info(jar, screen / "ch5" / "LT0001_02" / "hdf5" / "00015_01.ch5")
     assert "[CellH5 (HDF)]" in said
     assert "Series count = 2" in said
@@ -39,7 +39,7 @@ def test_bioformats_reads_images_and_labels_in_their_size(screen, jar):
 
 
 @pytest.mark.parametrize("tuning", ["default", "fast"])
-def test_bioformats_reads_what_the_store_writes(tmp_path, jar, tuning):
+def test_bioformats_reads_files_of_the_ch5_store(tmp_path, jar, tuning):
     find(f"ch5:tensor:{tuning}").write(noise(5, (32, 48), "<u2"), tmp_path / "store")
     for path in sorted((tmp_path / "store").glob("*.ch5")):
         said = info(jar, path)
@@ -48,7 +48,7 @@ def test_bioformats_reads_what_the_store_writes(tmp_path, jar, tuning):
         assert "Pixel type = uint16" in said
 
 
-def test_bioformats_tells_a_file_that_is_no_cellh5(tmp_path, jar):
+def test_bioformats_refuses_a_text_file(tmp_path, jar):
     path = tmp_path / "words.ch5"
     path.write_text("Only words.\n")
     with pytest.raises(subprocess.CalledProcessError):

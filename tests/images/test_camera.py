@@ -46,7 +46,7 @@ def looks_raw(image: np.ndarray) -> bool:
 
 
 @pytest.mark.parametrize("profile", ["raw", "ic"])
-def test_a_seed_gives_the_same_pixels_everywhere(profile):
+def test_seed_gives_the_recorded_digest(profile):
     assert digest(take_frame(Movie(1, 0), 43, profile)) == GOLDEN[profile]
 
 
@@ -56,14 +56,14 @@ def test_raw_images_have_the_statistics_of_real_fields(seed, number):
     assert looks_raw(take_frame(Movie(seed, number), 50, "raw"))
 
 
-def test_the_statistics_tell_noise_and_a_blank_from_a_field():
+def test_noise_and_blank_images_fail_the_statistics_of_fields():
     random = np.random.default_rng(1)
     assert not looks_raw(random.integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8))
     assert not looks_raw(random.normal(13, 2.2, (HEIGHT, WIDTH)).astype(np.uint8))
     assert not looks_raw(np.full((HEIGHT, WIDTH), 13, np.uint8))
 
 
-def test_real_fields_scaled_to_eight_bits_pass_as_raw(real_images):
+def test_real_fields_scaled_to_eight_bits_have_the_statistics_of_raw_images(real_images):
     for path in real_images.glob("*.tif"):
         field = tifffile.imread(path) >> 8
         image = field.astype(np.uint8)
@@ -74,27 +74,27 @@ def test_real_fields_scaled_to_eight_bits_pass_as_raw(real_images):
 
 
 @pytest.mark.parametrize("number", [0, 5])
-def test_corrected_images_are_mostly_nought_and_sometimes_one(number):
+def test_corrected_images_are_mostly_zero_and_sometimes_one(number):
     image = take_frame(Movie(1, number), 60, "ic")
     assert np.median(image) == 0
     assert np.mean(image == 0) > 0.5
     assert 0.1 < np.mean(image == 1) < 0.4
 
 
-def test_raw_light_is_uneven():
+def test_raw_illumination_is_uneven():
     frames = [take_frame(Movie(1, 0), frame, "raw") for frame in range(43, 63)]
     darkest = np.min(frames, axis=0).astype(np.float64)
     middle = np.median(darkest[400:600, 500:800])
     assert middle > np.median(darkest[:64, :64]) + 1
 
 
-def test_profiles_show_the_same_nuclei():
+def test_both_profiles_show_the_same_nuclei():
     raw, corrected = (take_frame(Movie(1, 0), 43, profile) for profile in ("raw", "ic"))
     labels, _ = label_frame(Movie(1, 0), 43)
     assert np.corrcoef(raw[labels > 0], corrected[labels > 0])[0, 1] > 0.99
 
 
-def test_another_seed_movie_or_frame_is_another_image():
+def test_seed_movie_and_frame_change_the_image():
     images = [
         take_frame(Movie(1, 0), 43, "raw"),
         take_frame(Movie(2, 0), 43, "raw"),
@@ -104,8 +104,8 @@ def test_another_seed_movie_or_frame_is_another_image():
     assert len({digest(image) for image in images}) == 4
 
 
-def gain_of_company(images: list[np.ndarray]) -> float:
-    """Return how much smaller images get when compressed as one, what recurs being sought far."""
+def gain_of_joint_compression(images: list[np.ndarray]) -> float:
+    """Return the share of bytes saved by compressing images together, with a long window."""
     settings = zstandard.ZstdCompressionParameters.from_level(1, window_log=27, enable_ldm=True)
     size = [
         len(zstandard.ZstdCompressor(compression_params=settings).compress(data))
@@ -114,20 +114,20 @@ def gain_of_company(images: list[np.ndarray]) -> float:
     return 1 - size[0] / (size[1] * len(images))
 
 
-def test_noise_does_not_recur_so_that_compressing_images_together_gained_by_it():
+def test_noise_does_not_repeat_across_frames():
     frames = [take_frame(Movie(1, 0), frame, "raw") for frame in range(43, 51)]
-    assert abs(gain_of_company(frames)) < 0.02
-    assert gain_of_company([*frames[:7], frames[0]]) > 0.1
+    assert abs(gain_of_joint_compression(frames)) < 0.02
+    assert gain_of_joint_compression([*frames[:7], frames[0]]) > 0.1
 
 
-def test_a_frame_does_not_depend_on_the_frames_drawn_before():
+def test_frame_does_not_depend_on_earlier_frames():
     movie = Movie(1, 2)
     for frame in (10, 90):
         take_frame(movie, frame, "raw")
     assert np.array_equal(take_frame(movie, 50, "raw"), take_frame(Movie(1, 2), 50, "raw"))
 
 
-def test_frames_drawn_are_arrays_of_their_own():
+def test_frames_do_not_share_memory():
     movie = Movie(1, 0)
     first = take_frame(movie, 43, "raw")
     kept = first.copy()
@@ -135,14 +135,14 @@ def test_frames_drawn_are_arrays_of_their_own():
     assert np.array_equal(first, kept)
 
 
-def test_labels_count_from_one_without_a_gap():
+def test_labels_are_consecutive_from_one():
     for frame in (0, 43, FRAMES - 1):
         labels, numbers = label_frame(Movie(1, 0), frame)
         assert labels.dtype == np.uint16
         assert sorted(np.unique(labels)) == list(range(len(numbers) + 1))
 
 
-def test_nuclei_are_brighter_than_what_is_around_them():
+def test_nuclei_are_brighter_than_the_background():
     image = take_frame(Movie(1, 0), 43, "raw")
     labels, _ = label_frame(Movie(1, 0), 43)
     assert np.median(image[labels > 0]) > 3 * np.median(image[labels == 0])
@@ -150,18 +150,19 @@ def test_nuclei_are_brighter_than_what_is_around_them():
 
 def test_nuclei_persist_and_drift():
     movie = Movie(1, 0)
-    for cell in movie.cells:
-        assert np.abs(np.diff(cell.x[cell.first : cell.last + 1])).max(initial=0) <= 6
-    moved = [abs(int(cell.x[80] - cell.x[43])) for cell in movie.cells if cell.ends == "never"]
+    for nucleus in movie.nuclei:
+        assert np.abs(np.diff(nucleus.x[nucleus.first : nucleus.last + 1])).max(initial=0) <= 6
+    survivors = [nucleus for nucleus in movie.nuclei if nucleus.fate == "none"]
+    moved = [abs(int(nucleus.x[80] - nucleus.x[43])) for nucleus in survivors]
     assert max(moved) > 5
 
 
-def test_a_division_leaves_two_daughters_beside_where_the_mother_was():
+def test_division_leaves_two_daughters_near_the_mother():
     movie = Movie(1, 0)
-    mothers = [cell for cell in movie.cells if cell.ends == "division"]
+    mothers = [nucleus for nucleus in movie.nuclei if nucleus.fate == "division"]
     assert mothers
     for mother in mothers:
-        daughters = [cell for cell in movie.cells if cell.mother == mother.number]
+        daughters = [nucleus for nucleus in movie.nuclei if nucleus.mother == mother.number]
         assert [daughter.first for daughter in daughters] == [mother.last + 1] * 2
         for daughter in daughters:
             assert abs(int(daughter.x[daughter.first] - mother.x[mother.last])) < 25
@@ -169,25 +170,25 @@ def test_a_division_leaves_two_daughters_beside_where_the_mother_was():
         assert mother.phenotype(mother.last) == "Metaphase"
 
 
-def test_every_class_is_drawn_somewhere_and_is_not_too_bright():
+def test_every_class_is_drawn_within_brightness_limits():
     movies = [Movie(1, number) for number in range(12)]
     seen = {
-        cell.phenotype(frame)
+        nucleus.phenotype(frame)
         for movie in movies
-        for cell in movie.cells
-        for frame in range(cell.first, cell.last + 1)
+        for nucleus in movie.nuclei
+        for frame in range(nucleus.first, nucleus.last + 1)
     }
     assert seen == set(CLASSES)
-    for cell in movies[0].cells:
+    for nucleus in movies[0].nuclei:
         for phenotype in CLASSES:
-            patch = draw(cell.nucleus, phenotype)
+            patch = draw(nucleus.shape, phenotype)
             assert patch.reach <= LARGEST_REACH
             assert patch.light.max() <= BRIGHTEST
             assert patch.light.min() >= 0
             assert patch.mask.any()
 
 
-def test_the_brightest_light_does_not_wrap_around():
-    # 255 at most, of nucleus, background and noise together; see camera._expose.
+def test_brightest_light_does_not_overflow():
+    # Nucleus, background and noise together give at most 255; see camera._expose.
     light, noise = BRIGHTEST + 255, 15
     assert (light + ((noise * ((light >> 3) + 31)) >> 5) + 8) >> 4 <= 255

@@ -17,7 +17,7 @@ from platebench.images.movie import FRAMES
 from platebench.images.nuclei import CLASSES
 from platebench.images.screen import (
     FIRST_FRAME,
-    FRAMES_A_MOVIE,
+    FRAMES_PER_MOVIE,
     place_of_shot,
     segment,
     shots,
@@ -28,7 +28,7 @@ F = f"{G}/feature/primary__primary"
 D = "/definition/feature/primary__primary"
 I4, U4, F8 = "<i4", "<u4", "<f8"
 
-# Every dataset of the layout, its dtype and its number of axes.
+# Every dataset of the layout, with its dtype and number of axes.
 LAYOUT = {
     f"{G}/image/channel": ("|u1", 5),
     f"{G}/image/region": ("<u2", 5),
@@ -81,7 +81,7 @@ LAYOUT = {
     ),
 }
 
-# Rows that more can be appended to, a row an object of every frame.
+# Datasets with one row per object and frame, which can grow.
 TABLES = [
     f"{G}/object/primary__primary",
     f"{F}/bounding_box",
@@ -115,24 +115,24 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     return found
 
 
-def test_the_file_has_the_datasets_of_the_layout_and_no_other(movie):
+def test_file_has_exactly_the_datasets_of_the_layout(movie):
     assert set(datasets(movie)) == set(LAYOUT)
 
 
 @pytest.mark.parametrize("path", LAYOUT)
-def test_a_dataset_has_its_dtype_and_axes(movie, path):
+def test_dataset_has_dtype_and_axes_of_the_layout(movie, path):
     dtype, axes = LAYOUT[path]
     assert movie[path].dtype == np.dtype(dtype)
     assert movie[path].ndim == axes
 
 
-def test_a_wrong_dtype_would_be_noticed(movie):
+def test_dtype_comparison_detects_a_wrong_dtype(movie):
     assert movie[f"{G}/image/region"].dtype != np.dtype("|u1")
     assert movie[f"{F}/center"].dtype != np.dtype([("x", F8), ("y", F8)])
 
 
 @pytest.mark.parametrize("name", ["channel", "region"])
-def test_images_are_chunked_by_quarters_and_gzipped(movie, name):
+def test_images_are_gzipped_in_chunks_of_a_quarter_of_each_side(movie, name):
     images = movie[f"{G}/image/{name}"]
     assert images.shape == (1, FRAMES, 1, 1024, 1344)
     assert images.chunks == (1, 1, 1, 256, 336)
@@ -140,12 +140,12 @@ def test_images_are_chunked_by_quarters_and_gzipped(movie, name):
 
 
 @pytest.mark.parametrize("name", ["channel", "region"])
-def test_valid_marks_the_frames_written(movie, name):
+def test_attribute_valid_marks_the_written_frames(movie, name):
     attributes = movie[f"{G}/image/{name}"].attrs
     assert list(attributes) == ["valid"]
     assert attributes["valid"].dtype == np.dtype("<f8")
     written = np.flatnonzero(attributes["valid"])
-    assert written.tolist() == list(range(FIRST_FRAME, FIRST_FRAME + FRAMES_A_MOVIE))
+    assert written.tolist() == list(range(FIRST_FRAME, FIRST_FRAME + FRAMES_PER_MOVIE))
 
 
 def test_only_images_and_class_labels_have_attributes(movie):
@@ -160,7 +160,7 @@ def test_only_images_and_class_labels_have_attributes(movie):
     assert attributes["UNPREDICED_PROB"].dtype == "f4"
 
 
-def test_tables_share_their_rows_and_can_grow(movie):
+def test_tables_have_equal_length_and_can_grow(movie):
     rows = len(movie[TABLES[0]])
     for path in TABLES:
         assert len(movie[path]) == rows
@@ -171,7 +171,7 @@ def test_tables_share_their_rows_and_can_grow(movie):
     assert movie[f"{G}/image/time_lapse"].compression == "gzip"
 
 
-def test_definitions_name_what_the_position_holds(movie):
+def test_definitions_match_the_position(movie):
     kinds = {name: item["type"][0] for name, item in movie["/definition/object"].items()}
     assert kinds == {"primary__primary": b"region", "tracking": b"relation", "event": b"object"}
     assert movie["/definition/image/region"]["region_name"][0] == b"region___primary__primary"
@@ -194,7 +194,7 @@ def test_frames_are_half_an_hour_apart(movie):
     assert set(np.diff(lapse["timestamp_rel"])) == set(np.diff(lapse["timestamp_abs"])) == {1800}
 
 
-def test_objects_are_in_order_of_time_then_label(movie):
+def test_objects_are_sorted_by_time_then_label(movie):
     objects = movie[f"{G}/object/primary__primary"][:]
     keys = list(zip(objects["time_idx"], objects["obj_label_id"], strict=True))
     assert keys == sorted(set(keys))
@@ -230,7 +230,7 @@ def test_predictions_are_the_most_probable_classes(movie):
     assert np.array_equal(probability.argmax(axis=1), prediction)
 
 
-def test_tracks_lead_from_a_frame_to_the_next_and_nearby(movie):
+def test_tracks_connect_nearby_objects_of_successive_frames(movie):
     tracking = movie[f"{G}/object/tracking"][:]
     times = movie[f"{G}/object/primary__primary"]["time_idx"]
     centers = movie[f"{F}/center"][:]
@@ -242,10 +242,10 @@ def test_tracks_lead_from_a_frame_to_the_next_and_nearby(movie):
 
 
 def branches(event: np.ndarray) -> list[tuple[list[int], list[int]]]:
-    """Return both tracks of every event, found as the cellh5 package finds them.
+    """Return both tracks of every event, computed as the cellh5 package does.
 
-    A row that goes on twice is where the tracks part. The first track is what stands before its
-    second mention; the other one is what stands up to its first mention, and after its second.
+    The tracks split at the row that occurs twice in `idx1`. The first track is everything before
+    its second occurrence; the other one is everything up to its first and after its second.
     """
     found = []
     for number in np.unique(event["obj_id"]):
@@ -273,7 +273,7 @@ def test_events_are_divisions_along_tracks(movie):
     assert CLASSES.index("Anaphase") in classes[event["idx2"]]
 
 
-def test_each_event_has_two_tracks_in_order_of_time_that_share_the_mother(movie):
+def test_event_tracks_are_in_time_order_and_share_the_mother(movie):
     times = movie[f"{G}/object/primary__primary"]["time_idx"]
     classes = movie[f"{F}/object_classification/prediction"]["label_idx"]
     for first, second in branches(movie[f"{G}/object/event"][:]):
@@ -288,7 +288,7 @@ def test_each_event_has_two_tracks_in_order_of_time_that_share_the_mother(movie)
             assert CLASSES[classes[track[len(shared)]]] == "Anaphase"
 
 
-def test_a_division_is_an_event_if_both_daughters_are_seen(movie):
+def test_division_is_an_event_if_both_daughters_are_visible(movie):
     tracking = movie[f"{G}/object/tracking"][:]
     splits = np.flatnonzero(np.bincount(tracking["obj_idx1"]) == 2)
     shared = {
@@ -297,9 +297,9 @@ def test_a_division_is_an_event_if_both_daughters_are_seen(movie):
     assert shared == set(splits.tolist())
 
 
-def test_the_planes_are_the_images_of_the_tiff_files(screen, movie_file):
+def test_planes_equal_the_images_of_the_tiff_files(screen, movie_file):
     planes = planes_of(movie_file, "movie.ch5")
-    assert [plane.place.frame for plane in planes] == list(range(43, 43 + FRAMES_A_MOVIE))
+    assert [plane.place.frame for plane in planes] == list(range(43, 43 + FRAMES_PER_MOVIE))
     folder = screen / "tiff"
     assert {(plane.place.channel, plane.place.z) for plane in planes} == {("H2B-GFP", 0)}
     for plane in planes[::10]:
@@ -308,7 +308,7 @@ def test_the_planes_are_the_images_of_the_tiff_files(screen, movie_file):
         assert plane.filesize == (folder / name).stat().st_size
 
 
-def test_a_movie_of_one_frame_has_tables_too(tmp_path):
+def test_movie_of_one_frame_has_all_tables(tmp_path):
     (shot,) = shots(1)
     path = tmp_path / "one.ch5"
     write_cellh5(path, place_of_shot(shot), [segment(1, shot, "ic")])
@@ -318,5 +318,5 @@ def test_a_movie_of_one_frame_has_tables_too(tmp_path):
     assert len(planes_of(path, "one.ch5")) == 1
 
 
-def test_contours_come_back_from_their_packing():
+def test_unpack_contour_inverts_pack_contour():
     assert unpack_contour(pack_contour([3, 4, 10, 4])) == [3, 4, 10, 4]

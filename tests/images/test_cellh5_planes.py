@@ -1,4 +1,4 @@
-"""CH5 files of others: each plane once, and what cannot be read is refused by name."""
+"""Each plane of a foreign CH5 file is read once; unreadable files are refused by name."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def refused(path: Path, *words: str) -> None:
     assert all(word in said for word in (path.name, *words)), said
 
 
-def test_positions_that_are_links_to_other_files_are_counted_in_those(tmp_path):
+def test_links_to_other_files_are_left_out(tmp_path):
     for name in ("00001_01.ch5", "00002_01.ch5"):
         write(tmp_path / name, sites=1)
     with h5py.File(tmp_path / "_all_positions.ch5", "w") as file:
@@ -58,7 +58,7 @@ def test_positions_that_are_links_to_other_files_are_counted_in_those(tmp_path):
 
 
 @pytest.mark.parametrize("at", ["sample", "sample/0/plate", PLATE, f"{PLATE}/00001/position"])
-def test_a_link_to_another_file_is_found_at_any_depth(tmp_path, at):
+def test_link_to_another_file_is_left_out_at_any_depth(tmp_path, at):
     write(tmp_path / "a.ch5")
     with h5py.File(tmp_path / "b.ch5", "w") as file:
         file.create_group("sample") if at != "sample" else None
@@ -68,7 +68,7 @@ def test_a_link_to_another_file_is_found_at_any_depth(tmp_path, at):
     assert len(images.counted.left_out) == 1
 
 
-def test_a_file_of_links_alone_is_refused_as_such(tmp_path):
+def test_file_with_only_links_is_refused(tmp_path):
     write(tmp_path / "a.ch5")
     with h5py.File(tmp_path / "b.ch5", "w") as file:
         file[position(0)] = h5py.ExternalLink("a.ch5", f"/{position(0)}")
@@ -76,7 +76,7 @@ def test_a_file_of_links_alone_is_refused_as_such(tmp_path):
 
 
 @pytest.mark.parametrize("soft", [True, False])
-def test_a_position_linked_inside_a_file_is_counted_once(tmp_path, soft):
+def test_position_linked_inside_a_file_is_read_once(tmp_path, soft):
     path = write(tmp_path / "a.ch5", sites=1)
     with h5py.File(path, "a") as file:
         link = h5py.SoftLink(f"/{position(0)}") if soft else file[position(0)]
@@ -88,7 +88,7 @@ def test_a_position_linked_inside_a_file_is_counted_once(tmp_path, soft):
     assert len(images.counted.left_out) == 1
 
 
-def test_a_link_in_a_circle_ends(tmp_path):
+def test_cyclic_links_are_left_out(tmp_path):
     path = write(tmp_path / "a.ch5", sites=1)
     with h5py.File(path, "a") as file:
         file[position(7)] = h5py.SoftLink(f"/{position(7)}")
@@ -96,7 +96,7 @@ def test_a_link_in_a_circle_ends(tmp_path):
     assert len(open_images(path)) == 6
 
 
-def test_channels_have_their_names_or_numbers(tmp_path):
+def test_channels_have_names_or_else_numbers(tmp_path):
     path = write(tmp_path / "a.ch5", sites=1)
     assert {plane.place.channel for plane in planes_of(path, "")} == {"0", "1"}
     with h5py.File(path, "a") as file:
@@ -113,7 +113,7 @@ def test_channels_have_their_names_or_numbers(tmp_path):
         np.array(3),
     ],
 )
-def test_channel_names_without_sense_are_not_needed(tmp_path, table):
+def test_invalid_channel_names_are_ignored(tmp_path, table):
     path = write(tmp_path / "a.ch5", sites=1)
     with h5py.File(path, "a") as file:
         file["definition/image/channel"] = table
@@ -139,7 +139,7 @@ STACK = np.ones((1, 3, 1, 4, 6), np.uint8)
         (np.ones((1, 0, 1, 4, 6), np.uint8), "no written image"),
     ],
 )
-def test_images_that_are_none_are_refused(tmp_path, data, word):
+def test_datasets_that_are_not_images_are_refused(tmp_path, data, word):
     refused(put(tmp_path / "a.ch5", data), word)
 
 
@@ -147,12 +147,12 @@ def test_images_that_are_none_are_refused(tmp_path, data, word):
     "valid",
     [np.ones(9), np.ones(2), "text", np.array([b"1", b"x", b"1"]), np.zeros(3), h5py.Empty("f8")],
 )
-def test_valid_that_does_not_fit_is_refused(tmp_path, valid):
+def test_invalid_attribute_valid_is_refused(tmp_path, valid):
     refused(put(tmp_path / "a.ch5", STACK, valid))
 
 
 @pytest.mark.parametrize("valid", [None, np.ones(3)])
-def test_a_claimed_size_is_checked_against_memory(tmp_path, valid):
+def test_claimed_size_is_checked_against_memory(tmp_path, valid):
     path = tmp_path / "a.ch5"
     side = int(memory_bytes() ** 0.5)
     with h5py.File(path, "w") as file:
@@ -165,7 +165,7 @@ def test_a_claimed_size_is_checked_against_memory(tmp_path, valid):
     refused(path, "claims an image of")
 
 
-def test_claimed_frames_are_checked_against_the_file(tmp_path):
+def test_claimed_frames_are_checked_against_the_file_size(tmp_path):
     path = tmp_path / "a.ch5"
     with h5py.File(path, "w") as file:
         file.create_dataset(
@@ -187,7 +187,7 @@ def test_pixels_in_another_file_are_refused(tmp_path):
     refused(path, "pixels in other files")
 
 
-def test_a_name_that_is_not_utf8_is_refused(tmp_path):
+def test_name_that_is_not_utf8_is_refused(tmp_path):
     path = tmp_path / "a.ch5"
     with h5py.File(path, "w") as file:
         file[f"{PLATE}/00001/position".encode() + b"/\xe9/image/channel"] = STACK
@@ -195,7 +195,7 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["sample", "sample/0", "sample/0/plate/P", PLATE])
-def test_a_dataset_in_place_of_a_group_is_refused(tmp_path, name):
+def test_dataset_in_place_of_a_group_is_refused(tmp_path, name):
     with h5py.File(tmp_path / "a.ch5", "w") as file:
         file[name] = np.ones(3)
     refused(tmp_path / "a.ch5", "no written image")

@@ -31,7 +31,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_a_fixture_has_the_files_that_screens_have(screen):
+def test_fixture_has_the_files_of_a_screen(screen):
     paths = {path.relative_to(screen).as_posix() for path in screen.rglob("*") if path.is_file()}
     assert {path for path in paths if not path.startswith("tiff/")} == {
         ".platebench-fixture",
@@ -49,7 +49,7 @@ def test_a_fixture_has_the_files_that_screens_have(screen):
     assert len([path for path in paths if path.startswith("tiff/")]) == 34
 
 
-def test_the_tiff_files_are_named_and_tagged_as_the_talks(screen, tmp_path):
+def test_tiff_files_have_names_and_tags_of_the_talk(screen, tmp_path):
     path = screen / "tiff" / FIRST
     content = path.read_bytes()
     assert len(content) == 1_376_512
@@ -66,7 +66,7 @@ def test_the_tiff_files_are_named_and_tagged_as_the_talks(screen, tmp_path):
 
 
 @pytest.mark.parametrize("profile", ["raw", "ic"])
-def test_the_number_of_processes_changes_no_byte(tmp_path, profile):
+def test_bytes_do_not_depend_on_the_number_of_processes(tmp_path, profile):
     made = [
         contents(make_fixtures(tmp_path / str(n), 6, profile, ch5=True, tables=True, processes=n))
         for n in (1, 2, 4)
@@ -74,19 +74,19 @@ def test_the_number_of_processes_changes_no_byte(tmp_path, profile):
     assert made[0] == made[1] == made[2]
 
 
-def test_another_seed_gives_other_bytes(tmp_path):
+def test_seed_changes_the_bytes(tmp_path):
     one = make_fixtures(tmp_path / "one", 1, seed=1)
     two = make_fixtures(tmp_path / "two", 1, seed=2)
     assert (one / "tiff" / FIRST).read_bytes() != (two / "tiff" / FIRST).read_bytes()
 
 
-def test_a_larger_fixture_begins_with_the_smaller(screen, tmp_path):
+def test_larger_fixture_contains_the_smaller_one(screen, tmp_path):
     small = contents(make_fixtures(tmp_path / "small", 2) / "tiff")
     large = contents(screen / "tiff")
     assert all(large[name] == content for name, content in small.items())
 
 
-def test_the_manifest_holds_the_digest_of_every_image(screen):
+def test_manifest_has_the_digest_of_every_image(screen):
     manifest = read_manifest(screen)
     assert manifest is not None
     assert len(manifest.entries) == manifest.settings.images == 34
@@ -97,7 +97,7 @@ def test_the_manifest_holds_the_digest_of_every_image(screen):
 
 
 @pytest.mark.parametrize("images", [1, 2, 31, 32, 33, 2048, 6000])
-def test_any_number_of_images_has_names_and_places_of_its_own(images):
+def test_names_and_places_of_images_are_unique(images):
     everything = list(shots(images))
     assert tiff_name(everything[0]) == FIRST
     assert len({tiff_name(shot) for shot in everything}) == images
@@ -105,34 +105,34 @@ def test_any_number_of_images_has_names_and_places_of_its_own(images):
     assert max(shot.frame for shot in everything) < FRAMES
 
 
-def test_a_whole_fixture_is_kept_as_it_is(tmp_path):
+def test_complete_fixture_is_kept(tmp_path):
     out = make_fixtures(tmp_path / "out", 2, processes=1)
     before = (out / "tiff" / FIRST).stat().st_mtime_ns
     make_fixtures(out, 2, processes=1)
     assert (out / "tiff" / FIRST).stat().st_mtime_ns == before
 
 
-def test_a_fixture_with_other_settings_is_replaced(tmp_path):
+def test_fixture_with_other_settings_is_replaced(tmp_path):
     out = make_fixtures(tmp_path / "out", 3, processes=1)
     make_fixtures(out, 2, "ic", processes=1)
     assert len(open_images(out)) == 2
     assert len(list((out / "tiff").iterdir())) == 2
 
 
-def test_an_empty_folder_is_filled(tmp_path):
+def test_empty_folder_is_filled(tmp_path):
     make_fixtures(tmp_path, 1)
     assert open_images(tmp_path).name == "raw-1"
 
 
 @pytest.mark.parametrize("name", ["thesis.txt", "tiff"])
-def test_a_folder_with_something_else_is_refused_and_left(tmp_path, name):
+def test_folder_with_other_files_is_refused_and_unchanged(tmp_path, name):
     (tmp_path / name).write_text("years of work")
     with pytest.raises(UserError, match="holds files that platebench did not make"):
         make_fixtures(tmp_path, 1)
     assert contents(tmp_path) == {name: b"years of work"}
 
 
-def test_a_fixture_to_which_somebody_added_is_refused_and_left(tmp_path):
+def test_fixture_with_an_added_file_is_refused_and_unchanged(tmp_path):
     out = make_fixtures(tmp_path / "out", 1)
     (out / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="was not made by platebench"):
@@ -140,7 +140,7 @@ def test_a_fixture_to_which_somebody_added_is_refused_and_left(tmp_path):
     assert (out / "notes.txt").read_text() == "mine"
 
 
-def test_a_file_in_the_way_is_refused_and_left(tmp_path):
+def test_existing_file_is_refused_and_unchanged(tmp_path):
     path = tmp_path / "out"
     path.write_text("mine")
     with pytest.raises(UserError, match="is a file"):
@@ -151,14 +151,14 @@ def test_a_file_in_the_way_is_refused_and_left(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "fault"),
     [
-        ({"images": 0}, "0 images cannot be made"),
-        ({"images": -3}, "-3 images cannot be made"),
+        ({"images": 0}, "0 images cannot be generated"),
+        ({"images": -3}, "-3 images cannot be generated"),
         ({"images": 1, "profile": "jpeg"}, "unknown profile 'jpeg'"),
         ({"images": 1, "seed": -1}, "the seed -1 is negative"),
         ({"images": 1, "processes": 0}, "0 processes"),
     ],
 )
-def test_settings_without_sense_are_refused_in_one_line(tmp_path, settings, fault):
+def test_invalid_settings_are_refused_in_one_line(tmp_path, settings, fault):
     with pytest.raises(UserError, match=fault) as raised:
         make_fixtures(tmp_path / "out", **settings)
     assert "\n" not in str(raised.value)
@@ -166,7 +166,7 @@ def test_settings_without_sense_are_refused_in_one_line(tmp_path, settings, faul
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_full_disk_is_said_and_nothing_is_left(tmp_path, monkeypatch, processes):
+def test_full_disk_is_reported_and_leaves_nothing(tmp_path, monkeypatch, processes):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -177,7 +177,7 @@ def test_a_full_disk_is_said_and_nothing_is_left(tmp_path, monkeypatch, processe
     assert multiprocessing.active_children() == []
 
 
-def test_a_full_disk_that_hdf5_found_is_said(tmp_path, monkeypatch):
+def test_full_disk_that_hdf5_finds_is_reported(tmp_path, monkeypatch):
     def full(*_):
         raise RuntimeError("Can't decrement id ref count (unable to close file)")
 
@@ -190,33 +190,33 @@ def test_a_full_disk_that_hdf5_found_is_said(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_more_images_than_the_disk_has_room_for_are_refused_at_once(tmp_path):
+def test_more_images_than_disk_space_are_refused_at_once(tmp_path):
     with pytest.raises(UserError, match=r"100,000,000 images need 138 TB of disk"):
         make_fixtures(tmp_path / "out", 100_000_000)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("place", ["/proc/fixtures", "/proc/self/a/b", "/dev/null", "/dev/null/a"])
-def test_a_place_where_nothing_can_be_made_is_named(place):
+def test_unwritable_place_is_named(place):
     with pytest.raises(UserError, match=r"/(proc|dev)/") as raised:
         make_fixtures(Path(place), 1)
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("letters", [256, 5000])
-def test_a_name_that_is_too_long_is_named(tmp_path, letters):
+def test_overlong_name_is_refused_in_one_line(tmp_path, letters):
     with pytest.raises(UserError, match="File name too long") as raised:
         make_fixtures(tmp_path / ("n" * letters), 1)
     assert "\n" not in str(raised.value)
 
 
-def test_a_damaged_fixture_is_made_again(tmp_path):
+def test_damaged_fixture_is_regenerated(tmp_path):
     out = make_fixtures(tmp_path / "out", 1)
     (out / "manifest.json").write_text("{")
     assert len(open_images(make_fixtures(out, 1))) == 1
 
 
-def test_another_fault_of_the_disk_is_not_called_full(tmp_path, monkeypatch):
+def test_other_disk_errors_are_not_reported_as_full(tmp_path, monkeypatch):
     def broken(*_):
         raise OSError(errno.EIO, "Input/output error")
 
@@ -226,7 +226,7 @@ def test_another_fault_of_the_disk_is_not_called_full(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failure_leaves_the_fixture_that_was_there(tmp_path, monkeypatch):
+def test_failure_keeps_the_existing_fixture(tmp_path, monkeypatch):
     out = make_fixtures(tmp_path / "out", 2)
     before = contents(out)
     monkeypatch.setattr(fixtures, "digest", lambda _: 1 / 0)
@@ -236,7 +236,7 @@ def test_a_failure_leaves_the_fixture_that_was_there(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_folder_may_be_named_by_a_way_back(tmp_path):
+def test_path_with_dots_is_resolved(tmp_path):
     (tmp_path / "inner").mkdir()
     out = make_fixtures(tmp_path / "inner" / ".." / "out", 1)
     assert out == tmp_path / "out"
@@ -265,7 +265,7 @@ def start(out: Path) -> subprocess.Popen[bytes]:
 
 
 def session_ends(leader: int) -> bool:
-    """Say whether every process of the session ends within half a minute."""
+    """True if every process of the session ends within 30 s."""
     for _ in range(300):
         try:
             os.killpg(leader, 0)
@@ -275,7 +275,7 @@ def session_ends(leader: int) -> bool:
     return False
 
 
-def test_an_interrupt_leaves_nothing_and_ends_the_workers(tmp_path):
+def test_interrupt_leaves_nothing_and_ends_the_workers(tmp_path):
     process = start(tmp_path / "out")
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate()
@@ -285,7 +285,7 @@ def test_an_interrupt_leaves_nothing_and_ends_the_workers(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_workers_end_when_their_parent_is_killed(tmp_path):
+def test_workers_end_when_the_parent_is_killed(tmp_path):
     process = start(tmp_path / "out")
     process.kill()
     process.communicate()
@@ -296,10 +296,10 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_progress_tells_what_is_done_and_to_do(tmp_path):
-    told: list[tuple[int, int]] = []
+def test_progress_reports_images_done_and_total(tmp_path):
+    reported: list[tuple[int, int]] = []
     make_fixtures(
-        tmp_path / "out", 3, tables=True, processes=1, progress=lambda *now: told.append(now)
+        tmp_path / "out", 3, tables=True, processes=1, progress=lambda *now: reported.append(now)
     )
-    assert told[-1] == (6, 6)
-    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert reported[-1] == (6, 6)
+    assert [done for done, _ in reported] == sorted({done for done, _ in reported})

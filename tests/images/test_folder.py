@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from platebench.errors import UserError
-from platebench.images.decoded_cache import hold
+from platebench.images.decoded_cache import decode_to_cache
 from platebench.images.fixtures import make_fixtures
 from platebench.images.folder import open_images
 from platebench.images.imageset import IMAGE_SCHEMA, digest
@@ -41,7 +41,7 @@ def write(path: Path, array: np.ndarray, **options: object) -> Path:
     byteorder=st.sampled_from("<>"),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_any_array_comes_back_as_it_was(tmp_path, array, compression, byteorder):
+def test_open_images_returns_any_array_unchanged(tmp_path, array, compression, byteorder):
     path = tmp_path / "any.tif"
     swapped = array.astype(array.dtype.newbyteorder(byteorder))
     tifffile.imwrite(
@@ -69,7 +69,7 @@ def test_any_array_comes_back_as_it_was(tmp_path, array, compression, byteorder)
         assert len(images.file(row)) == images.table["filesize_bytes"][row].as_py()
 
 
-def test_images_of_every_kind_stand_side_by_side(tmp_path):
+def test_images_of_different_dtypes_form_one_set(tmp_path):
     written = {}
     for place, kind in enumerate(KINDS):
         array = np.arange((place + 1) * 12, dtype=kind).reshape(place + 1, 12)
@@ -83,7 +83,7 @@ def test_images_of_every_kind_stand_side_by_side(tmp_path):
         assert np.array_equal(found, array)
 
 
-def test_the_table_has_the_columns_of_every_image_set(tmp_path, image):
+def test_table_has_the_image_schema(tmp_path, image):
     path = write(tmp_path / "in" / "LT0001_02.LT0001_02_15_43_IC.tif", image)
     images = open_images(tmp_path)
     assert images.table.schema == IMAGE_SCHEMA
@@ -112,25 +112,25 @@ def test_each_plane_of_a_stack_is_an_image(tmp_path):
     assert images.table["path"].to_pylist() == [f"stack.tif/{n}" for n in range(5)]
 
 
-def test_colours_stay_where_they_are(tmp_path):
+def test_colour_axis_stays_in_place(tmp_path):
     colours = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
     tifffile.imwrite(tmp_path / "rgb.tif", colours, photometric="rgb")
     assert np.array_equal(open_images(tmp_path).pixels(0), colours)
 
 
-def test_one_file_is_an_image_set(tmp_path, image):
+def test_single_file_is_an_image_set(tmp_path, image):
     images = open_images(write(tmp_path / "one.tiff", image))
     assert (len(images), images.name) == (1, "one")
     assert images.table["path"].to_pylist() == ["one.tiff"]
 
 
-def test_other_files_are_left_out_and_endings_may_be_large(tmp_path, image):
+def test_other_files_are_left_out_and_suffixes_ignore_case(tmp_path, image):
     write(tmp_path / "ONE.TIF", image)
     (tmp_path / "notes.md").write_text("notes")
     assert open_images(tmp_path).table["path"].to_pylist() == ["ONE.TIF"]
 
 
-def test_real_fields_are_read_as_they_are(real_images):
+def test_real_fields_are_read_unchanged(real_images):
     images = open_images(real_images)
     assert images.table["well"].to_pylist() == ["B7", "D6", "F7"]
     assert images.dtypes == [np.dtype(np.uint16)] * 3
@@ -139,7 +139,7 @@ def test_real_fields_are_read_as_they_are(real_images):
         assert bytes(images.file(row)) == path.read_bytes()
 
 
-def test_a_fixture_is_the_images_of_its_manifest(screen):
+def test_fixture_has_the_images_of_its_manifest(screen):
     images = open_images(screen)
     assert (len(images), images.name) == (34, "raw-34")
     assert images.table["site"].unique().to_pylist() == ["01"]
@@ -148,7 +148,7 @@ def test_a_fixture_is_the_images_of_its_manifest(screen):
     assert images.tables["cells"].num_rows > 34
 
 
-def test_the_movies_hold_the_same_images_as_the_tiff_files(screen):
+def test_movies_have_the_same_images_as_the_tiff_files(screen):
     movies, files = open_images(screen / "ch5"), open_images(screen)
     assert len(movies) == len(files)
     for row in (0, 31, 33):
@@ -165,26 +165,26 @@ def test_tiff_and_ch5_files_may_be_mixed(screen, tmp_path, image):
     assert images.shapes == [(1024, 1344), (1024, 1344), (40, 60)]
 
 
-def test_a_held_set_is_the_folder_again(tmp_path, image):
+def test_cached_set_has_the_fingerprint_of_the_folder(tmp_path, image):
     for name in ("a.tif", "b.tif"):
         write(tmp_path / "in" / name, image)
     images = open_images(tmp_path / "in")
-    assert hold(images, tmp_path / "held").fingerprint == images.fingerprint
+    assert decode_to_cache(images, tmp_path / "held").fingerprint == images.fingerprint
 
 
-def test_tables_beside_the_images_belong_to_the_set(tmp_path, image):
+def test_tables_in_the_folder_belong_to_the_set(tmp_path, image):
     write(tmp_path / "a.tif", image)
     (tmp_path / "features.csv").write_text("one\n1\n")
     assert open_images(tmp_path).tables["features.csv"].to_pylist() == [{"one": 1}]
 
 
-def test_only_headers_are_read_when_a_set_is_opened(tmp_path, image, monkeypatch):
+def test_open_images_reads_headers_only(tmp_path, image, monkeypatch):
     write(tmp_path / "a.tif", image, compression="zlib")
     monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda *_, **__: 1 / 0)
     assert open_images(tmp_path).shapes == [(40, 60)]
 
 
-# What cannot be used is named, in one line.
+# Unusable files are named, in one line
 
 
 def refused(path: Path, *words: str) -> None:
@@ -197,34 +197,34 @@ def refused(path: Path, *words: str) -> None:
         assert word in said
 
 
-def test_a_missing_folder_is_named(tmp_path):
+def test_missing_folder_is_named(tmp_path):
     refused(tmp_path / "nowhere", "nowhere", "no such file or folder")
 
 
-def test_an_empty_folder_is_named(tmp_path):
-    refused(tmp_path, tmp_path.name, "holds no TIFF or CH5 file")
+def test_empty_folder_is_named(tmp_path):
+    refused(tmp_path, tmp_path.name, "contains no TIFF or CH5 file")
 
 
-def test_a_file_of_another_kind_is_named(tmp_path):
+def test_file_of_another_format_is_named(tmp_path):
     path = tmp_path / "image.png"
     path.write_bytes(b"\x89PNG")
     refused(path, "image.png", "neither a TIFF nor a CH5 file")
 
 
-def test_a_text_file_named_tif_is_named(tmp_path, image):
+def test_text_file_with_suffix_tif_is_named(tmp_path, image):
     write(tmp_path / "a.tif", image)
     (tmp_path / "b.tif").write_text("Only words.\n")
     refused(tmp_path, "b.tif", "not a readable TIFF")
 
 
-def test_an_empty_file_named_tif_is_named(tmp_path):
+def test_empty_file_with_suffix_tif_is_named(tmp_path):
     (tmp_path / "b.tif").touch()
     refused(tmp_path, "b.tif", "not a readable TIFF")
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("tiles", [{}, {"tile": (16, 16)}, {"bigtiff": True}])
-def test_a_truncated_tiff_is_found_when_the_set_is_opened(tmp_path, image, compression, tiles):
+def test_open_images_refuses_a_truncated_tiff(tmp_path, image, compression, tiles):
     path = write(tmp_path / "cut.tif", image, compression=compression, **tiles)
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(UserError, match=r"cut\.tif: truncated"):
@@ -232,20 +232,20 @@ def test_a_truncated_tiff_is_found_when_the_set_is_opened(tmp_path, image, compr
 
 
 @pytest.mark.parametrize("left", [1, 7, 8, 40, 100, 200, 255, 256, 300])
-def test_a_tiff_cut_anywhere_is_named(tmp_path, image, left):
+def test_tiff_truncated_at_any_byte_is_named(tmp_path, image, left):
     path = write(tmp_path / "cut.tif", image)
     path.write_bytes(path.read_bytes()[:left])
     refused(tmp_path, "cut.tif")
 
 
-def test_a_stack_that_lost_its_end_is_named(tmp_path):
+def test_truncated_stack_is_named(tmp_path):
     path = write(tmp_path / "cut.tif", np.ones((6, 64, 64), np.uint8), compression="zlib")
     path.write_bytes(path.read_bytes()[:-200])
     refused(tmp_path, "cut.tif")
 
 
 @pytest.mark.parametrize("compression", ["zlib", "zstd", "lzw"])
-def test_a_tiff_that_cannot_be_decoded_is_named(tmp_path, compression):
+def test_undecodable_tiff_is_named(tmp_path, compression):
     noise = np.random.default_rng(1).integers(0, 9, (64, 64)).astype(np.uint8)
     path = write(tmp_path / "bad.tif", noise, compression=compression)
     with tifffile.TiffFile(path) as file:
@@ -256,7 +256,7 @@ def test_a_tiff_that_cannot_be_decoded_is_named(tmp_path, compression):
     refused(tmp_path, "bad.tif", "cannot be decoded")
 
 
-def test_a_file_that_went_away_is_named(tmp_path, image):
+def test_deleted_file_is_named(tmp_path, image):
     path = write(tmp_path / "gone.tif", image)
     images = open_images(tmp_path)
     path.unlink()
@@ -266,7 +266,7 @@ def test_a_file_that_went_away_is_named(tmp_path, image):
         images.file(0)
 
 
-def test_an_image_of_another_size_than_at_first_is_named(tmp_path, image):
+def test_file_that_changed_size_is_named(tmp_path, image):
     path = write(tmp_path / "other.tif", image)
     images = open_images(tmp_path)
     write(path, image[:10])
@@ -274,35 +274,35 @@ def test_an_image_of_another_size_than_at_first_is_named(tmp_path, image):
         images.pixels(0)
 
 
-def test_pixels_that_are_no_numbers_are_named(tmp_path):
+def test_complex_pixels_are_refused_by_name(tmp_path):
     write(tmp_path / "complex.tif", np.ones((8, 8), np.complex64))
     refused(tmp_path, "complex.tif", "complex64")
 
 
-def test_a_ch5_without_sample_is_named(tmp_path):
+def test_ch5_without_sample_is_named(tmp_path):
     with h5py.File(tmp_path / "a.ch5", "w") as file:
         file.create_group("definition")
     refused(tmp_path, "a.ch5", "/sample")
 
 
-def test_a_ch5_without_images_is_named(tmp_path):
+def test_ch5_without_images_is_named(tmp_path):
     with h5py.File(tmp_path / "a.ch5", "w") as file:
         file.create_group("sample/0/plate/P/experiment/00001/position/01/image")
     refused(tmp_path, "a.ch5", "no written image")
 
 
-def test_a_ch5_that_is_text_is_named(tmp_path):
+def test_text_file_with_suffix_ch5_is_named(tmp_path):
     (tmp_path / "a.ch5").write_text("Only words.\n")
     refused(tmp_path, "a.ch5", "not a readable HDF5")
 
 
-def test_a_truncated_ch5_is_named(screen, tmp_path):
+def test_truncated_ch5_is_named(screen, tmp_path):
     whole = (screen / "ch5" / "LT0001_02" / "hdf5" / "00016_01.ch5").read_bytes()
     (tmp_path / "a.ch5").write_bytes(whole[: len(whole) // 2])
     refused(tmp_path, "a.ch5")
 
 
-def test_a_damaged_chunk_of_a_ch5_is_named(screen, tmp_path):
+def test_ch5_with_a_damaged_chunk_is_named(screen, tmp_path):
     path = tmp_path / "a.ch5"
     shutil.copy(screen / "ch5" / "LT0001_02" / "hdf5" / "00016_01.ch5", path)
     with h5py.File(path) as file:
@@ -314,7 +314,7 @@ def test_a_damaged_chunk_of_a_ch5_is_named(screen, tmp_path):
     refused(path, "a.ch5")
 
 
-def test_a_flipped_byte_in_a_fixture_is_noticed(tmp_path):
+def test_digest_detects_a_flipped_byte_in_a_fixture(tmp_path):
     out = make_fixtures(tmp_path / "out", 1)
     (path,) = (out / "tiff").iterdir()
     content = bytearray(path.read_bytes())
@@ -323,14 +323,14 @@ def test_a_flipped_byte_in_a_fixture_is_noticed(tmp_path):
     refused(out, path.name, "differs from the digest in the manifest")
 
 
-def test_an_image_missing_from_a_fixture_is_named(tmp_path):
+def test_missing_image_of_a_fixture_is_named(tmp_path):
     out = make_fixtures(tmp_path / "out", 1)
     (path,) = (out / "tiff").iterdir()
     path.unlink()
     refused(out, path.name, "missing")
 
 
-def test_a_damaged_manifest_is_named(tmp_path):
+def test_damaged_manifest_is_named(tmp_path):
     out = make_fixtures(tmp_path / "out", 1)
     (out / "manifest.json").write_text('{"platebench": 1, "images": [')
     refused(out, "manifest.json", "damaged")

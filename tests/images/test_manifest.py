@@ -1,4 +1,4 @@
-"""A manifest is read whole, or refused by its path."""
+"""A manifest is read completely, or refused by its path."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from platebench.images.manifest import SCHEMA, read_manifest
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def generated(tmp_path_factory):
     return make_fixtures(tmp_path_factory.mktemp("manifest") / "out", 2)
 
 
 @pytest.fixture
-def fixture(whole, tmp_path):
-    return Path(shutil.copytree(whole, tmp_path / "out"))
+def fixture(generated, tmp_path):
+    return Path(shutil.copytree(generated, tmp_path / "out"))
 
 
 def change(folder: Path, *keys: object, value: object) -> None:
@@ -75,7 +75,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("keys", "value"), CHANGES)
-def test_a_manifest_without_sense_is_refused(fixture, keys, value):
+def test_inconsistent_manifest_is_refused(fixture, keys, value):
     change(fixture, *keys, value=value)
     with pytest.raises(UserError, match=r"manifest\.json: damaged") as raised:
         open_images(fixture)
@@ -83,29 +83,29 @@ def test_a_manifest_without_sense_is_refused(fixture, keys, value):
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\0", b"", b"{", b"[" * 100_000, b"9" * 10_000])
-def test_a_manifest_that_is_no_json_is_refused(fixture, content):
+def test_manifest_that_is_not_json_is_refused(fixture, content):
     (fixture / "manifest.json").write_bytes(content)
     with pytest.raises(UserError, match=r"manifest\.json: damaged"):
         open_images(fixture)
 
 
-def test_an_image_that_is_listed_twice_is_refused(fixture):
+def test_image_listed_twice_is_refused(fixture):
     path = json.loads((fixture / "manifest.json").read_text())["images"][0]["path"]
     change(fixture, "images", 1, "path", value=path)
     with pytest.raises(UserError, match=r"manifest\.json: damaged"):
         open_images(fixture)
 
 
-def test_a_link_out_of_the_fixture_is_refused(fixture, tmp_path):
+def test_link_out_of_the_fixture_is_refused(fixture, tmp_path):
     path = sorted((fixture / "tiff").iterdir())[0]
     path.rename(tmp_path / "elsewhere.tif")
     path.symlink_to(tmp_path / "elsewhere.tif")
-    with pytest.raises(UserError, match="leads out of its folder"):
+    with pytest.raises(UserError, match="a link out of its folder"):
         open_images(fixture)
 
 
 @pytest.mark.parametrize("content", ["null", "[]", "7", '"text"', "{}", '{"name": "theirs"}'])
-def test_somebody_elses_manifest_is_none(fixture, content):
+def test_manifest_of_another_program_is_ignored(fixture, content):
     (fixture / "manifest.json").write_text(content)
     assert read_manifest(fixture) is None
 
@@ -122,8 +122,8 @@ JSON = st.recursive(
     value=JSON,
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_any_manifest_is_read_or_refused(whole, tmp_path, keys, value):
-    shutil.copy(whole / "manifest.json", tmp_path / "manifest.json")
+def test_any_manifest_is_read_or_refused(generated, tmp_path, keys, value):
+    shutil.copy(generated / "manifest.json", tmp_path / "manifest.json")
     change(tmp_path, *keys, value=value)
     try:
         manifest = read_manifest(tmp_path)

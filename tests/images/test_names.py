@@ -18,5 +18,5 @@ from platebench.images.names import NOWHERE, Place, place_of
         ("", NOWHERE),
     ],
 )
-def test_a_name_tells_plate_well_site_and_frame_or_nothing(stem, place):
+def test_place_of_parses_plate_well_site_and_frame(stem, place):
     assert place_of(stem) == place

@@ -22,7 +22,7 @@ def cells(screen):
     return read_table(screen / "tables" / "cells.csv")
 
 
-def test_tables_have_the_columns_of_such_a_screen(cells):
+def test_tables_have_the_columns_of_a_screen(cells):
     assert tuple(cells.column_names) == COLUMNS
     assert COLUMNS[:9] == (
         "Mitocheck_Phenotypic_Class",
@@ -38,35 +38,35 @@ def test_tables_have_the_columns_of_such_a_screen(cells):
     assert {name[:4] for name in COLUMNS[9:]} == {"CP__", "DP__"}
 
 
-def test_names_made_of_digits_stay_text(cells):
+def test_identifiers_made_of_digits_stay_text(cells):
     assert cells["Metadata_Site"].unique().to_pylist() == ["01"]
     assert cells["Metadata_Well"].unique().to_pylist() == ["15", "16"]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_gzipped_table_is_the_plain_one(screen, ending):
+def test_gzipped_table_equals_the_plain_one(screen, ending):
     plain = screen / "tables" / f"cells{ending}"
-    packed = screen / "tables" / f"cells{ending}.gz"
-    assert gzip.decompress(packed.read_bytes()) == plain.read_bytes()
-    # Bytes 4 to 8 are the time of packing: none, or the same seed gave other bytes.
-    assert packed.read_bytes()[4:8] == bytes(4)
+    gzipped = screen / "tables" / f"cells{ending}.gz"
+    assert gzip.decompress(gzipped.read_bytes()) == plain.read_bytes()
+    # Bytes 4 to 8 are the time of compression. It must be 0, so that a seed gives the same bytes.
+    assert gzipped.read_bytes()[4:8] == bytes(4)
 
 
 @pytest.mark.parametrize("ending", [*ENDINGS, *(f"{ending}.gz" for ending in ENDINGS)])
-def test_all_six_forms_hold_the_same_table(screen, cells, ending):
+def test_all_six_files_have_the_same_table(screen, cells, ending):
     assert read_table(screen / "tables" / f"cells{ending}").equals(cells)
 
 
-def test_pandas_reads_the_packed_table_whole(screen, cells):
+def test_pandas_reads_all_rows_of_the_gzipped_table(screen, cells):
     frame = pd.read_csv(screen / "tables" / "cells.tsv.gz", sep="\t")
     assert len(frame) == cells.num_rows
 
 
-def test_every_cell_has_a_name_of_its_own(cells):
+def test_cell_uuids_are_unique(cells):
     assert len(cells["Cell_UUID"].unique()) == cells.num_rows
 
 
-def test_rows_are_the_objects_of_the_movies_in_their_order(screen, cells):
+def test_rows_match_the_objects_of_the_movies_in_order(screen, cells):
     path = screen / "ch5" / "LT0001_02" / "hdf5" / "00015_01.ch5"
     with h5py.File(path) as file:
         position = file["sample/0/plate/LT0001_02/experiment/00015/position/01"]
@@ -81,7 +81,7 @@ def test_rows_are_the_objects_of_the_movies_in_their_order(screen, cells):
     assert cells.num_rows > len(times)
 
 
-def test_mean_intensity_is_that_of_the_pixels_in_the_tiff(screen, cells):
+def test_mean_intensity_matches_the_pixels_of_the_tiff(screen, cells):
     frame = cells.slice(0, 60).to_pandas()
     first = frame[frame["Metadata_Frame"] == 43]
     pixels = tifffile.imread(screen / "tiff" / "LT0001_02.LT0001_02_15_43_IC.tif")
@@ -93,7 +93,7 @@ def test_mean_intensity_is_that_of_the_pixels_in_the_tiff(screen, cells):
         assert pixels[labels == label].mean() == pytest.approx(mean, rel=1e-5)
 
 
-def test_tables_are_found_below_a_folder_and_notes_are_not(tmp_path):
+def test_find_tables_searches_subfolders_and_skips_notes(tmp_path):
     inner = tmp_path / "a"
     inner.mkdir()
     (inner / "x.csv").write_text("one,two\n1,2\n")
@@ -106,14 +106,14 @@ def test_tables_are_found_below_a_folder_and_notes_are_not(tmp_path):
     assert all(tables[name].equals(expected) for name in tables)
 
 
-def test_a_table_that_cannot_be_read_is_named(tmp_path):
+def test_unreadable_table_is_named(tmp_path):
     path = tmp_path / "bad.csv"
     path.write_text("a,b\n1\n1,2,3\n")
     with pytest.raises(UserError, match=r"bad\.csv: not a readable table"):
         find_tables(tmp_path)["bad.csv"]
 
 
-def test_a_broken_gzip_is_named(tmp_path):
+def test_broken_gzip_is_named(tmp_path):
     (tmp_path / "bad.txt.gz").write_bytes(b"no gzip")
     with pytest.raises(UserError, match=r"bad\.txt\.gz"):
         find_tables(tmp_path)
@@ -138,7 +138,7 @@ def test_a_broken_gzip_is_named(tmp_path):
         ("a.txt.gz", gzip.compress(b"a\tb\n1\t2\n" * 9, mtime=0)[:-9]),
     ],
 )
-def test_a_damaged_table_is_named_in_one_line(tmp_path, name, content):
+def test_damaged_table_is_named_in_one_line(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=r"a\.(csv|txt).*: not a readable table") as raised:
         find_tables(tmp_path)[name]

@@ -1,4 +1,4 @@
-"""Each plane of a TIFF file is one image, once; or the file is refused by name."""
+"""Each plane of a TIFF file is read as one image, or the file is refused by name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def counting(*shape: int, dtype: str = "<u2") -> np.ndarray:
 
 
 def planes_of_pages(path: Path) -> list[np.ndarray]:
-    """Return every plane of the chain of pages, page by page, through tifffile."""
+    """Read every plane of the chain of pages through tifffile, page by page."""
     planes: list[np.ndarray] = []
     with tifffile.TiffFile(path, is_ome=False, _multifile=False) as file:
         for page in file.pages:
@@ -40,8 +40,8 @@ def planes_of_pages(path: Path) -> list[np.ndarray]:
     return planes
 
 
-def assert_whole(path: Path) -> FolderImages:
-    """Read a file, compare every plane, and what `file` returns for it."""
+def assert_equals_tifffile(path: Path) -> FolderImages:
+    """Open a file, and compare every plane and the result of `file`."""
     images = open_images(path)
     planes = planes_of_pages(path)
     assert len(images) == len(planes)
@@ -98,7 +98,7 @@ def test_every_page_is_an_image(tmp_path, dtype, option, shape):
     path = tmp_path / "made.tif"
     array = counting(*shape, dtype=dtype)
     tifffile.imwrite(path, array, photometric="minisblack", **OPTIONS[option])
-    images = assert_whole(path)
+    images = assert_equals_tifffile(path)
     assert (
         b"".join(image.tobytes() for image in images)
         == array.astype(array.dtype.newbyteorder("=")).tobytes()
@@ -195,10 +195,10 @@ SEVERAL: list[tuple[Write, int]] = [
 
 
 @pytest.mark.parametrize(("make", "images"), SEVERAL)
-def test_files_of_several_series_are_read_whole(tmp_path, make, images):
+def test_files_of_several_series_are_read_completely(tmp_path, make, images):
     path = tmp_path / "made.tif"
     make(path)
-    assert len(assert_whole(path)) == images
+    assert len(assert_equals_tifffile(path)) == images
 
 
 def test_colours_keep_their_axis(tmp_path):
@@ -208,7 +208,7 @@ def test_colours_keep_their_axis(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{"imagej": True}, {}])
-def test_planes_of_a_stack_with_one_page_are_read_one_by_one(tmp_path, options):
+def test_planes_of_a_stack_with_one_page_are_images(tmp_path, options):
     path, array = tmp_path / "stack.tif", counting(5, 21, 33)
     tifffile.imwrite(path, array, truncate=True, photometric="minisblack", **options)
     with tifffile.TiffFile(path) as file:
@@ -218,7 +218,7 @@ def test_planes_of_a_stack_with_one_page_are_read_one_by_one(tmp_path, options):
     assert_files(images)
 
 
-def test_a_stack_that_lost_its_end_is_refused(tmp_path):
+def test_truncated_stack_is_refused(tmp_path):
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, counting(5, 21, 33), truncate=True, photometric="minisblack")
     path.write_bytes(path.read_bytes()[:-100])
@@ -226,10 +226,10 @@ def test_a_stack_that_lost_its_end_is_refused(tmp_path):
         open_images(path)
 
 
-# What belongs to no image is named.
+# Pages that are not images are left out by name
 
 
-def test_levels_of_a_pyramid_are_named_and_left_out(tmp_path):
+def test_pyramid_levels_are_left_out_by_name(tmp_path):
     path, array = tmp_path / "pyramid.tif", counting(64, 64)
     with tifffile.TiffWriter(path) as file:
         file.write(array, subifds=2, photometric="minisblack")
@@ -244,7 +244,7 @@ def test_levels_of_a_pyramid_are_named_and_left_out(tmp_path):
     assert_files(images)
 
 
-def test_levels_below_stacks_without_a_flag_are_left_out(tmp_path):
+def test_unflagged_levels_below_stacks_are_left_out(tmp_path):
     path, array = tmp_path / "pyramid.ome.tif", counting(5, 64, 64)
     with tifffile.TiffWriter(path, ome=True) as file:
         file.write(array, subifds=1, photometric="minisblack")
@@ -254,7 +254,7 @@ def test_levels_below_stacks_without_a_flag_are_left_out(tmp_path):
     assert len(images.counted.left_out) == 5
 
 
-def test_a_larger_page_below_a_thumbnail_is_the_image(tmp_path):
+def test_larger_page_below_a_thumbnail_is_the_image(tmp_path):
     path, array = tmp_path / "dng.tif", counting(64, 64)
     with tifffile.TiffWriter(path) as file:
         file.write(array[::4, ::4], subifds=1, subfiletype=1, photometric="minisblack")
@@ -287,12 +287,12 @@ def test_thumbnails_and_masks_are_left_out(tmp_path, kind, word, first):
     assert_files(images)
 
 
-def test_a_file_of_nothing_but_a_thumbnail_is_an_image(tmp_path):
+def test_thumbnail_alone_in_a_file_is_an_image(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", counting(40, 50), subfiletype=1)
     assert len(open_images(tmp_path)) == 1
 
 
-def test_pixels_that_two_pages_name_are_read_once(tmp_path):
+def test_pixels_that_two_pages_share_are_read_once(tmp_path):
     path = tmp_path / "a.tif"
     appended(path)
     with tifffile.TiffFile(path) as file:
@@ -305,7 +305,7 @@ def test_pixels_that_two_pages_name_are_read_once(tmp_path):
     assert images.counted.left_out == [("a.tif", "repeated page")]
 
 
-def test_a_chain_of_pages_that_breaks_off_is_refused(tmp_path):
+def test_broken_chain_of_pages_is_refused(tmp_path):
     path = tmp_path / "a.tif"
     appended(path)
     with tifffile.TiffFile(path) as file:
@@ -314,12 +314,12 @@ def test_a_chain_of_pages_that_breaks_off_is_refused(tmp_path):
     (tags,) = struct.unpack_from("<H", content, third)
     struct.pack_into("<I", content, third + 2 + 12 * tags, len(content) + 1000)
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"a\.tif: damaged; its pages break off after 3"):
+    with pytest.raises(UserError, match=r"a\.tif: damaged; no readable page after page 3"):
         open_images(path)
 
 
 def lsm(path: Path) -> None:
-    """Write pages in turn with their thumbnails, as LSM does, and its tag."""
+    """Write each page followed by its thumbnail, and the LSM tag."""
     info = bytearray(512)
     struct.pack_into("<IiiiiiI", info, 0, 0x00400494C, 512, 33, 21, 3, 1, 1)
     struct.pack_into("<i", info, 28, 1)
@@ -332,7 +332,7 @@ def lsm(path: Path) -> None:
             file.write(plane[::3, ::3], subfiletype=1, **options)
 
 
-def test_thumbnails_between_the_pages_are_left_out(tmp_path):
+def test_thumbnails_between_pages_are_left_out(tmp_path):
     lsm(tmp_path / "a.tif")
     images = open_images(tmp_path)
     assert np.array_equal(np.stack(list(images)), counting(3, 21, 33))
@@ -340,7 +340,7 @@ def test_thumbnails_between_the_pages_are_left_out(tmp_path):
 
 
 def stk(path: Path, array: np.ndarray) -> None:
-    """Write planes end to end under one page, and MetaMorph's tags, which tifffile does not."""
+    """Write contiguous planes with one page, and MetaMorph's tags, which tifffile cannot write."""
     planes = len(array)
     uic2 = [number for plane in range(planes) for number in (1, 1, 2453000, plane, 2453000, 0)]
     tags = [(65000, 4, 2, (0, 0), True), (65001, 5, 3 * planes, tuple(uic2), True)]
@@ -367,17 +367,19 @@ def test_planes_of_stk_are_images(tmp_path):
     assert_files(images)
 
 
-# Where in a movie a plane was taken.
+# Frame, channel and z
 
 
-def test_axes_tell_frame_channel_and_z(tmp_path):
+def test_axes_give_frame_channel_and_z(tmp_path):
     hyperstack(tmp_path / "a.tif")
     table = open_images(tmp_path).table
-    told = list(zip(*(table[name].to_pylist() for name in ("frame", "z", "channel")), strict=True))
-    assert told == [(t, z, str(c)) for t, z, c in product(range(2), range(3), range(2))]
+    labels = list(
+        zip(*(table[name].to_pylist() for name in ("frame", "z", "channel")), strict=True)
+    )
+    assert labels == [(t, z, str(c)) for t, z, c in product(range(2), range(3), range(2))]
 
 
-def test_ome_tells_frame_channel_and_z(tmp_path):
+def test_ome_xml_gives_frame_channel_and_z(tmp_path):
     tifffile.imwrite(
         tmp_path / "B7_01_1_3_DAPI_001.tif",
         counting(2, 3, 2, 21, 33),
@@ -386,13 +388,15 @@ def test_ome_tells_frame_channel_and_z(tmp_path):
         metadata={"axes": "TCZYX", "Channel": {"Name": ["DAPI", "GFP", "RFP"]}},
     )
     table = open_images(tmp_path).table
-    told = list(zip(*(table[name].to_pylist() for name in ("frame", "channel", "z")), strict=True))
-    assert told == list(product(range(2), ["DAPI", "GFP", "RFP"], range(2)))
+    labels = list(
+        zip(*(table[name].to_pylist() for name in ("frame", "channel", "z")), strict=True)
+    )
+    assert labels == list(product(range(2), ["DAPI", "GFP", "RFP"], range(2)))
     assert set(table["well"].to_pylist()) == {"B7"}
 
 
 def multi_file(folder: Path, files: int = 3, uuid: bool = True) -> np.ndarray:
-    """Write an OME-TIFF in several files; each has all of the OME-XML."""
+    """Write an OME-TIFF in several files, each with the complete OME-XML."""
     array = counting(files, 3, 21, 33)
     data = "".join(
         f'<TiffData FirstT="{t}" FirstZ="{z}" FirstC="0" IFD="{z}" PlaneCount="1">'
@@ -419,7 +423,7 @@ def multi_file(folder: Path, files: int = 3, uuid: bool = True) -> np.ndarray:
 
 
 @pytest.mark.parametrize("uuid", [True, False])
-def test_each_file_of_a_multi_file_ome_tiff_gives_its_own_pages(tmp_path, uuid):
+def test_file_of_a_multi_file_ome_tiff_gives_its_own_pages(tmp_path, uuid):
     array = multi_file(tmp_path, uuid=uuid)
     assert tifffile.imread(tmp_path / "part1.ome.tif").shape == (3, 3, 21, 33)
     images = open_images(tmp_path)
@@ -429,7 +433,7 @@ def test_each_file_of_a_multi_file_ome_tiff_gives_its_own_pages(tmp_path, uuid):
     assert_files(images)
 
 
-def test_a_page_of_a_multi_file_ome_tiff_is_given_without_the_other_files(tmp_path):
+def test_page_of_a_multi_file_ome_tiff_is_not_a_complete_file(tmp_path):
     array = multi_file(tmp_path)
     for number in range(3):
         path = tmp_path / f"part{number}.ome.tif"
@@ -445,7 +449,7 @@ def test_a_page_of_a_multi_file_ome_tiff_is_given_without_the_other_files(tmp_pa
     assert_files(images)
 
 
-def test_ome_xml_that_names_a_page_twice_gives_it_once(tmp_path):
+def test_page_named_twice_in_ome_xml_is_read_once(tmp_path):
     path = tmp_path / "a.ome.tif"
     xml = (
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
@@ -472,7 +476,7 @@ def test_ome_xml_that_names_a_page_twice_gives_it_once(tmp_path):
         ("XYCZT", "XYZZZ"),
     ],
 )
-def test_ome_xml_without_sense_makes_no_image_unreadable(tmp_path, hostile):
+def test_invalid_ome_xml_leaves_images_readable(tmp_path, hostile):
     path = tmp_path / "a.ome.tif"
     xml = (
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
@@ -483,11 +487,11 @@ def test_ome_xml_without_sense_makes_no_image_unreadable(tmp_path, hostile):
     assert len(open_images(path)) == 2
 
 
-# Claims are checked before they are believed.
+# Sizes that a header claims are checked
 
 
 def claiming(path: Path, values: dict[int, int], **options: object) -> Path:
-    """Write a small file whose tags claim something else."""
+    """Write a small file and overwrite the values of its tags."""
     tifffile.imwrite(path, counting(16, 16, dtype="u1"), metadata=None, **options)
     with tifffile.TiffFile(path) as file:
         tags = {code: file.pages[0].tags[code] for code in values}
@@ -515,7 +519,7 @@ def claiming(path: Path, values: dict[int, int], **options: object) -> Path:
         {277: 65535},
     ],
 )
-def test_tags_that_claim_too_much_are_refused(tmp_path, values, options):
+def test_tags_that_claim_impossible_sizes_are_refused(tmp_path, values, options):
     path = claiming(tmp_path / "claims.tif", values, **options)
     with pytest.raises(UserError, match=r"claims\.tif") as raised:
         list(open_images(path))
@@ -524,8 +528,8 @@ def test_tags_that_claim_too_much_are_refused(tmp_path, values, options):
 
 @pytest.mark.parametrize("options", [{"compression": "zlib"}, {"tile": (16, 16)}])
 @pytest.mark.parametrize("values", [{256: 2_000_000}, {257: 2_000_000}])
-def test_strips_and_tiles_that_are_not_there_are_missed(tmp_path, values, options):
-    # Found by fuzzing: tifffile fills such an image with zeros, tile by tile, for half a minute.
+def test_missing_strips_and_tiles_are_refused(tmp_path, values, options):
+    # Found by fuzzing: tifffile fills such an image with zeros, tile by tile, for 30 s.
     if 257 in values and "tile" not in options:
         options = {**options, "rowsperstrip": 8}
     path = claiming(tmp_path / "claims.tif", values, **options)
@@ -533,18 +537,18 @@ def test_strips_and_tiles_that_are_not_there_are_missed(tmp_path, values, option
         list(open_images(path))
 
 
-def test_one_sample_in_an_axis_of_its_own_is_encoded(tmp_path):
-    # Found by fuzzing: such an axis cannot be asked for when a file is written.
+def test_sample_axis_of_length_one_is_encoded(tmp_path):
+    # Found by fuzzing: tifffile.imwrite does not accept planarconfig for such an axis.
     array = counting(5, 6, 1)
     assert np.array_equal(tifffile.imread(io.BytesIO(tiff.encode(array, "YXS"))), array)
     assert tiff.encoded_size((5, 6, 1), array.dtype, "YXS") == len(tiff.encode(array, "YXS"))
 
 
-def test_the_size_of_a_file_is_known_without_making_it():
+def test_encoded_size_needs_no_memory():
     assert tiff.encoded_size((70_000, 70_000), np.dtype("<f8")) > 70_000**2 * 8
 
 
-# The sample files of other libraries.
+# Sample files of other libraries
 
 
 def samples() -> list[Path]:
@@ -558,11 +562,11 @@ def samples() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", samples(), ids=lambda path: path.name)
-def test_installed_sample_files_are_read_whole_or_refused(path, tmp_path):
+def test_installed_sample_files_are_read_completely_or_refused(path, tmp_path):
     shutil.copy(path, tmp_path / path.name)
     try:
         contents_of(path)
     except UserError as error:
         assert path.name in str(error)
     else:
-        assert_whole(tmp_path / path.name)
+        assert_equals_tifffile(tmp_path / path.name)

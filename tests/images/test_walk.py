@@ -1,4 +1,4 @@
-"""What a folder holds is counted, and what is left out is said."""
+"""The files of a folder are counted, and those left out are reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write(path: Path) -> Path:
     return path
 
 
-def test_what_platebench_made_is_not_read_again(tmp_path):
+def test_folders_made_by_platebench_are_left_out(tmp_path):
     write(tmp_path / "a.tif")
     make_fixtures(tmp_path / "fixture", 1, tables=True)
     images = open_images(tmp_path)
@@ -32,7 +32,7 @@ def test_what_platebench_made_is_not_read_again(tmp_path):
     assert len(open_images(tmp_path / "fixture")) == 1
 
 
-def test_linked_folders_are_not_followed_and_links_to_files_are(tmp_path):
+def test_links_to_files_are_followed_and_links_to_folders_are_not(tmp_path):
     write(tmp_path / "elsewhere" / "b.tif")
     folder = tmp_path / "in"
     folder.mkdir()
@@ -45,13 +45,13 @@ def test_linked_folders_are_not_followed_and_links_to_files_are(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_an_unreadable_folder_is_counted(tmp_path):
+def test_unreadable_folder_is_left_out(tmp_path):
     write(tmp_path / "a.tif")
     (tmp_path / "closed").mkdir(mode=0)
     assert open_images(tmp_path).counted.left_out == [("closed", "unreadable folder")]
 
 
-def test_a_folder_that_cannot_be_listed_is_counted(tmp_path, monkeypatch):
+def test_folder_that_cannot_be_listed_is_left_out(tmp_path, monkeypatch):
     write(tmp_path / "a.tif")
     (tmp_path / "closed").mkdir()
     iterdir = Path.iterdir
@@ -65,7 +65,7 @@ def test_a_folder_that_cannot_be_listed_is_counted(tmp_path, monkeypatch):
     assert open_images(tmp_path).counted.left_out == [("closed", "unreadable folder")]
 
 
-def test_a_folder_called_tif_is_looked_into(tmp_path):
+def test_folder_with_suffix_tif_is_walked(tmp_path):
     write(tmp_path / "x.tif" / "a.tif")
     assert open_images(tmp_path).table["path"].to_pylist() == ["x.tif/a.tif"]
 
@@ -85,32 +85,32 @@ def test_appledouble_files_and_pipes_are_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["pipe.tif", "pipe.ch5"])
-def test_a_pipe_that_is_named_is_refused(tmp_path, name):
+def test_pipe_as_argument_is_refused(tmp_path, name):
     os.mkfifo(tmp_path / name)
     with pytest.raises(UserError, match="neither a regular file nor a folder"):
         open_images(tmp_path / name)
 
 
-def test_a_device_is_refused():
+def test_device_as_argument_is_refused():
     with pytest.raises(UserError, match="neither a regular file nor a folder"):
         open_images(Path("/dev/zero"))
 
 
-def test_a_broken_link_is_refused(tmp_path):
+def test_broken_link_is_refused(tmp_path):
     write(tmp_path / "a.tif")
     (tmp_path / "b.tif").symlink_to(tmp_path / "gone.tif")
     with pytest.raises(UserError, match=r"b\.tif: cannot be read"):
         open_images(tmp_path)
 
 
-def test_a_link_to_itself_is_refused(tmp_path):
+def test_link_to_itself_is_refused(tmp_path):
     (tmp_path / "b.tif").symlink_to(tmp_path / "b.tif")
     with pytest.raises(UserError, match=r"b\.tif: cannot be read"):
         open_images(tmp_path)
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9.tif", b"caf\xe9.csv", b"caf\xe9/a.tif"])
-def test_a_name_that_is_not_utf8_is_refused_and_can_be_printed(tmp_path, name):
+def test_name_that_is_not_utf8_is_refused_in_printable_text(tmp_path, name):
     write(tmp_path / "a.tif")
     path = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118
     os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
@@ -122,19 +122,19 @@ def test_a_name_that_is_not_utf8_is_refused_and_can_be_printed(tmp_path, name):
 
 
 @pytest.mark.parametrize("length", [250, 300, 5000])
-def test_a_name_too_long_to_exist_is_one_line(tmp_path, length):
+def test_overlong_name_is_refused_in_one_line(tmp_path, length):
     with pytest.raises(UserError) as raised:
         open_images(tmp_path / ("n" * length))
     assert "\n" not in str(raised.value)
 
 
-def test_a_folder_with_nothing_but_what_is_left_out_says_so(tmp_path):
+def test_folder_without_readable_images_lists_what_was_left_out(tmp_path):
     (tmp_path / "plate2").symlink_to(tmp_path)
     with pytest.raises(UserError, match=r"left out: 1 linked folder \(plate2\)"):
         open_images(tmp_path)
 
 
-def test_counts_are_said_in_one_line():
+def test_counts_are_summarized_in_one_line():
     counted = Counted(12, 60, [("a", "pyramid level")] * 3 + [("plate2", "linked folder")])
     assert counted.said() == (
         "12 files, 60 images; left out: 3 pyramid levels (a, ...), 1 linked folder (plate2)"
@@ -142,11 +142,11 @@ def test_counts_are_said_in_one_line():
     assert Counted(1, 1).said() == "1 file, 1 image"
 
 
-def test_paths_are_shown_on_one_line():
+def test_shown_paths_are_on_one_line():
     assert shown(Path("a\nb\x1b[2J")) == "a\\nb\\x1b[2J"
 
 
-def test_ch5_and_tiff_are_counted_together(tmp_path):
+def test_ch5_and_tiff_files_are_counted_together(tmp_path):
     write(tmp_path / "a.tif")
     with h5py.File(tmp_path / "b.ch5", "w") as file:
         file["sample/0/plate/P/experiment/1/position/1/image/channel"] = np.ones((1, 3, 1, 4, 5))

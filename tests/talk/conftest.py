@@ -1,4 +1,4 @@
-"""The talk as today's libraries give it, and as those of 2024 do where there is such a Python."""
+"""The talk run with the installed libraries, and with those of 2024 if there is such a Python."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ import pytest
 import tifffile
 
 from platebench.images.fixtures import make_fixtures
-from platebench.talk.dataset import Material, generated_material
+from platebench.talk.dataset import Dataset, generated_dataset
 from platebench.talk.environments import give_talk_with
 from platebench.talk.outcome import Outcome, Talk
 from platebench.talk.steps import give_talk
 
 TALK_PYTHON = "PLATEBENCH_TALK_PYTHON"
-"""Environment: an interpreter with the libraries that `platebench talk --over then` installs."""
+"""Environment variable: an interpreter from `platebench talk --over then`."""
 
 
 @pytest.fixture(scope="session", params=["today", "then"])
 def talk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Talk:
-    """The whole talk on the generator's two images, given once for all test processes."""
+    """The complete talk on two generated images, run once for all test processes."""
     if request.param == "today":
         return _once("today", _today, tmp_path_factory)
     python = os.environ.get(TALK_PYTHON)
     if python is None:
-        pytest.skip(f"{TALK_PYTHON} names no interpreter with the libraries of 2024")
+        pytest.skip(f"set {TALK_PYTHON} to an interpreter with the libraries of 2024")
     return _once("then", lambda folder: _then(Path(python), folder), tmp_path_factory)
 
 
@@ -49,7 +49,7 @@ def _once(name: str, give: Callable[[Path], Talk], factory: pytest.TempPathFacto
 
 
 def _today(folder: Path) -> Talk:
-    return give_talk(generated_material(folder / "images"), folder)
+    return give_talk(generated_dataset(folder / "images"), folder)
 
 
 def _then(python: Path, folder: Path) -> Talk:
@@ -58,14 +58,14 @@ def _then(python: Path, folder: Path) -> Talk:
 
 @pytest.fixture
 def step(talk: Talk) -> Callable[[int], Outcome]:
-    """The outcome of a step by its number."""
+    """Function that returns the outcome of a step by its number."""
     return lambda number: talk.outcomes[number - 1]
 
 
 @pytest.fixture(scope="session")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
-    """A row a cell of two generated images."""
-    return generated_material(tmp_path_factory.mktemp("cells") / "images").cells
+    """Table of the cells of two generated images, one row per cell."""
+    return generated_dataset(tmp_path_factory.mktemp("cells") / "images").cells
 
 
 def write_images(folder: Path, *arrays: np.ndarray) -> Path:
@@ -77,13 +77,13 @@ def write_images(folder: Path, *arrays: np.ndarray) -> Path:
 
 
 @pytest.fixture
-def small(tmp_path: Path, cells: pa.Table) -> Material:
-    """Two small images of 12 bits, and cells that are not theirs."""
+def small(tmp_path: Path, cells: pa.Table) -> Dataset:
+    """Two small images of 12 bits, and cells of other images."""
     random = np.random.default_rng(1)
     arrays = random.integers(0, 4096, (2, 24, 36), dtype=np.uint16)
-    return Material(
+    return Dataset(
         "small",
         sorted(write_images(tmp_path / "small", *arrays).iterdir()),
         cells,
-        cells_are_theirs=False,
+        cells_belong_to_images=False,
     )

@@ -1,4 +1,4 @@
-"""The claims of the talk are a table and a chart over library versions."""
+"""The claims of the talk are shown as a table and a chart over library versions."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import pytest
 from rich.console import Console
 
 from platebench.talk.claims import CLAIMS, TALK, as_markdown, as_table, claim_rows, save_chart
-from platebench.talk.dataset import Material
+from platebench.talk.dataset import Dataset
 from platebench.talk.outcome import Talk
 from platebench.talk.steps import give_talk
 
 
 @pytest.fixture
-def talks(small: Material, tmp_path: Path) -> dict[str, Talk]:
+def talks(small: Dataset, tmp_path: Path) -> dict[str, Talk]:
     given = give_talk(small, tmp_path / "given")
     return {"then": given, "today": given}
 
 
-def test_a_talk_survives_json(talks: dict[str, Talk]) -> None:
+def test_talk_round_trips_through_json(talks: dict[str, Talk]) -> None:
     assert Talk.from_json(asdict(talks["today"])) == talks["today"]
 
 
-def test_claims_are_shown_for_every_age_in_table_markdown_and_chart(
+def test_claims_are_shown_for_every_environment_in_table_markdown_and_chart(
     talks: dict[str, Talk], tmp_path: Path
 ) -> None:
     rows = claim_rows(talks)

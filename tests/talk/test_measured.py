@@ -1,4 +1,4 @@
-"""asv's classes for the talk check what they time, and `platebench run` leaves them out."""
+"""asv's benchmarks of the talk check what they time, and `platebench run` ignores them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     ("benchmark", "parameter"),
     [(each, parameter) for each in CLASSES for parameter in each.params[0]],
 )
-def test_every_parameter_is_set_up_checked_and_called(
+def test_every_parameter_can_be_set_up_and_called(
     benchmark: type[TalkCell], parameter: str
 ) -> None:
     cell = benchmark()
@@ -41,14 +41,14 @@ def test_every_parameter_is_set_up_checked_and_called(
         cell.teardown(parameter)
 
 
-def test_files_are_removed_with_the_cell(workspace: Workspace) -> None:
+def test_files_are_removed_with_the_benchmark(workspace: Workspace) -> None:
     cell = JoinTables()
     cell.setup("pandas")
     del cell
     assert list((workspace.root / "scratch").iterdir()) == []
 
 
-def test_an_exact_search_that_misses_an_image_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exact_search_that_misses_an_image_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     class Missing(NumpySearch):
         def nearest(self, query: np.ndarray, number: int) -> list[str]:
             return super().nearest(query, number + 1)[1:]
@@ -58,17 +58,17 @@ def test_an_exact_search_that_misses_an_image_fails(monkeypatch: pytest.MonkeyPa
         NearestImages().setup("numpy")
 
 
-def test_a_join_that_loses_a_cell_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_join_that_loses_a_cell_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     class Losing(DuckDbJoin):
         def join(self):  # type: ignore[no-untyped-def]
             return super().join().iloc[1:]
 
     monkeypatch.setitem(JOINS, "duckdb", Losing)
-    with pytest.raises(Mismatch, match="otherwise than pandas"):
+    with pytest.raises(Mismatch, match="different joins"):
         JoinTables().setup("duckdb")
 
 
-def test_a_run_of_stores_leaves_the_talk_out() -> None:
+def test_run_ignores_benchmarks_of_the_talk() -> None:
     assert not {each.__name__ for each in CLASSES} & set(OPERATIONS)
     cell = CellName("talk.ThreeReads.time_read", ("pd.read_parquet",))
     assert choose([cell], ["pd.read_parquet"], []) == []

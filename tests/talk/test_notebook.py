@@ -1,4 +1,4 @@
-"""The notebook in docs/ runs from top to bottom, and carries no output of any machine."""
+"""The notebook in docs/ runs from top to bottom and is stored without output."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def notebook() -> nbformat.NotebookNode:
     return nbformat.read(NOTEBOOK, as_version=4)
 
 
-def test_it_carries_no_output(notebook: nbformat.NotebookNode) -> None:
+def test_notebook_is_stored_without_output(notebook: nbformat.NotebookNode) -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
 
 
-def test_it_runs_and_shows_the_images(
+def test_notebook_runs_and_shows_the_images(
     notebook: nbformat.NotebookNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))

@@ -1,4 +1,4 @@
-"""Three tables of a plate are one package, and every engine joins them alike."""
+"""A package has three tables of a plate, and every engine computes the same join of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from platebench.talk.dataset import Material
+from platebench.talk.dataset import Dataset
 from platebench.talk.lancedb_table import frames_differ
 from platebench.talk.package import JOINS, PandasJoin, comparable, join_tables, package_of
 
 
-def test_a_package_has_a_row_an_image_and_a_row_a_cell(cells: pa.Table) -> None:
+def test_package_has_one_row_per_image_and_one_row_per_cell(cells: pa.Table) -> None:
     package = package_of(cells)
     assert {name: table.num_rows for name, table in package.items()} == {
         "images": 2,
@@ -24,7 +24,7 @@ def test_a_package_has_a_row_an_image_and_a_row_a_cell(cells: pa.Table) -> None:
 
 
 @pytest.mark.parametrize("name", JOINS)
-def test_a_join_gives_the_cells_back_the_second_time_too(
+def test_join_returns_all_cells_on_repeated_calls(
     name: str, cells: pa.Table, tmp_path: Path
 ) -> None:
     engine = JOINS[name](package_of(cells), tmp_path)
@@ -35,8 +35,8 @@ def test_a_join_gives_the_cells_back_the_second_time_too(
         assert frames_differ(joined.drop(columns="image"), expected.drop(columns="image")) is None
 
 
-def test_a_join_that_loses_a_cell_is_reported(
-    small: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_lost_cell_is_reported(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Losing(PandasJoin):
         def join(self) -> pd.DataFrame:
@@ -49,8 +49,8 @@ def test_a_join_that_loses_a_cell_is_reported(
     assert outcome.facts["differences"]["lancedb merge"] is None
 
 
-def test_a_join_that_swaps_two_features_is_reported(
-    small: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_swapped_features_are_reported(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Swapping(PandasJoin):
         def join(self) -> pd.DataFrame:

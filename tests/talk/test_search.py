@@ -1,4 +1,4 @@
-"""Embeddings are of the cells, searches of the embeddings, and recall tells who finds what."""
+"""Embeddings, nearest-neighbour searches, and recall."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def embeddings(cells: pa.Table) -> Embeddings:
     return embed(cells, 510)
 
 
-def test_an_image_has_one_vector_and_others_are_made_up(embeddings: Embeddings) -> None:
+def test_embed_returns_one_vector_per_image_and_synthetic_ones(embeddings: Embeddings) -> None:
     assert embeddings.vectors.shape == (512, 32)
     assert embeddings.vectors.dtype == np.float32
     assert embeddings.names[:3] == ["LT0001_02_15_43_01", "LT0001_02_15_44_01", "made-up-00000"]
     assert len(set(embeddings.names)) == 512
 
 
-def test_the_same_cells_give_the_same_vectors(cells: pa.Table, embeddings: Embeddings) -> None:
+def test_embed_is_deterministic(cells: pa.Table, embeddings: Embeddings) -> None:
     assert np.array_equal(embed(cells, 510).vectors, embeddings.vectors)
 
 
-def test_an_images_vector_is_of_its_own_cells(cells: pa.Table) -> None:
+def test_vector_is_mean_and_standard_deviation_of_the_cells(cells: pa.Table) -> None:
     columns = cells.to_pandas()
     values = columns["CP__AreaShape_Area"]
     standard = (values - values.mean()) / values.std(ddof=0)
@@ -39,16 +39,14 @@ def test_an_images_vector_is_of_its_own_cells(cells: pa.Table) -> None:
 
 
 @pytest.mark.parametrize("name", ["duckdb", "lancedb"])
-def test_an_exact_search_finds_what_numpy_finds(
-    name: str, embeddings: Embeddings, tmp_path: Path
-) -> None:
+def test_exact_search_equals_numpy(name: str, embeddings: Embeddings, tmp_path: Path) -> None:
     engine = SEARCHES[name](embeddings, tmp_path)
     truth = NumpySearch(embeddings, tmp_path)
     for query in embeddings.vectors[:5]:
         assert engine.nearest(query, 10) == truth.nearest(query, 10)
 
 
-def test_recall_counts_what_is_among_the_nearest(embeddings: Embeddings, tmp_path: Path) -> None:
+def test_recall_is_the_share_of_the_nearest(embeddings: Embeddings, tmp_path: Path) -> None:
     query = embeddings.vectors[0]
     found = NumpySearch(embeddings, tmp_path).nearest(query, 20)
     assert recall(embeddings, query, found[:10], 10) == 1.0
@@ -56,6 +54,6 @@ def test_recall_counts_what_is_among_the_nearest(embeddings: Embeddings, tmp_pat
     assert recall(embeddings, query, [*found[:9], found[19]], 10) == 0.9
 
 
-def test_recall_counts_an_image_found_twice_once(embeddings: Embeddings) -> None:
+def test_recall_counts_repeated_images_once(embeddings: Embeddings) -> None:
     query = embeddings.vectors[0]
     assert recall(embeddings, query, [embeddings.names[0]] * 10, 10) == 0.1

@@ -1,4 +1,4 @@
-"""The three reads are compared, alternated and judged."""
+"""The three reads are checked, alternated and judged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from platebench.talk.constants import LANCEDB, READS
-from platebench.talk.dataset import Material
+from platebench.talk.dataset import Dataset
 from platebench.talk.three_reads import (
     alternate,
     check_reads,
@@ -21,18 +21,18 @@ from platebench.talk.three_reads import (
 
 
 @pytest.fixture
-def reads(small: Material, tmp_path: Path) -> dict[str, Callable[[], object]]:
+def reads(small: Dataset, tmp_path: Path) -> dict[str, Callable[[], object]]:
     return three_reads(*write_talk_files(small, tmp_path))
 
 
-def test_all_three_give_every_pixel_back(
-    small: Material, reads: dict[str, Callable[[], object]]
+def test_all_three_reads_return_every_pixel(
+    small: Dataset, reads: dict[str, Callable[[], object]]
 ) -> None:
     assert check_reads(reads, small) == dict.fromkeys(READS, True)
 
 
-def test_one_changed_pixel_is_found(
-    small: Material, reads: dict[str, Callable[[], object]]
+def test_check_reads_detects_one_changed_pixel(
+    small: Dataset, reads: dict[str, Callable[[], object]]
 ) -> None:
     read = reads[LANCEDB]
 
@@ -47,15 +47,15 @@ def test_one_changed_pixel_is_found(
     assert check_reads({**reads, LANCEDB: spoilt}, small)[LANCEDB] is False
 
 
-def test_two_swapped_images_are_found(
-    small: Material, reads: dict[str, Callable[[], object]]
+def test_check_reads_detects_two_swapped_images(
+    small: Dataset, reads: dict[str, Callable[[], object]]
 ) -> None:
     read = reads[LANCEDB]
     swapped = {**reads, LANCEDB: lambda: read().iloc[::-1].reset_index(drop=True)}  # type: ignore[attr-defined]
     assert check_reads(swapped, small)[LANCEDB] is False
 
 
-def test_each_read_comes_first_in_its_turn() -> None:
+def test_first_read_rotates_between_rounds() -> None:
     called: list[str] = []
     names = ["a", "b", "c"]
     alternate({name: lambda name=name: called.append(name) for name in names}, 3)  # type: ignore[misc]
@@ -63,7 +63,7 @@ def test_each_read_comes_first_in_its_turn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "version", "bytes_a_pixel", "holds"),
+    ("low", "high", "version", "bytes_per_pixel", "holds"),
     [
         (0.2, 0.4, "2.0", 9.0, [True, True]),
         (0.8, 1.2, "2.0", 9.0, [True, True]),
@@ -75,15 +75,15 @@ def test_each_read_comes_first_in_its_turn() -> None:
         (1.5, 2.9, "2.1", 9.0, [True, False]),
     ],
 )
-def test_a_ratio_is_held_against_the_libraries_only_beyond_doubt(
-    low: float, high: float, version: str, bytes_a_pixel: float, holds: list[bool]
+def test_ratio_fails_only_if_both_quartiles_are_on_the_wrong_side(
+    low: float, high: float, version: str, bytes_per_pixel: float, holds: list[bool]
 ) -> None:
-    judged = judge_ratio(low, high, version, bytes_a_pixel)
+    judged = judge_ratio(low, high, version, bytes_per_pixel)
     assert [each.holds for each in judged] == holds
     assert [each.timed for each in judged] == [True, False]
 
 
-def test_no_ratio_is_expected_of_other_images(small: Material, tmp_path: Path) -> None:
+def test_ratio_is_not_judged_for_other_images(small: Dataset, tmp_path: Path) -> None:
     outcome = time_three_reads(small, tmp_path, repeats=1)
-    assert [each.says for each in outcome.expected] == ["all three reads give every pixel back"]
+    assert [each.says for each in outcome.expected] == ["all three reads return every pixel"]
     assert outcome.holds

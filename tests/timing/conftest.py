@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from platebench.images.decoded_cache import DecodedImages, hold
+from platebench.images.decoded_cache import DecodedImages, decode_to_cache
 from platebench.stores import registry
 from platebench.timing.workspace import Kind, Workspace
 from tests.conftest import noise
@@ -43,7 +43,7 @@ def killed_scratch(root: Path) -> Path:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A work folder that holds 21 small images and what STORE makes of them."""
     made = Workspace(tmp_path_factory.mktemp("prepared")).own()
-    held = hold(noise(21), made.root / "images" / SET)
+    held = decode_to_cache(noise(21), made.root / "images" / SET)
     for kind in get_args(Kind):
         made.stored(registry.find(STORE), held, kind)
     return made.root

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from platebench.errors import Mismatch, Unsupported
-from platebench.images.decoded_cache import DecodedImages, hold
+from platebench.images.decoded_cache import DecodedImages, decode_to_cache
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.timing import page_cache
@@ -182,7 +182,7 @@ def test_rows_asked_for_twice_that_come_once_fail_the_cell(
     workspace, sample, breaks, monkeypatch
 ) -> None:
     """Of fewer than 16 images some are asked for twice, which `take` must keep."""
-    hold(noise(4), workspace.root / "images" / "noise-4")
+    decode_to_cache(noise(4), workspace.root / "images" / "noise-4")
     monkeypatch.setattr("tests.timing.test_cells.SET", "noise-4")
     sample("RandomRows")
     breaks(arrays=without_duplicates)

@@ -1,15 +1,15 @@
-"""A tensor column comes out of to_pandas without its shape."""
+"""Table.to_pandas() drops the shape of tensor columns."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from platebench.findings.finding import Fact, Finding, Kind, Seen
+from platebench.findings.finding import Fact, Finding, Kind, Observation
 
 _IMAGES = 2
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     import pyarrow as pa
 
     from platebench.findings.dataset import noise
@@ -24,20 +24,20 @@ def _show(folder: Path) -> Seen:
         "dtype in the DataFrame": str(in_pandas.dtype),
         "shape by to_numpy_ndarray()": list(in_numpy.shape[1:]),
     }
-    return Seen(facts, holds=in_pandas.shape == (pixels[0].size,))
+    return Observation(facts, holds=in_pandas.shape == (pixels[0].size,))
 
 
 FINDING = Finding(
     name="arrow-tensor-to-pandas",
-    title="Images of an Arrow tensor column come into pandas as one long line each",
+    title="Table.to_pandas() returns images of a tensor column as 1-D arrays",
     kind=Kind.OTHER_ANSWER,
     libraries=("pyarrow", "pandas"),
     happens=(
-        "Table.to_pandas() gives the values of a fixed-shape tensor column as arrays of one"
-        " dimension. The values are right; the shape stays behind in the Arrow type."
+        "Table.to_pandas() returns the values of a fixed-shape tensor column as 1-D arrays. The"
+        " values are correct, but the shape is only in the Arrow type."
     ),
     instead=(
-        "Reshape by the column type's shape, or take the images from Arrow:"
+        "Reshape to the shape in the column's type, or take the images from Arrow:"
         " column.combine_chunks().to_numpy_ndarray()."
     ),
     done="pa.FixedShapeTensorArray.from_numpy_ndarray(images); Table.to_pandas()",

@@ -1,15 +1,15 @@
-"""awkward makes int64 of the uint8 pixels in Python records."""
+"""awkward converts uint8 pixels in Python records to int64."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from platebench.findings.finding import Fact, Finding, Kind, Seen, Source
+from platebench.findings.finding import Fact, Finding, Kind, Observation, Source
 
 _IMAGES = 2
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     import awkward as ak
 
     from platebench.findings.dataset import dtype_of, noise
@@ -26,22 +26,22 @@ def _show(folder: Path) -> Seen:
         "bytes from ak.from_numpy": from_array.nbytes,
     }
     widened = str(from_records.type).endswith("int64")
-    return Seen(facts, holds=widened and from_records.nbytes >= 8 * pixels.nbytes)
+    return Observation(facts, holds=widened and from_records.nbytes >= 8 * pixels.nbytes)
 
 
 FINDING = Finding(
     name="awkward-records",
-    title="An awkward array made from records takes eight bytes a pixel of uint8",
+    title="An awkward array from Python records takes eight bytes per uint8 pixel",
     kind=Kind.MORE_BYTES,
     libraries=("awkward", "numpy"),
     happens=(
-        "ak.Array of a list of records goes through Python's values one by one, and an integer"
-        " becomes int64: arrays of uint8 inside the records take eight times their memory, and"
-        " whatever is written from them has lost the dtype."
+        "ak.Array of a list of records iterates over Python values and converts every integer to"
+        " int64. uint8 arrays in the records take eight times their memory, and files written from"
+        " them lose the dtype."
     ),
     instead=(
-        "ak.from_numpy of each image or of the stack keeps the dtype; ak.zip(depth_limit=1) puts"
-        " the other columns beside it."
+        "Use ak.from_numpy on each image or on the stack, which keeps the dtype, and"
+        " ak.zip(depth_limit=1) to add the other columns."
     ),
     sources=(Source("awkward #157", "https://github.com/scikit-hep/awkward/pull/157"),),
     done='ak.Array([{"image": image}, ...]); ak.from_numpy(images)',

@@ -1,4 +1,4 @@
-"""`platebench findings`, which lists what was found and shows it again."""
+"""The command `platebench findings`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 
 FAILED = 1
 
-_AS_IT_IS: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
+_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
 
 console = Console()
 errors = Console(stderr=True)
@@ -19,18 +19,18 @@ errors = Console(stderr=True)
 
 def findings_command(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Findings to show again; none lists them.")
+        list[str] | None, typer.Argument(help="Findings to reproduce; without a name, list all.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show every finding again.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As a JSON list.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Reproduce every finding.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """List where a library lost data, read too much or changed, or show it again here.
+    """List where a library lost data, read too much or changed, or reproduce it here.
 
-    Exit status 1 if one is not so, or no longer, with the libraries installed here.
+    Exit status 1 if a finding does not hold with the installed libraries.
     """
     from platebench.findings.printed import as_lines, as_list
     from platebench.findings.registry import FINDINGS, findings_named
-    from platebench.findings.run import Shown, show
+    from platebench.findings.run import FindingRun, run_finding
 
     chosen = list(FINDINGS) if everything else findings_named(names or [])
     if not chosen:
@@ -48,16 +48,16 @@ def findings_command(
         else:
             console.print(as_list(FINDINGS), highlight=False)
         return
-    shown: list[Shown] = []
+    shown: list[FindingRun] = []
     for finding in chosen:
-        shown.append(show(finding))
+        shown.append(run_finding(finding))
         if not as_json:
             console.print(as_lines(shown[-1]), highlight=False)
-            console.print(f"$ {finding.command}\n" if finding.command else "", **_AS_IT_IS)
+            console.print(f"$ {finding.command}\n" if finding.command else "", **_PLAIN)
     if as_json:
         records = [each.as_record() for each in shown]
         sys.stdout.write(json.dumps(records, indent=1) + "\n")
     gone = [each.finding.name for each in shown if each.holds is False]
     if gone:
-        errors.print(f"platebench: not so here: {', '.join(gone)}", **_AS_IT_IS)
+        errors.print(f"platebench: not reproduced here: {', '.join(gone)}", **_PLAIN)
         raise typer.Exit(FAILED)

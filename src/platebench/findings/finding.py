@@ -1,4 +1,4 @@
-"""What a finding is: words, where they come from, and a function that shows it again."""
+"""A finding: its description, its sources, and a function that reproduces it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 
 Fact = int | str | list[int]
-"""Something counted or named: bytes, rows, a shape, a type. Never a time."""
+"""A count or a name: bytes, rows, a shape, a type. Never a time, which is not reproducible."""
 
 
 class Kind(StrEnum):
-    """What sort of thing was found, in the order in which findings are listed."""
+    """Category of a finding, in listing order."""
 
     LOST_DATA = "lost data"
     READ_MORE = "read more than was asked for"
@@ -23,24 +23,24 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """Where something is said of it: a few words, and the address of the issue or page."""
+    """A reference: a short label, and the address of the issue or page."""
 
     says: str
     address: str
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a demonstration saw, and whether that is what the finding says."""
+class Observation:
+    """Facts that a demonstration observed, and whether they agree with the finding."""
 
     facts: Mapping[str, Fact]
     holds: bool
 
 
-Demonstration = Callable[[Path], Seen]
-"""Does it on small images in an empty folder.
+Demonstration = Callable[[Path], Observation]
+"""Function that reproduces a finding on small images in an empty folder.
 
-Raises Unsupported where a library is too old to have what the finding is of.
+Raises Unsupported if a library is too old for it.
 """
 
 
@@ -48,9 +48,10 @@ Raises Unsupported where a library is too old to have what the finding is of.
 class Finding:
     """One finding.
 
-    `libraries` are the distributions whose versions decide it. `done` says what `show` calls; a
-    finding without `show` needs libraries other than those installed, and `command` is what shows
-    it. `command` stands beside `show` where only the comparison with other versions is missing.
+    `libraries` are the distributions whose versions it depends on. `happens` describes it and
+    `instead` the workaround. `done` lists the calls of `show`. A finding without `show` needs other
+    library versions than those installed; `command` then reproduces it. A finding with both needs
+    `command` only for the comparison with other versions.
     """
 
     name: str
@@ -66,6 +67,6 @@ class Finding:
 
     @property
     def commands(self) -> list[str]:
-        """The commands that show it again, whole."""
+        """Commands that reproduce the finding."""
         here = [f"platebench findings {self.name}"] if self.show else []
         return here + ([self.command] if self.command else [])

@@ -1,15 +1,15 @@
-"""h5py guesses chunks that hold parts of several images when a dataset is compressed."""
+"""h5py's default chunks of a compressed dataset contain parts of several images."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from platebench.findings.finding import Fact, Finding, Kind, Seen, Source
+from platebench.findings.finding import Fact, Finding, Kind, Observation, Source
 
 _IMAGES, _ROW = 32, 7
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     from platebench.findings.dataset import IMAGE_BYTES, SIDE
 
     guessed, of_guessed = _read_one(folder / "guessed.h5", None)
@@ -17,16 +17,16 @@ def _show(folder: Path) -> Seen:
     facts: dict[str, Fact] = {
         "images": _IMAGES,
         "bytes of an image": IMAGE_BYTES,
-        "shape of a chunk, guessed": guessed,
+        "chunk shape, default": guessed,
         "bytes read for one image": of_guessed,
-        "shape of a chunk, chosen": chosen,
-        "bytes read for one image, chosen": of_chosen,
+        "chunk shape, one image": chosen,
+        "bytes read for one image, one image per chunk": of_chosen,
     }
-    return Seen(facts, holds=of_guessed >= 2 * IMAGE_BYTES > of_chosen)
+    return Observation(facts, holds=of_guessed >= 2 * IMAGE_BYTES > of_chosen)
 
 
 def _read_one(path: Path, chunks: tuple[int, ...] | None) -> tuple[list[int], int]:
-    """Store images with gzip, read one; return the shape of a chunk and the bytes read."""
+    """Store images with gzip and read one; return the chunk shape and the bytes read."""
     import h5py
 
     from platebench.findings.dataset import CountingFile, noise
@@ -45,16 +45,17 @@ def _read_one(path: Path, chunks: tuple[int, ...] | None) -> tuple[list[int], in
 
 FINDING = Finding(
     name="hdf5-guessed-chunks",
-    title="With compression, h5py guesses chunks across images, and one image reads several",
+    title="h5py's default chunks cross images, so reading one image reads parts of others",
     kind=Kind.READ_MORE,
     libraries=("h5py",),
     happens=(
-        "A compressed HDF5 dataset must be chunked. Without chunks, h5py guesses a shape from the"
-        " dataset's; it cannot know that the first axis counts images. A chunk then holds a part"
-        " of each of several images, and to read one is to read and decompress those parts too."
+        "A compressed HDF5 dataset must be chunked. Without chunks=, h5py derives a chunk shape"
+        " from the dataset's shape; it cannot know that the first axis counts images. Each chunk"
+        " then contains parts of several images, and a read of one image reads and decompresses"
+        " these parts too."
     ),
-    instead="Give create_dataset chunks=(1, height, width).",
+    instead="Pass chunks=(1, height, width) to create_dataset.",
     sources=(Source("h5py #2679", "https://github.com/h5py/h5py/issues/2679"),),
-    done='create_dataset(compression="gzip"); dataset[7], through a file that counts',
+    done='create_dataset(compression="gzip"); dataset[7], through a file that counts reads',
     show=_show,
 )

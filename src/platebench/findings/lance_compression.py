@@ -1,15 +1,15 @@
-"""LanceDB compresses raw pixels on its own today, and did not in 0.14."""
+"""Current LanceDB compresses raw pixels by default; version 0.14 did not."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from platebench.findings.finding import Fact, Finding, Kind, Seen
+from platebench.findings.finding import Fact, Finding, Kind, Observation
 
 _IMAGES = 2
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     import lance
     import lancedb
     import numpy as np
@@ -33,23 +33,22 @@ def _show(folder: Path) -> Seen:
         "bytes stored by default": by_default,
         "bytes stored with file version 2.0": as_before,
     }
-    return Seen(facts, holds=2 * by_default < pixels.nbytes <= as_before)
+    return Observation(facts, holds=2 * by_default < pixels.nbytes <= as_before)
 
 
 FINDING = Finding(
     name="lance-compression",
-    title="LanceDB compresses raw pixels by default; 0.14.0 stored them as they are",
+    title="LanceDB compresses raw pixels by default; version 0.14.0 did not",
     kind=Kind.CHANGED,
     libraries=("lancedb", "pylance", "pyarrow"),
     happens=(
-        "lancedb 0.14.0 wrote Lance files of version 2.0, in which raw pixels in a binary column"
-        " take their own size. The version written today compresses them unless told otherwise:"
-        " fewer bytes, for the work of compressing and decompressing. A figure measured on one"
-        " cannot stand for the other."
+        "lancedb 0.14.0 wrote Lance files of version 2.0, which store raw pixels in a binary column"
+        " uncompressed. Current versions compress them by default: fewer bytes, but more CPU time."
+        " A measurement of one version does not apply to the other."
     ),
     instead=(
-        "Say in a measurement which file version and which compression it is of. The field metadata"
-        " lance-encoding:compression = none keeps pixels as they are."
+        "Report the file version and the compression with every measurement. The field metadata"
+        " lance-encoding:compression = none stores pixels uncompressed."
     ),
     done="create_table of generated nuclei as binary; write_dataset with file version 2.0",
     show=_show,

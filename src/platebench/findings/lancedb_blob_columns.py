@@ -1,16 +1,16 @@
-"""A LanceDB blob column is read as descriptors or file objects unless its bytes are asked for."""
+"""LanceDB reads a blob column as descriptors or file objects by default, not as bytes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from platebench.errors import Unsupported
-from platebench.findings.finding import Fact, Finding, Kind, Seen, Source
+from platebench.findings.finding import Fact, Finding, Kind, Observation, Source
 
 _IMAGES = 8
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     import lancedb
     import pyarrow as pa
 
@@ -29,27 +29,27 @@ def _show(folder: Path) -> Seen:
     facts: dict[str, Fact] = {
         "bytes of pixels": pixels.nbytes,
         "bytes of the column by to_arrow()": described.nbytes,
-        "a value of it": f"struct of {', '.join(field.name for field in described.type)}",
+        "a value by to_arrow()": f"struct of {', '.join(field.name for field in described.type)}",
         "a value by to_pandas()": type(opened[0]).__name__,
         'bytes by to_pandas(blob_mode="bytes")': sum(map(len, read)),
     }
     without_pixels = described.nbytes < pixels.nbytes and not isinstance(opened[0], bytes)
-    return Seen(facts, holds=without_pixels)
+    return Observation(facts, holds=without_pixels)
 
 
 FINDING = Finding(
     name="lancedb-blob-columns",
-    title="A read of a LanceDB blob column holds no pixel unless bytes are asked for",
+    title="By default, LanceDB reads blob columns without their bytes",
     kind=Kind.OTHER_ANSWER,
     libraries=("lancedb", "pylance", "pyarrow", "pandas"),
     happens=(
-        "Of a blob column, to_arrow() gives where each image lies and how long it is, and"
-        " to_pandas() gives file objects. That is what blob columns are for; a measurement of"
-        " these calls measures no image."
+        "For a blob column, to_arrow() returns the position and size of each image, and to_pandas()"
+        " returns file objects. That is the purpose of blob columns, but a benchmark of these calls"
+        " reads no pixels."
     ),
     instead=(
-        'Ask for the bytes: to_pandas(blob_mode="bytes"), or read_blobs of the dataset that'
-        " to_lance() gives."
+        'Request the bytes: to_pandas(blob_mode="bytes"), or read_blobs of the dataset that'
+        " to_lance() returns."
     ),
     sources=(
         Source("lancedb #4186", "https://github.com/lancedb/lancedb/issues/4186"),

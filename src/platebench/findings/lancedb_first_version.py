@@ -1,15 +1,15 @@
-"""The first version of a LanceDB table holds its rows today, and was empty in 0.14."""
+"""Version 1 of a LanceDB table has its rows; in lancedb 0.14 it was empty."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from platebench.findings.finding import Fact, Finding, Kind, Seen
+from platebench.findings.finding import Fact, Finding, Kind, Observation
 
 _ROWS = 16
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     import lancedb
     import pyarrow as pa
 
@@ -18,23 +18,23 @@ def _show(folder: Path) -> Seen:
     table.checkout(1)
     first = table.count_rows()
     facts: dict[str, Fact] = {
-        "rows put in": _ROWS,
+        "rows written": _ROWS,
         "versions after create_table": versions,
         "rows of version 1": first,
     }
-    return Seen(facts, holds=versions == [1] and first == _ROWS)
+    return Observation(facts, holds=versions == [1] and first == _ROWS)
 
 
 FINDING = Finding(
     name="lancedb-first-version",
-    title="Version 1 of a LanceDB table holds its rows; in 0.14.0 it was empty",
+    title="Version 1 of a LanceDB table has its rows; in lancedb 0.14.0 it was empty",
     kind=Kind.CHANGED,
     libraries=("lancedb",),
     happens=(
-        "create_table makes one version, with the rows. In lancedb 0.14.0 it made two: version 1"
-        " without a row, version 2 with them, so that checkout(1) showed an empty table."
+        "create_table makes one version, which has the rows. In lancedb 0.14.0 it made two: version"
+        " 1 without rows and version 2 with them, so checkout(1) gave an empty table."
     ),
-    instead="Look a version up in list_versions(), or tag it, instead of counting from 1.",
+    instead="Look up versions in list_versions(), or tag them. Do not assume that they start at 1.",
     done="create_table; list_versions(); checkout(1)",
     show=_show,
     command="platebench talk --over then",

@@ -1,16 +1,16 @@
-"""LanceDB stores images of nested fixed-size lists short, and cannot read them."""
+"""LanceDB loses data of images stored as nested fixed-size lists."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from platebench.findings.finding import Fact, Finding, Kind, Seen
+from platebench.findings.finding import Fact, Finding, Kind, Observation
 
 _IMAGES, _HEIGHT, _WIDTH = 8, 64, 1344
 _EQUAL = "equal"
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     import lance
     import lancedb
     import pyarrow as pa
@@ -29,14 +29,14 @@ def _show(folder: Path) -> Seen:
     try:
         reading = _compared(table.to_arrow(), nested)
     except (OSError, RuntimeError, ValueError) as error:
-        # The message goes on with a place in Lance's source.
+        # The rest of the message is a position in Lance's source code.
         reading = f"{type(error).__name__}: {str(error).partition(', /')[0]}"
     lance.write_dataset(nested, folder / "pylance.lance")
     facts: dict[str, Fact] = {
         "shape of the images": [_IMAGES, _HEIGHT, _WIDTH],
         "bytes of pixels": pixels.nbytes,
         "bytes stored by LanceDB": stored,
-        "rows LanceDB counts": table.count_rows(),
+        "rows by count_rows()": table.count_rows(),
         "read back": reading,
         "as tensors, read back": _compared(
             database.create_table("tensors", tensors).to_arrow(), tensors
@@ -45,7 +45,7 @@ def _show(folder: Path) -> Seen:
             lance.dataset(folder / "pylance.lance").to_table(), nested
         ),
     }
-    return Seen(facts, holds=stored < pixels.nbytes and reading != _EQUAL)
+    return Observation(facts, holds=stored < pixels.nbytes and reading != _EQUAL)
 
 
 def _compared(read: object, written: object) -> str:
@@ -54,20 +54,20 @@ def _compared(read: object, written: object) -> str:
 
 FINDING = Finding(
     name="lancedb-nested-lists",
-    title="LanceDB stores wide images as lists of lists short, without an error",
+    title="LanceDB loses data of wide images stored as nested lists, without an error",
     kind=Kind.LOST_DATA,
     libraries=("lancedb", "pylance", "pyarrow"),
     happens=(
-        "Images as a fixed-size list of lines, each a fixed-size list of pixels, with more columns"
-        " than lines (seen from 16 x 32 to 1024 x 1344 pixels): create_table returns without an"
-        " error, the file holds fewer bytes than the pixels, which here are noise and cannot be"
-        " compressed, and reading them raises. Square images are read back; for images of the same"
-        " sizes with more lines than columns create_table itself raises."
+        "Images are stored as fixed-size lists of lines, which are fixed-size lists of pixels, and"
+        " have more columns than lines (tested from 16 x 32 to 1024 x 1344 pixels). create_table"
+        " returns without an error. The file has fewer bytes than the pixels, which are"
+        " incompressible noise, and reading raises. Square images are read back correctly. For"
+        " images with more lines than columns, create_table itself raises."
     ),
     instead=(
-        "Keep images as pa.fixed_shape_tensor, or as binary with the shape beside them, and read"
-        " back before the source is deleted. pylance, with a newer Lance than is inside lancedb"
-        " 0.40.0, stores the same table and reads it back."
+        "Store images as pa.fixed_shape_tensor, or as binary with the shape in another column. Read"
+        " them back before you delete the source. pylance contains a newer Lance than lancedb"
+        " 0.40.0; it stores the same table and reads it back correctly."
     ),
     done="create_table of images as fixed-size lists of fixed-size lists; to_arrow()",
     show=_show,

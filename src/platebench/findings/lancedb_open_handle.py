@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from platebench.findings.finding import Fact, Finding, Kind, Seen, Source
+from platebench.findings.finding import Fact, Finding, Kind, Observation, Source
 
 _ROWS, _MORE = 16, 4
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     import lancedb
     import pyarrow as pa
 
@@ -21,13 +21,13 @@ def _show(folder: Path) -> Seen:
     unaware = table.count_rows()
     facts: dict[str, Fact] = {
         "rows when opened": _ROWS,
-        "rows another handle added": _MORE,
-        "rows the open table sees": unaware,
-        "rows one with read_consistency_interval=timedelta(0) sees": checking.count_rows(),
+        "rows added by another handle": _MORE,
+        "rows in the open table": unaware,
+        "rows with read_consistency_interval=timedelta(0)": checking.count_rows(),
     }
     table.checkout_latest()
     facts["rows after checkout_latest()"] = table.count_rows()
-    return Seen(facts, holds=unaware == _ROWS)
+    return Observation(facts, holds=unaware == _ROWS)
 
 
 FINDING = Finding(
@@ -36,13 +36,13 @@ FINDING = Finding(
     kind=Kind.OTHER_ANSWER,
     libraries=("lancedb",),
     happens=(
-        "A table that is open stays at the version it knows: rows added by another process, or"
-        " through another handle of the same one, are not counted and not read. This is the"
-        " documented default of LanceDB, chosen for speed."
+        "An open table stays at the version at which it was opened. Rows added by another process"
+        " or through another handle are neither counted nor read. This is LanceDB's documented"
+        " default, chosen for speed."
     ),
     instead=(
         "Call checkout_latest(), open the table again, or connect with"
-        " read_consistency_interval=timedelta(0), which looks for a newer version at every read."
+        " read_consistency_interval=timedelta(0), which checks for a newer version at every read."
     ),
     sources=(Source("lancedb #828", "https://github.com/lancedb/lancedb/pull/828"),),
     done="open_table; add through another connection; count_rows() of the first",

@@ -1,16 +1,16 @@
-"""Overwriting a LanceDB table keeps the files of the table that was there."""
+"""Overwriting a LanceDB table keeps the files of the previous version."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
 
-from platebench.findings.finding import Fact, Finding, Kind, Seen, Source
+from platebench.findings.finding import Fact, Finding, Kind, Observation, Source
 
 _IMAGES = 8
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     import lancedb
 
     from platebench.findings.dataset import binary_table, noise
@@ -26,11 +26,11 @@ def _show(folder: Path) -> Seen:
     cleaned, _ = stored_size(folder)
     facts: dict[str, Fact] = {
         "rows": table.count_rows(),
-        "bytes stored at first": once,
+        "bytes stored after the first write": once,
         'bytes stored after mode="overwrite"': twice,
         "bytes stored after cleanup_old_versions": cleaned,
     }
-    return Seen(facts, holds=twice > 1.9 * once and cleaned < 1.1 * once)
+    return Observation(facts, holds=twice > 1.9 * once and cleaned < 1.1 * once)
 
 
 FINDING = Finding(
@@ -39,12 +39,12 @@ FINDING = Finding(
     kind=Kind.MORE_BYTES,
     libraries=("lancedb", "pylance"),
     happens=(
-        'create_table(mode="overwrite") makes a new version; the files of the version before stay,'
-        " so that it can be gone back to. A table written twice takes twice the space."
+        'create_table(mode="overwrite") makes a new version and keeps the files of the previous'
+        " one, so that it can be restored. A table written twice takes twice the space."
     ),
     instead=(
-        "Remove versions that nobody needs: table.optimize(cleanup_older_than=...), or Lance's"
-        " cleanup_old_versions, when nothing else reads or writes."
+        "Remove old versions with table.optimize(cleanup_older_than=...), or with Lance's"
+        " cleanup_old_versions while no other process uses the table."
     ),
     sources=(Source("lance #1270", "https://github.com/lance-format/lance/pull/1270"),),
     done='create_table("images", table); the same with mode="overwrite"; cleanup_old_versions',

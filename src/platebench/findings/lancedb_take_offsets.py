@@ -1,4 +1,4 @@
-"""LanceDB's take_offsets sorts the rows, and leaves out those that are not there."""
+"""LanceDB's take_offsets sorts the rows and omits rows that do not exist."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from platebench.errors import Unsupported
-from platebench.findings.finding import Fact, Finding, Kind, Seen, Source
+from platebench.findings.finding import Fact, Finding, Kind, Observation, Source
 
 _ROWS = 16
 _ORDER = [5, 2, 9]
 _OUTSIDE = [3, 999]
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     import lancedb
     import pyarrow as pa
 
@@ -30,14 +30,14 @@ def _show(folder: Path) -> Seen:
         by_lance = type(error).__name__
     facts: dict[str, Fact] = {
         "rows in the table": _ROWS,
-        "rows asked for": _ORDER,
-        "rows take_offsets gave": sorted_rows,
-        "rows to_lance().take gave": dataset.take(_ORDER)["row"].to_pylist(),
-        "asked for, one past the end": _OUTSIDE,
-        "take_offsets gave": inside,
-        "to_lance().take gave": by_lance,
+        "requested rows": _ORDER,
+        "result of take_offsets": sorted_rows,
+        "result of to_lance().take": dataset.take(_ORDER)["row"].to_pylist(),
+        "requested rows, one past the end": _OUTSIDE,
+        "result of take_offsets, one past the end": inside,
+        "result of to_lance().take, one past the end": by_lance,
     }
-    return Seen(facts, holds=sorted_rows == sorted(_ORDER) and inside == [3])
+    return Observation(facts, holds=sorted_rows == sorted(_ORDER) and inside == [3])
 
 
 def _taken(table: Any, rows: list[int]) -> list[int]:
@@ -47,17 +47,17 @@ def _taken(table: Any, rows: list[int]) -> list[int]:
 
 FINDING = Finding(
     name="lancedb-take-offsets",
-    title="LanceDB's take_offsets sorts the rows, and leaves out those that do not exist",
+    title="LanceDB's take_offsets sorts the rows and omits rows that do not exist",
     kind=Kind.OTHER_ANSWER,
     libraries=("lancedb", "pylance"),
     happens=(
-        "take_offsets promises no order, as its documentation says, and returned the rows sorted."
-        " An offset past the end is left out without an error, so that fewer rows come back than"
-        " were asked for. Images matched to those rows by their place may be the wrong ones."
+        "take_offsets returns sorted rows; its documentation promises no order. It omits an offset"
+        " past the end without an error and returns fewer rows than requested. Images that are"
+        " matched to these rows by position may be the wrong ones."
     ),
     instead=(
-        "Carry a row column and match by it, or use to_lance().take, which kept the order and"
-        " raised for a row that is not there."
+        "Store a row column and match by it, or use to_lance().take, which kept the order and"
+        " raised for a row that does not exist."
     ),
     sources=(Source("lancedb #2584", "https://github.com/lancedb/lancedb/pull/2584"),),
     done="table.take_offsets([5, 2, 9]) and take_offsets([3, 999]) of 16 rows",

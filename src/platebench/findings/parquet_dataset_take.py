@@ -1,15 +1,15 @@
-"""pyarrow's take of a dataset scans row groups, whichever holds the row."""
+"""pyarrow's Dataset.take reads all row groups to return one row."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from platebench.findings.finding import Fact, Finding, Kind, Seen
+from platebench.findings.finding import Fact, Finding, Kind, Observation
 
 _IMAGES, _ROW = 32, 7
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
@@ -28,28 +28,28 @@ def _show(folder: Path) -> Seen:
         pq.ParquetFile(file).read_row_group(_ROW, columns=["image"])
         by_number = file.bytes_read
     facts: dict[str, Fact] = {
-        "images, one a row group": _IMAGES,
+        "images, one per row group": _IMAGES,
         "bytes of an image": IMAGE_BYTES,
         "bytes read by take": taken,
         "bytes read by to_table with a filter on row": filtered,
         "bytes read by read_row_group": by_number,
     }
-    return Seen(facts, holds=taken >= _IMAGES * IMAGE_BYTES > 4 * max(filtered, by_number))
+    return Observation(facts, holds=taken >= _IMAGES * IMAGE_BYTES > 4 * max(filtered, by_number))
 
 
 FINDING = Finding(
     name="parquet-dataset-take",
-    title="pyarrow's dataset take reads all row groups, although each image has its own",
+    title="pyarrow's Dataset.take reads all row groups to return one image",
     kind=Kind.READ_MORE,
     libraries=("pyarrow",),
     happens=(
-        "take of a pyarrow dataset or fragment does not look up which row group holds a row: it"
-        " scans the file. For one image of 32, each in a row group of its own, all 32 were read."
+        "take of a pyarrow dataset or fragment does not look up the row group of a row. It scans"
+        " the file. With 32 images, one per row group, it read all 32 to return one."
     ),
     instead=(
-        "ParquetFile.read_row_group, when the image's row group is known, or a filter on a row"
-        " column, whose statistics name the row group."
+        "Use ParquetFile.read_row_group if the image's row group is known, or a filter on a row"
+        " column, whose statistics identify the row group."
     ),
-    done="take([7]) of a fragment, through a file that counts",
+    done="take([7]) of a fragment, through a file that counts reads",
     show=_show,
 )

@@ -1,15 +1,15 @@
-"""One image of a Parquet file as pyarrow writes it by default costs all of them."""
+"""pyarrow's default row group contains all images, so reading one image reads all."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from platebench.findings.finding import Fact, Finding, Kind, Seen, Source
+from platebench.findings.finding import Fact, Finding, Kind, Observation, Source
 
 _IMAGES, _ROW = 32, 7
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
@@ -32,24 +32,25 @@ def _show(folder: Path) -> Seen:
         "bytes read for one image": of_all,
         "bytes read for one image, row_group_size=1": of_one,
     }
-    return Seen(facts, holds=of_all >= _IMAGES * IMAGE_BYTES > 4 * of_one)
+    return Observation(facts, holds=of_all >= _IMAGES * IMAGE_BYTES > 4 * of_one)
 
 
 FINDING = Finding(
     name="parquet-row-groups",
-    title="By default all images of a Parquet file are in one row group, and one costs them all",
+    title="By default, all images are in one Parquet row group, so reading one reads all",
     kind=Kind.READ_MORE,
     libraries=("pyarrow",),
     happens=(
-        "write_table puts up to 1,048,576 rows into a row group, a size for rows of a few bytes: of"
-        " images, a whole file. To give one row, pyarrow reads the column of its row group."
+        "write_table puts up to 1,048,576 rows into a row group. This suits rows of a few bytes;"
+        " with images, it is usually the whole file. To return one row, pyarrow reads the whole"
+        " column of its row group."
     ),
     instead=(
-        "Write with row_group_size=1, or a few images each, and read with"
-        " ParquetFile.read_row_group. What is read then is the image and the footer, for which"
-        " pyarrow asks for the file's last 64 KiB."
+        "Write with row_group_size=1, or a few images per row group, and read with"
+        " ParquetFile.read_row_group. This reads the image and the footer, for which pyarrow reads"
+        " the last 64 KiB of the file."
     ),
     sources=(Source("arrow #39820", "https://github.com/apache/arrow/issues/39820"),),
-    done="write_table; take([7]) of its dataset's fragment, through a file that counts",
+    done="write_table; take([7]) of its dataset's fragment, through a file that counts reads",
     show=_show,
 )

@@ -1,16 +1,16 @@
-"""Parquet has no integers of 8 bits: tensors and lists of uint8 are stored as 32 bits each."""
+"""Parquet stores uint8 values of tensors and lists as 32-bit integers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from platebench.findings.finding import Fact, Finding, Kind, Seen, Source
+from platebench.findings.finding import Fact, Finding, Kind, Observation, Source
 
 _IMAGES = 8
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -28,29 +28,30 @@ def _show(folder: Path) -> Seen:
     of_tensors, of_binary = stored(tensors, **plain), stored(binary, **plain)
     facts: dict[str, Fact] = {
         "bytes of pixels": pixels.nbytes,
-        "a pixel of a tensor is stored as": of_tensors.physical_type,
+        "physical type of tensor values": of_tensors.physical_type,
         "bytes stored of tensors": of_tensors.total_compressed_size,
         "bytes stored of tensors, with a dictionary": stored(tensors).total_compressed_size,
         "bytes stored of binary": of_binary.total_compressed_size,
     }
     wide = of_tensors.physical_type == "INT32"
-    return Seen(facts, holds=wide and of_tensors.total_compressed_size >= 4 * pixels.nbytes)
+    return Observation(facts, holds=wide and of_tensors.total_compressed_size >= 4 * pixels.nbytes)
 
 
 FINDING = Finding(
     name="parquet-wide-integers",
-    title="A tensor of uint8 takes four bytes a pixel in Parquet",
+    title="A uint8 tensor takes four bytes per pixel in Parquet",
     kind=Kind.MORE_BYTES,
     libraries=("pyarrow",),
     happens=(
-        "Parquet's smallest physical integer has 32 bits; uint8 is an annotation of it. Tensors"
-        " and lists of uint8 therefore take four bytes a pixel before compression. With pyarrow's"
-        " default dictionary encoding, of at most 256 values here, they take one again."
+        "Parquet's smallest physical integer has 32 bits; uint8 is a logical type on top of it."
+        " Tensors and lists of uint8 therefore take four bytes per pixel before compression."
+        " pyarrow's default dictionary encoding, with at most 256 values here, reduces this to one"
+        " byte per pixel."
     ),
-    instead="Store the pixels' bytes as a binary value, with shape and dtype beside them.",
+    instead="Store the pixels as a binary value, with shape and dtype in other columns.",
     sources=(
         Source(
-            "Parquet's logical types",
+            "Parquet logical types",
             "https://github.com/apache/parquet-format/blob/master/LogicalTypes.md",
         ),
     ),

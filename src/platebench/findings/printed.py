@@ -1,4 +1,4 @@
-"""Findings as a terminal shows them, in 80 columns."""
+"""Format findings for a terminal with 80 columns."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from platebench.findings.finding import Fact, Finding
-from platebench.findings.run import Shown
+from platebench.findings.run import FindingRun
 
 
 def as_list(findings: Sequence[Finding]) -> RenderableType:
-    """Return the findings by kind: a name and its libraries, and what it is in a line."""
+    """List findings by kind, each with name, libraries and title."""
     parts: list[RenderableType] = []
     for kind, alike in groupby(findings, key=lambda finding: finding.kind):
         parts.append(Text(kind.value, style="bold"))
@@ -27,39 +27,39 @@ def as_list(findings: Sequence[Finding]) -> RenderableType:
     return Group(*parts)
 
 
-def as_lines(shown: Shown) -> RenderableType:
-    """Return one finding: what was done, what came out, and whether it is still so.
+def as_lines(run: FindingRun) -> RenderableType:
+    """Format one run of a finding: calls, facts, and whether the finding still holds.
 
-    Its `command` is left to be printed beside it, in one line that can be copied.
+    The caller prints `command` separately, in one line that can be copied.
     """
     grid = Table.grid(padding=(0, 2))
     grid.add_column(width=8, style="dim")
     grid.add_column(overflow="fold")
-    for label, text in _labelled(shown):
+    for label, text in _labelled(run):
         grid.add_row(label, text)
-    heading = Text.assemble((shown.finding.name, "bold"), f"  {shown.finding.title}")
+    heading = Text.assemble((run.finding.name, "bold"), f"  {run.finding.title}")
     return Group(heading, grid)
 
 
 def as_text(fact: Fact) -> str:
-    """Return a fact for people: numbers with thousands apart, shapes and rows in brackets."""
+    """Format a fact: integers with thousands separators, lists in brackets."""
     return f"{fact:,}" if isinstance(fact, int) else str(fact)
 
 
-def _labelled(shown: Shown) -> Iterator[tuple[str, Text]]:
-    finding = shown.finding
+def _labelled(run: FindingRun) -> Iterator[tuple[str, Text]]:
+    finding = run.finding
     yield "what", Text(finding.happens)
     yield "instead", Text(finding.instead)
-    yield "with", Text(", ".join(f"{name} {version}" for name, version in shown.versions.items()))
+    yield "with", Text(", ".join(f"{name} {version}" for name, version in run.versions.items()))
     for source in finding.sources:
         yield "see", Text(f"{source.says}, {source.address}")
     if finding.show:
         yield "done", Text(finding.done)
-    for number, (name, fact) in enumerate(shown.facts.items()):
+    for number, (name, fact) in enumerate(run.facts.items()):
         yield "" if number else "seen", Text(f"{name}: {as_text(fact)}")
-    if shown.holds is None:
-        yield "not run", Text(shown.why_not)
-    elif shown.holds:
-        yield "so", Text("still so here", style="green")
+    if run.holds is None:
+        yield "not run", Text(run.why_not)
+    elif run.holds:
+        yield "holds", Text("reproduced here", style="green")
     else:
-        yield "NOT SO", Text("not so here", style="bold red")
+        yield "FAILS", Text("not reproduced here", style="bold red")

@@ -1,4 +1,4 @@
-"""Every finding: a new one is a file in this folder, and a line here."""
+"""Registry of findings. A new finding is a file in this folder and a line here."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ FINDINGS: tuple[Finding, ...] = (
     talk_ratio.FINDING,
     lancedb_first_version.FINDING,
 )
-"""In the order in which they are listed: by kind."""
+"""In listing order: by kind."""
 
 
 def findings_named(names: list[str]) -> list[Finding]:
-    """Return the findings of these names, in the order asked for.
+    """Return the findings with these names, in the requested order.
 
-    Raises UserError for a name that is none.
+    Raises UserError for an unknown name.
     """
     known = {finding.name: finding for finding in FINDINGS}
     for name in names:

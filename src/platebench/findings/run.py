@@ -1,4 +1,4 @@
-"""A finding shown again on the libraries installed here."""
+"""Reproduce a finding with the installed libraries."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from platebench.errors import Unsupported
-from platebench.findings.finding import Demonstration, Fact, Finding, Seen
+from platebench.findings.finding import Demonstration, Fact, Finding, Observation
 from platebench.optional import how_to_get, installed_version, missing
 from platebench.temporary import temporary_folder
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What came of a finding here.
+class FindingRun:
+    """Result of reproducing a finding here.
 
-    `holds` is None when it was not tried; `why_not` then says why. `versions` are those of the
-    finding's libraries that are installed.
+    `holds` is None if it was not run; `why_not` is then the reason. `versions` are the installed
+    versions of the finding's libraries.
     """
 
     finding: Finding
@@ -27,7 +27,7 @@ class Shown:
     why_not: str = ""
 
     def as_record(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
+        """Return the result and the finding as a JSON-compatible dict."""
         finding = self.finding
         return {
             "name": finding.name,
@@ -45,31 +45,31 @@ class Shown:
         }
 
 
-def show(finding: Finding) -> Shown:
-    """Show a finding in a folder of its own, which is gone afterwards.
+def run_finding(finding: Finding) -> FindingRun:
+    """Reproduce a finding in a temporary folder.
 
-    One that ends in an error which it does not foresee is not so here, and the error is its fact.
+    A finding that ends with an unexpected error does not hold, and the error is its fact.
     """
     versions = {name: version for name in finding.libraries if (version := installed_version(name))}
     absent = missing(*finding.libraries)
     if absent:
-        return Shown(finding, versions, None, why_not=how_to_get(absent))
+        return FindingRun(finding, versions, None, why_not=how_to_get(absent))
     if finding.show is None:
-        return Shown(finding, versions, None, why_not="needs other versions of the libraries")
+        return FindingRun(finding, versions, None, why_not="needs other versions of the libraries")
     try:
         seen = _seen(finding.show)
     except Unsupported as reason:
-        return Shown(finding, versions, None, why_not=str(reason))
-    return Shown(finding, versions, seen.holds, seen.facts)
+        return FindingRun(finding, versions, None, why_not=str(reason))
+    return FindingRun(finding, versions, seen.holds, seen.facts)
 
 
-def _seen(demonstration: Demonstration) -> Seen:
+def _seen(demonstration: Demonstration) -> Observation:
     with temporary_folder() as folder:
         try:
             return demonstration(folder)
         except (Unsupported, KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # a panic in a library of Rust is no Exception
+        except BaseException as error:  # a Rust panic is not an Exception
             if isinstance(error, OSError) and error.errno is not None:
-                raise  # the machine's, such as a full disk, not a library's
-            return Seen({"ended with": f"{type(error).__name__}: {error}"}, holds=False)
+                raise  # an error of the machine, such as a full disk
+            return Observation({"ended with": f"{type(error).__name__}: {error}"}, holds=False)

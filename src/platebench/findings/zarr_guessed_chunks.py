@@ -1,17 +1,17 @@
-"""zarr guesses chunks that hold parts of several images."""
+"""zarr's default chunks contain parts of several images."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from platebench.findings.finding import Fact, Finding, Kind, Seen, Source
+from platebench.findings.finding import Fact, Finding, Kind, Observation, Source
 
 _IMAGES, _ROW = 32, 7
 
 
 class _CountingChunks(dict[str, Any]):
-    """The memory of a zarr store, which counts the chunks read and their bytes."""
+    """Dict for a zarr MemoryStore that counts the chunks read and their bytes."""
 
     chunks = 0
     bytes_read = 0
@@ -24,7 +24,7 @@ class _CountingChunks(dict[str, Any]):
         return value
 
 
-def _show(folder: Path) -> Seen:
+def _show(folder: Path) -> Observation:
     from platebench.findings.dataset import IMAGE_BYTES, SIDE
 
     guessed, of_guessed = _read_one("auto")
@@ -32,18 +32,18 @@ def _show(folder: Path) -> Seen:
     facts: dict[str, Fact] = {
         "images": _IMAGES,
         "bytes of an image": IMAGE_BYTES,
-        "shape of a chunk, guessed": guessed,
+        "chunk shape, default": guessed,
         "chunks read for one image": of_guessed.chunks,
         "bytes read for one image": of_guessed.bytes_read,
-        "shape of a chunk, chosen": chosen,
-        "bytes read for one image, chosen": of_chosen.bytes_read,
+        "chunk shape, one image": chosen,
+        "bytes read for one image, one image per chunk": of_chosen.bytes_read,
     }
     more = of_guessed.bytes_read >= 2 * IMAGE_BYTES
-    return Seen(facts, holds=more and of_chosen.bytes_read == IMAGE_BYTES)
+    return Observation(facts, holds=more and of_chosen.bytes_read == IMAGE_BYTES)
 
 
 def _read_one(chunks: tuple[int, ...] | str) -> tuple[list[int], _CountingChunks]:
-    """Store images uncompressed, read one; return the shape of a chunk and what was read."""
+    """Store images uncompressed and read one; return the chunk shape and the counts."""
     import zarr
 
     from platebench.findings.dataset import noise
@@ -65,16 +65,16 @@ def _read_one(chunks: tuple[int, ...] | str) -> tuple[list[int], _CountingChunks
 
 FINDING = Finding(
     name="zarr-guessed-chunks",
-    title="Chunks that zarr guesses hold parts of many images, and one image reads them all",
+    title="zarr's default chunks cross images, so reading one image reads parts of others",
     kind=Kind.READ_MORE,
     libraries=("zarr",),
     happens=(
-        "Without chunks, zarr-python guesses a shape from the array's size; it cannot know that"
-        " the first axis counts images. A chunk then holds a part of each of several images, and"
-        " to read one is to read those parts too."
+        "Without chunks=, zarr-python derives a chunk shape from the array's shape; it cannot know"
+        " that the first axis counts images. Each chunk then contains parts of several images, and"
+        " a read of one image reads these parts too."
     ),
-    instead="Give create_array chunks=(1, height, width), or a few images where they are small.",
+    instead="Pass chunks=(1, height, width) to create_array, or a few images per chunk if small.",
     sources=(Source("zarr #2019", "https://github.com/zarr-developers/zarr-python/issues/2019"),),
-    done="zarr.create_array(store, shape, dtype); array[7], in a store that counts",
+    done="zarr.create_array(store, shape, dtype); array[7], in a store that counts reads",
     show=_show,
 )

@@ -1,1 +1,1 @@
-"""What is kept: image sets, the generator that makes them, and TIFF, CellH5 and table files."""
+"""Image sets, the generator of synthetic ones, and readers of TIFF, CellH5 and table files."""

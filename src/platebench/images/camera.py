@@ -1,8 +1,8 @@
-"""The camera: a frame of a movie as uint8 pixels, and its label image.
+"""Render a frame of a movie as uint8 pixels and as a label image.
 
-Two profiles. `raw` is the field as the camera gives it: uneven light, a noisy background, shot
-noise that grows with the signal. `ic` is illumination-corrected, as in the talk: the background
-subtracted, so that most pixels are 0 and some 1.
+There are two profiles. `raw` is the field as the camera records it: uneven illumination, a noisy
+background, and shot noise that grows with the signal. `ic` is illumination-corrected, as in the
+talk: the background is subtracted, so most pixels are 0 and some are 1.
 """
 
 from __future__ import annotations
@@ -22,48 +22,48 @@ Profile = Literal["raw", "ic"]
 
 _LAMP_STREAM, _NOISE_STREAM = 4, 5
 _BAND = 64
-_NOISE_STORE = 1 << 18
+_NOISE_POOL = 1 << 18
 _HALF_A_LEVEL = 8
 _READ_NOISE = 31
-"""Noise without any light, in units that give, with shot noise, what real fields compress to."""
+"""Read noise in the dark, chosen so that frames compress as well as real fields do."""
 
 
 def take_frame(movie: Movie, frame: int, profile: Profile) -> np.ndarray:
-    """Return `frame` as the camera sees it: uint8 (HEIGHT, WIDTH)."""
+    """Return the pixels of `frame`: uint8 (HEIGHT, WIDTH)."""
     light = _scratch.light
     light.fill(0)
-    for cell, patch in movie.visible(frame):
-        field, part = _overlap(patch, int(cell.x[frame]), int(cell.y[frame]))
-        # Nuclei lie side by side in one layer: where two meet, the brighter is in front.
+    for nucleus, patch in movie.visible(frame):
+        field, part = _overlap(patch, int(nucleus.x[frame]), int(nucleus.y[frame]))
+        # All nuclei are in one layer. Where two overlap, the brighter one is in front.
         lit = light[field]
         np.maximum(lit, patch.light[part], out=lit)
     return _expose(light, profile, movie, frame)
 
 
 def label_frame(movie: Movie, frame: int) -> tuple[np.ndarray, list[int]]:
-    """Return the label image, uint16 (HEIGHT, WIDTH), and the cell number of each label.
+    """Return the label image, uint16 (HEIGHT, WIDTH), and the number of each label's nucleus.
 
-    Labels count from 1 in the order of the cells; 0 is background. Where nuclei overlap, the
-    later covers the earlier; a nucleus that has no pixel of its own has no label.
+    Labels count from 1 in the order of the nuclei; 0 is background. Where nuclei overlap, the
+    later one covers the earlier one. A nucleus without a visible pixel has no label.
     """
     owner = np.zeros((HEIGHT, WIDTH), np.uint16)
-    for cell, patch in movie.visible(frame):
-        field, part = _overlap(patch, int(cell.x[frame]), int(cell.y[frame]))
-        owner[field][patch.mask[part]] = cell.number + 1
+    for nucleus, patch in movie.visible(frame):
+        field, part = _overlap(patch, int(nucleus.x[frame]), int(nucleus.y[frame]))
+        owner[field][patch.mask[part]] = nucleus.number + 1
     flat = owner.ravel()
     places = np.flatnonzero(flat)
     owners = flat[places]
     present = np.flatnonzero(np.bincount(owners))
-    label = np.zeros(len(movie.cells) + 1, np.uint16)
+    label = np.zeros(len(movie.nuclei) + 1, np.uint16)
     label[present] = np.arange(1, len(present) + 1)
     flat[places] = label[owners]
     return owner, [int(number) - 1 for number in present]
 
 
 def _expose(light: np.ndarray, profile: Profile, movie: Movie, frame: int) -> np.ndarray:
-    """Add background and noise to `light`, in place, and round to grey levels, band by band.
+    """Add background and noise to `light` in place, and round it to grey levels, band by band.
 
-    A band stays in the processor's cache from the first operation to the last.
+    A band of rows stays in the CPU cache from the first operation to the last.
     """
     background = _background(movie.seed, movie.number)
     image = np.empty((HEIGHT, WIDTH), np.uint8)
@@ -85,22 +85,22 @@ def _expose(light: np.ndarray, profile: Profile, movie: Movie, frame: int) -> np
             band += _HALF_A_LEVEL
             np.maximum(band, _scratch.dark, out=band)
         band >>= 4
-        # No band reaches 256: `draw` and `_background` keep the light below BRIGHTEST.
+        # No value reaches 256: `draw` and `_background` keep the light below BRIGHTEST.
         image[rows] = band
     return image
 
 
 def _noise(seed: int, number: int, frame: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield for each band two int16 (_BAND, WIDTH) of 0 to 15, whose difference is its noise.
+    """Yield two int16 arrays (_BAND, WIDTH) of 0 to 15 per band; their difference is its noise.
 
-    Each is cut from a store of random numbers, at a place that is itself drawn: new numbers for
-    every pixel took as long as the rest of the frame. There are 31 thousand million pairs of
-    places, so noise comes again too seldom for any format to gain by it.
+    Each array is a slice of a fixed pool of random numbers, at a random offset: fresh numbers for
+    every pixel took as long as the rest of the frame. There are 31 billion pairs of offsets, so
+    noise repeats too rarely for any format to compress it better.
     """
     source = generator(_NOISE_STREAM, seed, number, frame)
     size = _BAND * WIDTH
-    places = random_integers(source, (HEIGHT // _BAND, 2)) % (_NOISE_STORE - size)
-    ones, others = _noise_stores()
+    places = random_integers(source, (HEIGHT // _BAND, 2)) % (_NOISE_POOL - size)
+    ones, others = _noise_pools()
     for one, other in places.tolist():
         yield (
             ones[one : one + size].reshape(_BAND, WIDTH),
@@ -109,17 +109,17 @@ def _noise(seed: int, number: int, frame: int) -> Iterator[tuple[np.ndarray, np.
 
 
 @cache
-def _noise_stores() -> tuple[np.ndarray, np.ndarray]:
-    """Return random numbers from 0 to 15 for all movies: two arrays, int16 (_NOISE_STORE,)."""
-    drawn = random_bytes(generator(_NOISE_STREAM), _NOISE_STORE)
+def _noise_pools() -> tuple[np.ndarray, np.ndarray]:
+    """Return two pools of random numbers from 0 to 15 for all movies: int16 (_NOISE_POOL,)."""
+    drawn = random_bytes(generator(_NOISE_STREAM), _NOISE_POOL)
     return (drawn & 15).astype(np.int16), (drawn >> 4).astype(np.int16)
 
 
 @lru_cache(maxsize=2)
 def _background(seed: int, number: int) -> np.ndarray:
-    """Return the empty field: int16 (HEIGHT, WIDTH), brightest near its middle.
+    """Return the light of an empty field: int16 (HEIGHT, WIDTH), brightest near its middle.
 
-    It has half a grey level more than there is light, so that cutting off rounds.
+    It includes half a grey level, so that truncation rounds.
     """
     t = random_integers(generator(_LAMP_STREAM, seed, number), (3,))
     x = np.arange(WIDTH, dtype=np.int32) - WIDTH // 2 - int(t[0] % 200) + 100
@@ -135,7 +135,7 @@ def _background(seed: int, number: int) -> np.ndarray:
 
 
 class _Scratch(threading.local):
-    """Arrays a thread, kept from frame to frame: fresh memory costs more than filling it."""
+    """Arrays per thread, reused for every frame: allocating them costs more than filling them."""
 
     def __init__(self) -> None:
         self.light = np.empty((HEIGHT, WIDTH), np.int16)
@@ -148,7 +148,7 @@ _scratch = _Scratch()
 
 
 def _overlap(patch: Patch, x: int, y: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return where the patch lies in the field, and which part of it lies there."""
+    """Return the slices of the field that the patch covers, and those of the patch inside it."""
     left, top, side = x - patch.reach, y - patch.reach, 2 * patch.reach + 1
     if 0 <= left <= WIDTH - side and 0 <= top <= HEIGHT - side:
         return (slice(top, top + side), slice(left, left + side)), (slice(None), slice(None))

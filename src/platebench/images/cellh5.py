@@ -1,8 +1,8 @@
-"""CellH5 files: HDF5 in the layout of CellCognition, a movie of one position a file.
+"""Write CellH5 files: HDF5 in the layout of CellCognition, one movie of one position per file.
 
-Below, G is /sample/0/plate/{plate}/experiment/{well}/position/{site}, and all that a reader needs
-to understand G is in /definition. The layout is the one that the CellH5 library, CellCognition's
-exporter and Bio-Formats' CellH5Reader agree on.
+A position is the group /sample/0/plate/{plate}/experiment/{well}/position/{site}; /definition
+describes its datasets. The layout is the one that the CellH5 library, CellCognition's exporter and
+Bio-Formats' CellH5Reader agree on.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from platebench.images.nuclei import CLASSES
 from platebench.images.screen import Segmented
 
 REGION = "primary__primary"
-"""The name of the one kind of object: nuclei, segmented in the first channel."""
+"""Name of the only object type: nuclei, segmented in the first channel."""
 
 UNPREDICTED = -99
-MINUTES_A_FRAME = 30
+MINUTES_PER_FRAME = 30
 FIRST_TIMESTAMP = 1132142400
-"""16 November 2005, 12:00 UTC, in seconds: the day that idr0013 notes for plate LT0001_02."""
+"""16 November 2005, 12:00 UTC, in seconds: the date of plate LT0001_02 in idr0013."""
 
 FRAMES_BESIDE_EVENT = 4
-"""An event follows the mother this many frames back, and each daughter as many on."""
+"""Number of frames of the mother, and of each daughter, that an event contains."""
 
 _GZIP = {"compression": "gzip", "compression_opts": 4}
 _DEFLATE_LEVEL = 1
@@ -72,9 +72,9 @@ _OBJECT_KIND = np.dtype([(name, "S512") for name in ("name", "type", "source1", 
 
 
 def write_cellh5(path: Path, place: Place, frames: Iterable[Segmented]) -> None:
-    """Write a movie: `frames` in order of time, each at its own place of FRAMES.
+    """Write a movie: `frames` in time order, each at its index of FRAMES.
 
-    The frames between are left out, and marked so in the attribute `valid`.
+    Frames that are not given stay unwritten; the attribute `valid` is 0 for them.
     """
     with h5py.File(path, "w") as file:
         position = file.create_group(_position(place))
@@ -98,7 +98,7 @@ def _position(place: Place) -> str:
 
 
 def _planes(position: h5py.Group, name: str, like: np.ndarray) -> h5py.Dataset:
-    """Create a dataset (1, FRAMES, 1, y, x) with chunks of a quarter of each side."""
+    """Create a dataset (1, FRAMES, 1, y, x) with chunks a quarter as high and as wide."""
     height, width = like.shape
     planes = position.create_dataset(
         name,
@@ -112,7 +112,7 @@ def _planes(position: h5py.Group, name: str, like: np.ndarray) -> h5py.Dataset:
 
 
 def _write_plane(planes: h5py.Dataset, frame: int, plane: np.ndarray) -> None:
-    """Write one plane, compressed here: the filter's own zlib takes half as long again."""
+    """Write one plane, compressed with libdeflate: HDF5's own zlib takes 1.5 times as long."""
     height, width = planes.chunks[-2:]
     for top in range(0, plane.shape[0], height):
         for left in range(0, plane.shape[1], width):
@@ -129,14 +129,14 @@ def _write_plane(planes: h5py.Dataset, frame: int, plane: np.ndarray) -> None:
 def _write_time_lapse(position: h5py.Group) -> None:
     lapse = np.zeros(FRAMES, _TIME_LAPSE)
     lapse["frame"] = np.arange(FRAMES)
-    lapse["timestamp_rel"] = lapse["frame"] * MINUTES_A_FRAME * 60
+    lapse["timestamp_rel"] = lapse["frame"] * MINUTES_PER_FRAME * 60
     lapse["timestamp_abs"] = FIRST_TIMESTAMP + lapse["timestamp_rel"]
     position.create_dataset("image/time_lapse", data=lapse, **_GZIP)
 
 
 @dataclass
 class _Objects:
-    """The object and feature tables of a movie, frame by frame; all share their row order."""
+    """Object and feature tables of a movie, one array per frame; all have the same row order."""
 
     objects: list[np.ndarray] = field(default_factory=list)
     boxes: list[np.ndarray] = field(default_factory=list)
@@ -150,14 +150,14 @@ class _Objects:
     mothers: dict[int, int | None] = field(default_factory=dict)
 
     def append(self, frame: Segmented) -> None:
-        """Add the objects of a frame."""
-        measured, time = frame.measured, frame.shot.frame
-        objects = np.zeros(len(frame.cells), _OBJECT)
+        """Append the objects of a frame."""
+        measured, time = frame.objects, frame.shot.frame
+        objects = np.zeros(len(frame.nuclei), _OBJECT)
         objects["time_idx"] = time
-        objects["obj_label_id"] = np.arange(1, len(frame.cells) + 1)
-        for label, cell in enumerate(frame.cells, 1):
-            self.rows[time, cell.number] = len(self.contours)
-            self.mothers[cell.number] = cell.mother
+        objects["obj_label_id"] = np.arange(1, len(frame.nuclei) + 1)
+        for label, nucleus in enumerate(frame.nuclei, 1):
+            self.rows[time, nucleus.number] = len(self.contours)
+            self.mothers[nucleus.number] = nucleus.mother
             corners = outline(frame.labels, label, measured.bounding_box[label - 1])
             self.contours.append(pack_contour(corners))
         self.objects.append(objects)
@@ -169,17 +169,17 @@ class _Objects:
         self.probabilities.append(frame.probabilities)
 
     def tracking(self) -> np.ndarray:
-        """Return which row goes on as which in the next frame; a mother, as both daughters."""
+        """Return pairs of rows of one nucleus in successive frames, or of mother and daughter."""
         pairs = [
             (before, row) for key, row in self.rows.items() if (before := self._before(*key)) >= 0
         ]
         return np.array(pairs, _TRACKING)
 
     def events(self) -> np.ndarray:
-        """Return every division that is seen: the mother's last steps, then either daughter's.
+        """Return the divisions: the steps of the mother's track, then those of each daughter's.
 
-        Both branches begin at the mother's last row, by which a reader finds where they part. A
-        division is seen if both daughters are in the frame after the mother's last.
+        Both daughters' tracks begin at the mother's last row; readers find the split by it. A
+        division is included if both daughters are in the frame after the mother's last one.
         """
         divisions = [
             (mother, daughters)
@@ -194,7 +194,7 @@ class _Objects:
         return np.array(steps, _EVENT)
 
     def _before(self, time: int, number: int) -> int:
-        """Return the row that this cell, or else its mother, has in the frame before, or -1."""
+        """Return the row of this nucleus, or of its mother, in the previous frame, or -1."""
         before = self.rows.get((time - 1, number), -1)
         mother = self.mothers[number]
         if before < 0 and mother is not None:
@@ -202,8 +202,8 @@ class _Objects:
         return before
 
     def _last_time(self, number: int) -> int:
-        """Return the last frame that a cell is in, or -2 if it is in none."""
-        return max((time for time, cell in self.rows if cell == number), default=-2)
+        """Return the last frame with this nucleus, or -2 if there is none."""
+        return max((time for time, nucleus in self.rows if nucleus == number), default=-2)
 
     def _seen_daughters(self, mother: int) -> list[int]:
         born = self._last_time(mother) + 1
@@ -214,16 +214,16 @@ class _Objects:
         ]
 
     def _steps(self, mother: int, daughters: list[int]) -> Iterator[tuple[int, int]]:
-        """Yield pairs of rows along the mother's way, then along each daughter's."""
+        """Yield pairs of successive rows of the mother's track, then of each daughter's."""
         split = self._last_time(mother)
-        way = self._way(mother, range(split, split - FRAMES_BESIDE_EVENT, -1))[::-1]
-        yield from pairwise(way)
+        track = self._track(mother, range(split, split - FRAMES_BESIDE_EVENT, -1))[::-1]
+        yield from pairwise(track)
         for daughter in daughters:
             after = range(split + 1, split + 1 + FRAMES_BESIDE_EVENT)
-            yield from pairwise([way[-1], *self._way(daughter, after)])
+            yield from pairwise([track[-1], *self._track(daughter, after)])
 
-    def _way(self, number: int, times: Iterable[int]) -> list[int]:
-        """Return the rows of a cell at these times, up to the first at which it is not seen."""
+    def _track(self, number: int, times: Iterable[int]) -> list[int]:
+        """Return the rows of a nucleus at these times, up to the first time without it."""
         keys = takewhile(self.rows.__contains__, ((time, number) for time in times))
         return [self.rows[key] for key in keys]
 
@@ -252,7 +252,7 @@ def _write_objects(position: h5py.Group, objects: _Objects) -> None:
 
 
 def _write_table(group: h5py.Group, name: str, rows: np.ndarray, **options: object) -> None:
-    """Write rows that more can be appended to."""
+    """Write rows as a dataset that can grow along its first axis."""
     shape = (None, *rows.shape[1:])
     chunks = (1024, *rows.shape[1:])
     group.create_dataset(name, data=rows, maxshape=shape, chunks=chunks, **options)
@@ -291,10 +291,10 @@ def _write_definition(definition: h5py.Group) -> None:
 
 
 def pack_contour(corners: list[int]) -> str:
-    """Return corners (x, y, x, y, ...) as CellH5 keeps them: base64 of zlib of decimal text."""
+    """Encode corners (x, y, x, y, ...) as CellH5 stores them: base64 of zlib of decimal text."""
     return base64.b64encode(zlib.compress(",".join(map(str, corners)).encode())).decode()
 
 
 def unpack_contour(text: str | bytes) -> list[int]:
-    """Return the corners that `pack_contour` packed."""
+    """Decode the corners that `pack_contour` encoded."""
     return [int(number) for number in zlib.decompress(base64.b64decode(text)).split(b",")]

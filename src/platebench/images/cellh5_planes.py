@@ -1,7 +1,7 @@
-"""The planes of CellH5 files as images, read where they are.
+"""Read the planes of CellH5 files as images.
 
-What a file says of itself is checked before memory is taken for it. Links to other files are not
-followed: a position belongs to the file that holds it.
+Sizes that a file claims are checked before memory is allocated. Links to other files are not
+followed: a position belongs to the file that stores it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from platebench.images.names import Place
 from platebench.limits import gigabytes, refuse_larger_than_memory
 
 LINKED = "linked position"
-"""Why a position is left out that another file, or the same one, holds."""
+"""Reason for leaving out a position that is stored elsewhere, in this or in another file."""
 
 _MOST_CHANNELS = 1000
 
@@ -29,7 +29,7 @@ _MOST_CHANNELS = 1000
 class Plane:
     """One written plane of a CH5 file, as an image of an image set.
 
-    `path` is that of the file below the image set's folder, and the plane's place in it.
+    `path` is the file's path below the image set's folder, followed by the plane's path in it.
     """
 
     file_path: Path
@@ -42,12 +42,12 @@ class Plane:
 
     @property
     def is_file(self) -> bool:
-        """Whether the file holds this image alone, as a TIFF file: never."""
+        """False: a CH5 file is never the TIFF file of one image."""
         return False
 
     @property
     def filesize(self) -> int:
-        """The size of the plane as a TIFF file, which is how its layout `tiff` keeps it."""
+        """Size in bytes of the plane encoded as a TIFF file, as the layout `tiff` stores it."""
         return tiff.encoded_size(self.shape, self.dtype)
 
     def pixels(self) -> np.ndarray:
@@ -56,12 +56,12 @@ class Plane:
             with h5py.File(self.file_path, "r") as file:
                 plane = np.ascontiguousarray(file[self.dataset][self.index], dtype=self.dtype)
         except Exception as error:
-            # HDF5 raises whatever damaged bytes lead it to.
+            # On damaged bytes, HDF5 may raise any exception.
             raise UserError(
                 f"{self.file_path}: cannot read {self.path} ({_line(error)})"
             ) from error
         if plane.shape != self.shape:
-            raise UserError(f"{self.file_path}: {self.path} has changed since it was first read")
+            raise UserError(f"{self.file_path}: {self.path} changed while in use; run again")
         return plane
 
     def file(self) -> bytes:
@@ -72,19 +72,19 @@ class Plane:
 def planes_of(
     path: Path, relative: str, leave_out: Callable[[str, str], None] = lambda name, why: None
 ) -> list[Plane]:
-    """Return every written plane of a CH5 file, channel by channel, in order of time.
+    """Return every written plane of a CH5 file, channel by channel, in time order.
 
-    `relative` is the file's path below the image set's folder. `leave_out` is called with the
-    path of each position that is a link to another file or to one counted already, and with why.
+    `relative` is the file's path below the image set's folder. `leave_out` is called with the path
+    and the reason for each position that is a link to another file or to a position already read.
 
-    Raises UserError if it is no HDF5 file, has no /sample, or no plane that was written and no
-    link; and if its images are no integers or floats, or are not what is in the file.
+    Raises UserError if the file is not HDF5, has no /sample, has neither a written plane nor a
+    link, has images that are neither integers nor floats, or claims more data than it has.
     """
     linked: list[str] = []
     try:
         with h5py.File(path, "r") as file:
             if "sample" not in file:
-                raise UserError(f"{path}: no CellH5 file, it has no group /sample")
+                raise UserError(f"{path}: not a CellH5 file; it has no group /sample")
             channels = _channel_names(file)
             planes = [
                 plane
@@ -94,10 +94,10 @@ def planes_of(
     except UserError:
         raise
     except Exception as error:
-        # HDF5 and h5py raise whatever damaged bytes lead them to.
+        # On damaged bytes, HDF5 and h5py may raise any exception.
         raise UserError(f"{path}: not a readable HDF5 file ({_line(error)})") from error
     if not planes and not linked:
-        raise UserError(f"{path}: holds no written image")
+        raise UserError(f"{path}: contains no written image")
     for name in linked:
         leave_out(f"{relative}{name}", LINKED)
     return planes
@@ -105,7 +105,7 @@ def planes_of(
 
 @dataclass(frozen=True)
 class _Images:
-    """The image dataset of a position, and where it was found."""
+    """Image dataset of a position, and its path in the file."""
 
     name: str
     place: Place
@@ -114,7 +114,7 @@ class _Images:
 
 
 class _Walk:
-    """Find the images of a file, each once; links that lead elsewhere are noted in `linked`."""
+    """Find each image dataset of a file once; `linked` collects links to data stored elsewhere."""
 
     def __init__(self, file: h5py.File, linked: list[str]) -> None:
         self._file = file
@@ -123,10 +123,10 @@ class _Walk:
         self._soft: list[str] = []
 
     def images(self) -> Iterator[_Images]:
-        """Yield the image dataset of every position, under the name that is no link."""
+        """Yield the image dataset of every position, by its path without links."""
         found = sorted(self._all(), key=lambda images: images.is_linked)
         for images in found:
-            # Not h5o.get_info, which sizes the chunk index too: HDF5 2.0 crashes on a damaged one.
+            # h5o.get_info also measures the chunk index; HDF5 2.0 crashes if that is damaged.
             address = h5py.h5g.get_objinfo(images.data.id).objno
             if address in self._seen:
                 self._linked.append(images.name)
@@ -142,7 +142,7 @@ class _Walk:
                 there = f"{here}/{well}/position"
                 for site, position in self._members(sites, there):
                     name = f"{there}/{site}/image/channel"
-                    # A name that is not UTF-8 fails here, and the file is refused.
+                    # Raises for a name that is not UTF-8; the file is then refused.
                     name.encode()
                     data = self._follow(position, f"{there}/{site}", ("image", "channel"))
                     if isinstance(data, h5py.Dataset):
@@ -152,7 +152,7 @@ class _Walk:
     def _members(
         self, group: object, path: str, inner: str | None = None
     ) -> Iterator[tuple[str, object]]:
-        """Yield the groups in a group, or the group `inner` of each, by name."""
+        """Yield name and group of each subgroup, or of the group `inner` in each subgroup."""
         if isinstance(group, h5py.Group):
             for name in group:
                 found = self._follow(group, path, (name, inner) if inner else (name,))
@@ -160,7 +160,7 @@ class _Walk:
                     yield name, found
 
     def _follow(self, group: Any, path: str, names: tuple[str, ...]) -> object:
-        """Return what is below a group, or None where there is nothing or another file's."""
+        """Return the object at a path below a group; None if it is missing or in another file."""
         for name in names:
             path = f"{path}/{name}"
             if not isinstance(group, h5py.Group):
@@ -185,7 +185,7 @@ class _Walk:
 
 
 def _channel_names(file: h5py.File) -> list[str]:
-    """Return the names in /definition/image/channel, as far as there are any."""
+    """Return the channel names in /definition/image/channel; an empty list if unreadable."""
     try:
         table = file.get("definition/image/channel")
         if not isinstance(table, h5py.Dataset) or table.ndim != 1:
@@ -195,7 +195,7 @@ def _channel_names(file: h5py.File) -> list[str]:
         names = table["channel_name"].tolist()
         return [name.decode() if isinstance(name, bytes) else "" for name in names]
     except (OSError, ValueError, TypeError, KeyError, RuntimeError):
-        # Names are a help; that they are damaged makes no image unreadable.
+        # Channel names are optional: images stay readable when the names are damaged.
         return []
 
 
@@ -207,7 +207,7 @@ def _written(path: Path, images: _Images, relative: str, names: list[str]) -> It
     if channels * len(frames) * slices > size:
         raise UserError(
             f"{path}: {images.name} claims {channels * len(frames) * slices:,} planes,"
-            f" and holds {size} bytes"
+            f" but stores {size} bytes"
         )
     for channel in range(channels):
         name = names[channel] if channel < len(names) and names[channel] else str(channel)
@@ -225,38 +225,38 @@ def _written(path: Path, images: _Images, relative: str, names: list[str]) -> It
 
 
 def _checked_shape(path: Path, images: _Images) -> tuple[int, ...]:
-    """Return the shape (c, t, z, y, x). Raises UserError for what cannot be read as images."""
+    """Return the shape (c, t, z, y, x). Raises UserError if it cannot be read as images."""
     data = images.data
     if data.dtype.kind not in "uif":
-        raise UserError(f"{path}: {images.name} is of {data.dtype}, not integers or floats")
+        raise UserError(f"{path}: {images.name} has dtype {data.dtype}, not integers or floats")
     if data.shape is None or data.ndim != 5:
-        raise UserError(f"{path}: {images.name} is of {data.shape}, not (c, t, z, y, x)")
+        raise UserError(f"{path}: {images.name} has shape {data.shape}, not (c, t, z, y, x)")
     if 0 in data.shape[3:]:
-        raise UserError(f"{path}: {images.name} has images without pixels, of {data.shape[3:]}")
+        raise UserError(f"{path}: {images.name} has images without pixels: {data.shape[3:]}")
     if data.external or data.is_virtual:
-        raise UserError(f"{path}: {images.name} has its pixels in other files; give those")
+        raise UserError(f"{path}: {images.name} stores its pixels in other files; name those")
     most = max(np.prod(part, dtype=object) for part in (data.shape[3:], data.chunks or (1,)))
     refuse_larger_than_memory(f"{path}: {images.name}", int(most) * data.dtype.itemsize)
     if data.chunks is None and data.id.get_storage_size() not in (0, data.nbytes):
-        raise UserError(f"{path}: {images.name} claims {gigabytes(data.nbytes)} and holds less")
+        raise UserError(f"{path}: {images.name} claims {gigabytes(data.nbytes)} but stores less")
     return tuple(int(side) for side in data.shape)
 
 
 def _valid_frames(path: Path, images: _Images) -> list[int]:
-    """Return the frames that were written: those that the attribute `valid` marks, or all."""
+    """Return the written frames: those marked in the attribute `valid`, or all without it."""
     frames = images.data.shape[1]
     try:
         valid = images.data.attrs.get("valid")
         marks = None if valid is None else np.ravel(np.asarray(valid, np.float64))
     except (ValueError, TypeError, OSError, KeyError, RuntimeError) as error:
-        raise UserError(f"{path}: {images.name} has an attribute `valid` of no numbers") from error
+        raise UserError(f"{path}: {images.name}: attribute `valid` is not numeric") from error
     if marks is None:
         if frames > images.data.id.get_storage_size():
-            raise UserError(f"{path}: {images.name} claims {frames:,} frames and holds fewer bytes")
+            raise UserError(f"{path}: {images.name} claims {frames:,} frames but has fewer bytes")
         return list(range(frames))
     if len(marks) != frames:
         raise UserError(
-            f"{path}: {images.name} has {frames} frames, its attribute `valid` {len(marks)}"
+            f"{path}: {images.name} has {frames} frames, but `valid` has {len(marks)} values"
         )
     return [int(frame) for frame in np.flatnonzero(marks)]
 

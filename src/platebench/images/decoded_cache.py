@@ -1,8 +1,8 @@
-"""An image set held decoded in one bare file, so that no benchmark pays for decoding its source.
+"""Cache of decoded image sets, so that no benchmark pays for decoding the source files.
 
-A held set is a folder: `pixels.bin` and `files.bin` (all images, all TIFF files, end to end),
-`images.arrow` (the table) and `held.json` (offsets, digests), which is written last. It carries
-platebench's mark, without which it is never replaced.
+A cached set is a folder: `pixels.bin` (all images, concatenated), `files.bin` (all TIFF files,
+concatenated), `images.arrow` (the table) and `held.json` (offsets and digests), which is written
+last. The folder carries platebench's mark; a folder without it is never replaced.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from platebench.images import manifest
 from platebench.images.imageset import ImageSet, digest
 from platebench.ownership import made_anew
 
-MARK = "held.json"
-HELD = "images"
-"""The kind of folder, by which platebench knows it as its own."""
+INDEX = "held.json"
+KIND = "images"
+"""Kind in the ownership mark of the folder of a cached image set."""
 
 SCHEMA = [3, manifest.SCHEMA]
-"""Of the held folder and its digests, and of the images made: sets made otherwise are made anew."""
+"""Versions of the cache format and of the generator; cached sets with others are rewritten."""
 
 
-def hold(
+def decode_to_cache(
     images: ImageSet, path: Path, progress: Callable[[], None] = lambda: None
 ) -> DecodedImages:
-    """Write `images` to the folder `path`, one at a time, and return them from there.
+    """Write `images` to the folder `path`, one at a time, and open them from there.
 
-    `progress` is called after each image. What an earlier call made there is replaced, when the
-    new set is whole. Raises UserError if the folder is somebody else's.
+    `progress` is called after each image. An earlier cached set at `path` is replaced once the new
+    one is complete. Raises UserError if platebench did not make the folder.
     """
-    with made_anew(path, HELD, "an image set") as part:
+    with made_anew(path, KIND, "an image set") as part:
         _write(images, part, progress)
     return DecodedImages(path)
 
@@ -57,23 +57,23 @@ def _write(images: ImageSet, folder: Path, progress: Callable[[], None]) -> None
         pa.ipc.new_file(sink, images.table.schema) as writer,
     ):
         writer.write_table(images.table)
-    held = {
+    index = {
         "schema": SCHEMA,
         "name": images.name,
         "pixels": pixel_ends,
         "files": file_ends,
         "digests": digests,
     }
-    (folder / MARK).write_text(json.dumps(held))
+    (folder / INDEX).write_text(json.dumps(index))
 
 
-def is_held(path: Path) -> bool:
-    """Say whether `path` holds a whole image set, made as this version would make it."""
+def is_cached(path: Path) -> bool:
+    """True if `path` is a complete cached image set in the current format."""
     return _read_index(path) is not None
 
 
 class _Index(NamedTuple):
-    """What `held.json` says, when it says it whole."""
+    """Contents of `held.json`."""
 
     name: str
     pixel_ends: list[int]
@@ -82,13 +82,13 @@ class _Index(NamedTuple):
 
 
 def _read_index(path: Path) -> _Index | None:
-    """Return the index of a held set, or None if it is damaged, of another version or missing."""
+    """Return the index of a cached set; None if it is missing, damaged or in another format."""
     try:
-        held = json.loads((path / MARK).read_text(encoding="utf-8"))
-        if held["schema"] != SCHEMA:
+        content = json.loads((path / INDEX).read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
             return None
-        index = _Index(held["name"], held["pixels"], held["files"], held["digests"])
-        whole = (
+        index = _Index(content["name"], content["pixels"], content["files"], content["digests"])
+        complete = (
             isinstance(index.name, str)
             and all(isinstance(digest, str) for digest in index.digests)
             and _are_ends(index.pixel_ends, len(index.digests), path / "pixels.bin")
@@ -96,11 +96,11 @@ def _read_index(path: Path) -> _Index | None:
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return index if whole else None
+    return index if complete else None
 
 
 def _are_ends(ends: list[int], images: int, file: Path) -> bool:
-    """Say whether these are where the images in a file end."""
+    """True if `ends` are plausible end offsets of the images in a file, preceded by 0."""
     return (
         len(ends) == images + 1
         and all(type(end) is int for end in ends)
@@ -111,24 +111,25 @@ def _are_ends(ends: list[int], images: int, file: Path) -> bool:
 
 
 class DecodedImages(ImageSet):
-    """The image set in a folder that `hold` wrote. Images are views of a memory map.
+    """Image set in a folder that `decode_to_cache` wrote. Images are views of a memory map.
 
-    Raises UserError if the folder holds no whole image set of this version.
+    Raises UserError if the folder is not a complete image set in the current format.
     """
 
     def __init__(self, path: Path) -> None:
         index = _read_index(path)
         if index is None:
-            raise UserError(f"{path}: holds no whole image set; remove it and run again")
+            raise UserError(f"{path}: not a complete image set; remove it and run again")
         self.path = path
         self.name = index.name
+        damaged = UserError(f"{path}: its table is damaged; remove it and run again")
         try:
             with pa.OSFile(str(path / "images.arrow"), "rb") as source:
                 self.table = pa.ipc.open_file(source).read_all()
         except (OSError, pa.ArrowException) as error:
-            raise UserError(f"{path}: its table is damaged; remove it and run again") from error
+            raise damaged from error
         if self.table.num_rows != len(index.digests):
-            raise UserError(f"{path}: its table is damaged; remove it and run again")
+            raise damaged
         self._pixel_ends = index.pixel_ends
         self._file_ends = index.file_ends
         self._digests = index.digests
@@ -136,20 +137,20 @@ class DecodedImages(ImageSet):
         self._files = _map(path / "files.bin")
 
     def pixels(self, row: int) -> np.ndarray:
-        """Return image `row` as a read-only view of the file."""
+        """Return image `row` as a read-only view of the memory map."""
         view = self._pixels[self._pixel_ends[row] : self._pixel_ends[row + 1]]
         return np.frombuffer(view, self.dtypes[row]).reshape(self.shapes[row])
 
     def file(self, row: int) -> memoryview:
-        """Return the TIFF file of image `row` as a read-only view."""
+        """Return the TIFF file of image `row` as a read-only view of the memory map."""
         return self._files[self._file_ends[row] : self._file_ends[row + 1]]
 
     def digests(self) -> Sequence[str]:
-        """Return the digests recorded when the set was held."""
+        """Return the digests recorded when the set was written."""
         return self._digests
 
     def touch(self) -> None:
-        """Read every page once, so that later reads fault none in."""
+        """Read every page once, so that later reads cause no page fault."""
         for view in (self._pixels, self._files):
             np.frombuffer(view, np.uint8)[:: mmap.PAGESIZE].max(initial=0)
 

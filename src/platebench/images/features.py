@@ -1,7 +1,7 @@
-"""What is measured of the nuclei in a frame, from its label image and its pixels.
+"""Measure the nuclei of a frame from its label image and its pixels.
 
-Sums are sums of integers, and the rest elementwise IEEE operations, so every machine measures
-the same to the last bit. Names follow CellProfiler, which Mitocheck's nuclei were measured with.
+Sums are integer sums, and all else is elementwise IEEE arithmetic, so results are bit-identical on
+every machine. Names follow CellProfiler, which measured the nuclei of Mitocheck.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ SHAPE_AND_INTENSITY = (
 
 GRID_SIDE = 6
 GRID = tuple(f"Grid_{row}_{column}" for row in range(GRID_SIDE) for column in range(GRID_SIDE))
-"""Mean grey level of the nucleus in each field of a grid laid over its bounding box."""
+"""Mean grey level of the nucleus in each cell of a grid over its bounding box."""
 
 _PI = 3.141592653589793
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The n objects of a frame, label 1 first.
+class ObjectFeatures:
+    """Features of the n objects of a frame, in the order of their labels.
 
-    `bounding_box` int32 (n, 4): left, right, top, bottom, all inside the object. `center` int32
+    `bounding_box` int32 (n, 4): left, right, top, bottom in pixels, inclusive. `center` int32
     (n, 2): x, y. `orientation` float64 (n, 2): angle in radians, eccentricity. `features` float64
-    (n, len(SHAPE_AND_INTENSITY)), `grid` float64 (n, len(GRID)).
+    (n, len(SHAPE_AND_INTENSITY)). `grid` float64 (n, len(GRID)).
     """
 
     bounding_box: np.ndarray
@@ -58,7 +58,7 @@ class Measured:
 
 
 class _Pixels:
-    """The pixels under labels 1 to `count`, sorted by label."""
+    """Pixels with labels 1 to `count`, sorted by label."""
 
     def __init__(self, image: np.ndarray, labels: np.ndarray, count: int) -> None:
         places = np.flatnonzero(labels)
@@ -70,7 +70,7 @@ class _Pixels:
         self._starts = np.searchsorted(self.object, np.arange(count))
 
     def sum(self, values: np.ndarray) -> np.ndarray:
-        """Return the sum of `values` for each object: int64, or float64 of whole numbers."""
+        """Return the sum of `values` per object: int64, or float64 of whole numbers."""
         return np.asarray(np.add.reduceat(values, self._starts))
 
     def least(self, values: np.ndarray) -> np.ndarray:
@@ -80,8 +80,8 @@ class _Pixels:
         return np.asarray(np.maximum.reduceat(values, self._starts))
 
 
-def measure(image: np.ndarray, labels: np.ndarray, count: int) -> Measured:
-    """Measure objects 1 to `count` of `labels`, each of which has a pixel, in `image`."""
+def measure(image: np.ndarray, labels: np.ndarray, count: int) -> ObjectFeatures:
+    """Measure objects 1 to `count` of `labels` in `image`. Each object needs at least one pixel."""
     if count == 0:
         return _nothing()
     pixels = _Pixels(image, labels, count)
@@ -94,7 +94,7 @@ def measure(image: np.ndarray, labels: np.ndarray, count: int) -> Measured:
     perimeter = _perimeter(pixels, labels)
     box = (right - left + 1) * (bottom - top + 1)
     mean_x, mean_y, mean = sum_x / area, sum_y / area, light / area
-    # Where an object is black all over, its centre of light is its centre.
+    # The centre of mass of an object without light is its geometric centre.
     lit = np.maximum(light, 1)
     light_x = np.where(light > 0, pixels.sum(pixels.x * pixels.value) / lit, mean_x)
     light_y = np.where(light > 0, pixels.sum(pixels.y * pixels.value) / lit, mean_y)
@@ -122,7 +122,7 @@ def measure(image: np.ndarray, labels: np.ndarray, count: int) -> Measured:
         "Location_CenterMassIntensity_X": light_x,
         "Location_CenterMassIntensity_Y": light_y,
     }
-    return Measured(
+    return ObjectFeatures(
         bounding_box=np.stack([left, right, top, bottom], axis=1).astype(np.int32),
         center=np.stack([sum_x // area, sum_y // area], axis=1).astype(np.int32),
         orientation=np.stack([angle, eccentricity], axis=1),
@@ -131,8 +131,8 @@ def measure(image: np.ndarray, labels: np.ndarray, count: int) -> Measured:
     )
 
 
-def _nothing() -> Measured:
-    return Measured(
+def _nothing() -> ObjectFeatures:
+    return ObjectFeatures(
         np.zeros((0, 4), np.int32),
         np.zeros((0, 2), np.int32),
         np.zeros((0, 2)),
@@ -144,12 +144,12 @@ def _nothing() -> Measured:
 def _axes(
     pixels: _Pixels, area: np.ndarray, sum_x: np.ndarray, sum_y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the long and short axis of the ellipse of equal second moments, and its angle.
+    """Return major axis, minor axis and angle of the ellipse with the same second moments.
 
-    The angle is that of the long axis from the x axis, in radians, from -pi/2 to pi/2.
+    The angle is between the major axis and the x axis, in radians, from -pi/2 to pi/2.
     """
     square = area * area
-    # A pixel is a square of side 1, whose own second moment is 1/12.
+    # A pixel is a square of side 1; its second moment is 1/12.
     xx = (area * pixels.sum(pixels.x * pixels.x) - sum_x * sum_x) / square + 1.0 / 12.0
     yy = (area * pixels.sum(pixels.y * pixels.y) - sum_y * sum_y) / square + 1.0 / 12.0
     xy = (area * pixels.sum(pixels.x * pixels.y) - sum_x * sum_y) / square
@@ -157,7 +157,7 @@ def _axes(
     spread = np.sqrt(difference * difference + 4.0 * xy * xy)
     long = 4.0 * np.sqrt((xx + yy + spread) / 2.0)
     short = 4.0 * np.sqrt(np.maximum(xx + yy - spread, 0.0) / 2.0)
-    # tan of half an angle of sine 2 xy and cosine `difference`; upright where that is infinite.
+    # Tangent of half the angle with sine 2 xy and cosine `difference`. It is infinite if upright.
     run = spread + difference
     upright = run <= spread * 1e-12
     slope = np.where(upright, 0.0, 2.0 * xy / np.where(upright, 1.0, run))
@@ -166,9 +166,9 @@ def _axes(
 
 
 def _arctangent(tangent: np.ndarray) -> np.ndarray:
-    """Return the arctangent by halving the angle four times, and then its series.
+    """Return the arctangent: halve the angle four times, then sum the Taylor series.
 
-    A library's own may differ in the last bit from another's.
+    Implementations in different libraries may differ in the last bit.
     """
     for _ in range(4):
         tangent = tangent / (1.0 + np.sqrt(1.0 + tangent * tangent))
@@ -180,7 +180,7 @@ def _arctangent(tangent: np.ndarray) -> np.ndarray:
 
 
 def _perimeter(pixels: _Pixels, labels: np.ndarray) -> np.ndarray:
-    """Return how many pixel edges part each object from what is not that object, float64."""
+    """Return the number of pixel edges on the boundary of each object, float64."""
     padded = np.pad(labels, 1)
     width, flat = padded.shape[1], padded.ravel()
     places = (pixels.y + 1) * width + pixels.x + 1
@@ -203,26 +203,26 @@ def _grid(
 
 
 def outline(labels: np.ndarray, label: int, box: np.ndarray) -> list[int]:
-    """Return the corners of the pixel edges around an object, once round: x, y, x, y, ...
+    """Trace the outer boundary of an object along pixel edges; return corners x, y, x, y, ...
 
     `box` is left, right, top, bottom. Pixel (x, y) has the corners (x, y) to (x + 1, y + 1). The
-    way begins at the leftmost corner of the top row and has the object on its right.
+    path starts at the leftmost corner of the top row and keeps the object on its right.
     """
     left, right, top, bottom = (int(side) for side in box)
     inside = np.pad(labels[top : bottom + 1, left : right + 1] == label, 1)
     width = inside.shape[1]
     solid = inside.tobytes()
     start = inside[1].tobytes().index(1) + width
-    # Corners are numbered like the padded pixel to their lower right; steps: right, down, left, up.
+    # A corner has the index of the padded pixel to its lower right. Steps: right, down, left, up.
     steps = (1, width, -1, -width)
     ahead_left, ahead_right = (-width, 0, -1, -width - 1), (0, -1, -width - 1, -width)
-    corner, way, path = start, 0, []
+    corner, direction, path = start, 0, []
     while True:
         path += [corner % width + left - 1, corner // width + top - 1]
-        corner += steps[way]
+        corner += steps[direction]
         if corner == start:
             return path
-        if not solid[corner + ahead_right[way]]:
-            way = (way + 1) % 4
-        elif solid[corner + ahead_left[way]]:
-            way = (way - 1) % 4
+        if not solid[corner + ahead_right[direction]]:
+            direction = (direction + 1) % 4
+        elif solid[corner + ahead_left[direction]]:
+            direction = (direction - 1) % 4

@@ -1,9 +1,9 @@
-"""The fixture generator: a small screen in a folder, the same bytes from the same seed.
+"""Generate fixtures: a small screen in a folder, with the same bytes for the same seed.
 
-out/tiff/LT0001_02.LT0001_02_15_43_IC.tif    an image a file, named and tagged as the talk's
-out/ch5/LT0001_02/hdf5/00015_01.ch5          a movie a file, as idr0013 names them
-out/tables/cells.csv (.tsv, .txt, each .gz)  a row a cell
-out/manifest.json                            settings, and a digest an image
+out/tiff/LT0001_02.LT0001_02_15_43_IC.tif    one image per file, named and tagged as in the talk
+out/ch5/LT0001_02/hdf5/00015_01.ch5          one movie per file, named as in idr0013
+out/tables/cells.csv (.tsv, .txt, each .gz)  one row per nucleus and frame
+out/manifest.json                            settings, and one digest per image
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from platebench.images.manifest import (
 )
 from platebench.images.movie import HEIGHT, WIDTH, movie
 from platebench.images.screen import (
-    FRAMES_A_MOVIE,
+    FRAMES_PER_MOVIE,
     Segmented,
     Shot,
     place_of_shot,
@@ -53,7 +53,7 @@ from platebench.ownership import made_anew, refuse_others
 TIFF_BYTES = PIXELS_AT + HEIGHT * WIDTH
 _CH5_BYTES = 600_000
 _TABLE_BYTES = 400_000
-"""Bytes of an image in each form, measured and rounded up; tables are made of pieces as large."""
+"""Bytes per image in each form, measured and rounded up; the tables include their pieces."""
 
 _PIECES = "tables.pieces"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -67,7 +67,8 @@ _NO_PLACE = {
     errno.EPERM,
     errno.EROFS,
 }
-_AS_GOOD_AS_FULL = 1 << 20
+_NEARLY_FULL = 1 << 20
+"""Free bytes below which an error of HDF5 is taken to mean a full disk."""
 
 
 def make_fixtures(
@@ -81,15 +82,15 @@ def make_fixtures(
     processes: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """Make a fixture of `images` images in the folder `out`, and return `out`.
+    """Generate a fixture of `images` images in the folder `out`, and return `out`.
 
-    A whole fixture with these settings that is there already is kept; one with other settings is
-    replaced when the new one is whole. `processes` is the processor count unless given; it does
-    not change a byte. `progress` is called with the images done and to do;
-    with CH5 files or tables each counts twice.
+    An existing complete fixture with these settings is kept; one with other settings is replaced
+    once the new one is complete. `processes` defaults to the number of processors; the bytes do
+    not depend on it. `progress` is called with the number of images done and the total; with CH5
+    files or tables, each image counts twice.
 
-    Raises UserError if a setting makes no sense, `out` holds something else, or the disk is full
-    or too small; nothing half-made is left then, nor after an interrupt.
+    Raises UserError if a setting is invalid, `out` contains other files, or the disk is full or too
+    small. Neither an error nor an interrupt leaves a partial fixture.
     """
     settings = _checked(Settings(images, profile, seed, ch5, tables), processes)
     if ch5:
@@ -104,51 +105,56 @@ def make_fixtures(
             _make(part, settings, processes or _processors(), progress)
     except OSError as error:
         if error.errno in _FULL:
-            raise UserError(f"{out}: the disk is full; nothing was kept") from error
+            raise _disk_full(out) from error
         if error.errno not in _NO_PLACE:
             raise
-        raise UserError(f"{shown(out)}: cannot be made ({error.strerror}); name another") from error
+        reason = f"cannot be created ({error.strerror}); name another folder"
+        raise UserError(f"{shown(out)}: {reason}") from error
     return out
+
+
+def _disk_full(out: Path) -> UserError:
+    return UserError(f"{out}: the disk is full, so nothing was kept; make room and run again")
 
 
 @contextmanager
 def _naming_full(out: Path) -> Iterator[None]:
-    """Raise a full disk as such, of which HDF5 tells in errors of its own."""
+    """Raise UserError for a full disk, which HDF5 reports as other errors."""
     try:
         yield
     except (OSError, RuntimeError) as error:
         number = getattr(error, "errno", None)
-        from_hdf5 = number is None and shutil.disk_usage(out.parent).free < _AS_GOOD_AS_FULL
+        from_hdf5 = number is None and shutil.disk_usage(out.parent).free < _NEARLY_FULL
         if number in _FULL or from_hdf5 or "No space left" in str(error):
-            raise UserError(f"{out}: the disk is full; nothing was kept") from error
+            raise _disk_full(out) from error
         raise
 
 
 def _present(out: Path) -> Settings | None:
-    """Return the settings of the fixture that is there, if it is whole."""
+    """Return the settings of the fixture in `out`; None if it is missing, damaged or outdated."""
     try:
         manifest = read_manifest(out)
     except UserError:
-        # It is platebench's own, so a damaged one is made anew.
+        # The folder is platebench's own, so a damaged fixture is generated again.
         return None
     return None if manifest is None else manifest.settings
 
 
 def _bytes_of(settings: Settings) -> int:
-    """Return about how large a fixture will be."""
+    """Estimate the size of a fixture in bytes."""
     each = TIFF_BYTES + settings.ch5 * _CH5_BYTES + settings.tables * _TABLE_BYTES
     return settings.images * each
 
 
 def _checked(settings: Settings, processes: int | None) -> Settings:
     if settings.images < 1:
-        raise UserError(f"{settings.images} images cannot be made; ask for 1 or more")
+        raise UserError(f"{settings.images} images cannot be generated; ask for 1 or more")
     if settings.profile not in ("raw", "ic"):
         raise UserError(f"unknown profile {settings.profile!r}; choose raw or ic")
     if settings.seed < 0:
         raise UserError(f"the seed {settings.seed} is negative; choose 0 or more")
     if processes is not None and processes < 1:
-        raise UserError(f"{processes} processes cannot make anything; ask for 1 or more")
+        raise UserError(f"{processes} processes cannot generate images; ask for 1 or more")
     return settings
 
 
@@ -181,26 +187,26 @@ def _make(
 
 
 class Made(NamedTuple):
-    """What a task made: how many images it did, and digests by image number."""
+    """Result of a task: the number of images processed, and digests by image number."""
 
     images: int
     digests: dict[int, str]
 
 
 class Task(Protocol):
-    """A piece of the fixture that one process makes."""
+    """A part of the fixture that one process generates."""
 
     @property
     def shots(self) -> list[Shot]:
-        """The shots it is made of."""
+        """The shots to generate."""
 
     def run(self) -> Made:
-        """Make it."""
+        """Generate the files."""
 
 
 @dataclass(frozen=True)
 class TiffTask:
-    """The TIFF files of some neighbouring shots, to be written to `folder`."""
+    """TIFF files of consecutive shots, written to `folder`."""
 
     folder: Path
     shots: list[Shot]
@@ -222,14 +228,14 @@ class TiffTask:
 
 @dataclass(frozen=True)
 class MovieTask:
-    """The CH5 file of a movie, and its piece of the tables, below the fixture's `folder`."""
+    """CH5 file of one movie and its part of the tables, below the fixture's `folder`."""
 
     folder: Path
     shots: list[Shot]
     settings: Settings
 
     def run(self) -> Made:
-        """Write the files that the settings ask for, segmenting each frame once."""
+        """Write the files that the settings ask for. Each frame is segmented once."""
         lines: list[str] = []
         frames = self._segmented(lines)
         if self.settings.ch5:
@@ -246,7 +252,7 @@ class MovieTask:
         return Made(len(self.shots), {})
 
     def _segmented(self, lines: list[str]) -> Iterator[Segmented]:
-        """Yield the frames, and leave the lines of their tables in `lines`."""
+        """Yield the frames, and append the lines of their table to `lines`."""
         for shot in self.shots:
             frame = segment(self.settings.seed, shot, self.settings.profile)
             if self.settings.tables:
@@ -257,11 +263,11 @@ class MovieTask:
 def _tiff_tasks(
     part: Path, everything: list[Shot], settings: Settings, processes: int
 ) -> Iterator[TiffTask]:
-    """Yield tasks: whole movies, or the largest even parts that leave every process two.
+    """Yield tasks of one movie, or of fewer frames so that each process gets two tasks.
 
-    Nuclei are drawn once for all frames of a task.
+    Nuclei are drawn once per task.
     """
-    frames = FRAMES_A_MOVIE
+    frames = FRAMES_PER_MOVIE
     while frames > 1 and len(everything) < 2 * processes * frames:
         frames //= 2
     for first in range(0, len(everything), frames):
@@ -294,12 +300,12 @@ def _finish_tables(part: Path, everything: list[Shot]) -> None:
 
 
 def _run(tasks: Sequence[Task], processes: int) -> Iterator[Made]:
-    """Yield what each task made, in any order, over `processes` processes."""
+    """Run tasks in `processes` processes and yield their results in any order."""
     if processes == 1 or len(tasks) == 1:
         for task in tasks:
             yield task.run()
         return
-    # Forked processes are at work in milliseconds; elsewhere forking is not safe.
+    # Forked processes start in milliseconds. Fork is safe on Linux only.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pool = ProcessPoolExecutor(min(processes, len(tasks)), context, initializer=_start_worker)
     try:
@@ -310,7 +316,7 @@ def _run(tasks: Sequence[Task], processes: int) -> Iterator[Made]:
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, which cleans up, and end when the parent has been killed."""
+    """Ignore Ctrl-C, which the parent handles, and exit when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""An image set from a folder of TIFF and CellH5 files, read as they are."""
+"""Open a folder of TIFF and CellH5 files as an image set."""
 
 from __future__ import annotations
 
@@ -25,42 +25,42 @@ CELLH5_ENDINGS = {".ch5"}
 
 
 class Origin(NamedTuple):
-    """The file that an image is in, and whether it is a TIFF file of that image alone."""
+    """The file that contains an image, and whether it is a TIFF file of only that image."""
 
     path: Path
     is_one_image: bool
 
 
 class Source(Protocol):
-    """Where one image comes from."""
+    """The source of one image."""
 
     @property
     def path(self) -> str:
-        """Its path below the image set's folder."""
+        """Path below the image set's folder."""
 
     @property
     def file_path(self) -> Path:
-        """The file it is in."""
+        """The file that contains the image."""
 
     @property
     def is_file(self) -> bool:
-        """Whether the file holds this image and nothing else, as a TIFF file."""
+        """True if the file is a TIFF file of this image and nothing else."""
 
     @property
     def place(self) -> Place:
-        """Where and when it was taken."""
+        """Plate, well, site, frame, channel and z."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its shape."""
+        """Shape of the image."""
 
     @property
     def dtype(self) -> np.dtype:
-        """Its dtype, in native byte order."""
+        """Dtype of the image, in native byte order."""
 
     @property
     def filesize(self) -> int:
-        """The size of what `file` returns, in bytes."""
+        """Length of the bytes that `file` returns."""
 
     def pixels(self) -> np.ndarray:
         """Return the image, C-contiguous, in native byte order."""
@@ -70,7 +70,7 @@ class Source(Protocol):
 
 
 class TiffSource:
-    """One image of a TIFF file. `is_file` says whether the file holds it alone."""
+    """One image of a TIFF file."""
 
     def __init__(self, image: TiffImage, path: str, place: Place, is_file: bool) -> None:
         self.path = path
@@ -85,13 +85,13 @@ class TiffSource:
             self.filesize = tiff.encoded_size(image.shape, image.dtype, image.axes)
 
     def pixels(self) -> np.ndarray:
-        """Return the image; UserError if it cannot be decoded, or has changed since."""
+        """Return the image. Raises UserError if it cannot be decoded or has changed."""
         return self._image.pixels()
 
     def file(self) -> bytes:
-        """Return the file's own bytes if it holds nothing else, or the image encoded as a file.
+        """Return the file's own bytes if `is_file`, else the image encoded as a TIFF file.
 
-        Raises UserError if they cannot be read.
+        Raises UserError if the file cannot be read.
         """
         if not self.is_file:
             return tiff.encode(self.pixels(), self._image.axes)
@@ -106,14 +106,14 @@ def open_images(
     name: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> FolderImages:
-    """Return the images in a folder, searched to its depths, or in one file.
+    """Open the images in one file, or in a folder and its subfolders.
 
-    Each plane of a TIFF file is one image, and each written plane of a CH5 file. In a fixture,
-    the images are those of its manifest, with the digests recorded there. Only headers are read
-    now; `progress` is called with the files looked at and to look at. What was found and what was
-    left out is in `counted` of the image set.
+    Each plane of a TIFF file and each written plane of a CH5 file is one image. A fixture has the
+    images of its manifest, with the digests recorded there. Only headers are read; `progress` is
+    called with the number of files read and the total. The attribute `counted` of the image set
+    lists what was found and what was left out.
 
-    Raises UserError, naming the file, if there is no image or one that cannot be read.
+    Raises UserError, which names the file, if there is no image or an unreadable one.
     """
     path = path.absolute()
     require_regular(path)
@@ -136,7 +136,7 @@ def open_images(
 
 def _in_one_file(path: Path, name: str | None) -> FolderImages:
     if not _is_image(path):
-        raise UserError(f"{path}: neither a TIFF nor a CH5 file")
+        raise UserError(f"{path}: neither a TIFF nor a CH5 file; name one of those or a folder")
     require_text(Path(path.name), path)
     counted = Counted(1)
     sources = _sources(path, path.name, counted.left_out)
@@ -152,15 +152,15 @@ def _in_fixture(
     for entry in manifest.entries:
         file = folder / entry.path
         if not file.is_file():
-            raise UserError(f"{file}: missing, though the manifest lists it")
+            raise UserError(f"{file}: missing, but in the manifest; make the fixture again")
         if not file.resolve().is_relative_to(folder.resolve()):
-            raise UserError(f"{file}: leads out of its folder; make the fixture again")
+            raise UserError(f"{file}: a link out of its folder; make the fixture again")
         contents = contents_of(file)
         if not contents.is_one_image:
-            raise UserError(f"{file}: holds more than the image that the manifest lists")
+            raise UserError(f"{file}: not the one image in the manifest; make the fixture again")
         sources.append(TiffSource(contents.images[0], entry.path, entry.place, is_file=True))
         progress(len(sources), len(manifest.entries))
-    # A fixture's tables are one in six forms.
+    # The six table files of a fixture hold the same table.
     files = {CELLS: folder / "tables" / f"{CELLS}.csv"} if manifest.settings.tables else {}
     counted = Counted(len(sources))
     return FolderImages(
@@ -169,7 +169,7 @@ def _in_fixture(
 
 
 def _sources(file: Path, relative: str, left_out: list[tuple[str, str]]) -> Sequence[Source]:
-    """Return the images of a file, and add to `left_out` what it holds beside them."""
+    """Return the images of a file, and append its other contents to `left_out`."""
     if file.suffix.lower() in CELLH5_ENDINGS:
         require("a CH5 file", "h5py")
         from platebench.images.cellh5_planes import planes_of
@@ -183,17 +183,17 @@ def _sources(file: Path, relative: str, left_out: list[tuple[str, str]]) -> Sequ
         TiffSource(
             image,
             f"{relative}/{number}" if several else relative,
-            _told(place, image),
+            _labelled(place, image),
             contents.is_one_image,
         )
         for number, image in enumerate(contents.images)
     ]
 
 
-def _told(place: Place, image: TiffImage) -> Place:
-    """Return the place that a file's name tells, with what the file itself tells of an image."""
-    told = {key: value for key, value in image.label._asdict().items() if value is not None}
-    return place._replace(**told)
+def _labelled(place: Place, image: TiffImage) -> Place:
+    """Return the place from the file name, updated by frame, channel and z from the file."""
+    known = {key: value for key, value in image.label._asdict().items() if value is not None}
+    return place._replace(**known)
 
 
 def _is_image(file: Path) -> bool:
@@ -202,14 +202,14 @@ def _is_image(file: Path) -> bool:
 
 def _refuse_empty(path: Path, counted: Counted) -> NoReturn:
     if counted.left_out:
-        raise UserError(f"{path}: holds no image of its own ({counted.said()})")
-    raise UserError(f"{path}: holds no TIFF or CH5 file")
+        raise UserError(f"{path}: contains no image to read ({counted.said()})")
+    raise UserError(f"{path}: contains no TIFF or CH5 file; name another folder")
 
 
 class FolderImages(ImageSet):
-    """Images that stay in their files until they are asked for.
+    """Image set in TIFF and CellH5 files, decoded on access.
 
-    `counted` says how many files and images were found, and what was left out and why.
+    `counted` has the number of files and images found, and what was left out and why.
     """
 
     def __init__(
@@ -231,7 +231,7 @@ class FolderImages(ImageSet):
         self._manifest = manifest
 
     def pixels(self, row: int) -> np.ndarray:
-        """Return image `row`; UserError if it cannot be decoded or is not what was recorded."""
+        """Return image `row`. Raises UserError if it cannot be decoded or its digest differs."""
         array = self._sources[row].pixels()
         if self._manifest is not None and digest(array) != self._manifest.entries[row].digest:
             raise UserError(
@@ -241,16 +241,16 @@ class FolderImages(ImageSet):
         return array
 
     def file(self, row: int) -> bytes:
-        """Return image `row` as a TIFF file: its own bytes, or its plane encoded as one."""
+        """Return image `row` as a TIFF file: the file's own bytes, or the plane encoded."""
         return self._sources[row].file()
 
     def origin(self, row: int) -> Origin:
-        """Return the file that image `row` is in."""
+        """Return the file that contains image `row`."""
         source = self._sources[row]
         return Origin(source.file_path, source.is_file)
 
     def digests(self) -> Sequence[str]:
-        """Return every image's digest: as recorded in the manifest, else from the pixels."""
+        """Return the digest of every image, from the manifest or else from the pixels."""
         return self._digests
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The names of generated image sets."""
+"""Names of generated image sets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from platebench.images.camera import Profile
 
 
 def generated(name: str) -> tuple[Profile, int] | None:
-    """Return the profile and number of images that `raw-N` or `ic-N` asks for, or None."""
+    """Parse `raw-N` or `ic-N` into the profile and the number of images; None for other names."""
     found = re.fullmatch(rf"({'|'.join(get_args(Profile))})-([1-9][0-9]*)", name)
     return None if found is None else (cast(Profile, found[1]), int(found[2]))

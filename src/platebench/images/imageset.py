@@ -1,4 +1,4 @@
-"""An image set: n images and the table that belongs to them, one row an image."""
+"""Image set: n images and their table, one row per image."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ IMAGE_SCHEMA = pa.schema(
         pa.field("dtype", pa.string(), nullable=False),
     ]
 )
-"""The table of every image set. `dtype` is NumPy's short form in little-endian order (`|u1`)."""
+"""Schema of an image set's table. `dtype` is NumPy's type string, little-endian (`|u1`)."""
 
 
 def digest(array: np.ndarray) -> str:
-    """Return the digest of an image: its dtype, shape and every value, as 32 hex digits.
+    """Return a digest of an image's dtype, shape and values, as 32 hex digits.
 
-    XXH3 with 128 bits: made to find accidents, not forgers, and ten times as quick as a
-    cryptographic hash, so that every image of every cell can be compared.
+    The digest is XXH3-128. It detects accidental changes, not forgery. It is ten times as fast as
+    a cryptographic hash, so that the images of every benchmark cell can be compared.
     """
     contiguous = np.asarray(array, order="C")
     state = xxhash.xxh3_128(f"{contiguous.dtype.str}{contiguous.shape}".encode())
@@ -44,8 +44,8 @@ def digest(array: np.ndarray) -> str:
 class ImageSet(ABC):
     """n images in a fixed order, with their table. Images need not share a shape or dtype.
 
-    `name` says what they are (`raw-64`, or a folder's name) and is one asv parameter;
-    `tables` holds more tables of the same plate (features, annotations), by name.
+    `name` identifies the set (`raw-64`, or a folder's name) and is an asv parameter. `tables` maps
+    names to further tables of the same plate (features, annotations).
     """
 
     name: str
@@ -57,11 +57,11 @@ class ImageSet(ABC):
 
     @abstractmethod
     def pixels(self, row: int) -> np.ndarray:
-        """Return image `row`: C-contiguous, in native byte order, of its own shape and dtype."""
+        """Return image `row` in its own shape and dtype: C-contiguous, in native byte order."""
 
     @abstractmethod
     def file(self, row: int) -> bytes | memoryview:
-        """Return the bytes of image `row` as a TIFF file: the file's own, where it came as one."""
+        """Return image `row` as a TIFF file: its original bytes if it was one, else encoded."""
 
     @abstractmethod
     def digests(self) -> Sequence[str]:
@@ -82,7 +82,7 @@ class ImageSet(ABC):
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of all images and their table: equal sets, equal fingerprints."""
+        """Digest of all images and their table. Equal sets have equal fingerprints."""
         state = hashlib.blake2b("".join(self.digests()).encode(), digest_size=16)
         state.update(repr(self.table.to_pylist()).encode())
         return state.hexdigest()
@@ -97,12 +97,12 @@ class ImageSet(ABC):
         return int(np.prod(self.shapes[row], dtype=np.int64)) * self.dtypes[row].itemsize
 
     def select(self, rows: Sequence[int], first_row: int = 0) -> ImageSet:
-        """Return these rows as an image set of their own, numbered from `first_row`."""
+        """Return these rows as an image set, with row numbers from `first_row`."""
         return _Selection(self, rows, first_row)
 
 
 class _Selection(ImageSet):
-    """Some rows of another image set, in the order given."""
+    """Selected rows of another image set, in the given order."""
 
     def __init__(self, source: ImageSet, rows: Sequence[int], first_row: int) -> None:
         self._source = source

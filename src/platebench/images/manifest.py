@@ -1,6 +1,6 @@
-"""The manifest of a fixture: its settings, and of every image its place and digest.
+"""Manifest of a fixture: its settings, and the place and digest of every image.
 
-It is written last, so a folder with a manifest holds a whole fixture.
+It is written last, so a folder with a manifest is a complete fixture.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ MANIFEST = "manifest.json"
 T = TypeVar("T")
 
 SCHEMA = 3
-"""Raised when the same settings give other bytes than before, so an old fixture is made anew."""
+"""Incremented when the same settings give other bytes, so that old fixtures are regenerated."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides the bytes of a fixture."""
+    """Settings that determine the bytes of a fixture."""
 
     images: int
     profile: Profile
@@ -34,7 +34,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Entry:
-    """One image: its path below the fixture, where it was taken, and the digest of its pixels."""
+    """One image: its path below the fixture, its place, and the digest of its pixels."""
 
     path: str
     place: Place
@@ -43,14 +43,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A fixture's settings and its images in order."""
+    """Settings and images of a fixture, in order."""
 
     settings: Settings
     entries: list[Entry]
 
     @property
     def name(self) -> str:
-        """What the image set is called: `raw-64`."""
+        """Name of the image set, such as `raw-64`."""
         return f"{self.settings.profile}-{self.settings.images}"
 
 
@@ -65,10 +65,10 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """Return the manifest in `folder`, or None if it has none of this schema.
+    """Return the manifest in `folder`; None if there is none of this schema.
 
-    Raises UserError if there is one that cannot be understood: no text, other types, a path that
-    leads out of the folder, or no images.
+    Raises UserError if it is damaged: not JSON, wrong types, a path out of the folder, or images
+    that contradict the settings.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -82,14 +82,14 @@ def read_manifest(folder: Path) -> Manifest | None:
         if len(entries) != manifest.settings.images or len({e.path for e in entries}) < len(
             entries
         ):
-            raise ValueError("other images than its settings tell of")
+            raise ValueError("images that contradict the settings")
         return manifest
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: damaged; remove it and make the fixture again") from error
 
 
 def _entry(image: object) -> Entry:
-    """Return an entry, when each of its parts is what it must be."""
+    """Parse an entry. Raises ValueError, TypeError or KeyError if it is invalid."""
     parts = _typed(image, dict)
     path = _typed(parts["path"], str)
     if not path or "\0" in path or PurePosixPath(path).is_absolute() or ".." in Path(path).parts:
@@ -112,7 +112,7 @@ def _entry(image: object) -> Entry:
 
 
 def _settings(given: dict[str, object]) -> Settings:
-    """Return settings, when each is of its type."""
+    """Parse the settings. Raises ValueError, TypeError or KeyError if they are invalid."""
     profile = _typed(given["profile"], str)
     if profile not in get_args(Profile):
         raise ValueError("an unknown profile")
@@ -126,7 +126,7 @@ def _settings(given: dict[str, object]) -> Settings:
 
 
 def _typed(value: object, kind: type[T]) -> T:
-    """Return a value if it is of a type; true and false are no numbers."""
+    """Return `value` if it has the type `kind`, else raise TypeError. A bool is not an int."""
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise TypeError(f"{type(value).__name__} in place of {kind.__name__}")
     return value

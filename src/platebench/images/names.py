@@ -1,4 +1,4 @@
-"""Plate, well, site, frame, channel and z; and what of it the names of microscopy files tell."""
+"""Parse plate, well, site and frame from the names of microscopy files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """Where, when and in which channel an image was taken; None where that is not known.
+    """Plate, well, site, frame, channel and z of an image; None where unknown.
 
-    `frame` and `z` count from 0 where a file's axes tell them.
+    `frame` and `z` count from 0 if they come from the axes of a file.
     """
 
     plate: str | None = None
@@ -32,7 +32,7 @@ _CYTATION = re.compile(r"(?P<well>[A-P]\d{1,2})_\d+_\d+_(?P<site>\d+)_[A-Za-z]\w
 
 
 def place_of(stem: str) -> Place:
-    """Return what the name of a file, without its ending, tells; a Place of None if nothing."""
+    """Parse a file name without its suffix; return NOWHERE if it matches no known pattern."""
     found = _MITOCHECK.search(stem) or _CYTATION.match(stem)
     if not found:
         return NOWHERE

@@ -1,7 +1,7 @@
-"""Nuclei as a microscope shows them: chromatin stained with H2B-GFP, drawn as small patches.
+"""Draw nuclei with H2B-GFP-stained chromatin as small patches.
 
-Brightness is counted in sixteenths of a grey level. Only integers and elementwise IEEE
-operations (+ - * / sqrt) are used: every machine and every SIMD width gives the same patch.
+Light is measured in sixteenths of a grey level. Only integers and elementwise IEEE operations
+(+ - * / sqrt) are used, so every machine and every SIMD width gives the same patch.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ CLASSES = (
     "Anaphase",
     "Apoptosis",
 )
-"""The phenotypic classes of Mitocheck that are drawn; a class is known by its place here."""
+"""Phenotypic classes of Mitocheck that the generator draws. Files store the index of a class."""
 
 TEXTURE_SIDE = 256
 LARGEST_REACH = 64
 BRIGHTEST = 3520
-"""The most light of a nucleus: with the background (below 256) and noise, it makes 255."""
+"""Maximum light of a nucleus. With the background (below 256) and noise, it gives 255."""
 
 _TEXTURE_STREAM = 3
 
 
 class Lobe(NamedTuple):
-    """One ellipse of a nucleus: centre and half axes in pixels, the long axis along (p, q)."""
+    """One ellipse of a nucleus: centre and half axes in pixels; the long axis is along (p, q)."""
 
     x: float
     y: float
@@ -47,7 +47,7 @@ class Lobe(NamedTuple):
 
 
 class Look(NamedTuple):
-    """How the chromatin of a phenotype looks: size, light, and depth of texture, all relative."""
+    """Chromatin of a phenotype: relative size, light and texture; width of the edge in pixels."""
 
     size: float
     light: float
@@ -69,11 +69,12 @@ LOOKS = {
 
 
 @dataclass(frozen=True)
-class Nucleus:
-    """What stays the same of a nucleus while it lives.
+class NucleusShape:
+    """Properties of a nucleus that do not change over time.
 
-    `radius` is in pixels, `light` in sixteenths of a grey level, (`p`, `q`) points along the long
-    axis, `aspect` is short through long axis in 64ths, `grain` places its chromatin texture.
+    `radius` is in pixels and `light` in sixteenths of a grey level. (`p`, `q`) points along the
+    long axis. `aspect` is the ratio of short to long axis in 64ths. `grain` is the offset into the
+    chromatin texture.
     """
 
     phenotype: str
@@ -86,9 +87,9 @@ class Nucleus:
 
 
 class Patch(NamedTuple):
-    """A drawn nucleus: `light` int16, `mask` bool, both (side, side).
+    """A drawn nucleus: `light` int16 and `mask` bool, both (side, side).
 
-    Its centre is in the middle, `reach` pixels from each edge.
+    The centre of the nucleus is `reach` pixels from each edge.
     """
 
     light: np.ndarray
@@ -96,12 +97,12 @@ class Patch(NamedTuple):
     reach: int
 
 
-def draw(nucleus: Nucleus, phenotype: str) -> Patch:
-    """Draw `nucleus` as it looks in `phenotype`."""
+def draw(shape: NucleusShape, phenotype: str) -> Patch:
+    """Draw a nucleus of this shape in `phenotype`."""
     look = LOOKS[phenotype]
-    lobes = _lobes(nucleus, phenotype, nucleus.radius * look.size)
+    lobes = _lobes(shape, phenotype, shape.radius * look.size)
     reach = min(LARGEST_REACH, int(max(abs(o.x) + abs(o.y) + o.long for o in lobes) * 1.35) + 4)
-    grain, bend = (_cut(plane, nucleus.grain, 2 * reach + 1) for plane in _texture_planes())
+    grain, bend = (_cut(plane, shape.grain, 2 * reach + 1) for plane in _texture_planes())
     body = halo = np.zeros((), np.float32)
     for lobe in lobes:
         distance = _distance(lobe, reach)
@@ -117,12 +118,12 @@ def draw(nucleus: Nucleus, phenotype: str) -> Patch:
     halo *= halo
     halo *= 0.035
     light += halo
-    light *= nucleus.light * look.light
+    light *= shape.light * look.light
     return Patch(np.minimum(light, BRIGHTEST, out=light).astype(np.int16), body > 0.5, reach)
 
 
-def _lobes(nucleus: Nucleus, phenotype: str, radius: float) -> list[Lobe]:
-    p, q, aspect = nucleus.p, nucleus.q, nucleus.aspect / 64
+def _lobes(shape: NucleusShape, phenotype: str, radius: float) -> list[Lobe]:
+    p, q, aspect = shape.p, shape.q, shape.aspect / 64
     length = float(np.sqrt(np.float64(p * p + q * q)))
     along, across = p / length, q / length
     places: tuple[tuple[float, float], ...]
@@ -156,7 +157,7 @@ def _lobes(nucleus: Nucleus, phenotype: str, radius: float) -> list[Lobe]:
 
 
 def _distance(lobe: Lobe, reach: int) -> np.ndarray:
-    """Return the distance from the lobe's centre; 1 is its rim."""
+    """Return the elliptical distance of each pixel from the lobe's centre; 1 on the boundary."""
     columns, rows = _grid(reach)
     x, y = columns - np.float32(lobe.x), rows - np.float32(lobe.y)
     along = x * float(lobe.p) + y * float(lobe.q)
@@ -171,7 +172,7 @@ def _distance(lobe: Lobe, reach: int) -> np.ndarray:
 
 
 def _edge(distance: np.ndarray, lobe: Lobe, softness: float) -> np.ndarray:
-    """Return 1 inside the lobe and 0 outside, going over smoothly in `softness` pixels."""
+    """Return 1 inside the lobe and 0 outside, with a smoothstep `softness` pixels wide."""
     steepness = lobe.short / softness
     rise = distance * -steepness
     rise += steepness + 0.5
@@ -196,7 +197,7 @@ def _cut(plane: np.ndarray, place: tuple[int, int], side: int) -> np.ndarray:
 
 @cache
 def _texture_planes() -> tuple[np.ndarray, np.ndarray]:
-    """Return smooth noise, float32 and periodic: chromatin around 0, and outlines around 1."""
+    """Return periodic smooth noise, float32: for chromatin around 0, for outlines around 1."""
     source = generator(_TEXTURE_STREAM)
     fine, coarse, bend = (_smooth(source, width) for width in (3, 9, 25))
     chromatin = (fine + 0.7 * coarse) / 256.0
@@ -205,7 +206,7 @@ def _texture_planes() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _smooth(source: np.random.PCG64, width: int) -> np.ndarray:
-    """Return float32 noise of grains about `width` wide, from -128 to 127 around 0, periodic."""
+    """Return periodic float32 noise from -128 to 127, with grains about `width` pixels wide."""
     noise = random_bytes(source, TEXTURE_SIDE * TEXTURE_SIDE).astype(np.int32)
     plane = noise.reshape(TEXTURE_SIDE, TEXTURE_SIDE)
     for _ in range(2):
@@ -215,7 +216,7 @@ def _smooth(source: np.random.PCG64, width: int) -> np.ndarray:
 
 
 def _sums(plane: np.ndarray, width: int) -> np.ndarray:
-    """Return for each place the sum of `width` values of its column that end there, periodic."""
-    # Totals stay below 2**31: 281 rows of 255, summed over 25 three times before.
+    """Return the periodic moving sum along columns: each value and the `width` - 1 before it."""
+    # Totals stay below 2**31: 281 rows of values up to 255 * 25**3.
     totals = np.cumsum(np.concatenate([plane[-width:], plane]), axis=0, dtype=np.int32)
     return np.asarray(totals[width:] - totals[:-width])

@@ -1,6 +1,6 @@
-"""The tables beside the images: of a fixture, a row a cell; and any CSV, TSV or TXT that is there.
+"""Tables beside the images: write those of a fixture, and read any CSV, TSV or TXT file.
 
-TXT is tab-separated, as microscopes and R write it.
+TXT files are tab-separated, as microscopes and R write them.
 """
 
 from __future__ import annotations
@@ -33,22 +33,25 @@ COLUMNS = (
     *(f"CP__{name}" for name in SHAPE_AND_INTENSITY),
     *(f"DP__{name}" for name in GRID),
 )
-"""CP__ columns are measured as CellProfiler does; DP__ stand where DeepProfiler's would: they are
-the nucleus in a coarse grid, a vector that tells one nucleus's pixels from another's."""
+"""Columns of a fixture's table, which has one row per nucleus and frame.
+
+CP__ columns are CellProfiler's features. DP__ columns stand in for DeepProfiler's embedding: the
+mean grey levels of the nucleus on a coarse grid.
+"""
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 TABLE_ENDINGS = {f"{ending}{packed}" for ending in SEPARATORS for packed in ("", ".gz")}
 CELLS = "cells"
 
 _GZIP_LEVEL = 6
-# Names, though some are made of digits: site 01 is not 1.
+# Identifiers stay text, even if they consist of digits: site 01 is not 1.
 _TEXT = {f"Metadata_{name}": pa.string() for name in ("Plate", "Well", "Site", "Gene")}
 
 
 def cell_lines(frame: Segmented, seed: int) -> str:
-    """Return a line a cell, ending in a newline, with tabs between the values of COLUMNS.
+    """Return one line per nucleus: the values of COLUMNS, separated by tabs.
 
-    Numbers have six significant digits.
+    Measurements have six significant digits.
     """
     place = place_of_shot(frame.shot)
     tail = (place.plate, place.well, place.frame, place.site, gene_of(frame.shot))
@@ -59,24 +62,24 @@ def cell_lines(frame: Segmented, seed: int) -> str:
         + ["{:.6g}"] * (len(SHAPE_AND_INTENSITY) + len(GRID))
     )
     x = SHAPE_AND_INTENSITY.index("AreaShape_Center_X")
-    features, grid = frame.measured.features.tolist(), frame.measured.grid.tolist()
+    features, grid = frame.objects.features.tolist(), frame.objects.grid.tolist()
     lines = [
         template.format(
             CLASSES[frame.classes[row]],
-            cell_uuid(seed, frame.shot, cell),
+            cell_uuid(seed, frame.shot, nucleus),
             features[row][x],
             features[row][x + 1],
             *tail,
             *features[row],
             *grid[row],
         )
-        for row, cell in enumerate(frame.cells)
+        for row, nucleus in enumerate(frame.nuclei)
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
 def write_piece(lines: str, folder: Path, name: str) -> None:
-    """Write tab-separated lines to `folder` as CSV, TSV and TXT, each also gzipped."""
+    """Write tab-separated lines to `folder` as CSV, TSV and TXT, each plain and gzipped."""
     contents = {mark: lines.replace("\t", mark).encode() for mark in set(SEPARATORS.values())}
     packed = {
         mark: imagecodecs.gzip_encode(content, level=_GZIP_LEVEL)
@@ -88,9 +91,9 @@ def write_piece(lines: str, folder: Path, name: str) -> None:
 
 
 def join_pieces(pieces: Path, names: list[str], folder: Path) -> None:
-    """Join pieces, the one with the column names first, into whole tables in `folder`.
+    """Concatenate the pieces `names`, the column names first, into tables in `folder`.
 
-    Gzipped pieces joined are one gzip file of several members.
+    Concatenated gzip files are one gzip file of several members.
     """
     for ending in SEPARATORS:
         for full in (ending, f"{ending}.gz"):
@@ -100,7 +103,7 @@ def join_pieces(pieces: Path, names: list[str], folder: Path) -> None:
 
 
 class FolderTables(Mapping[str, pa.Table]):
-    """Tables in files, read when they are asked for, by name."""
+    """Tables in files, by name. A table is read on access."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = dict(files)
@@ -116,15 +119,15 @@ class FolderTables(Mapping[str, pa.Table]):
 
 
 def find_tables(folder: Path) -> FolderTables:
-    """Return the tables below `folder`, each named by its path below it.
+    """Return the tables below `folder`, named by their relative paths.
 
-    A TXT file is a table only if its first line has a tab; else it is somebody's notes.
+    A TXT file is a table only if its first line has a tab.
     """
     return tables_among(walk(folder, TABLE_ENDINGS))
 
 
 def tables_among(walked: Walked) -> FolderTables:
-    """Return those of the files of a walk that are tables, as `find_tables` does."""
+    """Return the tables among the files of a walk, as `find_tables` does."""
     return FolderTables(
         {
             path.relative_to(walked.folder).as_posix(): path
@@ -135,10 +138,10 @@ def tables_among(walked: Walked) -> FolderTables:
 
 
 def read_table(path: Path) -> pa.Table:
-    """Return the table in a CSV, TSV or TXT file, gzipped or not.
+    """Read a table from a CSV, TSV or TXT file, gzipped or not.
 
-    Types are inferred, but names made of digits stay text. Raises UserError if it is no table, or
-    not in UTF-8.
+    Types are inferred, except that plate, well, site and gene stay text. Raises UserError if the
+    file is not a table or not UTF-8.
     """
     try:
         table = csv.read_csv(
@@ -146,20 +149,20 @@ def read_table(path: Path) -> pa.Table:
             parse_options=csv.ParseOptions(delimiter=SEPARATORS[_ending(path)]),
             convert_options=csv.ConvertOptions(column_types=_TEXT),
         )
-        # Names are decoded when they are asked for, and values that are no text are taken as bytes.
+        # column_names decodes the names. PyArrow infers the type binary for values not in UTF-8.
         binary = [name for name in table.column_names if pa.types.is_binary(table[name].type)]
     except (pa.ArrowException, OSError, EOFError, ValueError, KeyError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise UserError(f"{path}: not a readable table ({reason})") from error
     if binary:
         raise UserError(
-            f"{path}: not a readable table (its column {binary[0]!r} is not UTF-8; save it as such)"
+            f"{path}: not a readable table (column {binary[0]!r} is not UTF-8; save it as UTF-8)"
         )
     return table
 
 
 def _ending(path: Path) -> str:
-    """Return .csv, .tsv or .txt, of a gzipped file too, or nothing if it is no table."""
+    """Return .csv, .tsv or .txt, also for gzipped files; an empty string for other files."""
     inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     return inner.suffix.lower() if inner.suffix.lower() in SEPARATORS else ""
 

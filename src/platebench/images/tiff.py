@@ -1,4 +1,4 @@
-"""TIFF files as they are written: as the talk's were, or one image in a file of its own."""
+"""Write TIFF files: the header of the talk's files, and single images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 PIXELS_AT = 256
-"""Where the one strip of a file that `header` describes begins, in bytes."""
+"""Offset in bytes of the single strip that `header` describes."""
 
 _PLANAR_CONFIGURATION = {"YXS": "contig", "SYX": "separate"}
 
@@ -19,10 +19,10 @@ _SHORT, _LONG, _ASCII, _RATIONAL = 3, 4, 2, 5
 
 
 def header(height: int, width: int) -> bytes:
-    """Return the 256 bytes before the pixels of an uncompressed uint8 image of this size.
+    """Return the 256-byte header of an uncompressed uint8 TIFF file of this size.
 
-    They are what `tifffile.imwrite(path, array)` writes. Made here, they stay the same under
-    every version of that library, so a fixture has the same bytes everywhere.
+    These are the bytes that `tifffile.imwrite(path, array)` writes. They are made here so that a
+    fixture has the same bytes with every version of tifffile.
     """
     description = f'{{"shape": [{height}, {width}]}}'.encode() + b"\0"
     software = b"tifffile.py\0"
@@ -55,9 +55,9 @@ def header(height: int, width: int) -> bytes:
 
 
 def encode(array: np.ndarray, axes: str = "") -> bytes:
-    """Return `array` as an uncompressed TIFF file, which tifffile reads back in its shape.
+    """Encode `array` as an uncompressed TIFF file that tifffile reads back in the same shape.
 
-    `axes` is `YXS` or `SYX` where one axis is that of samples, which then share a page.
+    `axes` is `YXS` or `SYX` if one axis is that of samples; these then share a page.
     """
     buffer = io.BytesIO()
     _write(buffer, array.shape, array.dtype, axes, data=array)
@@ -66,8 +66,8 @@ def encode(array: np.ndarray, axes: str = "") -> bytes:
 
 @lru_cache
 def encoded_size(shape: tuple[int, ...], dtype: np.dtype, axes: str = "") -> int:
-    """Return how long `encode` makes any array of this shape and dtype, in bytes."""
-    sink = _Counted()
+    """Return the size in bytes of `encode` for any array of this shape and dtype."""
+    sink = _ByteCounter()
     _write(sink, shape, dtype, axes)
     return sink.size
 
@@ -79,9 +79,9 @@ def _write(
     axes: str,
     data: np.ndarray | None = None,
 ) -> None:
-    """Write an array, or of none as many bytes."""
+    """Write `data`, or zeros of this shape and dtype without it."""
     samples = shape[axes.index("S")] if "S" in axes else 1
-    # minisblack: a last axis of 3 or 4 is data here, and no colour is to be read into it.
+    # minisblack: tifffile would otherwise take a last axis of 3 or 4 as RGB.
     tifffile.imwrite(
         sink,
         data,
@@ -92,8 +92,8 @@ def _write(
     )
 
 
-class _Counted(io.BytesIO):
-    """A file that takes no memory and knows how long it would be."""
+class _ByteCounter(io.BytesIO):
+    """Writable file that stores nothing and counts its size."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""What OME-XML says of the pages of one TIFF file. Other files that it names are not opened.
+"""Read frame, channel and z of a TIFF file's pages from OME-XML.
 
-The schema is that of OME 2016-06: Image/Pixels/TiffData, with UUIDs where an image set is in
-several files.
+The schema is OME 2016-06: Image/Pixels/TiffData, with UUIDs if an image is stored in several
+files. Other files that the XML names are not opened.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 
 class Label(NamedTuple):
-    """Frame, channel and z of a plane, as its file tells them; None where it does not."""
+    """Frame, channel and z of a plane according to its file; None where unknown."""
 
     frame: int | None = None
     channel: str | None = None
@@ -21,16 +21,16 @@ class Label(NamedTuple):
 
 @dataclass
 class Ome:
-    """Labels by page number, and whether the file is one plane that needs no other file."""
+    """Labels by page number; `is_one_plane` if the file is one plane and names no other file."""
 
     labels: dict[int, Label] = field(default_factory=dict)
     is_one_plane: bool = False
 
 
 def read_ome(text: str, filename: str, pages: int) -> Ome:
-    """Return what OME-XML says of a file of this name and number of pages.
+    """Parse OME-XML for a file of this name and number of pages.
 
-    Of XML that is damaged, or that only names another file, nothing is known.
+    Damaged XML, and XML that only names another file, gives no labels.
     """
     ome = Ome()
     try:
@@ -50,7 +50,7 @@ def read_ome(text: str, filename: str, pages: int) -> Ome:
 
 
 class _Pixels:
-    """An element `Pixels`: its planes in order, and which pages are said to hold them."""
+    """An element `Pixels`: its number of planes, and the TiffData that map pages to planes."""
 
     def __init__(self, element: ElementTree.Element) -> None:
         self.data = [child for child in element if _tag(child) == "TiffData"]
@@ -61,12 +61,12 @@ class _Pixels:
         sizes = {axis: int(element.attrib[f"Size{axis}"]) for axis in "CTZ"}
         sizes["C"] //= max(1, samples)
         if sorted(self._order) != ["C", "T", "Z"] or min(sizes.values()) < 1:
-            raise ValueError("sizes without sense")
+            raise ValueError("invalid sizes")
         self._sizes = sizes
         self.planes = sizes["C"] * sizes["T"] * sizes["Z"]
 
     def label(self, data: ElementTree.Element, pages: int, labels: dict[int, Label]) -> None:
-        """Label the pages that a TiffData counts up; the first that names a page is believed."""
+        """Label the pages that a TiffData covers. The first TiffData that names a page wins."""
         first = int(data.get("IFD", 0))
         count = int(data.get("PlaneCount", data.get("NumPlanes", 1 if "IFD" in data.attrib else 0)))
         plane, step = 0, 1
@@ -98,7 +98,7 @@ def _tag(element: ElementTree.Element) -> str:
 
 
 def _is_here(data: ElementTree.Element, own: str | None, filename: str) -> bool:
-    """Say whether a TiffData is about the file itself."""
+    """True if a TiffData refers to the file itself."""
     for uuid in data:
         if _tag(uuid) == "UUID":
             named = uuid.get("FileName", "").lower() == filename.lower()

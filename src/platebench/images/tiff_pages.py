@@ -1,10 +1,9 @@
-"""What a TIFF file holds: each of its planes as one image, read with nothing scaled or converted.
+"""Read each plane of a TIFF file as one image, without scaling or conversion.
 
-The pages are taken one by one, as they are in the file, so that none is left out in silence; what
-belongs to no image (pyramid levels, thumbnails, masks, a page's pixels named twice) is listed. A
-page may hold several planes (a volume), and one page may stand for a stack of planes that follow
-one another (hyperstacks of ImageJ, STK). Frame, channel and z come from OME-XML or from the axes
-of the series that tifffile finds. Other files that a file names are not opened.
+Every page is either an image or listed as left out: pyramid levels, thumbnails, masks, and pages
+that repeat the pixels of another page. A page may contain several planes (a volume). One page may
+describe a contiguous stack of planes (ImageJ hyperstacks, STK). Frame, channel and z come from
+OME-XML or from the axes of tifffile's series. Other files that a file names are not opened.
 """
 
 from __future__ import annotations
@@ -25,16 +24,16 @@ from platebench.images.tiff_ome import Label, Ome, read_ome
 from platebench.images.tiff_series import Page, Stack, pages_of, read_page, read_series
 from platebench.limits import refuse_larger_than_memory
 
-# tifffile logs what it finds odd; what matters of it is said in an error here.
+# tifffile logs warnings about unusual files; errors here report those that matter.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
 class TiffImage:
-    """One image of a TIFF file: a plane, with an axis of samples where the file has one.
+    """One image of a TIFF file: a plane, with an axis of samples if the file has one.
 
-    `shape` is (y, x), (y, x, samples) or (samples, y, x), as `axes` say; of a file that is one
-    image alone, what tifffile.imread returns. `dtype` is in native byte order.
+    `shape` is (y, x), (y, x, samples) or (samples, y, x) according to `axes`; if the file is only
+    one image, it is the shape that tifffile.imread returns. `dtype` is in native byte order.
     """
 
     file: Path
@@ -44,19 +43,19 @@ class TiffImage:
     axes: str
     label: Label
     plane: int | None = None
-    """The number of the plane in its page, where the page has several."""
+    """Number of the plane in its page, if the page has several."""
 
     at: int | None = None
-    """Where the plane begins in the file, where it is one of a stack stored end to end."""
+    """Offset of the plane in the file, if it is part of a contiguous stack."""
 
     def pixels(self) -> np.ndarray:
-        """Return the image, C-contiguous. UserError if it cannot be decoded, or has changed."""
+        """Return the image, C-contiguous. Raises UserError if undecodable or changed."""
         array = self._read()
         array = array.reshape(self.shape) if array.size == math.prod(self.shape) else array
         if array.shape != self.shape or array.dtype != self.dtype:
             raise UserError(
                 f"{self.file}: decodes to {array.dtype} {array.shape}, "
-                f"its header tells of {self.dtype} {self.shape}"
+                f"but its header claims {self.dtype} {self.shape}"
             )
         return np.ascontiguousarray(array)
 
@@ -72,10 +71,10 @@ class TiffImage:
 
 @dataclass(frozen=True)
 class TiffContents:
-    """The images of a TIFF file, and what of it is none, a word or two for each.
+    """The images of a TIFF file, and a label for each page left out.
 
-    `is_one_image` says whether the file's bytes are its one image and nothing else, for every
-    reader and under any name.
+    `is_one_image` is true if every reader finds exactly one image in the file, under any file
+    name.
     """
 
     images: list[TiffImage]
@@ -84,15 +83,15 @@ class TiffContents:
 
 
 def contents_of(path: Path) -> TiffContents:
-    """Return the images in a TIFF file, from its headers alone.
+    """Return the images in a TIFF file. Only headers are read.
 
-    Raises UserError if it is no TIFF file, holds no image, no numbers or more than it has bytes
-    for, or cannot be told apart into planes.
+    Raises UserError if the file is not TIFF, has no image, has pixels that are not numbers, claims
+    more data than it has, or cannot be split into planes.
     """
     with _opened(path, "not a readable TIFF file") as file:
         pages = pages_of(file)
         if not pages.images:
-            raise UserError(f"{path}: a TIFF file without an image")
+            raise UserError(f"{path}: TIFF file without an image")
         for page in pages.images:
             _check(path, page, file.filehandle.size)
         first = file.pages.first
@@ -120,7 +119,7 @@ def contents_of(path: Path) -> TiffContents:
 def _images(
     path: Path, page: Page, stack: Stack | None, labels: dict[int, list[Label]], ome: Ome
 ) -> Iterator[TiffImage]:
-    """Yield the images of a page, or of the stack that it stands for."""
+    """Yield the images of a page, or of the stack that it describes."""
     planes = stack.planes if stack else page.planes
     named = labels.get(page.ifd, [Label()] * planes)
     axes = page.axes.replace("Z", "")
@@ -140,33 +139,33 @@ def _images(
 
 
 def _check(path: Path, page: Page, size: int) -> None:
-    """Raise UserError if what a page claims cannot be, before anything is made that large."""
+    """Raise UserError if a page claims impossible sizes, before any memory is allocated."""
     if page.dtype.kind not in "uif":
-        raise UserError(f"{path}: its pixels are {page.dtype}, not integers or floats")
+        raise UserError(f"{path}: pixels of dtype {page.dtype}, not integers or floats")
     if 0 in page.shape:
-        raise UserError(f"{path}: an image without pixels, of shape {page.shape}")
+        raise UserError(f"{path}: image without pixels, of shape {page.shape}")
     if page.ends > size:
         raise UserError(
-            f"{path}: truncated; its header tells of {page.ends} bytes, the file has {size}"
+            f"{path}: truncated; its header claims {page.ends} bytes, the file has {size}"
         )
     refuse_larger_than_memory(str(path), max(page.nbytes, page.segment_bytes))
     if page.segments > len(page.offsets):
         raise UserError(
-            f"{path}: truncated; an image of {page.segments} strips or tiles has"
+            f"{path}: truncated; an image of {page.segments} strips or tiles has only"
             f" {len(page.offsets)} in the file"
         )
     if page.stored_bits is not None and page.stored_bits < page.needed_bits:
         raise UserError(
-            f"{path}: truncated; an image of {page.needed_bits // 8} bytes has"
+            f"{path}: truncated; an image of {page.needed_bits // 8} bytes has only"
             f" {page.stored_bits // 8} in the file"
         )
 
 
 @contextmanager
 def _opened(path: Path, fault: str) -> Iterator[tifffile.TiffFile]:
-    """Open a TIFF file, and raise whatever is wrong with it as UserError, beginning with `fault`.
+    """Open a TIFF file; convert every exception to UserError with the message `fault`.
 
-    The formats whose series tifffile takes from other files too are switched off.
+    Formats whose series span several files are disabled in tifffile.
     """
     try:
         with tifffile.TiffFile(
@@ -183,12 +182,12 @@ def _opened(path: Path, fault: str) -> Iterator[tifffile.TiffFile]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:
-        # tifffile and the decoders raise whatever damaged bytes lead them to.
+        # On damaged bytes, tifffile and the decoders may raise any exception.
         raise UserError(f"{path}: {fault} ({_line(error)})") from error
 
 
 def _decode(path: Path, page: Page) -> np.ndarray:
-    """Return the pixels of a page in native byte order."""
+    """Decode a page in native byte order."""
     with _opened(path, "cannot be decoded") as file:
         array: np.ndarray = read_page(file, page).asarray()
         return np.asarray(array, dtype=array.dtype.newbyteorder("="))
@@ -196,12 +195,12 @@ def _decode(path: Path, page: Page) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _volume(path: Path, page: Page, version: tuple[int, int] | None) -> np.ndarray:
-    """Return the pixels of a page of several planes, kept while they are asked for in turn."""
+    """Decode a page of several planes, cached for reads of its successive planes."""
     return _decode(path, page)
 
 
 def _read_stored(image: TiffImage) -> np.ndarray:
-    """Return a plane of a stack that is stored end to end."""
+    """Read a plane of a contiguous stack."""
     stored = image.page.dtype
     size = math.prod(image.shape) * stored.itemsize
     try:
@@ -211,7 +210,7 @@ def _read_stored(image: TiffImage) -> np.ndarray:
     except OSError as error:
         raise UserError(f"{image.file}: cannot be read ({error.strerror})") from error
     if len(data) != size:
-        raise UserError(f"{image.file}: truncated since its header was read")
+        raise UserError(f"{image.file}: truncated while in use; run again")
     return np.frombuffer(data, stored).reshape(image.shape).astype(image.dtype)
 
 

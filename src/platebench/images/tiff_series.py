@@ -1,4 +1,4 @@
-"""The pages of a TIFF file as tifffile finds them, and the series that they are in."""
+"""Read the pages of a TIFF file and their series through tifffile."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from platebench.errors import UserError
 from platebench.images.tiff_ome import Label
 
 _SLIDES = {"svs", "scn", "qpi", "bif", "philips", "avs"}
-"""Formats of slide scanners, whose levels need not be flagged as reduced images."""
+"""Formats of slide scanners, in which pyramid levels may lack the flag for reduced images."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page: a directory (IFD) and the pixels that it describes. `dtype` is as stored.
+    """A page: an image file directory (IFD) and its pixels. `dtype` is as stored.
 
-    `number` counts along the chain of pages; of a page below another one (SubIFD) it is the
-    other's, and `is_main` is false. `segments` are the strips or tiles that its size needs;
-    `stored_bits` is None where it says nothing.
+    `number` counts along the chain of pages. A page in a SubIFD has the number of its parent page,
+    and `is_main` is false. `segments` is the number of strips or tiles that the shape requires.
+    `stored_bits` is None if compression makes it meaningless.
     """
 
     number: int
@@ -44,23 +44,23 @@ class Page:
 
     @property
     def size(self) -> int:
-        """The number of values."""
+        """Number of values."""
         return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
-        """The size of the decoded pixels in bytes."""
+        """Size of the decoded pixels in bytes."""
         return self.size * self.dtype.itemsize
 
     @property
     def planes(self) -> int:
-        """How many planes it holds."""
+        """Number of planes in the page."""
         return self.shape[self.axes.index("Z")] if "Z" in self.axes else 1
 
 
 @dataclass(frozen=True)
 class Pages:
-    """All pages of a file; those that are images, and a word or two for each other one."""
+    """All pages of a file, the pages that are images, and a label for each other page."""
 
     every: list[Page]
     images: list[Page]
@@ -69,7 +69,7 @@ class Pages:
 
 @dataclass(frozen=True)
 class Stack:
-    """Planes stored end to end from byte `at`, of which only one has a page."""
+    """Contiguous planes from byte `at`, described by one page."""
 
     at: int
     planes: int
@@ -77,7 +77,7 @@ class Stack:
 
 @dataclass
 class Series:
-    """What tifffile's series add: stacks and labels by IFD; the shape of a file of one image."""
+    """Stacks and labels by IFD, and the shape of a file that is one image."""
 
     stacks: dict[int, Stack] = field(default_factory=dict)
     labels: dict[int, list[Label]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Series:
 
 
 def pages_of(file: tifffile.TiffFile) -> Pages:
-    """Return the pages of a file, in their order. UserError if further ones cannot be read."""
+    """Return the pages of a file in order. Raises UserError if the chain of pages is broken."""
     found: list[tuple[Page, Page | None]] = []
     last = None
     for number, page in enumerate(file.pages):
@@ -96,26 +96,26 @@ def pages_of(file: tifffile.TiffFile) -> Pages:
         last = own
     if last is not None:
         _require_end(file, last, len(file.pages))
-    return _chosen(file, found)
+    return _classified(file, found)
 
 
 def read_page(file: tifffile.TiffFile, page: Page) -> tifffile.TiffPage | tifffile.TiffFrame:
-    """Return a page of a file that was opened again."""
+    """Return a page of a file that was reopened."""
     if file.is_lsm:
-        # Of LSM, tifffile mends the sizes of compressed pages as it reads all.
+        # In LSM files, tifffile corrects the sizes of compressed pages only through file.pages.
         return file.pages[page.number]
     file.filehandle.seek(page.ifd)
     return tifffile.TiffPage(file, page.number)
 
 
 def read_series(file: tifffile.TiffFile, pages: Pages) -> Series:
-    """Return stacks and labels. UserError where a series claims planes that are not there."""
+    """Return stacks and labels. Raises UserError if a series claims planes that are missing."""
     known = {page.ifd: page for page in pages.every if page.is_main}
     series = Series()
     for one in file.series:
         key = known.get(one.keyframe.offset)
         claimed = math.prod(one.get_shape(False))
-        # Pages below others are of a series of their own, which tells no more than they do.
+        # SubIFDs form series of their own, which add nothing to their pages.
         if key is None or claimed <= 0:
             continue
         if len(pages.every) == len(file.series) == 1 and claimed == key.size:
@@ -132,13 +132,13 @@ def _add(
     known: dict[int, Page],
     series: Series,
 ) -> None:
-    """Add what a series of `claimed` times the planes of its page `key` tells."""
+    """Add stack and labels of a series with `claimed` times the planes of its page `key`."""
     members = [key]
     if claimed > 1 and key.is_final and one.dataoffset is not None:
         end = one.dataoffset + claimed * key.nbytes
         if end > file.filehandle.size:
             raise UserError(
-                f"{file.filehandle.path}: truncated; its header tells of {end} bytes,"
+                f"{file.filehandle.path}: truncated; its header claims {end} bytes,"
                 f" the file has {file.filehandle.size}"
             )
         members = [
@@ -149,7 +149,10 @@ def _add(
         members.sort(key=lambda page: page.offsets)
         if len(members) == 1:
             if key.axes.startswith("SZ"):
-                raise UserError(f"{file.filehandle.path}: a stack of volumes of several samples")
+                raise UserError(
+                    f"{file.filehandle.path}: a stack of volumes with several samples per pixel;"
+                    " save it with one page per plane"
+                )
             series.stacks[key.ifd] = Stack(one.dataoffset, claimed * key.planes)
     elif claimed > 1:
         members = [known[page.offset] for page in one if page is not None and page.offset in known]
@@ -157,7 +160,7 @@ def _add(
         len(members) == 1 and not (claimed == 1 or key.ifd in series.stacks)
     ):
         raise UserError(
-            f"{file.filehandle.path}: its header tells of {claimed} pages of one series,"
+            f"{file.filehandle.path}: its header claims {claimed} pages in one series,"
             f" the file has {len(members)}"
         )
     labels = _labels(one, claimed * key.planes)
@@ -167,19 +170,19 @@ def _add(
 
 
 def _labels(one: tifffile.TiffPageSeries, planes: int) -> list[Label]:
-    """Return frame, channel and z of every plane of a series, by the axes before its planes."""
+    """Return frame, channel and z of every plane of a series, from its leading axes."""
     axes, shape = one.get_axes(False), one.get_shape(False)
     leading = min((axes.find(axis) for axis in "YXS" if axis in axes), default=0)
     axes, shape = axes[:leading], shape[:leading]
     if planes == 1 or math.prod(shape) != planes:
         return [Label()] * planes
     places = np.array(np.unravel_index(range(planes), shape)).reshape(len(shape), planes)
-    told = {axis: places[number].tolist() for number, axis in enumerate(axes) if shape[number] > 1}
+    known = {axis: places[number].tolist() for number, axis in enumerate(axes) if shape[number] > 1}
     nothing = [None] * planes
-    channels = [None if number is None else str(number) for number in told.get("C", nothing)]
+    channels = [None if number is None else str(number) for number in known.get("C", nothing)]
     return [
         Label(*each)
-        for each in zip(told.get("T", nothing), channels, told.get("Z", nothing), strict=True)
+        for each in zip(known.get("T", nothing), channels, known.get("Z", nothing), strict=True)
     ]
 
 
@@ -192,7 +195,7 @@ def _page(
 ) -> Page:
     key = page.keyframe
     if page.dtype is None or not page.shape:
-        raise UserError(f"{file.filehandle.path}: page {number} has pixels of no known type")
+        raise UserError(f"{file.filehandle.path}: page {number} has an unknown pixel type")
     offsets, counts = page.dataoffsets, page.databytecounts
     ends = max((int(a) + int(b) for a, b in zip(offsets, counts, strict=True)), default=0)
     sparse = not all(offsets) or not all(counts)
@@ -226,36 +229,36 @@ def _sub_page(file: tifffile.TiffFile, offset: int, number: int) -> Page:
     file.filehandle.seek(offset)
     page = tifffile.TiffPage(file, number)
     if page.subifds:
-        raise UserError(f"{file.filehandle.path}: pages below pages below pages are not read")
+        raise UserError(f"{file.filehandle.path}: nested SubIFDs are not supported")
     return _page(file, page, number, offset, is_main=False)
 
 
 def _require_end(file: tifffile.TiffFile, last: Page, pages: int) -> None:
-    """Raise UserError if the chain of pages leads to a further one that cannot be read."""
+    """Raise UserError if the last page points to a further one that cannot be read."""
     handle, tiff = file.filehandle, file.tiff
     handle.seek(last.ifd)
     (tags,) = struct.unpack(tiff.tagnoformat, handle.read(tiff.tagnosize))
     handle.seek(last.ifd + tiff.tagnosize + tags * tiff.tagsize)
     follows = handle.read(tiff.offsetsize)
-    # A file that ends with its last tag has nothing to follow either.
+    # A file may end right after its last tag, without an offset of the next page.
     if follows.strip(b"\0"):
-        raise UserError(f"{handle.path}: damaged; its pages break off after {pages}")
+        raise UserError(f"{handle.path}: damaged; no readable page after page {pages}")
 
 
-def _chosen(file: tifffile.TiffFile, found: list[tuple[Page, Page | None]]) -> Pages:
-    """Part the pages into images and what belongs to no image, which is named."""
+def _classified(file: tifffile.TiffFile, found: list[tuple[Page, Page | None]]) -> Pages:
+    """Classify each page as an image or as one of the kinds that are left out."""
     levels = _levels(file) if found else set()
-    whole = any(not (page.is_reduced or page.is_mask) for page, _ in found)
+    has_full_page = any(not (page.is_reduced or page.is_mask) for page, _ in found)
     images: list[Page] = []
     left_out: list[str] = []
     seen: set[tuple[object, ...]] = set()
     for page, above in found:
         key = (page.offsets, page.shape, page.dtype.str)
-        if page.is_mask and whole:
+        if page.is_mask and has_full_page:
             left_out.append("mask")
         elif page.ifd in levels or (above is not None and _is_level(page, above)):
             left_out.append("pyramid level")
-        elif page.is_reduced and whole:
+        elif page.is_reduced and has_full_page:
             left_out.append("thumbnail")
         elif any(page.offsets) and key in seen:
             left_out.append("repeated page")
@@ -266,9 +269,10 @@ def _chosen(file: tifffile.TiffFile, found: list[tuple[Page, Page | None]]) -> P
 
 
 def _levels(file: tifffile.TiffFile) -> set[int]:
-    """Return the IFDs of pages that tifffile finds to be levels below the first of a pyramid.
+    """Return the IFDs of reduced pyramid levels according to tifffile.
 
-    Of plain pages it calls a level whatever is half as large, so these count only where flagged.
+    tifffile takes any plain page of half the size for a level. Outside the formats of slide
+    scanners, only pages flagged as reduced count.
     """
     levels: set[int] = set()
     for one in file.series:
@@ -281,13 +285,13 @@ def _levels(file: tifffile.TiffFile) -> set[int]:
 
 
 def _is_level(page: Page, above: Page) -> bool:
-    """Say whether a page below another one is the same image, smaller."""
+    """True if a SubIFD is a smaller version of the page above it."""
     if page.is_reduced:
         return True
     (height, width), (tall, wide) = _sides(page), _sides(above)
     smaller = height <= tall and width <= wide and (height, width) != (tall, wide)
     alike = (page.dtype, page.axes) == (above.dtype, above.axes)
-    # Each side is rounded up or down.
+    # The aspect ratio is the same, except that each side may be rounded up or down.
     return smaller and alike and abs(height * wide - width * tall) <= tall + wide
 
 

@@ -1,6 +1,6 @@
-"""What is below a folder: the regular files, and what was left out and why.
+"""List the regular files below a folder, and what was left out and why.
 
-Images and tables are looked for in one walk, so both leave out the same. Nothing is opened.
+One walk finds both images and tables, so both leave out the same entries. No file is opened.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ LINKED_FOLDER = "linked folder"
 
 @dataclass
 class Counted:
-    """What an image set was made of: files and images, and what was left out, each with why."""
+    """Number of files and images of an image set, and what was left out, by name and reason."""
 
     files: int = 0
     images: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
     def said(self) -> str:
-        """Return it in one line: 12 files, 60 images; left out: 1 linked folder (plate2)."""
+        """Summarize in one line: 12 files, 60 images; left out: 1 linked folder (plate2)."""
         line = f"{_many(self.files, 'file')}, {_many(self.images, 'image')}"
         reasons = Counter(why for _, why in self.left_out)
         if not reasons:
@@ -44,26 +44,26 @@ class Counted:
 
 @dataclass
 class Walked:
-    """The regular files below `folder`, in order, and what was left out, by path and why."""
+    """Regular files below `folder`, sorted, and what was left out, by path and reason."""
 
     folder: Path
     files: list[Path] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
     def leave_out(self, path: Path, why: str) -> None:
-        """Note what is not looked at."""
+        """Record a path that is left out, and why."""
         self.left_out.append((shown(path.relative_to(self.folder)), why))
 
 
 def walk(folder: Path, endings: Collection[str]) -> Walked:
-    """Return the files below `folder` whose names end in one of `endings`, searched to its depths.
+    """Return the files in `folder` and its subfolders whose names end in one of `endings`.
 
-    Links to files are followed, links to folders are not. Left out are folders that platebench
-    made, linked and unreadable folders, AppleDouble files (`._x.tif`), and what is no regular
-    file.
+    Links to files are followed; links to folders are not. The walk leaves out folders that
+    platebench made, linked and unreadable folders, AppleDouble files (`._x.tif`), and everything
+    that is not a regular file.
 
-    Raises UserError for a broken link, for a name that is not UTF-8, and where `folder` itself
-    cannot be read.
+    Raises UserError for a broken link, for a name that is not UTF-8, and if `folder` itself cannot
+    be read.
     """
     walked = Walked(folder)
     waiting = [folder]
@@ -83,7 +83,7 @@ def walk(folder: Path, endings: Collection[str]) -> Walked:
 
 
 def _sort(walked: Walked, entry: Path, endings: Collection[str], waiting: list[Path]) -> None:
-    """Put an entry of a folder where it belongs: files, folders to look into, or left out."""
+    """Sort an entry of a folder into files, folders to walk, or what is left out."""
     wanted = entry.name.lower().endswith(tuple(endings))
     try:
         is_link = entry.is_symlink()
@@ -111,7 +111,7 @@ def _sort(walked: Walked, entry: Path, endings: Collection[str], waiting: list[P
 
 
 def require_text(name: Path, path: Path) -> None:
-    """Raise UserError if a file's name is not UTF-8, which a table of images cannot hold."""
+    """Raise UserError if a file's name is not UTF-8, which the image table cannot store."""
     try:
         str(name).encode()
     except UnicodeEncodeError:
@@ -119,7 +119,7 @@ def require_text(name: Path, path: Path) -> None:
 
 
 def require_regular(path: Path) -> os.stat_result:
-    """Return what is known of a file or folder that was named; UserError for anything else."""
+    """Return the status of a file or folder. Raises UserError for anything else."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -133,7 +133,7 @@ def require_regular(path: Path) -> os.stat_result:
 
 
 def shown(path: Path) -> str:
-    """Return a path that can be printed on one line."""
+    """Return a path as printable text on one line."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from platebench.images.decoded_cache import HELD
+from platebench.images.decoded_cache import KIND
 from platebench.ownership import is_ours, remove
 from platebench.running.arms import CHECKOUT, ENVIRONMENT
 from platebench.timing.workspace import MARK, STORED, Workspace
@@ -69,7 +69,7 @@ def disk_bytes(path: Path) -> int:
 
 def _found(root: Path) -> Iterator[Kept]:
     kinds = {
-        "image set": ("images/*", HELD),
+        "image set": ("images/*", KIND),
         "stored files": ("stores/*/*", STORED),
         "environment": ("environments/*", ENVIRONMENT),
         "checkout": ("checkouts/*", CHECKOUT),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from platebench.images.decoded_cache import HELD, DecodedImages
+from platebench.images.decoded_cache import KIND, DecodedImages
 from platebench.ownership import discard, is_ours, made_anew
 
 MARK = "work"
@@ -56,7 +56,7 @@ def give_images(images: DecodedImages, work: Path) -> None:
     place = work / "images" / images.name
     if _has(place, images):
         return
-    with made_anew(place, HELD, "an image set") as draft:
+    with made_anew(place, KIND, "an image set") as draft:
         for name in ("pixels.bin", "files.bin"):
             os.link(images.path / name, draft / name)
         table = images.table.select(list(COLUMNS))

@@ -1,1 +1,1 @@
-"""The 2024 talk "Images and Databases", step by step, on the libraries that are installed."""
+"""Repeat the 2024 talk "Images and Databases" step by step with the installed libraries."""

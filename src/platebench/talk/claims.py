@@ -1,4 +1,4 @@
-"""What each claim of the talk is worth, on each set of libraries: a table and a chart."""
+"""Evaluate the claims of the talk in each environment: as a table and a chart."""
 
 from __future__ import annotations
 
@@ -27,17 +27,21 @@ from platebench.talk.constants import LANCEDB, PANDAS, THEN_MS
 from platebench.talk.outcome import Talk
 
 Facts = Mapping[int, Mapping[str, Any]]
-"""The facts of each step."""
+"""Facts by step number."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Words of the talk, what they are held against, and how the facts say it in a few words."""
+    """A claim of the talk, in its words, and a measurement that tests it.
+
+    `measured` names the measurement, `talk` is its result in 2024, and `result` formats the result
+    from the facts of an environment.
+    """
 
     words: str
-    against: str
+    measured: str
     talk: str
-    worth: Callable[[Facts], str]
+    result: Callable[[Facts], str]
 
 
 def _accepted(refused: str | None) -> str:
@@ -53,7 +57,7 @@ CLAIMS = (
     ),
     Claim(
         "integrates well with Parquet",
-        "memory of awkward's array, of the pixels'",
+        "memory of awkward's array, relative to the pixels",
         "-",
         lambda facts: f"{facts[4]['memory_times']:.0f} times ({facts[4]['widened']})",
     ),
@@ -71,13 +75,13 @@ CLAIMS = (
     ),
     Claim(
         "integrates well with pandas",
-        "a DataFrame goes in and comes back equal",
+        "a DataFrame is read back equal",
         "-",
         lambda facts: "yes" if facts[5]["differences"].get("pandas") is None else "text changes",
     ),
     Claim(
         "feels fast!",
-        "LanceDB's time, of pd.read_parquet's",
+        "LanceDB's time, relative to pd.read_parquet",
         f"{THEN_MS[LANCEDB] / THEN_MS[PANDAS]:.2f}",
         lambda facts: (
             f"{facts[6]['ratio']:.2f} ({facts[6]['ratio_q25']:.2f} to {facts[6]['ratio_q75']:.2f})"
@@ -85,19 +89,19 @@ CLAIMS = (
     ),
     Claim(
         "feels fast!",
-        "LanceDB's bytes on disk, of the pixels'",
+        "LanceDB's bytes on disk, relative to the pixels",
         "-",
         lambda facts: f"{facts[6]['stored_bytes'] / facts[6]['pixel_bytes']:.1f}",
     ),
     Claim(
         "has versions",
-        "rows at version 1, of the two put in first",
+        "rows at version 1, after two were written",
         "a new handle's 4",
         lambda facts: str(facts[7]["checked_out_rows"]),
     ),
     Claim(
         "is a vector database",
-        "10 nearest found: exact, IVF-PQ, HNSW",
+        "recall@10: exact, IVF-PQ, HNSW",
         "-",
         lambda facts: ", ".join(
             f"{facts[8]['recall'][name]:.2f}"
@@ -106,48 +110,52 @@ CLAIMS = (
     ),
     Claim(
         "is a vector database",
-        "an exact search, of DuckDB's time",
+        "time of an exact search, relative to DuckDB",
         "-",
         lambda facts: f"{facts[8]['median_ms']['lancedb'] / facts[8]['median_ms']['duckdb']:.1f}",
     ),
     Claim(
         "several tables in one package",
-        "joins equal; LanceDB through DuckDB, of pandas'",
+        "results of joins; time of LanceDB with DuckDB, relative to pandas",
         "-",
         lambda facts: (
             ("differ; " if any(facts[9]["differences"].values()) else "equal; ")
-            + f"{_of_pandas(facts[9]['median_ms']):.0f} times"
+            + f"{_relative_to_pandas(facts[9]['median_ms']):.0f} times"
         ),
     ),
 )
 
 
-def _of_pandas(medians: Mapping[str, float]) -> float:
+def _relative_to_pandas(medians: Mapping[str, float]) -> float:
     return medians["lancedb through duckdb"] / medians["pandas"]
 
 
 def facts_of(talk: Talk) -> Facts:
-    """Return the facts of each step of a talk."""
+    """Return the facts of a talk by step number."""
     return {outcome.step: outcome.facts for outcome in talk.outcomes}
 
 
 def claim_rows(talks: Mapping[str, Talk]) -> list[dict[str, str]]:
-    """Return a row a claim: `claim`, `held against`, what the talk saw, and its worth by age."""
+    """Return one row per measurement: `claim`, `measured`, the talk's result, and the others."""
     return [
         {
             "claim": claim.words,
-            "held against": claim.against,
+            "measured": claim.measured,
             TALK: claim.talk,
-            **{heading_of(age, talk): claim.worth(facts_of(talk)) for age, talk in talks.items()},
+            **{
+                heading_of(environment, talk): claim.result(facts_of(talk))
+                for environment, talk in talks.items()
+            },
         }
         for claim in CLAIMS
     ]
 
 
 def as_table(talks: Mapping[str, Talk]) -> RenderableType:
-    """Return the claims for the terminal: each claim's words, and below them a row a figure."""
+    """Format the claims for the terminal: each claim, followed by one row per measurement."""
     parts: list[RenderableType] = [
-        Text(f"{age}: {_versions(talk)}", style="dim") for age, talk in talks.items()
+        Text(f"{environment}: {_versions(talk)}", style="dim")
+        for environment, talk in talks.items()
     ]
     for words, claims in groupby(CLAIMS, key=lambda claim: claim.words):
         table = Table.grid(padding=(0, 2))
@@ -156,8 +164,8 @@ def as_table(talks: Mapping[str, Talk]) -> RenderableType:
             table.add_column(width=max(4, 48 // (len(talks) + 1)), overflow="fold")
         table.add_row("", *(Text(name, style="dim") for name in (TALK, *talks)))
         for claim in claims:
-            worths = [claim.worth(facts_of(talk)) for talk in talks.values()]
-            table.add_row(claim.against, claim.talk, *worths)
+            results = [claim.result(facts_of(talk)) for talk in talks.values()]
+            table.add_row(claim.measured, claim.talk, *results)
         parts += ["", Text(f"\u201c{words}\u201d", style="bold"), table]
     return Group(*parts)
 
@@ -167,7 +175,7 @@ def _versions(talk: Talk) -> str:
 
 
 def as_markdown(talks: Mapping[str, Talk]) -> str:
-    """Return the claims as a Markdown table."""
+    """Format the claims as a Markdown table."""
     rows = claim_rows(talks)
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -185,7 +193,7 @@ def as_chart(talks: Mapping[str, Talk]) -> Any:
 
 
 def save_chart(talks: Mapping[str, Talk], file: Path) -> None:
-    """Write the chart as SVG, without a network or a browser."""
+    """Write the chart as SVG. Needs neither a network nor a browser."""
     drawn = io.StringIO()
     as_chart(talks).save(drawn, format="svg")
     write_whole(file, drawn.getvalue())

@@ -1,4 +1,4 @@
-"""`platebench talk`, which gives the talk again."""
+"""The command `platebench talk`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from platebench.ownership import check_output
 from platebench.running.checkout import find_checkout
 
 if TYPE_CHECKING:
-    from platebench.talk.dataset import Material
+    from platebench.talk.dataset import Dataset
     from platebench.talk.outcome import Talk
 
 FAILED = 1
@@ -29,39 +29,44 @@ errors = Console(stderr=True)
 
 def talk_command(
     images: Annotated[
-        Path | None, typer.Argument(help="A folder of TIFF files; else two are generated.")
+        Path | None,
+        typer.Argument(help="A folder of TIFF files. Without it, two images are generated."),
     ] = None,
     over: Annotated[
         list[str] | None,
         typer.Option(
-            help="Give it on other libraries too: then (2024), between (2025), or pins; repeat."
+            help="Also use other libraries: then (2024), between (2025), or pins. Repeatable."
         ),
     ] = None,
     chart: Annotated[
-        Path | None, typer.Option(help="With --over: draw the claims here, as SVG.")
+        Path | None, typer.Option(help="With --over: write a chart of the claims here, as SVG.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Outcomes as JSON, by age.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Outcomes as JSON, by environment.")
+    ] = False,
 ) -> None:
-    """Give the 2024 talk again: every step, what happened then and what happens now.
+    """Repeat the 2024 talk: every step, with what happened then and what happens now.
 
-    Exit status 1 if a step does not come out as expected of these libraries.
+    Exit status 1 if a step differs from what is expected of these libraries.
     """
     from platebench.talk.outcome import LIBRARIES
 
     require("the talk", *LIBRARIES)
     if chart is not None:
         _check_chart(chart, over)
-    from platebench.talk.environments import TODAY, check_age
+    from platebench.talk.environments import TODAY, parse_environment
     from platebench.temporary import temporary_folder
 
-    for age in over or []:
-        check_age(age)
+    for environment in over or []:
+        parse_environment(environment)
     with temporary_folder() as scratch:
-        material = _material(images, scratch)
-        talks = _elsewhere(over or [], material)
-        talks[TODAY] = _here(material, scratch, quiet=as_json)
+        dataset = _dataset(images, scratch)
+        talks = _elsewhere(over or [], dataset)
+        talks[TODAY] = _here(dataset, scratch, quiet=as_json)
     if as_json:
-        sys.stdout.write(json.dumps({age: asdict(talk) for age, talk in talks.items()}) + "\n")
+        sys.stdout.write(
+            json.dumps({environment: asdict(talk) for environment, talk in talks.items()}) + "\n"
+        )
     elif over:
         _print_claims(talks)
     if chart is not None:
@@ -72,34 +77,34 @@ def talk_command(
 
 
 def _check_chart(chart: Path, over: list[str] | None) -> None:
-    """Raise UserError now for a chart that could not be drawn after the talk."""
+    """Raise UserError for a chart that could not be written after the talk."""
     if not over or chart.suffix != ".svg":
-        raise UserError(f"{chart}: a chart needs --over, and the name of an .svg in a folder")
+        raise UserError(f"{chart}: a chart needs --over and a file name that ends in .svg")
     check_output(chart)
     require("a chart", "altair", "vl-convert-python")
 
 
-def _material(images: Path | None, scratch: Path) -> Material:
-    from platebench.talk.dataset import folder_material, generated_material
+def _dataset(images: Path | None, scratch: Path) -> Dataset:
+    from platebench.talk.dataset import folder_dataset, generated_dataset
 
     if images is None:
-        return generated_material(scratch / "images")
-    return folder_material(images, scratch)
+        return generated_dataset(scratch / "images")
+    return folder_dataset(images, scratch)
 
 
-def _here(material: Material, scratch: Path, quiet: bool) -> Talk:
+def _here(dataset: Dataset, scratch: Path, quiet: bool) -> Talk:
     from platebench.talk.outcome import library_versions
     from platebench.talk.printed import as_lines, as_versions
     from platebench.talk.steps import give_talk
 
     if quiet:
-        return give_talk(material, scratch)
+        return give_talk(dataset, scratch)
     console.print(as_versions(library_versions()), "")
-    return give_talk(material, scratch, lambda outcome: console.print(as_lines(outcome)))
+    return give_talk(dataset, scratch, lambda outcome: console.print(as_lines(outcome)))
 
 
-def _elsewhere(over: list[str], material: Material) -> dict[str, Talk]:
-    from platebench.talk.environments import folder_of, give_talk_with, python_of
+def _elsewhere(over: list[str], dataset: Dataset) -> dict[str, Talk]:
+    from platebench.talk.environments import common_folder, environment_python, give_talk_with
     from platebench.timing.workspace import Workspace
 
     if not over:
@@ -107,10 +112,10 @@ def _elsewhere(over: list[str], material: Material) -> dict[str, Talk]:
     checkout = find_checkout(Path.cwd())
     work = Workspace.of(checkout).own().root
     talks = {}
-    for age in over:
-        python = python_of(age, checkout, work, _say)
-        _say(f"giving the talk on the libraries of {age}")
-        talks[age] = give_talk_with(python, folder_of(material))
+    for environment in over:
+        python = environment_python(environment, checkout, work, _say)
+        _say(f"running the talk with the libraries of {environment}")
+        talks[environment] = give_talk_with(python, common_folder(dataset))
     return talks
 
 
@@ -127,7 +132,11 @@ def _say(line: str) -> None:
 def _exit_by(talks: Mapping[str, Talk]) -> None:
     from platebench.talk.printed import failures
 
-    failed = [f"{age}, {failure}" for age, talk in talks.items() for failure in failures(talk)]
+    failed = [
+        f"{environment}, {failure}"
+        for environment, talk in talks.items()
+        for failure in failures(talk)
+    ]
     if failed:
         _say(f"platebench: {len(failed)} not as expected: {'; '.join(failed)}")
         raise typer.Exit(FAILED)

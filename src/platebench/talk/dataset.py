@@ -1,4 +1,4 @@
-"""What the talk is given on: two generated images, or a user's, and a table of their cells."""
+"""Input of the talk: generated or user's images, and a table of cells."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import tifffile
 from platebench.errors import UserError
 
 IMAGES = 2
-"""As many as the talk had."""
+"""Number of images in the talk."""
 
 MOST_IMAGES = 16
-"""The talk keeps every image several times in memory, once with 8 bytes a pixel."""
+"""Limit, because the talk keeps several copies of each image, one with 8 bytes per pixel."""
 
 TALK_BYTES = 1_376_512
 TALK_SHAPE = (1024, 1344)
@@ -33,30 +33,30 @@ _CELL_COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Material:
-    """TIFF files of one dtype and number of axes, and a row a cell of `cells` or other images.
+class Dataset:
+    """TIFF files of one dtype and number of axes, and a table with one row per cell.
 
-    `cells_are_theirs` says whether the cells are those of the files; else they are generated.
+    If `cells_belong_to_images` is false, the cells are generated and belong to other images.
     """
 
     name: str
     files: Sequence[Path]
     cells: pa.Table
-    cells_are_theirs: bool
+    cells_belong_to_images: bool
 
     @cached_property
     def arrays(self) -> list[np.ndarray]:
-        """The images, through tifffile."""
+        """The images, read by tifffile."""
         return [tifffile.imread(file) for file in self.files]
 
     @property
     def pixel_bytes(self) -> int:
-        """The size of all pixels in bytes."""
+        """Size of all pixels in bytes."""
         return sum(array.nbytes for array in self.arrays)
 
     @property
-    def is_talks(self) -> bool:
-        """Whether the images are as many, as large and of the type that the talk's were."""
+    def is_talk_data(self) -> bool:
+        """True if number, size and dtype of the images equal those of the talk."""
         return (
             len(self.files) == IMAGES
             and all(file.stat().st_size == TALK_BYTES for file in self.files)
@@ -79,20 +79,20 @@ class Material:
         )
 
 
-def generated_material(folder: Path) -> Material:
-    """Return the generator's two images and their cells, made in `folder`."""
+def generated_dataset(folder: Path) -> Dataset:
+    """Generate two images and their cells in `folder`."""
     from platebench.images.fixtures import make_fixtures
 
     made = make_fixtures(folder, IMAGES, tables=True, processes=1)
-    return folder_material(made, folder)
+    return folder_dataset(made, folder)
 
 
-def folder_material(path: Path, scratch: Path) -> Material:
-    """Return the TIFF files below `path`, and the cells in a table beside them.
+def folder_dataset(path: Path, scratch: Path) -> Dataset:
+    """Open the TIFF files below `path` and a table of cells among them.
 
-    Where no table has the columns of such a screen, cells are generated in `scratch`. Raises
-    UserError for a folder without TIFF files, with more or more kinds than the talk can show, or
-    with a file that holds more than one image.
+    If no table has the required columns, cells are generated in `scratch`. Raises UserError for a
+    folder without TIFF files, with too many or with several dtypes, or with a file of more than one
+    image.
     """
     from platebench.images.folder import open_images
 
@@ -100,23 +100,25 @@ def folder_material(path: Path, scratch: Path) -> Material:
     origins = [images.origin(row) for row in range(len(images))]
     rows = [row for row, origin in enumerate(origins) if _is_tiff(origin.path)]
     if not rows:
-        raise UserError(f"{path}: holds no TIFF file, which the talk is about")
+        raise UserError(f"{path}: contains no TIFF file; the talk needs at least one")
     for row in rows:
         if not origins[row].is_one_image:
-            raise UserError(f"{origins[row].path}: not one image alone, which the talk is given on")
+            raise UserError(
+                f"{origins[row].path}: not one image alone; the talk needs one image per file"
+            )
     if len(rows) > MOST_IMAGES:
         raise UserError(
-            f"{path}: {len(rows)} TIFF files; the talk is given on {MOST_IMAGES} at most,"
-            " so name a folder with some of them"
+            f"{path}: {len(rows)} TIFF files; the talk takes {MOST_IMAGES} at most,"
+            " so name a folder with fewer"
         )
     if len({(len(images.shapes[row]), images.dtypes[row]) for row in rows}) > 1:
-        raise UserError(f"{path}: images of several types; the talk puts one type in a column")
+        raise UserError(f"{path}: images of several types; name a folder with one dtype only")
     files = [origins[row].path for row in rows]
     for name in sorted(images.tables):
         if set(images.tables[name].column_names) >= _CELL_COLUMNS:
-            return Material(images.name, files, images.tables[name], cells_are_theirs=True)
-    cells = generated_material(scratch / "generated").cells
-    return Material(images.name, files, cells, cells_are_theirs=False)
+            return Dataset(images.name, files, images.tables[name], cells_belong_to_images=True)
+    cells = generated_dataset(scratch / "generated").cells
+    return Dataset(images.name, files, cells, cells_belong_to_images=False)
 
 
 def _is_tiff(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""One vector an image, from the CP__ features of its cells; and more such images, made up."""
+"""Compute one embedding per image from the CP__ features of its cells, and synthetic ones."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ import pyarrow as pa
 PREFIX = "CP__"
 _PLACES = ("Center", "Location")
 _IMAGE = ["Metadata_Plate", "Metadata_Well", "Metadata_Frame", "Metadata_Site"]
-CELLS_AN_IMAGE = 80
-"""About as many as a field of the fixtures shows."""
+CELLS_PER_IMAGE = 80
+"""About the number of cells in a field of the fixtures."""
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """`vectors` float32 (n, dimensions), standardised, with the `names` of their images."""
+    """Standardised embeddings, float32 (n, dimensions), and the names of their images."""
 
     names: Sequence[str]
     vectors: np.ndarray
 
     def table(self) -> pa.Table:
-        """Return columns `image` and `embedding`, a fixed-size list of float."""
+        """Return a table with the columns `image` and `embedding`, a fixed-size list of float."""
         values = pa.array(np.ascontiguousarray(self.vectors).reshape(-1))
         lists = pa.FixedSizeListArray.from_arrays(values, self.vectors.shape[1])
         return pa.table({"image": pa.array(self.names, pa.string()), "embedding": lists})
 
 
 def embed(cells: pa.Table, made_up: int, seed: int = 1) -> Embeddings:
-    """Return a vector for each image in `cells`, then for `made_up` images that nobody took.
+    """Return embeddings of the images in `cells`, followed by `made_up` synthetic ones.
 
-    A vector is the mean and the standard deviation of each CP__ feature over the image's cells,
-    without those that only say where a cell lies. A made-up image has cells of the table, drawn
-    by phenotype in proportions of its own, so that images differ as those of a screen do.
+    An embedding is the mean and the standard deviation of each CP__ feature over the image's
+    cells, without features of location. A synthetic image is a random sample of cells from the
+    table, with random proportions of phenotypes, so that images differ as in a screen.
     """
     frame = cells.to_pandas()
     names = [
@@ -67,8 +67,8 @@ def _streams(number: int, seed: int) -> list[np.random.Generator]:
 def _draw(phenotypes: list[np.ndarray], random: np.random.Generator) -> np.ndarray:
     shares = -np.log1p(-random.random(len(phenotypes)))
     bounds = np.cumsum(shares) / shares.sum()
-    chosen = np.searchsorted(bounds, random.random(CELLS_AN_IMAGE))
-    places = random.random(CELLS_AN_IMAGE)
+    chosen = np.searchsorted(bounds, random.random(CELLS_PER_IMAGE))
+    places = random.random(CELLS_PER_IMAGE)
     return np.array(
         [
             phenotypes[kind][int(place * len(phenotypes[kind]))]
@@ -82,5 +82,5 @@ def _describe(values: np.ndarray) -> np.ndarray:
 
 
 def features_only(frame: pd.DataFrame) -> list[str]:
-    """Return the names of the feature columns, CP__ and DP__."""
+    """Return the names of the feature columns, which start with CP__ or DP__."""
     return [name for name in frame.columns if name.startswith((PREFIX, "DP__"))]

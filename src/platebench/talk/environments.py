@@ -1,4 +1,4 @@
-"""The talk on other libraries: those of its time, of a year later, or any pins."""
+"""Run the talk with other library versions: those of 2024, of 2025, or any pins."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from platebench.errors import UserError
 from platebench.running.arms import ArmSpec, make_arm, parse_arm
-from platebench.talk.dataset import Material
+from platebench.talk.dataset import Dataset
 from platebench.talk.outcome import Talk
 from platebench.temporary import temporary_folder
 
-AGES = {
+ENVIRONMENTS = {
     "then": "python<3.13,"
     "lancedb==0.14.0,pylance==0.18.2,pyarrow==16.1.0,pandas==2.2.2,numpy<2,awkward==2.6.5,"
     "duckdb==1.0.0,h5py==3.11.0,imagecodecs==2024.6.1,pillow==10.3.0,scikit-image==0.24.0,"
@@ -24,38 +24,42 @@ AGES = {
     "awkward==2.8.4,duckdb==1.3.1,h5py==3.14.0,imagecodecs==2025.3.30,pillow==11.2.1,"
     "scikit-image==0.25.2,scipy==1.15.3,tifffile==2025.6.11",
 }
-"""`then`: of 2024, the oldest LanceDB that installs today; NumPy 1 has no release for Python 3.13.
-`between`: of June 2025.
+"""Pins by name. `then`: 2024, with the oldest LanceDB that installs today; NumPy 1 has no release
+for Python 3.13. `between`: June 2025.
 """
 
 TODAY = "today"
 
 
-def pins_of(age: str) -> str:
-    """Return the pins of an age, or `age` itself where it is pins already."""
-    return AGES.get(age, age)
+def requirements_of(environment: str) -> str:
+    """Return the pins of a named environment; other strings are returned unchanged."""
+    return ENVIRONMENTS.get(environment, environment)
 
 
-def check_age(age: str) -> ArmSpec:
-    """Return an age as an arm. Raises UserError for what is neither an age nor pins."""
-    spec = parse_arm(pins_of(age))
+def parse_environment(environment: str) -> ArmSpec:
+    """Parse an environment. Raises UserError if it is neither a known name nor pins."""
+    spec = parse_arm(requirements_of(environment))
     if spec.revision is not None:
-        raise UserError(f"{age}: neither {' nor '.join(AGES)}, nor pins such as lancedb==0.24.0")
+        raise UserError(
+            f"{environment}: neither {' nor '.join(ENVIRONMENTS)}, nor pins such as lancedb==0.24.0"
+        )
     return spec
 
 
-def python_of(age: str, checkout: Path, work: Path, say: Callable[[str], None]) -> Path:
-    """Return an interpreter with the libraries of an age, made when it is not there yet.
+def environment_python(
+    environment: str, checkout: Path, work: Path, say: Callable[[str], None]
+) -> Path:
+    """Return the interpreter of an environment, which is created if necessary.
 
-    Raises UserError for what is neither an age nor pins, and for pins that do not resolve.
+    Raises UserError for an unknown name and for pins that cannot be resolved.
     """
-    return make_arm(check_age(age), checkout, work, say).python
+    return make_arm(parse_environment(environment), checkout, work, say).python
 
 
 def give_talk_with(python: Path, folder: Path) -> Talk:
-    """Give the talk on the images in `folder` with another interpreter's libraries.
+    """Run the talk on the images in `folder` with another interpreter.
 
-    Raises UserError, with the last line of what it said, when it could not finish.
+    Raises UserError with the last line of its stderr if it fails.
     """
     source = Path(__file__).parents[2]
     with temporary_folder() as scratch:
@@ -73,18 +77,20 @@ def give_talk_with(python: Path, folder: Path) -> Talk:
 
 
 def main() -> None:
-    """Print the interpreter of the age that is named, for the tests: see TALK_PYTHON there."""
+    """Print the interpreter of the environment that is named, for the tests (TALK_PYTHON there)."""
     from platebench.running.checkout import find_checkout
     from platebench.timing.workspace import Workspace
 
     checkout = find_checkout(Path.cwd())
     work = Workspace.of(checkout).own().root
-    print(python_of(sys.argv[1], checkout, work, lambda line: print(line, file=sys.stderr)))
+    print(
+        environment_python(sys.argv[1], checkout, work, lambda line: print(line, file=sys.stderr))
+    )
 
 
-def folder_of(material: Material) -> Path:
-    """Return the folder that the material's files lie in."""
-    return Path(os.path.commonpath([file.parent for file in material.files]))
+def common_folder(dataset: Dataset) -> Path:
+    """Return the deepest folder that contains all files of a dataset."""
+    return Path(os.path.commonpath([file.parent for file in dataset.files]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The talk's timings, its join and its search as asv measures them, one library call a sample."""
+"""Benchmarks of the talk's reads, search and join for asv, one library call per sample."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from platebench.errors import Mismatch
-from platebench.talk.dataset import Material, generated_material
+from platebench.talk.dataset import Dataset, generated_dataset
 from platebench.talk.lancedb_table import frames_differ
 from platebench.talk.package import JOINS, comparable, package_of
 from platebench.talk.search import NEAREST, SEARCHES, queries, recall, searched
@@ -18,7 +18,7 @@ from platebench.timing.workspace import Workspace
 
 
 class TalkCell:
-    """One call on the talk's material, which is made once, and checked before it is timed."""
+    """A benchmark of one call on the talk's dataset. Its result is checked before timing."""
 
     number = 1
     rounds = 1
@@ -33,42 +33,42 @@ class TalkCell:
         self._is_set_up = False
 
     def setup(self, *params: str) -> None:
-        """Make the files and check what the call gives; the second time, nothing."""
+        """Write the files and check the result of the call; later calls do nothing."""
         if not self._is_set_up:
             lent = self.workspace.lend()
             self._removal = weakref.finalize(self, lent.close)
             folder = lent.path
             self._is_set_up = True
-            self.first(generated_material(folder / "images"), folder, *params)
+            self.first(generated_dataset(folder / "images"), folder, *params)
 
     def teardown(self, *params: str) -> None:
-        """Leave the times, wall and CPU, where asv's own result has no room for them."""
+        """Record wall and CPU times, which asv's result format cannot store."""
         leave_record(self.timer, {})
 
-    def first(self, material: Material, folder: Path, *params: str) -> None:
-        """Prepare the call, and raise Mismatch unless it gives what it should."""
+    def first(self, dataset: Dataset, folder: Path, *params: str) -> None:
+        """Prepare the call. Raises Mismatch if its result is wrong."""
         raise NotImplementedError
 
 
 class ReadCell(TalkCell):
     """One of the three reads of the two images."""
 
-    def first(self, material: Material, folder: Path, *params: str) -> None:
-        """Write the files; compare every pixel."""
+    def first(self, dataset: Dataset, folder: Path, *params: str) -> None:
+        """Write the files, and compare every pixel of the read."""
         (read,) = params
-        reads = three_reads(*write_talk_files(material, folder))
+        reads = three_reads(*write_talk_files(dataset, folder))
         self.operation = reads[read]
-        if not check_reads({read: self.operation}, material)[read]:
-            raise Mismatch(f"{read} gave other images than were put in")
+        if not check_reads({read: self.operation}, dataset)[read]:
+            raise Mismatch(f"{read} returned other images than were written")
 
 
 class SearchCell(TalkCell):
-    """The ten nearest of 4,096 images by one engine; each sample asks for another image's."""
+    """Search for the ten nearest of 4,096 images with one engine; queries change per sample."""
 
-    def first(self, material: Material, folder: Path, *params: str) -> None:
-        """Put the embeddings in, build the index, and see that an exact search is exact."""
+    def first(self, dataset: Dataset, folder: Path, *params: str) -> None:
+        """Write the embeddings, build the index, and check that an exact search is exact."""
         (engine,) = params
-        embeddings, self._queries = searched(material), queries(material)
+        embeddings, self._queries = searched(dataset), queries(dataset)
         self._engine = SEARCHES[engine](embeddings, folder)
         self._asked = 0
         found = self._engine.nearest(self._queries[0], NEAREST)
@@ -77,22 +77,22 @@ class SearchCell(TalkCell):
             raise Mismatch(f"{engine} found {part:.0%} of the nearest images")
 
     def operation(self) -> None:
-        """Search for the next query's neighbours."""
+        """Search for the neighbours of the next query."""
         query = self._queries[self._asked % len(self._queries)]
         self._asked += 1
         self._engine.nearest(query, NEAREST)
 
 
 class JoinCell(TalkCell):
-    """Images, objects and features joined by one engine."""
+    """Join images, objects and features with one engine."""
 
-    def first(self, material: Material, folder: Path, *params: str) -> None:
-        """Put the tables in, and compare the join with pandas'."""
+    def first(self, dataset: Dataset, folder: Path, *params: str) -> None:
+        """Write the tables, and compare the join with that of pandas."""
         (engine,) = params
-        package = package_of(material.cells)
+        package = package_of(dataset.cells)
         joined = JOINS[engine](package, folder / "package")
         truth = JOINS["pandas"](package, folder / "pandas").join()
         difference = frames_differ(comparable(joined.join()), comparable(truth))
         if difference is not None:
-            raise Mismatch(f"{engine} joins otherwise than pandas: {difference}")
+            raise Mismatch(f"{engine} and pandas return different joins: {difference}")
         self.operation = joined.join

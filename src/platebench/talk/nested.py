@@ -1,4 +1,4 @@
-"""The talk's DataFrame as nested lists, through awkward, and the Parquet file it wrote of them."""
+"""Convert the talk's DataFrame to nested lists with awkward, and write them to Parquet."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ IMAGES = "image_array"
 
 
 def records_array(frame: pd.DataFrame) -> Any:
-    """Return the frame as the talk made an awkward array of it: pixel by pixel, as Python reads."""
+    """Convert the frame as the talk did: from Python records, which widens the pixels."""
     return ak.Array(frame.to_dict("records"))
 
 
 def kept_array(frame: pd.DataFrame) -> Any:
-    """Return the frame as an awkward array whose pixels keep their dtype."""
+    """Convert the frame to an awkward array that keeps the dtype of the pixels."""
     images = ak.concatenate(
         [ak.from_regular(ak.from_numpy(image[np.newaxis]), axis=None) for image in frame[IMAGES]]
     )
@@ -29,7 +29,7 @@ def kept_array(frame: pd.DataFrame) -> Any:
 
 
 def widened_array(frame: pd.DataFrame) -> Any:
-    """Return what `records_array` does, in a thousandth of the time; step 4 sees that it is so."""
+    """Return the result of `records_array` 1000 times as fast; step 4 checks the equality."""
     kept = kept_array(frame)
     leaf = "float64" if frame[IMAGES].iloc[0].dtype.kind == "f" else "int64"
     return ak.with_field(kept, ak.values_astype(kept[IMAGES], leaf), IMAGES)
@@ -42,7 +42,7 @@ def write_talk_parquet(frame: pd.DataFrame, file: Path) -> Path:
 
 
 def leaf_type(column: pa.DataType) -> pa.DataType:
-    """Return the type of the values at the bottom of a nested Arrow type."""
+    """Return the innermost value type of a nested Arrow type."""
     if isinstance(column, pa.BaseExtensionType):
         return leaf_type(column.storage_type)
     if any(

@@ -1,4 +1,4 @@
-"""What a step of the talk comes to: then, now, and what was expected of these libraries."""
+"""Outcome of a step of the talk: then, now, and what is expected of these libraries."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LIBRARIES = (
     "scikit-image",
     "pillow",
 )
-"""The distributions whose versions decide what a step comes to."""
+"""Distributions whose versions determine the outcomes."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """One expectation: what it says, which library versions it is said of, whether it held.
+    """One expectation: a statement, the library versions it applies to, and whether it held.
 
-    One that is `timed` depends on the machine's mood too.
+    If `timed`, it also depends on the load of the machine.
     """
 
     says: str
@@ -38,10 +38,10 @@ class Expected:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one step came to.
+    """Outcome of one step.
 
-    `done` is what was called; `then` what happened in 2024; `now` what happens here, a sentence
-    each; `facts` the same as numbers and words, JSON-ready, for tables over library versions.
+    `done` lists the calls, `then` says what happened in 2024, and `now` what happens here.
+    `facts` are the same results as JSON-compatible values.
     """
 
     step: int
@@ -54,13 +54,13 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        """Whether all expectations held."""
+        """True if all expectations held."""
         return all(each.holds for each in self.expected)
 
 
 @dataclass(frozen=True)
 class Talk:
-    """The outcome of every step on one set of libraries, named by distribution and version."""
+    """Outcomes of all steps in one environment, and its library versions by distribution."""
 
     images: str
     libraries: Mapping[str, str]
@@ -68,12 +68,12 @@ class Talk:
 
     @property
     def holds(self) -> bool:
-        """Whether every step came out as expected."""
+        """True if all expectations of all steps held."""
         return all(outcome.holds for outcome in self.outcomes)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Talk:
-        """Return the talk that `dataclasses.asdict` took apart."""
+        """Build a talk from the result of `dataclasses.asdict`."""
         outcomes = [
             Outcome(**{**each, "expected": [Expected(**one) for one in each["expected"]]})
             for each in content["outcomes"]
@@ -82,14 +82,14 @@ class Talk:
 
 
 ANY = "every version tried, since 2024"
-"""What an expectation is said of when no version made a difference."""
+"""Versions of an expectation that does not depend on the version."""
 
 
 def library_versions() -> dict[str, str]:
-    """Return the version of each of LIBRARIES that is installed."""
+    """Return the installed version of each of LIBRARIES."""
     return {name: metadata.version(name) for name in LIBRARIES}
 
 
 def version_of(library: str) -> tuple[int, ...]:
-    """Return a library's version as numbers: (0, 14, 0)."""
+    """Return the version of a library as integers, such as (0, 14, 0)."""
     return tuple(int(part) for part in re.findall(r"\d+", metadata.version(library))[:3])

@@ -1,4 +1,4 @@
-"""Step 9: images, objects and features of one plate in one package, and joined from there."""
+"""Step 9: store images, objects and features of one plate together, and join them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import lancedb
 import pandas as pd
 import pyarrow as pa
 
-from platebench.talk.dataset import Material
+from platebench.talk.dataset import Dataset
 from platebench.talk.embeddings import features_only
 from platebench.talk.lancedb_table import frames_differ
 from platebench.talk.outcome import ANY, Expected, Outcome
@@ -24,10 +24,10 @@ _OBJECT = ["Mitocheck_Phenotypic_Class", "Location_Center_X", "Location_Center_Y
 
 
 def package_of(cells: pa.Table) -> dict[str, pa.Table]:
-    """Return the tables `images`, `objects` and `features` of a table with a row a cell.
+    """Split a table of cells into the tables `images`, `objects` and `features`.
 
-    `images` has a row an image, `image` its key; `objects` a row a cell, with its image; and
-    `features` a row a cell, in another order, as a feature extractor of its own would write it.
+    `images` has one row per image, with the key `image`. `objects` has one row per cell, with its
+    image. `features` has one row per cell in another order, as from a separate feature extractor.
     """
     frame = cells.to_pandas()
     frame["image"] = frame[_IMAGE].astype(str).agg("_".join, axis=1)
@@ -43,19 +43,19 @@ def package_of(cells: pa.Table) -> dict[str, pa.Table]:
 
 
 class Join(ABC):
-    """The package kept by one engine, ready to be joined."""
+    """Tables of a package in one engine, ready for a join."""
 
     @abstractmethod
     def __init__(self, package: Mapping[str, pa.Table], folder: Path) -> None:
-        """Put the tables in, below `folder`."""
+        """Write the tables below `folder`."""
 
     @abstractmethod
     def join(self) -> pd.DataFrame:
-        """Return a row a cell: its object's columns, its features, its image's columns."""
+        """Return one row per cell with the columns of its object, its features and its image."""
 
 
 class PandasJoin(Join):
-    """DataFrames, merged."""
+    """Merge DataFrames."""
 
     def __init__(self, package: Mapping[str, pa.Table], folder: Path) -> None:
         self._frames = {name: table.to_pandas() for name, table in package.items()}
@@ -68,7 +68,7 @@ class PandasJoin(Join):
 
 
 class DuckDbJoin(Join):
-    """Tables of one DuckDB file, joined in SQL."""
+    """Join tables of one DuckDB file in SQL."""
 
     def __init__(self, package: Mapping[str, pa.Table], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -79,14 +79,12 @@ class DuckDbJoin(Join):
             self._database.unregister("given")
 
     def join(self) -> pd.DataFrame:
-        """Join all three by name."""
-        return self._database.execute(
-            "select * from objects join features using (Cell_UUID) join images using (image)"
-        ).fetch_df()
+        """Join all three tables in SQL."""
+        return self._database.execute(_SQL).fetch_df()
 
 
 class LanceDbAndDuckDbJoin(Join):
-    """Tables of one LanceDB database, which DuckDB reads as Arrow: LanceDB itself has no join."""
+    """Join tables of one LanceDB database in DuckDB, because LanceDB has no join."""
 
     def __init__(self, package: Mapping[str, pa.Table], folder: Path) -> None:
         database = lancedb.connect(str(folder / "duckdb-over-lancedb"))
@@ -95,17 +93,15 @@ class LanceDbAndDuckDbJoin(Join):
         self._tables = {name: database.open_table(name).to_lance() for name in package}
 
     def join(self) -> pd.DataFrame:
-        """Join all three by name, in a DuckDB database made for it."""
+        """Join all three tables in a temporary DuckDB database."""
         with duckdb.connect() as database:
             for name, table in self._tables.items():
                 database.register(name, table)
-            return database.execute(
-                "select * from objects join features using (Cell_UUID) join images using (image)"
-            ).fetch_df()
+            return database.execute(_SQL).fetch_df()
 
 
 class LanceDbMergeJoin(Join):
-    """What LanceDB has instead: `merge` writes the other table's columns into a new version."""
+    """Join through LanceDB's `merge`, which writes the joined columns to a new version."""
 
     def __init__(self, package: Mapping[str, pa.Table], folder: Path) -> None:
         self._database = lancedb.connect(str(folder / "lancedb-merge"))
@@ -115,8 +111,9 @@ class LanceDbMergeJoin(Join):
         self._before = objects.version
 
     def join(self) -> pd.DataFrame:
-        """Add the features' columns to the objects, then the images'; from the second call on,
-        the objects as they were at first are restored before.
+        """Merge the columns of features and images into objects.
+
+        From the second call on, the original version of objects is restored first.
         """
         objects = self._database.open_table("objects")
         if objects.version != self._before:
@@ -132,6 +129,7 @@ class LanceDbMergeJoin(Join):
 
 
 _ORDER = ("objects", "features", "images")
+_SQL = "select * from objects join features using (Cell_UUID) join images using (image)"
 
 JOINS: dict[str, type[Join]] = {
     "pandas": PandasJoin,
@@ -142,18 +140,18 @@ JOINS: dict[str, type[Join]] = {
 
 
 def comparable(joined: pd.DataFrame) -> pd.DataFrame:
-    """Return a join with its rows by cell, its columns by name, and its text as objects.
+    """Sort a join by cell and column name, and convert text to dtype object.
 
-    No join promises an order, and which type text has is each library's habit.
+    No engine guarantees an order, and the dtype of text depends on the library.
     """
     ordered = joined[sorted(joined.columns)].sort_values("Cell_UUID").reset_index(drop=True)
     texts = [name for name in ordered if not pd.api.types.is_numeric_dtype(ordered[name])]
     return ordered.astype(dict.fromkeys(texts, object))
 
 
-def join_tables(material: Material, scratch: Path) -> Outcome:
-    """Step 9: the same join in every engine, with equal results."""
-    package = package_of(material.cells)
+def join_tables(dataset: Dataset, scratch: Path) -> Outcome:
+    """Step 9: compute the same join in every engine and compare the results."""
+    package = package_of(dataset.cells)
     engines = {name: made(package, scratch / "package") for name, made in JOINS.items()}
     truth = comparable(engines["pandas"].join())
     differences = {
@@ -168,13 +166,13 @@ def join_tables(material: Material, scratch: Path) -> Outcome:
             times.append(time.perf_counter() - started)
         medians[name] = statistics.median(times) * 1e3
     sizes = ", ".join(f"{name} {table.num_rows:,}" for name, table in package.items())
-    whole = len(truth) == material.cells.num_rows
+    whole = len(truth) == dataset.cells.num_rows
     return Outcome(
         step=9,
         title="Several tables in one package",
         done="three tables of one plate; objects joined with features by cell, with images by"
         " image",
-        then="one database for images, objects and features was what the talk was after",
+        then="the talk's goal was one database for images, objects and features",
         now=[
             f"rows: {sizes}; columns joined: {truth.shape[1]}",
             *(

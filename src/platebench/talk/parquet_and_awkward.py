@@ -1,4 +1,4 @@
-"""Steps 3 and 4: what pandas cannot put into Parquet, and how awkward does."""
+"""Steps 3 and 4: write images to Parquet, which pandas refuses and awkward does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from platebench.talk.dataset import Material
+from platebench.talk.dataset import Dataset
 from platebench.talk.nested import (
     kept_array,
     leaf_type,
@@ -23,9 +23,9 @@ from platebench.talk.outcome import ANY, Expected, Outcome
 
 
 def refusal(attempt: Callable[[], object]) -> str | None:
-    """Return the first line of what a library says when it refuses; None when it accepts.
+    """Return the first line of a library's error message; None if the call succeeds.
 
-    Arrow's errors are ValueErrors, TypeErrors and NotImplementedErrors; LanceDB adds RuntimeError.
+    Arrow raises ValueError, TypeError and NotImplementedError; LanceDB also raises RuntimeError.
     """
     try:
         attempt()
@@ -35,12 +35,12 @@ def refusal(attempt: Callable[[], object]) -> str | None:
     return None
 
 
-def write_with_pandas(material: Material, scratch: Path) -> Outcome:
-    """Step 3: `to_parquet` refuses paths and 2-D arrays, and leaves nothing behind."""
-    frame = material.frame()
+def write_with_pandas(dataset: Dataset, scratch: Path) -> Outcome:
+    """Step 3: `to_parquet` refuses paths and 2-D arrays, and leaves no file."""
+    frame = dataset.frame()
     folder = scratch / "to_parquet"
     folder.mkdir()
-    paths = pd.DataFrame({"path": list(material.files)})
+    paths = pd.DataFrame({"path": list(dataset.files)})
     on_paths = refusal(lambda: paths.to_parquet(folder / "paths.parquet"))
     on_arrays = refusal(lambda: frame.to_parquet(folder / "arrays.parquet"))
     left = sorted(file.name for file in folder.iterdir())
@@ -68,16 +68,16 @@ def _says(refused: str | None, words: str) -> bool:
 
 
 def _without_place(refused: str | None) -> str:
-    """Return the message without the path in it, which is long and this machine's own."""
+    """Return the message without the path, which is long and machine-specific."""
     if refused is None:
         return "accepted"
     before, quote, rest = refused.partition("('")
     return f"{before}('…{rest[rest.index(chr(39)) :]}" if quote and "'" in rest else refused
 
 
-def write_with_awkward(material: Material, scratch: Path) -> Outcome:
-    """Step 4: awkward makes nested lists, widening integers to int64 unless told otherwise."""
-    frame = material.frame()
+def write_with_awkward(dataset: Dataset, scratch: Path) -> Outcome:
+    """Step 4: awkward makes nested lists, and widens integers to int64 by default."""
+    frame = dataset.frame()
     started = time.perf_counter()
     widened = records_array(frame)
     seconds = time.perf_counter() - started
@@ -85,20 +85,20 @@ def write_with_awkward(material: Material, scratch: Path) -> Outcome:
     talk_file, kept_file = scratch / "awkward.parquet", scratch / "kept.parquet"
     pq.write_table(ak.to_arrow_table(widened), talk_file)
     pq.write_table(ak.to_arrow_table(kept, extensionarray=False), kept_file)
-    dtype = material.arrays[0].dtype
+    dtype = dataset.arrays[0].dtype
     wide = str(leaf_type(pq.read_schema(talk_file).field("image_array").type))
     narrow = str(leaf_type(pq.read_schema(kept_file).field("image_array").type))
-    awaited = "double" if dtype.kind == "f" else "int64"
+    expected_type = "double" if dtype.kind == "f" else "int64"
     returned = ak.from_parquet(kept_file)["image_array"]
     equal = all(
         np.array_equal(ak.to_numpy(value), array) and ak.to_numpy(value).dtype == dtype
-        for value, array in zip(returned, material.arrays, strict=True)
+        for value, array in zip(returned, dataset.arrays, strict=True)
     )
     again = widened_array(frame)
     alike = widened.type == again.type and bool(
         ak.all(widened["image_array"] == again["image_array"], axis=None)
     )
-    times = widened["image_array"].nbytes / material.pixel_bytes
+    times = widened["image_array"].nbytes / dataset.pixel_bytes
     return Outcome(
         step=4,
         title="awkward to Parquet",
@@ -108,17 +108,17 @@ def write_with_awkward(material: Material, scratch: Path) -> Outcome:
             f"through records: {widened['image_array'].type.content}, {times:.1f} times the"
             f" memory of the pixels, in {seconds:.1f} s;"
             f" Parquet file {talk_file.stat().st_size:,} bytes, {wide}",
-            f"ak.from_numpy an image, ak.concatenate, ak.zip(depth_limit=1):"
+            f"ak.from_numpy per image, ak.concatenate, ak.zip(depth_limit=1):"
             f" {kept['image_array'].type.content};"
             f" Parquet file {kept_file.stat().st_size:,} bytes, {narrow}",
-            f"pixels: {material.pixel_bytes:,} bytes; read back "
+            f"pixels: {dataset.pixel_bytes:,} bytes; read back "
             + ("equal" if equal else "different"),
         ],
         expected=[
-            Expected(f"records make {awaited} of the pixels", ANY, wide == awaited),
+            Expected(f"records convert pixels to {expected_type}", ANY, wide == expected_type),
             Expected(f"ak.from_numpy keeps {dtype}", ANY, narrow == _arrow_name(dtype)),
             Expected("the kept images read back equal", ANY, equal),
-            Expected("widened afterwards, they are what records make", ANY, alike),
+            Expected("kept images, widened afterwards, equal those from records", ANY, alike),
         ],
         facts={
             "widened": wide,

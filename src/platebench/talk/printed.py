@@ -1,4 +1,4 @@
-"""Outcomes as a terminal shows them, in 80 columns."""
+"""Format outcomes for a terminal with 80 columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from platebench.talk.outcome import ANY, Outcome, Talk
 
 
 def as_lines(outcome: Outcome) -> RenderableType:
-    """Return one step: what was called, what happened in 2024, what happens now, what held."""
+    """Format one step: calls, what happened in 2024, what happens now, and expectations."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(width=6, style="dim")
     grid.add_column(overflow="fold")
@@ -32,16 +32,16 @@ def _labelled(outcome: Outcome) -> Iterator[tuple[str, Text]]:
         if each.holds:
             yield "holds", Text(f"{each.says}{of}", style="green")
         else:
-            yield "FAILS", Text(f"not so here: {each.says}{of}", style="bold red")
+            yield "FAILS", Text(f"does not hold: {each.says}{of}", style="bold red")
 
 
 def as_versions(libraries: Mapping[str, str]) -> Text:
-    """Return the libraries' versions in a line."""
+    """Format library versions in one line."""
     return Text(", ".join(f"{name} {version}" for name, version in libraries.items()))
 
 
 def failures(talk: Talk) -> list[str]:
-    """Return what was expected and did not hold, each with its step."""
+    """Return the expectations that did not hold, with their steps."""
     return [
         f"step {outcome.step}: {each.says} ({each.of})"
         for outcome in talk.outcomes

@@ -1,4 +1,4 @@
-"""Step 8: LanceDB as a vector database, against NumPy and DuckDB."""
+"""Step 8: compare LanceDB as a vector database with NumPy and DuckDB."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import duckdb
 import lancedb
 import numpy as np
 
-from platebench.talk.dataset import Material
+from platebench.talk.dataset import Dataset
 from platebench.talk.embeddings import Embeddings, embed
 from platebench.talk.outcome import ANY, Expected, Outcome
 
 IMAGES = 4096
-"""Images to search among: their own, and made-up ones up to this number."""
+"""Number of images to search: those of the dataset, and synthetic ones."""
 
 QUERIES = 32
 NEAREST = 10
@@ -28,13 +28,13 @@ _SEED_OF_IMAGES, _SEED_OF_QUERIES = 1, 2
 
 
 class Search(ABC):
-    """Embeddings in one engine, ready to be searched for the nearest by Euclidean distance."""
+    """Embeddings in one engine, ready for nearest-neighbour search by Euclidean distance."""
 
     exact: bool = True
 
     @abstractmethod
     def __init__(self, embeddings: Embeddings, folder: Path) -> None:
-        """Put the embeddings in, below `folder`, and build the index if there is one."""
+        """Write the embeddings below `folder`, and build the index if there is one."""
 
     @abstractmethod
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
@@ -42,21 +42,21 @@ class Search(ABC):
 
 
 class NumpySearch(Search):
-    """All distances, and the smallest of them: the truth."""
+    """Exhaustive search, which is the ground truth."""
 
     def __init__(self, embeddings: Embeddings, folder: Path) -> None:
         self._names = embeddings.names
         self._vectors = embeddings.vectors
 
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
-        """Compute every distance."""
+        """Compute all distances."""
         distances = np.square(self._vectors - query).sum(axis=1)
         few = np.argpartition(distances, number)[:number]
         return [self._names[row] for row in few[np.argsort(distances[few], kind="stable")]]
 
 
 class DuckDbSearch(Search):
-    """A DuckDB table in memory, ordered by `array_distance`."""
+    """Exhaustive search in an in-memory DuckDB table."""
 
     def __init__(self, embeddings: Embeddings, folder: Path) -> None:
         self._database = duckdb.connect()
@@ -65,7 +65,7 @@ class DuckDbSearch(Search):
         self._dimensions = embeddings.vectors.shape[1]
 
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
-        """Order by distance in SQL."""
+        """Order by `array_distance` in SQL."""
         rows = self._database.execute(
             "select image from images"
             f" order by array_distance(embedding, ?::float[{self._dimensions}]) limit {number}",
@@ -75,7 +75,7 @@ class DuckDbSearch(Search):
 
 
 class LanceDbSearch(Search):
-    """A LanceDB table without an index, which is searched row by row."""
+    """Exhaustive search in a LanceDB table without an index."""
 
     def __init__(self, embeddings: Embeddings, folder: Path) -> None:
         database = lancedb.connect(str(folder / type(self).__name__))
@@ -83,26 +83,26 @@ class LanceDbSearch(Search):
         self.build()
 
     def build(self) -> None:
-        """Build no index."""
+        """Build no index. Subclasses override this."""
 
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
-        """Search as typed."""
+        """Search with the default parameters."""
         search = self._table.search(query, vector_column_name="embedding").limit(number)
         return self._names(search)
 
     def _names(self, search: lancedb.query.LanceVectorQueryBuilder) -> list[str]:
-        # Of ten rows every column is little; and what `select` has to say of the distance differs
-        # from version to version.
+        # All columns of ten rows are small. `select` treats the distance column differently in
+        # different versions.
         return [str(name) for name in search.to_arrow()["image"].to_pylist()]
 
 
 class IvfPqSearch(LanceDbSearch):
-    """The index `create_index` makes unless told otherwise, IVF-PQ, queried as typed."""
+    """IVF-PQ, the default index of `create_index`, with the default query parameters."""
 
     exact = False
 
     def build(self) -> None:
-        """Part the images in 16 cells, and code each vector in sub-vectors of 4."""
+        """Build 16 partitions, with sub-vectors of 4 dimensions."""
         dimensions = self._table.schema.field("embedding").type.list_size
         self._table.create_index(
             metric="l2",
@@ -114,21 +114,21 @@ class IvfPqSearch(LanceDbSearch):
 
 
 class RefinedIvfPqSearch(IvfPqSearch):
-    """The same, with every cell probed and 10 times as many candidates compared exactly."""
+    """IVF-PQ with all partitions probed, and 10 times as many candidates compared exactly."""
 
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
-        """Search more widely."""
+        """Search with nprobes and refine_factor."""
         search = self._table.search(query, vector_column_name="embedding").limit(number)
         return self._names(search.nprobes(16).refine_factor(10))
 
 
 class HnswSearch(LanceDbSearch):
-    """An HNSW graph over vectors scaled to 8 bits."""
+    """HNSW index over vectors quantized to 8 bits."""
 
     exact = False
 
     def build(self) -> None:
-        """Build one graph of all images."""
+        """Build one graph over all images."""
         self._table.create_index(
             metric="l2",
             vector_column_name="embedding",
@@ -147,21 +147,21 @@ SEARCHES: dict[str, type[Search]] = {
 }
 
 
-def queries(material: Material) -> np.ndarray:
-    """Return the vectors of images that are not searched among, float32 (QUERIES, dimensions)."""
-    return embed(material.cells, QUERIES, _SEED_OF_QUERIES).vectors[-QUERIES:]
+def queries(dataset: Dataset) -> np.ndarray:
+    """Return the embeddings of other synthetic images, float32 (QUERIES, dimensions)."""
+    return embed(dataset.cells, QUERIES, _SEED_OF_QUERIES).vectors[-QUERIES:]
 
 
-def searched(material: Material, images: int = IMAGES) -> Embeddings:
-    """Return `images` embeddings: those of the cells' own images, then made-up ones."""
-    own = len(embed(material.cells, 0).names)
-    return embed(material.cells, max(0, images - own), _SEED_OF_IMAGES)
+def searched(dataset: Dataset, images: int = IMAGES) -> Embeddings:
+    """Return `images` embeddings: those of the dataset's images, then synthetic ones."""
+    own = len(embed(dataset.cells, 0).names)
+    return embed(dataset.cells, max(0, images - own), _SEED_OF_IMAGES)
 
 
 def recall(embeddings: Embeddings, query: np.ndarray, found: Sequence[str], number: int) -> float:
-    """Return which part of `found` is no farther than the `number`th nearest image.
+    """Return the share of `found` that is no farther than the `number`th nearest image.
 
-    A name that is found twice counts once; two images at one distance are equally right.
+    A name that is found twice counts once. Images at equal distance are equally correct.
     """
     distances = np.square(embeddings.vectors.astype(np.float64) - query).sum(axis=1)
     limit = np.partition(distances, number - 1)[number - 1] * (1 + 1e-5)
@@ -169,9 +169,9 @@ def recall(embeddings: Embeddings, query: np.ndarray, found: Sequence[str], numb
     return sum(bool(distances[row[name]] <= limit) for name in set(found)) / number
 
 
-def search_images(material: Material, scratch: Path) -> Outcome:
-    """Step 8: the nearest images by each engine, how many of them are right, and how quickly."""
-    embeddings, asked = searched(material), queries(material)
+def search_images(dataset: Dataset, scratch: Path) -> Outcome:
+    """Step 8: measure recall and time of nearest-neighbour search in each engine."""
+    embeddings, asked = searched(dataset), queries(dataset)
     folder = scratch / "search"
     engines = {name: made(embeddings, folder) for name, made in SEARCHES.items()}
     recalls: dict[str, float] = {}
@@ -193,20 +193,20 @@ def search_images(material: Material, scratch: Path) -> Outcome:
     return Outcome(
         step=8,
         title="Nearest images",
-        done=f"an embedding an image from its cells' CP__ features; {NEAREST} nearest of"
-        f" {len(embeddings.names):,} images, most of them made up of the same cells"
+        done=f"one embedding per image from its cells' CP__ features; {NEAREST} nearest of"
+        f" {len(embeddings.names):,} images, most of them synthetic, from the same cells"
         f" ({embeddings.vectors.shape[1]} dimensions, {QUERIES} queries)",
         then="LanceDB was introduced as a vector database",
         now=[
             *(
-                f"{name}: recall@{NEAREST} {recalls[name]:.3f}, {medians[name]:.2f} ms a query"
+                f"{name}: recall@{NEAREST} {recalls[name]:.3f}, {medians[name]:.2f} ms per query"
                 for name in engines
             ),
             f"nearest to {own}: {', '.join(neighbours)}",
         ],
         expected=[
-            Expected("searches without an index find the very nearest", ANY, exact),
-            Expected(f"refined IVF-PQ finds {REFINED_RECALL:.0%} of them", ANY, refined),
+            Expected("searches without an index are exact", ANY, exact),
+            Expected(f"recall of refined IVF-PQ is at least {REFINED_RECALL:.0%}", ANY, refined),
         ],
         facts={"recall": recalls, "median_ms": medians, "images": len(embeddings.names)},
     )

@@ -1,4 +1,4 @@
-"""Step 6: the talk's three timings of its two images, with their ratio."""
+"""Step 6: time the talk's three reads of two images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from platebench.talk.constants import ARROW, LANCEDB, PANDAS, THEN_MS
-from platebench.talk.dataset import Material
+from platebench.talk.dataset import Dataset
 from platebench.talk.lancedb_table import TABLE, file_version, same_images, write_talk_table
 from platebench.talk.nested import write_talk_parquet
 from platebench.talk.outcome import ANY, Expected, Outcome
@@ -22,10 +22,10 @@ REPEATS = 25
 
 
 def three_reads(parquet: Path, folder: Path) -> dict[str, Callable[[], object]]:
-    """Return the three reads as typed, of what `write_talk_files` left.
+    """Return the talk's three reads of the files that `write_talk_files` wrote.
 
-    All give every value in memory of their own: Parquet decoded, Lance read from its file; none
-    maps a file. `pd` and `lancedb` make DataFrames whose images are object arrays of row arrays.
+    All of them decode every value into their own memory; none maps a file. The reads by pandas and
+    LanceDB return DataFrames with images as object arrays of row arrays.
     """
     database = lancedb.connect(str(folder))
     return {
@@ -35,17 +35,17 @@ def three_reads(parquet: Path, folder: Path) -> dict[str, Callable[[], object]]:
     }
 
 
-def write_talk_files(material: Material, folder: Path) -> tuple[Path, Path]:
-    """Write the talk's Parquet file and LanceDB table in `folder`, and return both paths."""
+def write_talk_files(dataset: Dataset, folder: Path) -> tuple[Path, Path]:
+    """Write the talk's Parquet file and LanceDB table to `folder`, and return both paths."""
     parquet, lance = folder / "talk.parquet", folder / "lancedb"
-    write_talk_parquet(material.frame(), parquet)
+    write_talk_parquet(dataset.frame(), parquet)
     write_talk_table(parquet, lance)
     return parquet, lance
 
 
-def check_reads(reads: Mapping[str, Callable[[], object]], material: Material) -> dict[str, bool]:
-    """Say of each read whether every image it gives holds the values that were put in."""
-    return {name: same_images(_as_frame(read()), material) for name, read in reads.items()}
+def check_reads(reads: Mapping[str, Callable[[], object]], dataset: Dataset) -> dict[str, bool]:
+    """Return for each read whether all its images equal those of the dataset."""
+    return {name: same_images(_as_frame(read()), dataset) for name, read in reads.items()}
 
 
 def _as_frame(read: object) -> pd.DataFrame:
@@ -53,7 +53,7 @@ def _as_frame(read: object) -> pd.DataFrame:
 
 
 def alternate(reads: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Return seconds a read: in each of `repeats` rounds every read once, each first in turn."""
+    """Time each read once per round; return seconds. The first read rotates between rounds."""
     samples: dict[str, list[float]] = {name: [] for name in reads}
     names = list(reads)
     for number in range(repeats):
@@ -72,36 +72,36 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     return float(low), float(middle), float(high)
 
 
-def time_three_reads(material: Material, scratch: Path, repeats: int = REPEATS) -> Outcome:
-    """Step 6: medians over alternating repeats; the ratio is formed inside each repeat.
+def time_three_reads(dataset: Dataset, scratch: Path, repeats: int = REPEATS) -> Outcome:
+    """Step 6: report medians over alternating rounds, and ratios within rounds.
 
-    The ratio is expected only of images like the talk's, and is held against the libraries only
-    where its quartiles leave no doubt: a shared machine has its moments.
+    The ratio is judged only for images like the talk's. It fails only if both quartiles are on the
+    wrong side of 1, because timings on a shared machine vary.
     """
-    parquet, lance = write_talk_files(material, scratch)
+    parquet, lance = write_talk_files(dataset, scratch)
     reads = three_reads(parquet, lance)
-    right = check_reads(reads, material)
+    right = check_reads(reads, dataset)
     samples = alternate(reads, repeats)
     medians = {name: statistics.median(times) * 1e3 for name, times in samples.items()}
     ratios = [new / old for new, old in zip(samples[LANCEDB], samples[PANDAS], strict=True)]
     low, ratio, high = quartiles(ratios)
     stored = sum(file.stat().st_size for file in lance.rglob("*") if file.is_file())
     version = file_version(lancedb.connect(str(lance)).open_table(TABLE))
-    expected = [Expected("all three reads give every pixel back", ANY, all(right.values()))]
-    if material.is_talks:
-        expected += judge_ratio(low, high, version, stored / material.pixel_bytes)
+    expected = [Expected("all three reads return every pixel", ANY, all(right.values()))]
+    if dataset.is_talk_data:
+        expected += judge_ratio(low, high, version, stored / dataset.pixel_bytes)
     then = THEN_MS[LANCEDB] / THEN_MS[PANDAS]
     return Outcome(
         step=6,
         title="Three timings",
-        done=f"{', '.join(reads)}; medians of {repeats}, alternating, from the page cache",
+        done=f"{', '.join(reads)}; medians of {repeats} alternating reads from the page cache",
         then=", ".join(f"{name} {ms} ms" for name, ms in THEN_MS.items())
         + f"; LanceDB to pandas {then:.2f}: 'LanceDB feels fast!'",
         now=[
             *(f"{name}: {ms:.1f} ms" for name, ms in medians.items()),
             f"LanceDB to pandas: {ratio:.2f} (quartiles {low:.2f} to {high:.2f})",
             f"Lance files: version {version}, {stored:,} bytes for"
-            f" {material.pixel_bytes:,} of pixels",
+            f" {dataset.pixel_bytes:,} of pixels",
         ],
         expected=expected,
         facts={
@@ -112,26 +112,28 @@ def time_three_reads(material: Material, scratch: Path, repeats: int = REPEATS) 
             "ratio_q75": high,
             "file_version": version,
             "stored_bytes": stored,
-            "pixel_bytes": material.pixel_bytes,
+            "pixel_bytes": dataset.pixel_bytes,
         },
     )
 
 
-def judge_ratio(low: float, high: float, file_version: str, bytes_a_pixel: float) -> list[Expected]:
-    """Return what is expected of the talk's images in Lance files of a version.
+def judge_ratio(
+    low: float, high: float, file_version: str, bytes_per_pixel: float
+) -> list[Expected]:
+    """Return the expectations for the talk's images in Lance files of a version.
 
-    Files of version 2.0 hold the int64 values that awkward made as they are: large, and quick to
-    read. Later ones compress them on their own: small, and slow to read. `low` and `high` are the
-    quartiles of the ratio LanceDB to pandas.
+    Files of version 2.0 store awkward's int64 values uncompressed: large, and fast to read. Later
+    versions compress them by default: small, and slow to read. `low` and `high` are the quartiles
+    of the ratio of LanceDB to pandas.
     """
     if file_version == "2.0":
         of = "Lance files 2.0 (lancedb 0.14, 0.24)"
         return [
-            Expected("LanceDB is quicker than pd.read_parquet", of, low < 1, timed=True),
-            Expected("its files hold 8 bytes a pixel or more", of, bytes_a_pixel >= 8),
+            Expected("LanceDB is faster than pd.read_parquet", of, low < 1, timed=True),
+            Expected("its files have at least 8 bytes per pixel", of, bytes_per_pixel >= 8),
         ]
     of = "Lance files 2.1 on (lancedb 0.40)"
     return [
         Expected("LanceDB is slower than pd.read_parquet", of, high > 1, timed=True),
-        Expected("its files hold under 2 bytes a pixel", of, bytes_a_pixel < 2),
+        Expected("its files have under 2 bytes per pixel", of, bytes_per_pixel < 2),
     ]

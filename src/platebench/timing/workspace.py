@@ -30,7 +30,7 @@ from typing import Any, Literal
 
 from platebench.errors import UserError
 from platebench.images.camera import Profile
-from platebench.images.decoded_cache import HELD, DecodedImages, hold, is_held
+from platebench.images.decoded_cache import KIND, DecodedImages, decode_to_cache, is_cached
 from platebench.images.generated import generated
 from platebench.images.imageset import ImageSet
 from platebench.images.walk import walk
@@ -116,12 +116,12 @@ class Workspace:
     def images(self, name: str, progress: Progress = no_progress) -> DecodedImages:
         """Return the image set `raw-N` or `ic-N`, generated when it is not there, or a held one."""
         path = self.root / "images" / name
-        if not is_held(path):
+        if not is_cached(path):
             wanted = generated(name)
             if wanted is None:
                 raise UserError(f"{name}: no such image set; give raw-N, ic-N or a folder")
             with self._lock(path):
-                if not is_held(path):
+                if not is_cached(path):
                     self._generate(name, path, *wanted, progress)
         return DecodedImages(path)
 
@@ -148,7 +148,7 @@ class Workspace:
         with self._lock(self.root / "images" / "folders"):
             known = {mark.parent.name: _noted(mark) for mark in self._sources()}
             for name, other in known.items():
-                if other == source and is_held(self._source(name).parent):
+                if other == source and is_cached(self._source(name).parent):
                     return name
             images.name = _name_for(folder, images)
             self._hold(images, progress)
@@ -166,7 +166,7 @@ class Workspace:
 
     def _hold(self, images: ImageSet, progress: Progress) -> None:
         path = self.root / "images" / images.name
-        if is_held(path):
+        if is_cached(path):
             return
         require_room(self.root, 2 * images.pixel_bytes, f"{images.name}: two copies of its pixels")
         done = 0
@@ -176,7 +176,7 @@ class Workspace:
             done += 1
             progress(f"reading {images.name}", done, len(images))
 
-        hold(images, path, count)
+        decode_to_cache(images, path, count)
 
     def _forget_images(self, name: str) -> None:
         """Remove a held image set and all that was stored of it."""
@@ -184,7 +184,7 @@ class Workspace:
             remove(folder, STORED)
         with suppress(OSError):  # not there, or not empty
             (self.root / "stores" / name).rmdir()
-        remove(self.root / "images" / name, HELD)
+        remove(self.root / "images" / name, KIND)
 
     def _generate(
         self, name: str, path: Path, profile: Profile, number: int, progress: Progress
@@ -202,7 +202,7 @@ class Workspace:
                 progress=lambda done, total: progress(f"drawing {name}", done, total),
             )
             images = open_images(made, name=name)
-            hold(images, path)
+            decode_to_cache(images, path)
 
     def stored(self, store: Store, images: ImageSet, kind: Kind = "data") -> Path:
         """Return the place with `images` as `store` keeps them, written when not there or stale.

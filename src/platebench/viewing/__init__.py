@@ -1,1 +1,1 @@
-"""Tables that show their images: in a notebook, and as a page that stands alone."""
+"""Show the images of a table in a notebook or as a self-contained HTML page."""

@@ -1,4 +1,4 @@
-"""The first rows of an Arrow IPC file, without decompressing the others."""
+"""Read the first rows of an Arrow IPC file without decompressing the others."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NO_COLUMNS = pa.schema([])
 
 
 def first_rows(path: Path, rows: int) -> tuple[pa.Table, int]:
-    """Return the first `rows`, and how many rows the file has.
+    """Return the first `rows` and the number of rows in the file.
 
-    The record batches that hold them are read, each as a whole; of the others, only what says how
-    many rows they have. Raises ArrowInvalid for another file.
+    Record batches with these rows are read completely; of the others, only the metadata. Raises
+    ArrowInvalid for a file in another format.
     """
     with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
         lengths = _lengths(source, file.num_record_batches)
@@ -32,8 +32,8 @@ def first_rows(path: Path, rows: int) -> tuple[pa.Table, int]:
 def _lengths(source: pa.MemoryMappedFile, batches: int) -> list[int]:
     """Return the number of rows of each record batch.
 
-    A batch read by a schema without columns has its number of rows and nothing else. Its message
-    is a view of the mapped file, so that no page of its body is touched.
+    A batch read with an empty schema has a number of rows and no columns. The message is a view of
+    the memory map, so no page of its body is read.
     """
     lengths: list[int] = []
     source.seek(_MAGIC)

@@ -1,4 +1,4 @@
-"""`platebench look`, which writes a page that shows a table's images."""
+"""The command `platebench look`."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ console = Console()
 
 def look_command(
     store: Annotated[
-        Path, typer.Argument(help="A store's folder; a Parquet, IPC or Lance file; TIFF files.")
+        Path,
+        typer.Argument(help="A store's folder, a Parquet, IPC or Lance file, or TIFF files."),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path(
         "look.html"
     ),
     rows: Annotated[int, typer.Option(min=1, max=100, help="Rows on the page.")] = 100,
 ) -> None:
-    """Write a page of HTML that shows the first rows of a table, its images as thumbnails."""
+    """Write an HTML page with the first rows of a table and thumbnails of its images."""
     from platebench.ownership import check_output
     from platebench.viewing.look import Look
     from platebench.viewing.opened import open_table
 
     check_output(out)
     if out.exists() and store.exists() and out.samefile(store):
-        raise UserError(f"{out}: is what is looked at; give another page with -o")
+        raise UserError(f"{out}: is the input; name another page with -o")
     frame, total = open_table(store, rows)
     page = Look(frame, rows, total).save(out)
     size = page.stat().st_size / 1e6

@@ -1,4 +1,4 @@
-"""Arrow tables as DataFrames, with their images as arrays."""
+"""Convert Arrow tables to DataFrames with images as arrays."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def frame_of(table: pa.Table) -> pd.DataFrame:
-    """Return the table as a DataFrame, with images as arrays where Arrow has them otherwise.
+    """Convert a table to a DataFrame; tensors and raw pixels become arrays.
 
-    Raises ArrowInvalid for a table whose values contradict one another.
+    Raises ArrowInvalid for an inconsistent table.
     """
     import pandas as pd
 
-    # Offsets beyond their values, as a damaged file has them, would end the process.
+    # Offsets out of range, as in a damaged file, would crash the process.
     table.validate(full=True)
     frame: pd.DataFrame = table.to_pandas()
     for place, field in enumerate(table.schema):
@@ -36,7 +36,7 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
 
 
 def _in_shape(flat: Any, tensor: pa.FixedShapeTensorType) -> np.ndarray | None:
-    """Return a tensor, which pandas has in one line, in its shape; None where it is missing."""
+    """Return a tensor in its shape, which pandas has flat; None if it is missing."""
     if flat is None:
         return None
     array = np.asarray(flat).reshape(tensor.shape)
@@ -44,7 +44,7 @@ def _in_shape(flat: Any, tensor: pa.FixedShapeTensorType) -> np.ndarray | None:
 
 
 def _has_raw_pixels(table: pa.Table) -> bool:
-    """Say whether the column of images holds raw pixels: as many bytes as shape and dtype say."""
+    """True if the image column has raw pixels: as many bytes as shape and dtype require."""
     names = table.schema.names
     if not {IMAGE, "shape", "dtype"} <= set(names) or table.num_rows == 0:
         return False
@@ -53,6 +53,6 @@ def _has_raw_pixels(table: pa.Table) -> bool:
     row: Mapping[str, Any] = table.slice(0, 1).select([IMAGE, "shape", "dtype"]).to_pylist()[0]
     try:
         size = np.prod(row["shape"], dtype=np.int64) * np.dtype(row["dtype"]).itemsize
-    except (TypeError, ValueError):  # columns of somebody else's, called so by chance
+    except (TypeError, ValueError):  # unrelated columns with these names
         return False
     return len(row[IMAGE]) == int(size)

@@ -1,4 +1,4 @@
-"""A DataFrame that shows its images."""
+"""Render a DataFrame as an HTML table with thumbnails of its images."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 ROWS = 100
 THUMBNAILS = 200
-"""At most so many a page: about 5 MB, and a browser shows them at once."""
+"""Maximum per page: about 5 MB, which a browser shows immediately."""
 
 _LONGEST = 80
+"""Characters of a value that are shown."""
+
 _FEW = 8
-"""Values of a short array, such as a shape, that are written out."""
+"""Arrays up to this length, such as a shape, are printed in full."""
+
 _STYLE = """\
 .look { border-collapse: collapse; font: 14px system-ui, sans-serif }
 .look caption { text-align: left; padding: 0 0 8px }
@@ -36,14 +39,14 @@ _STYLE = """\
 
 
 class Look:
-    """A page of a DataFrame as a table with its images as thumbnails.
+    """The first rows of a DataFrame as an HTML table with thumbnails.
 
-    A notebook shows it; `save` writes it as a page of HTML that needs nothing else. Image columns
-    are those with 2-D arrays, the bytes of TIFF files, or nested lists of pixels.
+    A notebook displays it; `save` writes it as a self-contained HTML page. Image columns contain
+    2-D arrays, the bytes of TIFF files, or nested lists of pixels.
     """
 
     def __init__(self, frame: pd.DataFrame, rows: int = ROWS, of: int | None = None) -> None:
-        """Look at the first `rows` of `frame`, which is the beginning of a table `of` so many."""
+        """Show the first `rows` of `frame`, which is the start of a table with `of` rows."""
         if rows < 1:
             raise UserError(f"{rows} rows cannot be shown; ask for 1 or more")
         self.frame = frame
@@ -55,25 +58,26 @@ class Look:
         return "".join(["<style>", _STYLE, "</style>", *self._table()])
 
     def save(self, path: Path | str) -> Path:
-        """Write the page, whole or not at all.
+        """Write the page atomically.
 
-        Raises UserError when its folder is not there, or something else than a file is at `path`.
+        Raises UserError if its folder is missing or `path` is not a regular file.
         """
         file = Path(path)
-        # Text that is no Unicode, such as a file's name in bytes, is shown with question marks.
+        # Surrogates, as in file names that are not UTF-8, are shown as question marks.
         page = "".join(self._page(file.stem)).encode("utf-8", errors="replace")
         try:
             return write_whole(file, page)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise UserError(f"{file}: cannot be written ({error.strerror})") from error
+            reason = f"cannot be written ({error.strerror}); name another"
+            raise UserError(f"{file}: {reason}") from error
 
     def as_files(self, folder: Path | str) -> pd.DataFrame:
-        """Write the images of the page as TIFF files, and return it with their names instead.
+        """Write the images as TIFF files, and return the rows with file names in their place.
 
-        That is what CytoDataFrame shows: give it this frame, and `folder` as its data context. It
-        adds outlines and crops of single cells, where the frame says where they are.
+        CytoDataFrame can show the result with `folder` as its `data_context_dir`. It adds outlines
+        and crops of single cells if the frame has their coordinates.
         """
         import tifffile
 
@@ -101,7 +105,7 @@ class Look:
         yield from (f'<th scope="col">{_text(name)}</th>' for name in self.frame.columns)
         yield "</tr></thead>\n<tbody>\n"
         page = self.frame.iloc[: self.rows]
-        # Of a table without columns, pandas gives no rows at all.
+        # itertuples of a frame without columns yields no rows.
         rows = page.itertuples(index=False, name=None) if len(page.columns) else repeat(())
         for label, values in zip(page.index, rows, strict=False):
             yield f'<tr><th scope="row">{_text(label)}</th>'
@@ -129,7 +133,7 @@ class Look:
 
 
 def _image_columns(frame: pd.DataFrame) -> list[object]:
-    """Return the columns whose first value that is not missing is an image."""
+    """Return the columns whose first non-missing value is an image."""
     found: list[object] = []
     for place, name in enumerate(frame.columns):
         values = (value for value in frame.iloc[:, place] if not _is_missing(value))
@@ -139,7 +143,7 @@ def _image_columns(frame: pd.DataFrame) -> list[object]:
 
 
 def _is_missing(value: Any) -> bool:
-    """Say whether a value is one of those by which pandas says that there is none."""
+    """True for None, NaN, NaT and pandas.NA."""
     import pandas as pd
 
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))

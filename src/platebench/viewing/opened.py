@@ -1,4 +1,4 @@
-"""The first rows of whatever holds images: a store's folder, a file of a table, TIFF files."""
+"""Open the first rows of a store's folder, a table file, or TIFF files."""
 
 from __future__ import annotations
 
@@ -16,52 +16,51 @@ if TYPE_CHECKING:
 
 
 class Opened(NamedTuple):
-    """The first rows of a table, and how many rows it has."""
+    """The first rows of a table, and its number of rows."""
 
     frame: pd.DataFrame
     rows: int
 
 
 def open_table(path: Path, rows: int) -> Opened:
-    """Return the first `rows` of what is at `path`, reading as little else as its format allows.
+    """Return the first `rows` at `path`, and read as little else as the format allows.
 
-    It may be a file or folder that platebench wrote (its own or its parent's name says the store,
-    as `parquet.pixels.fast` does), a Parquet or Arrow IPC file, a Lance dataset, a LanceDB database
-    of one table, or a folder of TIFF or CH5 files. Of a Parquet file the pages before the rows are
-    read too, of an Arrow file the record batches that hold the rows. Raises UserError for anything
-    else.
+    `path` may be a file or folder that platebench wrote (its name or its parent's name is a
+    store's, such as `parquet.pixels.fast`), a Parquet or Arrow IPC file, a Lance dataset, a LanceDB
+    database with one table, or a folder of TIFF or CH5 files. Whole Parquet pages and whole Arrow
+    record batches are read. Raises UserError for anything else.
     """
     require("look", "pandas")
-    with _said_of(path, "not readable"):
+    with _refusing(path, "not readable"):
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
         if not path.is_file() and not path.is_dir():
-            raise UserError(f"{path}: neither a file nor a folder")
+            raise UserError(f"{path}: neither a file nor a folder; name one of those")
     reader = _READERS.get(path.suffix.lower())
     if reader is not None:
-        with _said_of(path, "not a readable table"):
+        with _refusing(path, "not a readable table"):
             return reader(path, rows)
     name = _store_name(path)
     if name is not None:
-        with _said_of(path, f"not readable as its name says, by {name}"):
+        with _refusing(path, f"its name is a store's, but {name} cannot read it"):
             return _from_store(path / "data" if (path / "data").exists() else path, name, rows)
     if path.is_dir() and any(path.glob("*.lance")):
-        with _said_of(path, "not a readable LanceDB database"):
+        with _refusing(path, "not a readable LanceDB database"):
             return _from_database(path, rows)
-    with _said_of(path, "not readable images"):
+    with _refusing(path, "not readable images"):
         return _from_images(path, rows)
 
 
 @contextmanager
-def _said_of(path: Path, what: str) -> Iterator[None]:
-    """Say in one line what a library says of a file that it cannot read, whatever it raises."""
+def _refusing(path: Path, what: str) -> Iterator[None]:
+    """Convert every exception of a library to UserError with its message in one line."""
     try:
         yield
     except (UserError, KeyboardInterrupt, SystemExit):
         raise
     except Unsupported as reason:
         raise UserError(f"{path}: {reason}") from reason
-    except BaseException as error:  # a panic in a library of Rust is no Exception
+    except BaseException as error:  # a Rust panic is not an Exception
         lines = str(error).splitlines() or [type(error).__name__]
         raise UserError(f"{path}: {what} ({lines[0][:200]})") from error
 
@@ -108,7 +107,7 @@ def _from_parquet(path: Path, rows: int) -> Opened:
 
     from platebench.viewing.frames import frame_of
 
-    # pre_buffer=False: with it, a whole row group is read for its first row.
+    # pre_buffer=True would read a whole row group for its first row.
     with pq.ParquetFile(path, memory_map=True, pre_buffer=False) as file:
         batch = next(file.iter_batches(batch_size=rows), None)
         schema, total = file.schema_arrow, file.metadata.num_rows
@@ -127,7 +126,7 @@ def _from_database(path: Path, rows: int) -> Opened:
     names = sorted(dataset.name for dataset in path.glob("*.lance"))
     if len(names) > 1:
         listed = ", ".join(name.removesuffix(".lance") for name in names)
-        raise UserError(f"{path}: holds the tables {listed}; name one, as TABLE.lance")
+        raise UserError(f"{path}: has the tables {listed}; name one of them, as TABLE.lance")
     return _from_lance(path / names[0], rows)
 
 
@@ -138,7 +137,7 @@ def _from_lance(path: Path, rows: int) -> Opened:
     from platebench.viewing.frames import frame_of
 
     dataset = lance.dataset(str(path))
-    # Blobs would come back as descriptors; before Lance had them, there was nothing to ask for.
+    # By default, blobs are returned as descriptors. Older Lance has neither blobs nor the option.
     has_blobs = "blob_handling" in signature(dataset.scanner).parameters
     blobs = {"blob_handling": "all_binary"} if has_blobs else {}
     return Opened(frame_of(dataset.scanner(limit=rows, **blobs).to_table()), dataset.count_rows())

@@ -1,4 +1,4 @@
-"""Values of a column as small pictures. Only what is shown is scaled; the data stay as they are."""
+"""Make thumbnails of the images in a column. The data are not changed."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ import numpy as np
 from platebench.limits import refuse_larger_than_memory
 
 SIDE = 192
-"""The longer side of a thumbnail, in pixels, or less."""
+"""Maximum of the longer side of a thumbnail, in pixels."""
 
 DARKEST, BRIGHTEST = 0.1, 99.9
-"""The percentiles of the values that are shown black and white, where values are not bytes."""
+"""Percentiles shown as black and white in images that are not uint8."""
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """Little- and big-endian TIFF, then BigTIFF."""
 
 
 class Thumbnail(NamedTuple):
-    """A picture of an image: `png` bytes, and a caption that says what it shows."""
+    """A PNG file as bytes, and a caption with shape, dtype and the range shown."""
 
     png: bytes
     caption: str
 
     @property
     def source(self) -> str:
-        """The picture as a data URI."""
+        """The PNG as a data URI."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
 
 
 def image_of(value: object) -> np.ndarray | None:
-    """Return the image that a value of a table is, with two axes; None when it is none.
+    """Return the 2-D image that a value of a table represents; None if it is not an image.
 
-    An image is a 2-D array of numbers, the bytes of a TIFF file with one, or nested lists as
-    pandas makes of Arrow's: an array or a list of rows that are equally long.
+    An image is a 2-D array of numbers, the bytes of a TIFF file, or nested lists: an array or a
+    list of rows of equal length, as pandas returns them from Arrow.
     """
     if isinstance(value, np.ndarray) and value.dtype != object:
         return value if value.ndim == 2 and value.size and value.dtype.kind in "buif" else None
@@ -58,7 +58,7 @@ def _from_tiff(content: bytes) -> np.ndarray | None:
                 return None
             refuse_larger_than_memory("a TIFF file", first.size * first.dtype.itemsize)
             return image_of(first.asarray())
-    except Exception:  # whatever a damaged file makes of tifffile and its codecs
+    except Exception:  # on a damaged file, tifffile and its codecs may raise any exception
         return None
 
 
@@ -70,7 +70,7 @@ def _from_rows(rows: Sequence[object] | np.ndarray) -> np.ndarray | None:
         return None
     try:
         image = np.stack([np.asarray(row) for row in rows])
-        # An array of objects, as of pixels that are missing here and there, may hold numbers.
+        # An object array, as from a column with missing pixels, may still be numeric.
         image = image if image.dtype != object else np.array(image.tolist())
     except (ValueError, TypeError, OverflowError):
         return None
@@ -78,11 +78,11 @@ def _from_rows(rows: Sequence[object] | np.ndarray) -> np.ndarray | None:
 
 
 def thumbnail(image: np.ndarray) -> Thumbnail:
-    """Return a picture of a 2-D image.
+    """Return a thumbnail of a 2-D image.
 
-    Bytes are shown as they are. Other values are scaled, for the picture alone, so that the
-    percentiles DARKEST and BRIGHTEST of the finite ones are black and white; the caption says
-    which values those are. Pixels are averaged over squares, so a thumbnail is not for measuring.
+    uint8 values are shown unscaled. Other values are scaled so that the percentiles DARKEST and
+    BRIGHTEST of the finite values are black and white; the caption gives these two values. Pixels
+    are averaged over squares.
     """
     import imagecodecs
 
@@ -94,7 +94,7 @@ def thumbnail(image: np.ndarray) -> Thumbnail:
     else:
         values = image.astype(np.float64)
         low, high = _range(values)
-        # Halves, since the difference of the largest numbers is larger than any.
+        # Halved, because the difference of the largest numbers would overflow.
         spread = (high / 2 - low / 2) or 1.0
         clipped = np.clip(np.where(np.isfinite(values), values, low), low, high)
         scaled = (clipped / 2 - low / 2) / spread * 255
@@ -107,13 +107,13 @@ def _range(values: np.ndarray) -> tuple[float, float]:
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return 0.0, 0.0
-    # Of halves: percentiles are between two values, whose difference may be too large a number.
+    # Halved, because np.percentile interpolates and the difference of two values may overflow.
     low, high = np.percentile(finite / 2, [DARKEST, BRIGHTEST])
     return float(low) * 2, float(high) * 2
 
 
 def _smaller(image: np.ndarray) -> np.ndarray:
-    """Return the image with each square of pixels averaged, so that SIDE is not exceeded."""
+    """Average the image over squares so that no side exceeds SIDE."""
     step = -(-max(image.shape) // SIDE)
     height, width = (max(1, side // step) for side in image.shape)
     tall, wide = min(step, image.shape[0]), min(step, image.shape[1])
