@@ -1,1 +1,1 @@
-"""Where images are kept: one file a storage format, all behind one contract."""
+"""Where images are kept: one module per storage format, all with one contract."""

@@ -1,11 +1,11 @@
 """Arrow IPC files, also known as Feather version 2, through pyarrow.
 
-- `default`: what `pyarrow.feather.write_feather` and `DataFrame.to_feather` make: LZ4, record
-  batches of up to 65,536 rows, so all images are in one. The whole table is held in memory to
-  write it. Rows are taken from the table that `read_table` gives.
-- `fast`: uncompressed, one image a record batch, read through a memory map: a batch is a view
-  of the page cache and only the images asked for are touched.
-- `small`: one image a record batch, Zstandard level 9.
+- `default`: what `pyarrow.feather.write_feather` and `DataFrame.to_feather` write: LZ4, record
+  batches of up to 65,536 rows, so all images are in one batch. Writing holds the whole table in
+  memory. Rows are taken from the table that `read_all` returns.
+- `fast`: uncompressed, one record batch per image, read through a memory map: a batch is a
+  view of the page cache, and only the requested images are read.
+- `small`: one record batch per image, Zstandard level 9.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class ArrowIpc(PartFiles):
     suffix = ".arrow"
 
     def check(self, images: ImageSet) -> None:
-        """Refuse images of different shapes or dtypes for tensors."""
+        """Raise Unsupported for tensors of different shapes or dtypes."""
         image_schema(images, self.layout)
 
     def write_part(self, images: ImageSet, file: Path) -> None:
-        """Write one file: image by image, or as one table with `default` tuning."""
+        """Write one file: one image at a time, or one table with `default` tuning."""
         schema = image_schema(images, self.layout)
         batches = image_batches(images, self.layout, schema, 1)
         if self.tuning == "default":
@@ -73,7 +73,7 @@ class ArrowIpc(PartFiles):
 
 
 def _write_feather(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Path) -> None:
-    """Write one table in one batch, but for what a binary column's 2 GiB divides."""
+    """Write one table in one batch, or in several if a binary column exceeds 2 GiB."""
     table = pa.Table.from_batches(batches, schema).combine_chunks()
     feather.write_feather(table, str(file))
 
@@ -93,13 +93,13 @@ class _OpenIpc(OpenStore):
         return table_of(self._columns(IMAGE_SCHEMA.names).read_all())
 
     def _columns(self, names: list[str]) -> ipc.RecordBatchFileReader:
-        """Return a reader of some columns only; the others are neither read nor decompressed."""
+        """Return a reader of some columns; it neither reads nor decompresses the others."""
         included = [self._schema.get_field_index(name) for name in names]
         return ipc.open_file(self._map, options=ipc.IpcReadOptions(included_fields=included))
 
 
 class _OpenBatches(OpenByRow, _OpenIpc):
-    """One image a batch."""
+    """One batch per image."""
 
     def __len__(self) -> int:
         return int(self._images.num_record_batches)
@@ -111,7 +111,7 @@ class _OpenBatches(OpenByRow, _OpenIpc):
 
 
 class _OpenTable(_OpenIpc):
-    """All images in one batch, or few."""
+    """All images in one batch, or in a few."""
 
     def __len__(self) -> int:
         return int(self._columns(["row"]).read_all().num_rows)

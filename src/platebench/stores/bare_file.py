@@ -1,8 +1,8 @@
 """The floor: the pixels of all images end to end in one bare file.
 
-A scan goes through a memory map, so that its one copy is the one that every read needs; rows are
-read with pread, which from the disk brings in what is asked for and no more. It is what the
-machine can do, not a format to use: nothing is checked and nothing but platebench can read it.
+A scan reads through a memory map, so pixels are copied only once, into the reader's memory. Rows
+are read with pread, which reads only the requested bytes from the disk. The floor shows what the
+machine can do. It is not a format to use: it has no checksums, and only platebench reads it.
 
 The file is the pixels, then the table as Arrow IPC, then a JSON footer and the footer's length
 in 8 bytes.
@@ -25,7 +25,7 @@ from platebench.stores.contract import OpenStore, check_rows
 from platebench.stores.part_files import PartFiles
 
 _ENDING = 16_384
-"""Bytes read at once from the end, which is the whole footer of a thousand images."""
+"""Bytes read at once from the end. They hold the whole footer of up to a thousand images."""
 
 
 class BareFile(PartFiles):
@@ -35,10 +35,10 @@ class BareFile(PartFiles):
     suffix = ".bin"
 
     def check(self, images: ImageSet) -> None:
-        """Hold any images."""
+        """Accept any images."""
 
     def write_part(self, images: ImageSet, file: Path) -> None:
-        """Write each image's pixels after those of the one before."""
+        """Write the pixels of all images, one after another."""
         ends = list(itertools.accumulate(images.image_bytes(row) for row in range(len(images))))
         with file.open("wb", buffering=0) as sink:
             for image in images:
@@ -46,7 +46,7 @@ class BareFile(PartFiles):
             sink.write(_ending(images.table, ends))
 
     def extend_part(self, old: Path, images: ImageSet, file: Path) -> None:
-        """Not needed: the floor has no `default` tuning and adds a part."""
+        """Never called: the floor has no `default` tuning, so `append` adds a part."""
         raise NotImplementedError
 
     def open_part(self, file: Path) -> OpenStore:
@@ -111,7 +111,7 @@ class _OpenBareFile(OpenStore):
             shape, dtype = self._kind(row)
             read = memory[: end - start]
             if os.preadv(self._file, [read.data], start) != len(read):
-                raise EOFError(f"image {row} is cut off")
+                raise EOFError(f"image {row} is truncated")
             yield read.view(dtype).reshape(shape)
 
     def _kind(self, row: int) -> tuple[tuple[int, ...], np.dtype]:

@@ -1,11 +1,11 @@
-"""CellH5 files: HDF5 as CellCognition lays it out, one file a movie. Through h5py.
+"""CellH5 files: CellCognition's HDF5 layout, one file per movie, through h5py.
 
 Images of one plate, well, site, shape and dtype are the frames of one movie, in row order, as
 `/sample/0/plate/{plate}/experiment/{well}/position/{site}/image/channel` of (c, t, z, y, x).
-The table lies beside them as CSV. Only images of two dimensions fit the layout.
+The table is a CSV file beside them. The layout holds only two-dimensional images.
 
-- `default`: as CellH5 writes: chunks of a quarter by a quarter image, gzip.
-- `fast`: contiguous and uncompressed, which CellH5's readers read just as well.
+- `default`: what CellH5 writes: chunks of a quarter by a quarter of an image, gzip.
+- `fast`: contiguous and uncompressed. Readers of CellH5 can read it too.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ PIXELS = "image/channel"
 OBJECTS = "definition/object"
 
 Movie = tuple[str, str, str, str]
-"""Plate, well and site, and a name for the shape and dtype."""
+"""Plate, well, site, and a name for the shape and dtype."""
 
 
 class Ch5(Store):
-    """One .ch5 file a movie."""
+    """One .ch5 file per movie."""
 
     format = "ch5"
 
     def write(self, images: ImageSet, path: Path) -> None:
-        """Write movie after movie, frame by frame."""
+        """Write one movie after another, frame by frame."""
         for shape in set(images.shapes):
             if len(shape) != 2 or 0 in shape:
-                raise Unsupported(f"CellH5 keeps images of (y, x), not of {shape}")
+                raise Unsupported(f"CellH5 holds images of shape (y, x), not {shape}")
         path.mkdir(parents=True)
         for number, (movie, rows) in enumerate(_movies(images.table).items()):
             with h5py.File(_file(path, number), "w") as file:
                 self._write_movie(file, movie, images, rows)
-                # Bio-Formats asks every file which objects it has.
+                # Bio-Formats requires this group in every file.
                 file.create_group(OBJECTS)
         csv_table.write_table(images.table, path / TABLE)
 
     def open(self, path: Path) -> OpenStore:
-        """Read the table, to know which row is which frame; open a file when it is first read."""
+        """Read the table, which maps rows to frames. Each file is opened when it is first read."""
         return _OpenCh5(path)
 
     def _write_movie(
@@ -123,7 +123,7 @@ class _OpenCh5(OpenByRow):
             yield image
 
     def _movie(self, number: int, movie: Movie) -> tuple[h5py.Dataset, np.ndarray]:
-        """Return the movie's pixels, and memory for one image of it."""
+        """Return a movie's dataset and a buffer for one of its images."""
         if number not in self._open:
             file = h5py.File(_file(self._path, number), "r")
             pixels = file[f"{_position(movie)}/{PIXELS}"]

@@ -1,4 +1,4 @@
-"""The table of an image set as the CSV file that a lab keeps beside its images."""
+"""The table of an image set as a CSV file beside the images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHAPE = IMAGE_SCHEMA.get_field_index("shape")
 
 
 def write_table(table: pa.Table, file: Path) -> None:
-    """Write the table; a shape is written as `1024x1344`, a missing value as nothing."""
+    """Write the table; a shape is written as `1024x1344`, a missing value as an empty field."""
     shapes = ["x".join(map(str, shape)) for shape in table["shape"].to_pylist()]
     csv.write_csv(table.set_column(_SHAPE, "shape", pa.array(shapes, pa.string())), file)
 

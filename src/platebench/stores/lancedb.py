@@ -1,16 +1,15 @@
-"""LanceDB tables, through lancedb and, for scans and rows, the Lance dataset below (pylance).
+"""LanceDB tables, through lancedb, and for scans and rows through its Lance dataset (pylance).
 
-- `default`: what `create_table` makes of an Arrow table: file version 2.1 or later, which
-  compresses binary columns on its own. A scan is `to_batches` as typed; rows are `take_offsets`,
-  put back into the order asked for.
-- `fast`: for TIFF files and raw pixels a blob column (`lancedb.blob`), which Lance's guide names
-  for images and which is not compressed, with rows read by `read_blobs`; for tensors the field's
-  compression is `none`. Scans ask for one image a batch.
-- `small`: the field's compression is Zstandard level 9, and scans are as for `fast`. Tensors stay
-  as large as their pixels all the same, here as by default: lists of one length this long are
-  written whole.
+- `default`: what `create_table` writes from an Arrow table: file version 2.1 or later, which
+  compresses binary columns by default. A scan is `to_batches` without options; rows are read by
+  `take_offsets` and reordered as requested.
+- `fast`: for TIFF files and raw pixels a blob column (`lancedb.blob`), which Lance's guide
+  recommends for images. It is not compressed, and rows are read by `read_blobs`. For tensors the
+  field's compression is `none`. Scans request one image per batch.
+- `small`: the field's compression is Zstandard level 9, and scans are those of `fast`. Tensors
+  are not compressed, here and with `default`: Lance writes long lists of fixed size as they are.
 
-Lance files are immutable, and a version is a manifest that names them.
+Lance files are immutable. A version is a manifest that lists them.
 """
 
 from __future__ import annotations
@@ -51,12 +50,13 @@ _FIELD: dict[str, dict[str, str]] = {
 }
 
 _STREAMING: dict[str, int] = {"batch_size": 1, "batch_readahead": 8, "io_buffer_size": 32 << 20}
-"""A scan image by image. Without bounds Lance reads ahead of a slow reader up to 2 GiB; these cost
-no time (480 images of 0.4 MB: 326 ms with, 414 ms without, zstd) and hold 11 MB for 131 MB."""
+"""Options of a scan with one image per batch. Without them Lance reads up to 2 GiB ahead of a slow
+reader. They cost no time (480 images of 0.4 MB, zstd: 326 ms with them, 414 ms without) and hold
+11 MB in place of 131 MB."""
 
 
 class LanceDb(VersionedStore):
-    """A LanceDB database of one table."""
+    """A LanceDB database with one table."""
 
     format = "lancedb"
 
@@ -65,13 +65,13 @@ class LanceDb(VersionedStore):
         return self.tuning == "fast" and self.layout in ("tiff", "pixels")
 
     def write(self, images: ImageSet, path: Path) -> None:
-        """Create the table from a stream of batches, an image each."""
+        """Create the table from a stream of batches of one image each."""
         schema = image_schema(images, self.layout, metadata=_FIELD[self.tuning])
         database = lancedb.connect(str(path))
         database.create_table(TABLE, self._stream(images, schema))
 
     def open(self, path: Path, version: int | None = None) -> OpenStore:
-        """Open the newest version, or check an older one out."""
+        """Open the newest version, or check out an older one."""
         table = _table(path)
         if version is not None:
             if version not in {known.number for known in self.versions(path)}:
@@ -83,7 +83,7 @@ class LanceDb(VersionedStore):
         return opened(table, self.layout)
 
     def append(self, images: ImageSet, path: Path) -> int:
-        """Add rows. Raises Unsupported when the table's images share a shape that these do not."""
+        """Add rows. Raises Unsupported if the table has one shape and dtype and these differ."""
         schema = image_schema(images, self.layout, metadata=_FIELD[self.tuning])
         table = _table(path)
         stored, added = (
@@ -102,21 +102,23 @@ class LanceDb(VersionedStore):
         ]
 
     def restore(self, path: Path, version: int) -> int:
-        """Check the old version out and make it the newest."""
+        """Check out the old version and make it the newest."""
         table = _table(path)
         table.checkout(version)
         table.restore()
         return int(table.version)
 
     def prune(self, path: Path, keep: int) -> None:
-        """Clean up with Lance's own `cleanup_old_versions`; nothing else writes meanwhile."""
+        """Remove old versions with Lance's `cleanup_old_versions`. No other process may write."""
         dataset = _table(path).to_lance()
         if "retain_versions" in inspect.signature(dataset.cleanup_old_versions).parameters:
             dataset.cleanup_old_versions(retain_versions=keep, delete_unverified=True)
         elif keep == 1:
             dataset.cleanup_old_versions(timedelta(0), delete_unverified=True)
         else:
-            raise Unsupported("this pylance cannot be told how many versions to keep")
+            raise Unsupported(
+                "this version of pylance has no option for the number of versions to keep"
+            )
 
     def _stream(self, images: ImageSet, schema: pa.Schema) -> pa.RecordBatchReader:
         batches = image_batches(images, self.layout, schema, 1)
@@ -141,7 +143,7 @@ def _blob_field() -> pa.Field:
 
 
 def _as_blobs(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Return the batch with its binary values as inline blobs, without copying them."""
+    """Return the batch with its binary values as inline blobs; pixels are not copied."""
     blob_type = schema.field(IMAGE).type
     rows = len(batch)
     _, offsets, data = batch.column(IMAGE).buffers()
@@ -155,7 +157,7 @@ def _as_blobs(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 class _OpenLance(OpenStore):
-    """The calls a reader of LanceDB's documentation types. A scan is in row order."""
+    """The calls that LanceDB's documentation shows. A scan is in row order."""
 
     def __init__(self, table: lancedb.table.Table, layout: str) -> None:
         self._table = table
@@ -185,21 +187,21 @@ class _OpenLance(OpenStore):
             column = self._dataset.take(list(rows), columns=[IMAGE])[IMAGE]
             return decode(column, self._layout, self._kinds, rows)
         column = self._table.take_offsets(list(rows)).select([IMAGE]).to_arrow()[IMAGE]
-        # The rows came back sorted; the place of each row asked for among them is its rank.
+        # take_offsets returns rows sorted, so a requested row is at the place of its rank.
         ranks = np.argsort(np.argsort(rows, kind="stable"), kind="stable")
         images = list(decode(column, self._layout, self._kinds, sorted(rows)))
         return (images[rank] for rank in ranks)
 
 
 class _OpenTuned(_OpenLance):
-    """One image a batch, so that the first is there before the last is decoded."""
+    """One image per batch, so the first arrives before the last is decoded."""
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         return iter(self._dataset.to_batches(columns=[IMAGE], **_STREAMING))
 
 
 class _OpenBlobs(_OpenLance):
-    """Blob columns: read as binary in a scan, fetched as bytes by row."""
+    """Blob columns: read as binary in a scan, as bytes by row."""
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         scanner = self._dataset.scanner(columns=[IMAGE], blob_handling="all_binary", **_STREAMING)

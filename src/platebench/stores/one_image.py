@@ -1,6 +1,6 @@
 """A program that reads one image of a store and prints its digest: STORE PATH ROW.
 
-It imports nothing that reading does not need, so that its start is the store's own.
+It imports only what reading needs, so its start-up time is that of the store.
 """
 
 from __future__ import annotations

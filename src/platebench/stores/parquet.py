@@ -3,15 +3,15 @@
 An image is one value of a binary, tensor or list column. Parquet has no type of 8 or 16 bits:
 a list or tensor of uint8 is stored as 32-bit integers.
 
-- `default`: what `pyarrow.parquet.write_table` and `DataFrame.to_parquet` make: snappy,
+- `default`: what `pyarrow.parquet.write_table` and `DataFrame.to_parquet` write: snappy,
   dictionary encoding, row groups of up to 1,048,576 rows, so all images are in one. Rows are
-  taken with `pyarrow.dataset`'s `take`. The row group is kept in memory until it is whole.
-- `fast`: uncompressed, without a dictionary or statistics of the pixels, one image a row group,
-  so that a row group's offset in the footer is the image's; a row is one `read_row_group`.
+  read by `pyarrow.dataset`'s `take`. The writer holds the row group in memory until it is complete.
+- `fast`: uncompressed, without a dictionary or statistics of the pixels, one row group per
+  image, so the footer holds the offset of each image. A row is one `read_row_group`.
 - `small`: the same row groups, Zstandard level 9.
 
-The nested layout with `default` tuning is the 2024 talk's: images go through Python records into
-awkward, which makes int64 of their integers. The other tunings keep the dtype.
+The nested layout with `default` tuning is that of the 2024 talk: images become Python records and
+then awkward arrays, which turns their integers into int64. The other tunings keep the dtype.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from platebench.stores.values import (
 )
 
 BATCH = 16
-"""Images a batch, where a row group holds all of them: about 22 MB of 1024 x 1344 uint8."""
+"""Images per batch if one row group holds all: about 22 MB for 1024 x 1344 uint8."""
 
 MOST_BYTES_AS_RECORDS = 32 * 2**20
-"""Pixels that are still made into Python records, as the talk did with two images."""
+"""The most pixel bytes that become Python records, as the talk did with two images."""
 
 _PLAIN = {"use_dictionary": False, "write_statistics": False}
 _WRITER: dict[str, dict[str, Any]] = {
@@ -59,15 +59,15 @@ class Parquet(PartFiles):
     suffix = ".parquet"
 
     def check(self, images: ImageSet) -> None:
-        """Refuse images of different shapes or dtypes for tensors and nested lists.
+        """Raise Unsupported for tensors and nested lists of different shapes or dtypes.
 
-        And refuse more than `MOST_BYTES_AS_RECORDS` of pixels that would become Python records.
+        Also for more than `MOST_BYTES_AS_RECORDS` of pixels that would become Python records.
         """
         self._schema(images)
         if self._widened and images.pixel_bytes > MOST_BYTES_AS_RECORDS:
             raise Unsupported(
-                "awkward takes about 5 s to make lists of each image's Python record; more than"
-                f" {MOST_BYTES_AS_RECORDS >> 20} MiB of pixels are not waited for"
+                "awkward takes about 5 s per image to convert Python records; platebench limits"
+                f" this layout to {MOST_BYTES_AS_RECORDS >> 20} MiB of pixels"
             )
 
     def write_part(self, images: ImageSet, file: Path) -> None:
@@ -86,7 +86,7 @@ class Parquet(PartFiles):
                 self._write_images(writer, images, schema)
 
     def open_part(self, file: Path) -> OpenStore:
-        """Open one file: row by row where each image has a row group, else through a dataset."""
+        """Open one file: by row group if each image has one, otherwise through a dataset."""
         opened = _OpenWholeFile if self.tuning == "default" else _OpenRowGroups
         return opened(file, self.layout)
 
@@ -110,7 +110,7 @@ class Parquet(PartFiles):
 
 
 class _OpenParquet(OpenStore):
-    """What both ways of reading share: the footer, the table, the shapes."""
+    """The parts that both ways of reading share: the footer, the table, the shapes."""
 
     def __init__(self, file: Path, layout: str) -> None:
         self._layout = layout
@@ -128,7 +128,7 @@ class _OpenParquet(OpenStore):
 
 
 class _OpenRowGroups(OpenByRow, _OpenParquet):
-    """One image a row group: a row is one read of known place and size."""
+    """One row group per image: a row is one read of known offset and size."""
 
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         for row in rows:
@@ -141,7 +141,7 @@ class _OpenWholeFile(_OpenParquet):
 
     def __init__(self, file: Path, layout: str) -> None:
         super().__init__(file, layout)
-        import pyarrow.dataset  # brings pandas along, which nothing else here needs
+        import pyarrow.dataset  # imports pandas, which nothing else here needs
 
         self._dataset = pyarrow.dataset.dataset(file)
 

@@ -1,10 +1,10 @@
-"""Versions for plain files, which have none of their own.
+"""Home-made versions for plain files, which have no versions of their own.
 
 A stored image set is a folder. Each version is a numbered list of part files, `000001.json`,
-that appears by a rename when its parts are whole; parts are never changed.
+that appears in one step (a hard link) when its parts are complete. Parts are never changed.
 
-With `default` tuning a version is one whole new file, as a lab does it: to add images, everything
-is written again. With the others, the new images are one more part.
+With `default` tuning a version is one complete new file: to add images, all images are written
+again. With the other tunings, the new images are one more part.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from platebench.stores.contract import OpenStore, Version, VersionedStore, check
 
 
 class PartFiles(VersionedStore):
-    """A store of plain files. A format says how one file is written, opened and extended."""
+    """A store of plain files. A format defines how one file is written, opened and extended."""
 
     suffix: ClassVar[str]
 
     @abstractmethod
     def check(self, images: ImageSet) -> None:
-        """Raise Unsupported when this store cannot hold `images`."""
+        """Raise Unsupported if this store cannot hold `images`."""
 
     @abstractmethod
     def write_part(self, images: ImageSet, file: Path) -> None:
@@ -46,10 +46,10 @@ class PartFiles(VersionedStore):
 
     @abstractmethod
     def extend_part(self, old: Path, images: ImageSet, file: Path) -> None:
-        """Write what `old` holds and then `images` to one new file."""
+        """Write the images of `old` and then `images` to one new file."""
 
     def write(self, images: ImageSet, path: Path) -> None:
-        """Write `images` as the first version, of one part."""
+        """Write `images` as the first version, with one part."""
         self.check(images)
         path.mkdir(parents=True)
         part = self._new_part(path)
@@ -64,7 +64,7 @@ class PartFiles(VersionedStore):
         return _OpenParts([self.open_part(path / part) for part in parts])
 
     def append(self, images: ImageSet, path: Path) -> int:
-        """Add `images`: as one more part, or with `default` tuning by writing all anew."""
+        """Add `images` as one more part, or with `default` tuning write all images again."""
         self.check(images)
         newest = _newest(path)
         parts = _parts(path, newest)
@@ -88,7 +88,7 @@ class PartFiles(VersionedStore):
         return _publish(path, _newest(path) + 1, _parts(path, version))
 
     def prune(self, path: Path, keep: int) -> None:
-        """Remove old lists, then the parts that no list names."""
+        """Remove old lists, then the parts that no remaining list names."""
         numbers = _numbers(path)
         for number in numbers[: len(numbers) - keep]:
             _list_file(path, number).unlink()
@@ -114,7 +114,7 @@ def _newest(path: Path) -> int:
 
 
 class _Listed(NamedTuple):
-    """What a version's list says: when it was made, and the names of its part files."""
+    """The list of a version: when it was made, and the names of its part files."""
 
     made: str
     parts: list[str]
@@ -158,7 +158,7 @@ class _OpenParts(OpenStore):
         return itertools.chain.from_iterable(part.scan() for part in self._parts)
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        """Ask each part once for all its rows, then hand them out in the order asked for."""
+        """Take the rows of each part in one call, then yield them in the requested order."""
         check_rows(rows, len(self))
         owners = [bisect_right(self._starts, row) - 1 for row in rows]
         taken = {

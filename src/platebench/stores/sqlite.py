@@ -11,8 +11,8 @@ The tunings:
 
 - `default`: what `CREATE TABLE` and `executemany` make, in one transaction: pages of 4 KiB.
 - `fast`: pages of 64 KiB (16 times fewer to follow), read through a memory map (`mmap_size`), and
-  pixels in a second table, so that reading the metadata passes no image. Images are read with
-  `blobopen`, which copies them once where `SELECT` copies them twice.
+  pixels in a second table, so that reading the metadata reads no page of an image. Images are
+  read with `blobopen`, which is as fast as `SELECT` with these pages (64 images: 9 ms).
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _value(images: ImageSet, row: int, layout: str) -> bytes | memoryview:
 
 
 class _OpenSqlite(OpenByRow):
-    """What both ways of reading share: the number of images and their metadata."""
+    """The parts that both ways of reading share: the number of images and their metadata."""
 
     def __init__(self, connection: sqlite3.Connection, layout: str) -> None:
         self._connection = connection

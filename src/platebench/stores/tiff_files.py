@@ -1,8 +1,8 @@
-"""A folder of TIFF files and a CSV table beside them: what the lab has today. Through tifffile.
+"""A folder of TIFF files with a CSV table beside them, as labs have it today, through tifffile.
 
 - `default`: the files' own bytes, read by `tifffile.imread`.
-- `fast`: written by tifffile uncompressed in one strip, so that `tifffile.memmap` reads them.
-- `small`: written by tifffile with Zstandard, level 9, which other readers need a plug-in for.
+- `fast`: written by tifffile uncompressed in one strip and read by `tifffile.memmap`.
+- `small`: written by tifffile with Zstandard level 9. Other readers need a plug-in for it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ TABLE = "images.csv"
 
 
 class TiffFiles(Store):
-    """One TIFF file an image."""
+    """One TIFF file per image."""
 
     format = "tiff-files"
 
     def write(self, images: ImageSet, path: Path) -> None:
-        """Write one file an image, then the table."""
+        """Write one file per image, then the table."""
         if self.tuning != "default":
             _check_writable(images)
         path.mkdir(parents=True)
@@ -59,7 +59,7 @@ def _check_writable(images: ImageSet) -> None:
         if not shape or 0 in shape:
             raise Unsupported(f"image {row} of {images.name} has no pixels for a TIFF file")
         if dtype.kind not in "uif":
-            raise Unsupported(f"TIFF has no {dtype}")
+            raise Unsupported(f"TIFF cannot hold {dtype}")
 
 
 def _file(path: Path, row: int) -> Path:

@@ -1,14 +1,14 @@
-"""How an image is a value of an Arrow column: the four layouts, and the way there and back.
+"""Images as values of an Arrow column: encode and decode the four layouts.
 
-The column is called `image` and stands beside the columns of `ImageSet.table`.
+The column is named `image` and is added to the columns of `ImageSet.table`.
 
 - `tiff`: binary, the TIFF file's own bytes.
 - `pixels`: binary, the raw pixel bytes in native byte order.
-- `tensor`: `arrow.fixed_shape_tensor`, one shape and type for all.
-- `nested`: lists of lists, as awkward makes them.
+- `tensor`: `arrow.fixed_shape_tensor`, one shape and type for all images.
+- `nested`: lists of lists, as awkward writes them.
 
-Where all images share a shape and dtype, the field's metadata says so once, under `COMMON`, so
-that a reader of raw pixels need not read two more columns; otherwise it reads them.
+If all images share a shape and dtype, the field's metadata holds them under `COMMON`. Otherwise a
+reader of raw pixels also reads the columns `shape` and `dtype`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Kinds(Protocol):
 
 
 class SameKind:
-    """One shape and dtype for every row, however many there are."""
+    """One shape and dtype for every row."""
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
@@ -57,8 +57,8 @@ def image_schema(
 ) -> pa.Schema:
     """Return the schema of a table that holds `images` in `layout`.
 
-    `metadata` goes on the image column's field; `widened` is for `nested`, whose values awkward
-    turns to int64 or float64 when it meets them as Python records.
+    `metadata` is added to the image column's field. `widened` is for `nested`: awkward converts
+    values of Python records to int64 or float64.
     """
     common = common_image(images)
     extra = {key.encode(): value.encode() for key, value in (metadata or {}).items()}
@@ -139,12 +139,12 @@ def _nested(images: ImageSet, rows: range, value_type: pa.DataType) -> pa.Array:
 
 
 def table_of(columns: pa.Table) -> pa.Table:
-    """Return the columns of an image set's table, without a format's own additions."""
+    """Return the columns of an image set's table, without those that a format added."""
     return columns.select(IMAGE_SCHEMA.names).cast(IMAGE_SCHEMA).replace_schema_metadata(None)
 
 
 def kinds_of(schema: pa.Schema, columns: Callable[[list[str]], pa.Table]) -> Kinds:
-    """Return each row's shape and dtype: from the schema's metadata where all rows share them.
+    """Return each row's shape and dtype, from the schema's metadata if all rows share them.
 
     Otherwise `columns` is called to read the columns `shape` and `dtype`.
     """
@@ -170,7 +170,7 @@ def decode(
 
 
 def decode_all(columns: Iterable[pa.Array], layout: str, kinds: Kinds) -> Iterator[np.ndarray]:
-    """Yield the images in `columns`, which hold all rows from the first on, without copying."""
+    """Yield the images in `columns`, which hold all rows from row 0, without copying pixels."""
     first = 0
     for column in columns:
         yield from decode(column, layout, kinds, range(first, first + len(column)))
@@ -205,7 +205,7 @@ def _decode_tensor(column: pa.Array, kinds: Kinds, rows: Sequence[int]) -> Itera
 
 
 def _decode_nested(column: pa.Array, kinds: Kinds, rows: Sequence[int]) -> Iterator[np.ndarray]:
-    """Give back each image in the dtype it had, which awkward may have widened."""
+    """Yield each image in its original dtype, which awkward may have widened."""
     import awkward as ak
 
     for value, row in zip(ak.from_arrow(column), rows, strict=True):
@@ -226,7 +226,7 @@ def read_tiff(data: bytes | memoryview) -> np.ndarray:
 
 
 def native(array: np.ndarray) -> np.ndarray:
-    """Return the array in native byte order: the same values, as every image set has them."""
+    """Return the array in native byte order: the same values, as image sets have them."""
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 

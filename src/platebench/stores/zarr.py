@@ -1,26 +1,25 @@
 """Zarr version 3, through zarr-python: one array of (images, *shape).
 
-The table is the group's `images` attribute, as OME-Zarr keeps its metadata in attributes.
+The table is the group's attribute `images`, since OME-Zarr also keeps metadata in attributes.
 
-- `default`: `create_array` as typed: zarr chooses the chunks (which cut images up) and
-  compresses with Zstandard. Written in blocks of whole chunks, or every chunk would be
-  compressed once an image.
-- `fast`: one image a chunk, uncompressed, and zarr's `threading.max_workers` set to 1.
-- `small`: one image a chunk, Zstandard level 9, 16 chunks a shard, so a sixteenth of the files.
+- `default`: `create_array` without options: zarr chooses the chunks, which divide images, and
+  compresses with Zstandard. Images are written in blocks of whole chunks; otherwise every chunk
+  would be compressed once per image.
+- `fast`: one chunk per image, uncompressed, and zarr's `threading.max_workers` set to 1.
+- `small`: one chunk per image, Zstandard level 9, 16 chunks per shard, so 16 times fewer files.
 
 Rows are read by `array[i]`, which in zarr 3.1 is several times faster than `oindex`, and scans by
-`array[i : i + 4]` or whole chunks: one request then hands zarr several chunks, and what a request
-costs is shared out among them.
+`array[i : i + 4]` or whole chunks: one request then covers several chunks, which share its cost.
 
-Zarr reads every chunk in a thread of a pool, and opening a group already starts three, which take
-turns. With nothing to decompress several threads have nothing to share, and each brings memory
-that the processor's cache has lost when its turn comes. Scanning 128 images of 1.4 MB took, at
-best of 25 on a busy machine, times the floor: 5.4 by `array[i]` with three threads, 4.4 with one,
-3.5 in blocks of four with one; 16 scattered rows took 5.3 with three and 4.0 with one (zarr 3.1.6,
-warm, 4 cores). `out=`, larger blocks and the asynchronous interface gained next to nothing more.
+Zarr reads every chunk in a thread of a pool, and opening a group already starts three threads.
+Without decompression several threads bring no gain, and each uses memory that is no longer in the
+processor's cache. Scanning 128 images of 1.4 MB took (minimum of 25 on a busy machine, relative to
+the floor): 5.4 by `array[i]` with three threads, 4.4 with one, 3.5 in blocks of four with one; 16
+scattered rows took 5.3 with three and 4.0 with one (zarr 3.1.6, warm, 4 cores). `out=`, larger
+blocks and the asynchronous interface gained almost nothing more.
 
-The number of threads is the process's: other Zarr arrays in it have one thread too, which those
-that decompress many chunks at once would not want.
+The number of threads applies to the whole process. Other Zarr arrays in it have one thread too,
+which makes those slower that decompress many chunks at once.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ from platebench.stores.contract import OpenStore, Store, check_rows, require_com
 
 IMAGES = "images"
 SHARD = 16
-"""Images a shard."""
+"""Images per shard."""
 
 TOGETHER = 4
-"""Images a scan asks for at once, and as many more as fill the last chunk or shard."""
+"""Images per request of a scan, rounded up to whole chunks or shards."""
 
 
 class Zarr(Store):
@@ -51,7 +50,7 @@ class Zarr(Store):
     format = "zarr"
 
     def write(self, images: ImageSet, path: Path) -> None:
-        """Write block by block, a block being the images of one chunk or shard."""
+        """Write one block at a time: the images of one chunk or shard."""
         self._configure()
         shape, dtype = require_common_image(images, self.layout)
         group = zarr.create_group(path, attributes={IMAGES: images.table.to_pylist()})
@@ -72,7 +71,7 @@ class Zarr(Store):
         return _OpenZarr(path)
 
     def _configure(self) -> None:
-        """Choose zarr's number of threads, which it fixes when it first reads or writes."""
+        """Set zarr's number of threads, before its first read or write fixes it."""
         if self.tuning == "fast":
             zarr.config.set({"threading.max_workers": 1})
 
