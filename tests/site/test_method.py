@@ -49,7 +49,7 @@ def test_self_check_shows_its_noise_and_every_finding(run: Published) -> None:
     html = words(run, CHECK)
     assert "varies by 7.1%" in html
     assert "side by side by 9.3%" in html
-    assert "Not every figure is as asked." in html
+    assert "Some figures are outside their limits." in html
     for finding in FINDINGS:
         assert finding.what in html
     assert "<td>92.5%</td><td>40</td> <td>no</td>" in html
