@@ -100,7 +100,7 @@ def test_a_narrow_terminal_has_fewer_columns_and_says_which(comparison, width: i
     text = printed(comparison, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    assert ("Left out for want of width: " in text) == (width < 70)
+    assert ("Left out, the terminal is too narrow: " in text) == (width < 70)
     whole = text.replace(" ", "")
     for part in ":".join((IPC, ZARR, LONGEST)).split(":"):
         assert part in whole

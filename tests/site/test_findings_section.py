@@ -92,7 +92,7 @@ def rewritten(folder: Path, change: Mapping[str, Any]) -> str:
 
 def test_finding_that_did_not_hold_has_its_versions(tmp_path: Path) -> None:
     text = text_of(rewritten(tmp_path, {"holds": False, "versions": {"lancedb": "0.99.0"}}))
-    assert "With lancedb 0.99.0 it was not so." in text
+    assert "It did not hold with lancedb 0.99.0." in text
 
 
 def test_finding_that_was_not_reproduced_has_its_reason(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_results_without_asv_files_are_reported(tmp_path: Path, repository: Path
     run_file(results, [ok([0.1])])
     made = make_history(repository, results, tmp_path)
     assert not made.files
-    assert "there are no results of asv&#39;s" in section(published(results)[0], made).html
+    assert "there are no asv results" in section(published(results)[0], made).html
 
 
 @pytest.mark.parametrize("is_repository", [True, False])
@@ -182,7 +182,7 @@ def test_unknown_commits_are_reported(
         commit(elsewhere, "unrelated")
     made = make_history(elsewhere, results, tmp_path)
     assert not made.files
-    assert "none of the commits measured is in the git history" in section(run, made).html
+    assert "none of the measured commits is in this git history" in section(run, made).html
 
 
 def test_unknown_commit_is_counted(
@@ -249,8 +249,8 @@ def test_no_results_at_all_is_not_an_error(tmp_path: Path, repository: Path) -> 
 
 def test_one_commit_makes_no_line(run: Published) -> None:
     one = History(files={"history/index.html": b""}, commits=1)
-    assert "there is no line yet" in section(run, one).html
-    assert "there is no line yet" not in section(run, replace(one, commits=2)).html
+    assert "points but no line" in section(run, one).html
+    assert "points but no line" not in section(run, replace(one, commits=2)).html
 
 
 def test_pages_open_from_a_file_and_ask_for_nothing_else(

@@ -38,7 +38,7 @@ def test_machine_libraries_date_and_commit_are_those_of_the_run(run: Published) 
 
 def test_uncommitted_changes_are_shown(run: Published) -> None:
     changed = replace(run, info=replace(run.info, commit=f"{run.info.commit}+changes"))
-    assert f"<code>{run.info.commit}</code>, with changes that no commit holds." in words(changed)
+    assert f"<code>{run.info.commit}</code>, with uncommitted changes." in words(changed)
 
 
 def test_machine_without_a_self_check_says_so(run: Published) -> None:
@@ -48,8 +48,8 @@ def test_machine_without_a_self_check_says_so(run: Published) -> None:
 def test_self_check_shows_its_noise_and_every_finding(run: Published) -> None:
     html = words(run, CHECK)
     assert "varies by 7.1%" in html
-    assert "ran side by side by 9.3%" in html
-    assert "Not every figure is as asked." in html
+    assert "side by side by 9.3%" in html
+    assert "Some figures are outside their limits." in html
     for finding in FINDINGS:
         assert finding.what in html
     assert "<td>92.5%</td><td>40</td> <td>no</td>" in html
@@ -58,7 +58,7 @@ def test_self_check_shows_its_noise_and_every_finding(run: Published) -> None:
 def test_machine_without_facts_has_its_name(run: Published) -> None:
     html = words(replace(run, facts={}))
     assert "<dd>bench-pc</dd>" in html
-    assert "Nothing more was noted" in html
+    assert "No more facts of this machine were recorded" in html
 
 
 def test_nothing_measured_is_said(run: Published) -> None:
