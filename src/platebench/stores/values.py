@@ -84,11 +84,11 @@ def _value_type(images: ImageSet, layout: str, widened: bool) -> pa.DataType:
 
 
 def image_batches(
-    images: ImageSet, layout: str, schema: pa.Schema, images_a_batch: int
+    images: ImageSet, layout: str, schema: pa.Schema, images_per_batch: int
 ) -> Iterator[pa.RecordBatch]:
-    """Yield `images` as record batches of `schema`, at most `images_a_batch` at a time."""
-    for first in range(0, len(images), images_a_batch):
-        rows = range(first, min(first + images_a_batch, len(images)))
+    """Yield `images` as record batches of `schema`, at most `images_per_batch` at a time."""
+    for first in range(0, len(images), images_per_batch):
+        rows = range(first, min(first + images_per_batch, len(images)))
         columns = images.table.slice(first, len(rows)).combine_chunks().columns
         values = _encode(images, rows, layout, schema.field(IMAGE).type)
         arrays = [column.combine_chunks() for column in columns]
