@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.timing import page_cache
 from platebench.timing.cell import Cell
-from platebench.timing.protocol import RECORD
+from platebench.timing.copying import copy_by_links
+from platebench.timing.protocol import RECORD, SLOWER
 from platebench.timing.workspace import Workspace
 from tests.conftest import noise
 from tests.timing import broken_stores as broken
@@ -294,7 +296,7 @@ def test_what_a_library_imports_late_is_no_operations_peak(kind, sample, breaks)
         table=late_import(lambda given: given),
         **{name: lambda whole, name=name: late_import(getattr(whole, name)) for name in names},
     )
-    peak = sample(kind)._record["peak_bytes"]
+    peak = sample(kind).record["peak_bytes"]
     assert peak is None or peak < 40_000_000
 
 
@@ -308,3 +310,25 @@ def test_a_cell_leaves_its_record(sample, tmp_path, monkeypatch, held: DecodedIm
     assert record["stored_files"] == 2
     assert len(record["wall_s"]) == len(record["cpu_s"]) == 2
     assert record["peak_bytes"] >= 0
+
+
+def test_environment_slows_every_sample_down(sample, breaks, monkeypatch) -> None:
+    def slow(rows, given):
+        time.sleep(0.05)
+        yield from given
+
+    breaks(arrays=slow)
+    monkeypatch.setenv(SLOWER, "3.0")
+    cell = sample("FullScan", samples=2)
+    assert min(cell.timer.wall_s) >= 0.2
+    assert cell.record["set_images"] == 21
+
+
+def test_copy_by_links_copies_a_file_and_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a.bin").write_bytes(b"a")
+    copy_by_links(folder, tmp_path / "copy")
+    copy_by_links(folder / "deep" / "a.bin", tmp_path / "b.bin")
+    for copied in (tmp_path / "copy" / "deep" / "a.bin", tmp_path / "b.bin"):
+        assert copied.samefile(folder / "deep" / "a.bin")

@@ -13,21 +13,20 @@ import pytest
 from platebench.errors import Mismatch
 from platebench.images.decoded_cache import DecodedImages
 from platebench.stores import one_image
-from platebench.timing import first_image
-from platebench.timing.first_image import FirstImageCell
+from platebench.timing.cell import Cell
 from platebench.timing.workspace import Workspace
 from tests.timing.conftest import SET, STORE
 
 FirstImage = importlib.import_module("benchmarks.first_image").FirstImage
-Sample = Callable[[], FirstImageCell]
+Sample = Callable[[], Cell]
 
 
 @pytest.fixture
-def sample(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FirstImageCell]:
+def sample(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cell]:
     """Run samples of the cell in this process, as asv does."""
     monkeypatch.setattr(FirstImage, "workspace", workspace)
 
-    def run(samples: int = 1, **replaced: object) -> FirstImageCell:
+    def run(samples: int = 1, **replaced: object) -> Cell:
         cell = FirstImage()
         for name, value in replaced.items():
             setattr(cell, name, value)
@@ -53,7 +52,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         started.append(command)
         return run(command, **options)
 
-    monkeypatch.setattr(first_image.subprocess, "run", noting)
+    monkeypatch.setattr(subprocess, "run", noting)
     return started
 
 
@@ -66,7 +65,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         def other(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
             return run([command[0], "-c", text, *command[3:]], **options)
 
-        monkeypatch.setattr(first_image.subprocess, "run", other)
+        monkeypatch.setattr(subprocess, "run", other)
 
     return replace
 
@@ -159,5 +158,5 @@ def test_cpu_time_is_that_of_the_program_too(sample, program, held: DecodedImage
 
 def test_one_image_is_what_the_figure_counts(sample, held: DecodedImages) -> None:
     cell = sample()
-    assert cell._record["images"] == 1
-    assert cell._record["pixel_bytes"] == np.prod(held.shapes[0])
+    assert cell.record["images"] == 1
+    assert cell.record["pixel_bytes"] == np.prod(held.shapes[0])
