@@ -94,7 +94,7 @@ def _difference(array: np.ndarray, images: ImageSet, row: int) -> str:
 
 
 def check_table(table: pa.Table, images: ImageSet) -> None:
-    """Raise Mismatch unless `table` is the image set's, in every column and row."""
+    """Raise Mismatch unless `table` equals the image set's table."""
     if table.equals(images.table):
         return
     if table.schema != images.table.schema or table.num_rows != len(images):
