@@ -1,1 +1,4 @@
-"""asv's benchmark classes: one file an operation. Everything else is in src/platebench."""
+"""asv's benchmark classes, one file per operation: parameters, set-up, timed line and check.
+
+`platebench.timing.cell.Cell` says when asv calls each method.
+"""

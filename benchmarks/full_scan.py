@@ -1,23 +1,34 @@
-"""Reading every image, in order."""
+"""Read every image, in row order."""
 
-from platebench.timing.reading import Cold, ScanCell
+from platebench.timing import page_cache
+from platebench.timing.cell import Cell
+from platebench.timing.drain import check
 
-from .common import StoreCell
+from .common import WORKSPACE
 
 
-class FullScan(StoreCell, ScanCell):
-    """Open, copy every image out, close; from the page cache."""
+class FullScan(Cell):
+    """Open the store, copy every image out, close. Files are in the page cache."""
+
+    version = "1"
+    workspace = WORKSPACE
+
+    def time_scan(self, store, images):
+        with self.store.open(self.path) as opened:
+            self.copied = self.drain(opened.scan())
+
+    def verify(self):
+        with self.store.open(self.path) as opened:
+            check(opened.scan(), self.images, self.rows)
+
+    def check_sample(self):
+        self.check_copied()
+
+
+class ColdFullScan(FullScan):
+    """The same from the disk."""
 
     version = "1"
 
-    def time_scan(self, store, images):
-        self.operation()
-
-
-class ColdFullScan(StoreCell, Cold, ScanCell):
-    """The same, from the disk."""
-
-    version = "1"
-
-    def time_scan(self, store, images):
-        self.operation()
+    def prepare_sample(self):
+        page_cache.empty(self.path)

@@ -1,25 +1,85 @@
-"""Reading single images by row."""
+"""Read single images by row."""
 
-from platebench.timing.reading import Cold, TakeCell
+import random
 
-from .common import StoreCell
+from platebench.timing import page_cache
+from platebench.timing.cell import Cell
+from platebench.timing.drain import check
+
+from .common import WORKSPACE
+
+ROWS = ["1", "16 scattered", "16 in a run"]
+HANDLES = ["reopened", "kept"]
+
+ROWS_VERIFIED = 64
+"""Rows compared before the first sample, in random order. Smaller sets are compared whole."""
 
 
-class RandomRows(StoreCell, TakeCell):
-    """Copy some rows' images out, through a handle reopened each time or kept; from the cache."""
+class RandomRows(Cell):
+    """Copy the images of some rows out. Files are in the page cache.
+
+    The store is opened for each sample, or the handle is kept open. Each sample reads other rows,
+    the same for every store. With the same rows, a library that caches decoded images would be
+    measured on its cache.
+    """
 
     version = "1"
+    workspace = WORKSPACE
+    param_names = [*Cell.param_names, "rows", "handle"]
+    params = [*Cell.params, ROWS, HANDLES]
+
+    def prepare_cell(self, rows, handle="reopened"):
+        self.pattern = rows
+        self.chance = random.Random(len(self.images))
+        self.kept = self.store.open(self.path) if handle == "kept" else None
+
+    def prepare_sample(self):
+        self.expect(choose_rows(self.pattern, len(self.images), self.chance))
 
     def time_take(self, store, images, rows, handle):
-        self.operation()
+        if self.kept is not None:
+            self.copied = self.drain(self.kept.take(self.rows))
+            return
+        with self.store.open(self.path) as opened:
+            self.copied = self.drain(opened.take(self.rows))
+
+    def verify(self):
+        images = len(self.images)
+        rows = random.Random(images).sample(range(images), min(images, ROWS_VERIFIED))
+        with self.store.open(self.path) as opened:
+            check(opened.take(rows), self.images, rows)
+
+    def check_sample(self):
+        self.check_copied()
 
 
-class ColdRandomRows(StoreCell, Cold, TakeCell):
-    """The same with a reopened handle, from the disk."""
+class ColdRandomRows(RandomRows):
+    """The same from the disk. The store is opened for each sample."""
 
     version = "1"
-    param_names = TakeCell.param_names[:-1]
-    params = TakeCell.params[:-1]
+    param_names = [*Cell.param_names, "rows"]
+    params = [*Cell.params, ROWS]
+
+    def prepare_sample(self):
+        super().prepare_sample()
+        page_cache.empty(self.path)
 
     def time_take(self, store, images, rows):
-        self.operation()
+        with self.store.open(self.path) as opened:
+            self.copied = self.drain(opened.take(self.rows))
+
+
+def choose_rows(pattern, images, chance):
+    """Return the rows to read: the same for the same `chance`, on every machine.
+
+    Scattered rows are in random order, and distinct if there are at least 16 images. With fewer
+    images some rows are read twice.
+    """
+    if pattern == "1":
+        return [chance.randrange(images)]
+    if pattern == "16 scattered":
+        if images >= 16:
+            return chance.sample(range(images), 16)
+        return [chance.randrange(images) for _ in range(16)]
+    start = chance.randrange(max(1, images - 15))
+    return [(start + step) % images for step in range(16)]

@@ -1,67 +1,199 @@
-"""Adding, listing, opening, restoring and removing versions."""
+"""Append images, list, open, restore and prune versions.
 
-from platebench.timing.writing import (
-    AppendCell,
-    GrowCell,
-    ListVersionsCell,
-    OpenVersionCell,
-    PruneCell,
-    RestoreCell,
-)
+Every sample works on a new copy of the stored files. A history holds two versions: the images, and
+the images with a tenth more.
+"""
 
-from .common import StoreCell
+from platebench.errors import Mismatch
+from platebench.timing.cell import Cell
+from platebench.timing.drain import check_stored
+from platebench.timing.page_cache import stored_size, sync_tree
+from platebench.timing.workspace import tenth, with_tenth
+
+from .common import WORKSPACE
+
+VERSIONS_ADDED = 20
+"""Versions that Grow adds."""
 
 
-class Append(StoreCell, AppendCell):
-    """Add a tenth more images as a new version, to the end of fsync."""
+class Append(Cell):
+    """Append a tenth more images as a new version, to the end of fsync."""
 
     version = "1"
+    workspace = WORKSPACE
+    versioned = True
+
+    def prepare_cell(self):
+        self.added = tenth(self.images)
+        self.grown = with_tenth(self.images)
+        self.expect(range(len(self.added)))
+
+    def prepare_sample(self):
+        self.target = self.copy_of_stored()
+
+    def warm_up(self):
+        self.store.append(self.added.select([0], first_row=len(self.images)), self.target)
+        self.prepare_sample()
 
     def time_append(self, store, images):
-        self.operation()
+        self.store.append(self.added, self.target)
+        sync_tree(self.target)
+
+    def check_sample(self):
+        check_stored(self.store, self.target, self.grown)
+        before = self.store.versions(self.target)[-2].number
+        check_stored(self.store, self.target, self.images, before)
 
 
-class Grow(StoreCell, GrowCell):
-    """Add a tenth more images twenty times, each as a version, to the end of every fsync."""
+class Grow(Cell):
+    """Append a tenth more images twenty times, each as a version, to the end of every fsync.
+
+    The record's `version_bytes` are the bytes stored before the first append and after each.
+    """
 
     version = "1"
+    workspace = WORKSPACE
+    versioned = True
     repeat = 1
 
+    def prepare_cell(self):
+        self.added = [tenth(self.images, time) for time in range(1, VERSIONS_ADDED + 1)]
+        self.grown = with_tenth(self.images, VERSIONS_ADDED)
+        self.expect(list(range(len(self.added[0]))) * VERSIONS_ADDED)
+
+    def prepare_sample(self):
+        self.target = self.copy_of_stored()
+
+    def warm_up(self):
+        self.store.append(self.added[0], self.target)
+        self.prepare_sample()
+
     def time_grow(self, store, images):
-        self.operation()
+        for added in self.added:
+            self.store.append(added, self.target)
+            sync_tree(self.target)
+
+    def verify(self):
+        """Grow another copy and note its bytes, which the timed method has no time for."""
+        self.prepare_sample()
+        sizes = [stored_size(self.target)[0]]
+        for added in self.added:
+            self.store.append(added, self.target)
+            sizes.append(stored_size(self.target)[0])
+        self.record["version_bytes"] = sizes
+
+    def check_sample(self):
+        check_stored(self.store, self.target, self.grown)
+        first = self.store.versions(self.target)[-1 - VERSIONS_ADDED].number
+        check_stored(self.store, self.target, self.images, first)
 
 
-class ListVersions(StoreCell, ListVersionsCell):
+class ListVersions(Cell):
     """List the versions of a store that has two."""
 
     version = "1"
+    workspace = WORKSPACE
+    versioned = True
+    kind = "history"
+
+    def prepare_cell(self):
+        self.first_version = self.workspace.first_version(self.store, self.images)
+        self.expect([])
+
+    def prepare_sample(self):
+        self.target = self.copy_of_stored()
+
+    def warm_up(self):
+        self.operation()
+        self.prepare_sample()
 
     def time_list(self, store, images):
-        self.operation()
+        self.listed = self.store.versions(self.target)
+
+    def check_sample(self):
+        numbers = [version.number for version in self.listed]
+        if self.first_version not in numbers[:-1]:
+            raise Mismatch(f"versions {numbers} do not show {self.first_version} as an old one")
 
 
-class OpenVersion(StoreCell, OpenVersionCell):
-    """Open the first of two versions and copy every image out."""
+class OpenVersion(Cell):
+    """Open the first of two versions, copy every image out, close."""
 
     version = "1"
+    workspace = WORKSPACE
+    versioned = True
+    kind = "history"
+
+    def prepare_cell(self):
+        self.first_version = self.workspace.first_version(self.store, self.images)
+
+    def prepare_sample(self):
+        self.target = self.copy_of_stored()
 
     def time_open(self, store, images):
-        self.operation()
+        with self.store.open(self.target, self.first_version) as opened:
+            self.copied = self.drain(opened.scan())
+
+    def verify(self):
+        check_stored(self.store, self.target, self.images, self.first_version)
+        check_stored(self.store, self.target, with_tenth(self.images))
+
+    def check_sample(self):
+        self.check_copied()
 
 
-class Restore(StoreCell, RestoreCell):
+class Restore(Cell):
     """Make the first of two versions the newest again, to the end of fsync."""
 
     version = "1"
+    workspace = WORKSPACE
+    versioned = True
+    kind = "history"
+
+    def prepare_cell(self):
+        self.first_version = self.workspace.first_version(self.store, self.images)
+        self.expect([])
+
+    def prepare_sample(self):
+        self.target = self.copy_of_stored()
+
+    def warm_up(self):
+        self.operation()
+        self.prepare_sample()
 
     def time_restore(self, store, images):
-        self.operation()
+        self.store.restore(self.target, self.first_version)
+        sync_tree(self.target)
+
+    def check_sample(self):
+        check_stored(self.store, self.target, self.images)
 
 
-class Prune(StoreCell, PruneCell):
+class Prune(Cell):
     """Remove the first of two versions and what only it needed, to the end of fsync."""
 
     version = "1"
+    workspace = WORKSPACE
+    versioned = True
+    kind = "history"
+
+    def prepare_cell(self):
+        self.grown = with_tenth(self.images)
+        self.expect([])
+
+    def prepare_sample(self):
+        self.target = self.copy_of_stored()
+
+    def warm_up(self):
+        self.operation()
+        self.prepare_sample()
 
     def time_prune(self, store, images):
-        self.operation()
+        self.store.prune(self.target, keep=1)
+        sync_tree(self.target)
+
+    def check_sample(self):
+        left = [version.number for version in self.store.versions(self.target)]
+        if len(left) != 1:
+            raise Mismatch(f"versions {left} are left, not one")
+        check_stored(self.store, self.target, self.grown)

@@ -21,7 +21,6 @@ from platebench.running.arms import work_folder
 from platebench.running.run import same_arm
 from platebench.running.selfcheck import CELLS, FEW_ROUNDS, ROUNDS, SelfCheck, assess
 from platebench.stores.registry import FLOOR
-from platebench.timing import cell as cells
 from platebench.timing.protocol import SLOWER, WORK
 from platebench.timing.workspace import Workspace
 from tests.results.made_up_noise import Machine, Rounds, by_round
@@ -149,35 +148,6 @@ def test_fewer_rounds_are_assessed_too(rounds: int) -> None:
     assert f"25% slower, {min(rounds, FEW_ROUNDS)} rounds: found" in [
         each.what for each in found.findings
     ]
-
-
-# The slowdown
-
-
-@pytest.mark.parametrize("share", [0.1, 0.25, 3.0])
-def test_a_slowed_operation_is_kept_busy_that_much_longer(share: float, monkeypatch) -> None:
-    now = 100.0
-
-    class Clock:
-        """Goes on by a hundredth of a second whenever it is read."""
-
-        @staticmethod
-        def perf_counter() -> float:
-            nonlocal now
-            now += 0.01
-            return now
-
-    def operation() -> None:
-        nonlocal now
-        calls.append(now)
-        now += 50.0
-
-    calls: list[float] = []
-    monkeypatch.setattr(cells, "time", Clock)
-    began = now
-    cells._slowed(operation, share)()
-    assert len(calls) == 1, "it is slower, not done again"
-    assert now - began == pytest.approx(50.0 * (1 + share), rel=0.01)
 
 
 # The command

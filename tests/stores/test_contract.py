@@ -13,8 +13,8 @@ from platebench.images.imageset import ImageSet, digest
 from platebench.stores import registry
 from platebench.stores.contract import OpenStore, Store, VersionedStore
 from platebench.stores.name import StoreName
+from platebench.timing.copying import copy_by_links
 from platebench.timing.page_cache import files_of, stored_size
-from platebench.timing.writing import link_copy
 from tests.conftest import ArrayImages, noise
 from tests.stores.one_file import OneFile
 
@@ -284,7 +284,7 @@ def test_versions_of_a_hard_linked_copy_leave_the_original_unchanged(name, image
     assert isinstance(store, VersionedStore)
     first = store.versions(original)[-1].number
     before = contents(original)
-    link_copy(original, copy)
+    copy_by_links(original, copy)
     store.append(images.select([0], first_row=len(images)), copy)
     store.restore(copy, first)
     store.prune(copy, keep=1)

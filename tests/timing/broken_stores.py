@@ -1,4 +1,4 @@
-"""Stores that are broken in one way each, for the cells to find."""
+"""Stores that are broken in one way each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, Version, VersionedStore
 
 Arrays = Callable[[Sequence[int], Iterator[np.ndarray]], Iterator[np.ndarray]]
-"""Given the rows asked for and their images, what comes back instead."""
+"""Takes the requested rows and their images, and returns what the store gives instead."""
 
 
 class _BrokenOpen(OpenStore):
@@ -38,7 +38,7 @@ class _BrokenOpen(OpenStore):
 
 
 class BrokenStore(VersionedStore):
-    """A store that does all things as `whole` does, but for what a test replaces."""
+    """A store that works like `whole`, except for the methods that a test replaces."""
 
     def __init__(self, whole: Store, **replaced: Any) -> None:
         for name, value in {"layout": whole.layout, "tuning": whole.tuning, "whole": whole}.items():

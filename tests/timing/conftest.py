@@ -1,4 +1,4 @@
-"""A workspace with a small image set, and cells that run in the test's own process."""
+"""A work folder with a small image set and the stored files of one store."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def killed_scratch(root: Path) -> Path:
-    """Return the scratch folder that a process left in a work folder when it was killed."""
+    """Return the scratch folder that a killed process left in a work folder."""
     done = subprocess.run(
         [sys.executable, "-c", DYING, str(root)], stdout=subprocess.PIPE, check=False
     )
@@ -41,7 +41,7 @@ def killed_scratch(root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A work folder that holds 21 small images and what STORE makes of them."""
+    """A work folder with 21 small images and the files of STORE."""
     made = Workspace(tmp_path_factory.mktemp("prepared")).own()
     held = decode_to_cache(noise(21), made.root / "images" / SET)
     for kind in get_args(Kind):
@@ -51,7 +51,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workspace(prepared: Path, tmp_path: Path) -> Workspace:
-    """A workspace of the test's own, in which STORE has been written already."""
+    """A copy of the prepared work folder for one test."""
     return Workspace(Path(shutil.copytree(prepared, tmp_path / "work")))
 
 

@@ -1,10 +1,11 @@
-"""A cell of a store that is broken in any one way fails, and says which image is wrong."""
+"""A cell fails if its store is broken in any one way, and names the wrong image."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -13,12 +14,13 @@ import numpy as np
 import pytest
 
 from platebench.errors import Mismatch, Unsupported
-from platebench.images.decoded_cache import DecodedImages, decode_to_cache
+from platebench.images.decoded_cache import DecodedImages
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.timing import page_cache
 from platebench.timing.cell import Cell
-from platebench.timing.protocol import RECORD
+from platebench.timing.copying import copy_by_links
+from platebench.timing.protocol import RECORD, SLOWER
 from platebench.timing.workspace import Kind, Workspace
 from tests.conftest import noise
 from tests.stores.one_file import OneFile
@@ -45,7 +47,7 @@ Sample = Callable[..., Cell]
 
 @pytest.fixture
 def sample(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Sample:
-    """Run one sample of a benchmark class in this process, as asv does."""
+    """Run samples of a benchmark class in this process, as asv does."""
 
     def run(kind: str, *details: str, store: str = STORE, samples: int = 1) -> Cell:
         cell_class = getattr(importlib.import_module(CLASSES[kind]), kind)
@@ -68,7 +70,7 @@ def sample(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Sample:
 
 @pytest.fixture
 def breaks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Put a store broken in the given ways in the place of the whole one."""
+    """Replace the intact store by one that is broken in the given ways."""
     find = registry.find
 
     def replace(**replaced: Any) -> None:
@@ -101,7 +103,7 @@ def nothing_in_scratch(workspace: Workspace) -> bool:
 
 @pytest.fixture
 def on_disk(workspace: Workspace) -> None:
-    """Skip cold cells where the temporary folder is kept in memory."""
+    """Skip cold cells if the temporary folder is in memory."""
     file = workspace.root / "images" / SET / "held.json"
     try:
         page_cache.empty(file)
@@ -110,7 +112,7 @@ def on_disk(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_a_whole_store_passes_every_cell(kind, sample, workspace, on_disk) -> None:
+def test_intact_store_passes_every_cell(kind, sample, workspace, on_disk) -> None:
     cell = sample(kind, samples=3)
     assert len(cell.timer.wall_s) == len(cell.timer.cpu_s) == 3
     assert nothing_in_scratch(workspace)
@@ -164,7 +166,7 @@ WRITTEN = ("Append", "Restore", "Prune")
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_wrong_images_fail_the_cell(kind, arrays, message, sample, breaks, on_disk) -> None:
+def test_wrong_images_fail(kind, arrays, message, sample, breaks, on_disk) -> None:
     breaks(arrays=arrays)
     with pytest.raises(Mismatch, match=message):
         sample(kind)
@@ -178,10 +180,8 @@ def without_duplicates(rows, given):
             yield array
 
 
-def test_rows_asked_for_twice_that_come_once_fail_the_cell(
-    workspace, sample, breaks, monkeypatch
-) -> None:
-    """Of fewer than 16 images some are asked for twice, which `take` must keep."""
+def test_take_that_drops_duplicate_rows_fails(workspace, sample, breaks, monkeypatch) -> None:
+    """With fewer than 16 images some rows are read twice. `take` must return both."""
     decode_to_cache(noise(4), workspace.root / "images" / "noise-4")
     monkeypatch.setattr("tests.timing.test_cells.SET", "noise-4")
     sample("RandomRows")
@@ -191,13 +191,13 @@ def test_rows_asked_for_twice_that_come_once_fail_the_cell(
 
 
 @pytest.mark.parametrize("kind", ["ReadTable", "ColdReadTable", "Write", *WRITTEN])
-def test_a_changed_table_fails_the_cell(kind, sample, breaks, on_disk) -> None:
+def test_changed_table_fails(kind, sample, breaks, on_disk) -> None:
     breaks(table=broken.well_changed)
     with pytest.raises(Mismatch, match=r"the table's row of image \d+ is not the one"):
         sample(kind)
 
 
-def test_a_write_that_drops_an_image_fails(sample, breaks, workspace) -> None:
+def test_write_that_drops_an_image_fails(sample, breaks, workspace) -> None:
     def write(whole):
         return lambda images, path: whole.write(images.select(range(min(20, len(images)))), path)
 
@@ -207,7 +207,7 @@ def test_a_write_that_drops_an_image_fails(sample, breaks, workspace) -> None:
     assert nothing_in_scratch(workspace)
 
 
-def test_an_append_that_overwrites_fails(sample, breaks) -> None:
+def test_append_that_overwrites_fails(sample, breaks) -> None:
     def append(whole):
         def overwrite(images: ImageSet, path: Path) -> int:
             number = whole.append(images, path)
@@ -221,7 +221,7 @@ def test_an_append_that_overwrites_fails(sample, breaks) -> None:
         sample("Append")
 
 
-def test_an_append_that_leaves_the_older_version_changed_fails(sample, breaks) -> None:
+def test_append_that_changes_the_older_version_fails(sample, breaks) -> None:
     def append(whole):
         def twice(images: ImageSet, path: Path) -> int:
             whole.append(images.select([0], first_row=21), path)
@@ -234,13 +234,13 @@ def test_an_append_that_leaves_the_older_version_changed_fails(sample, breaks) -
         sample("Append")
 
 
-def test_a_restore_that_does_nothing_fails(sample, breaks) -> None:
+def test_restore_that_does_nothing_fails(sample, breaks) -> None:
     breaks(restore=lambda whole: lambda path, version: version)
     with pytest.raises(Mismatch, match="more than the 21 images asked for came back"):
         sample("Restore")
 
 
-def test_a_prune_that_loses_the_newest_rows_fails(sample, breaks) -> None:
+def test_prune_that_loses_the_newest_rows_fails(sample, breaks) -> None:
     def prune(whole):
         def lose(path: Path, keep: int) -> None:
             whole.restore(path, whole.versions(path)[0].number)
@@ -253,19 +253,19 @@ def test_a_prune_that_loses_the_newest_rows_fails(sample, breaks) -> None:
         sample("Prune")
 
 
-def test_a_prune_that_keeps_everything_fails(sample, breaks) -> None:
+def test_prune_that_keeps_everything_fails(sample, breaks) -> None:
     breaks(prune=lambda whole: lambda path, keep: None)
     with pytest.raises(Mismatch, match=r"versions \[1, 2\] are left, not one"):
         sample("Prune")
 
 
-def test_a_list_that_forgets_the_first_version_fails(sample, breaks) -> None:
+def test_list_without_the_first_version_fails(sample, breaks) -> None:
     breaks(versions=lambda whole: lambda path: whole.versions(path)[1:])
     with pytest.raises(Mismatch, match=r"versions \[2\] do not show 1 as an old one"):
         sample("ListVersions")
 
 
-def test_a_store_that_turns_wrong_after_the_first_look_fails_too(sample, breaks) -> None:
+def test_store_that_breaks_after_verification_fails(sample, breaks) -> None:
     calls = 0
 
     def later_wrong(rows, given):
@@ -280,12 +280,12 @@ def test_a_store_that_turns_wrong_after_the_first_look_fails_too(sample, breaks)
 
 
 @pytest.mark.parametrize("kind", VERSIONED)
-def test_a_format_without_versions_is_skipped_with_the_reason(kind, sample) -> None:
+def test_format_without_versions_is_skipped_with_the_reason(kind, sample) -> None:
     with pytest.raises(NotImplementedError, match=r"^tiff-files has no versions$"):
         sample(kind, store="tiff-files:tiff:default")
 
 
-def test_images_a_format_cannot_hold_skip_the_cell(sample, breaks) -> None:
+def test_images_that_a_format_cannot_hold_skip_the_cell(sample, breaks) -> None:
     def write(whole):
         def refuse(images: ImageSet, path: Path) -> None:
             raise Unsupported("16 bits are too many")
@@ -297,14 +297,14 @@ def test_images_a_format_cannot_hold_skip_the_cell(sample, breaks) -> None:
         sample("Write")
 
 
-def test_a_cold_cell_whose_files_stay_in_memory_is_skipped(sample, monkeypatch) -> None:
+def test_cold_cell_is_skipped_if_files_stay_in_the_page_cache(sample, monkeypatch) -> None:
     monkeypatch.setattr(page_cache, "resident_bytes", lambda file: 4096)
     with pytest.raises(NotImplementedError, match="bytes of data stay in the page cache"):
         sample("ColdFullScan")
 
 
 def late_import(function):
-    """Return the function, with 80 MB that stay the first time it is called."""
+    """Return the function; its first call allocates 80 MB that stay."""
     imported = []
 
     def importing(*arguments, **named):
@@ -316,18 +316,18 @@ def late_import(function):
 
 
 @pytest.mark.parametrize("kind", ["Write", "Append", "Restore", "Prune", "FullScan", "ReadTable"])
-def test_what_a_library_imports_late_is_no_operations_peak(kind, sample, breaks) -> None:
+def test_peak_memory_excludes_late_imports(kind, sample, breaks) -> None:
     names = ("write", "append", "restore", "prune")
     breaks(
         arrays=late_import(lambda rows, given: given),
         table=late_import(lambda given: given),
         **{name: lambda whole, name=name: late_import(getattr(whole, name)) for name in names},
     )
-    peak = sample(kind)._record["peak_bytes"]
+    peak = sample(kind).record["peak_bytes"]
     assert peak is None or peak < 40_000_000
 
 
-def test_a_cell_leaves_its_record(sample, tmp_path, monkeypatch, held: DecodedImages) -> None:
+def test_cell_writes_its_record(sample, tmp_path, monkeypatch, held: DecodedImages) -> None:
     monkeypatch.setitem(os.environ, RECORD, str(tmp_path / "record.json"))
     sample("FullScan", samples=2)
     record = json.loads((tmp_path / "record.json").read_text())
@@ -337,3 +337,57 @@ def test_a_cell_leaves_its_record(sample, tmp_path, monkeypatch, held: DecodedIm
     assert record["stored_files"] == 2
     assert len(record["wall_s"]) == len(record["cpu_s"]) == 2
     assert record["peak_bytes"] >= 0
+
+
+def test_environment_slows_every_sample(sample, breaks, monkeypatch) -> None:
+    def slow(rows, given):
+        time.sleep(0.05)
+        yield from given
+
+    breaks(arrays=slow)
+    monkeypatch.setenv(SLOWER, "3.0")
+    cell = sample("FullScan", samples=2)
+    assert min(cell.timer.wall_s) >= 0.2
+    assert cell.record["set_images"] == 21
+
+
+def test_copy_by_links_copies_a_file_and_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a.bin").write_bytes(b"a")
+    copy_by_links(folder, tmp_path / "copy")
+    copy_by_links(folder / "deep" / "a.bin", tmp_path / "b.bin")
+    for copied in (tmp_path / "copy" / "deep" / "a.bin", tmp_path / "b.bin"):
+        assert copied.samefile(folder / "deep" / "a.bin")
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "details"),
+    [
+        ("Size", "track_bytes", ()),
+        ("Size", "track_files", ()),
+        ("PeakMemoryOfScan", "track_peak", ()),
+        ("PeakMemoryOfTake", "track_peak", ("1", "kept")),
+        ("PeakMemoryOfWrite", "track_peak", ()),
+    ],
+)
+def test_tracked_figures_are_those_of_the_record(
+    kind, method, details, workspace, monkeypatch
+) -> None:
+    benchmark = getattr(importlib.import_module("benchmarks.size"), kind)()
+    monkeypatch.setattr(benchmark.timed, "workspace", workspace)
+    params = (STORE, SET, *details)
+    benchmark.setup(*params)
+    record = benchmark.cell.record
+    expected = {
+        "track_bytes": record["stored_bytes"],
+        "track_files": 2,
+        "track_peak": record["peak_bytes"],
+    }[method]
+    if expected is None:
+        with pytest.raises(NotImplementedError, match="peak_bytes cannot be measured on this"):
+            getattr(benchmark, method)(*params)
+    else:
+        assert getattr(benchmark, method)(*params) == expected
+    benchmark.teardown(*params)
+    assert nothing_in_scratch(workspace)

@@ -1,4 +1,4 @@
-"""A read counts when all its bytes have been copied, and when they are the right ones."""
+"""A read counts if all its bytes were copied and are right."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALL = range(21)
 
 
 class Lazy:
-    """What a library gives that decodes when it is looked at."""
+    """An object that decodes only when it is accessed."""
 
     dtype = np.dtype("u1")
     shape = (24, 36)
@@ -27,18 +27,18 @@ class Lazy:
         return np.zeros(self.shape, self.dtype)
 
 
-def test_every_byte_is_copied_and_counted(images: ArrayImages) -> None:
+def test_drain_copies_and_counts_every_byte(images: ArrayImages) -> None:
     drain = Drain(images)
     assert drain(images) == images.pixel_bytes
     assert (drain.last_image(images, 20) == images.pixels(20)).all()
 
 
-def test_no_images_are_no_bytes(images: ArrayImages) -> None:
+def test_no_images_give_no_bytes(images: ArrayImages) -> None:
     assert Drain(images)([]) == 0
     check([], images, [])
 
 
-def test_a_copy_does_not_change_when_the_store_reuses_its_memory(images: ArrayImages) -> None:
+def test_copy_is_kept_when_the_store_reuses_its_buffer(images: ArrayImages) -> None:
     buffer = np.empty((24, 36), np.uint8)
 
     def through_one_buffer() -> Iterator[np.ndarray]:
@@ -53,7 +53,7 @@ def test_a_copy_does_not_change_when_the_store_reuses_its_memory(images: ArrayIm
     check(through_one_buffer(), images, ALL)
 
 
-def test_views_of_a_buffer_that_is_overwritten_are_not_the_images(images: ArrayImages) -> None:
+def test_views_of_an_overwritten_buffer_fail(images: ArrayImages) -> None:
     buffer = np.empty((24, 36), np.uint8)
     views = []
     for row in ALL:
@@ -64,20 +64,20 @@ def test_views_of_a_buffer_that_is_overwritten_are_not_the_images(images: ArrayI
 
 
 @pytest.mark.parametrize("transform", [np.asfortranarray, lambda each: np.flip(each.copy())])
-def test_the_order_in_memory_is_not_the_order_of_values(images, transform) -> None:
+def test_memory_order_does_not_change_values(images, transform) -> None:
     arrays = [transform(each) for each in images]
     drain = Drain(images)
     drain(arrays)
     assert (drain.last_image(images, 20) == arrays[-1]).all()
 
 
-def test_images_that_are_not_contiguous_are_equal_to_those_that_are(images: ArrayImages) -> None:
+def test_non_contiguous_images_are_equal(images: ArrayImages) -> None:
     check([np.asfortranarray(each) for each in images], images, ALL)
     spread = [np.repeat(each, 2, axis=1)[:, ::2] for each in images]
     check(spread, images, ALL)
 
 
-def test_a_memory_map_is_an_array(images, tmp_path) -> None:
+def test_memory_map_counts_as_an_array(images, tmp_path) -> None:
     file = tmp_path / "image.bin"
     file.write_bytes(images.pixels(0).tobytes())
     mapped = np.memmap(file, np.uint8, "r", shape=(24, 36))
@@ -90,7 +90,7 @@ def test_a_memory_map_is_an_array(images, tmp_path) -> None:
     [memoryview(bytes(864)), bytes(864), [[0] * 36] * 24, Lazy(), pa.array([1]), None],
     ids=lambda given: type(given).__name__,
 )
-def test_what_is_not_an_array_is_not_a_read(images: ArrayImages, given: object) -> None:
+def test_objects_that_are_not_arrays_fail(images: ArrayImages, given: object) -> None:
     name = type(given).__name__
     with pytest.raises(Mismatch, match=f"read 0 gave a {name}, not an array of pixels"):
         Drain(images)([given])  # type: ignore[list-item]
@@ -98,24 +98,24 @@ def test_what_is_not_an_array_is_not_a_read(images: ArrayImages, given: object) 
         check([given], images, [4])  # type: ignore[list-item]
 
 
-def test_an_image_larger_than_any_is_refused_by_name_of_its_size(images: ArrayImages) -> None:
+def test_image_larger_than_any_fails_with_its_size(images: ArrayImages) -> None:
     with pytest.raises(
         Mismatch, match=r"read 0 gave int64 of \(24, 36\), 6912 bytes; the largest image has 864"
     ):
         Drain(images)([images.pixels(0).astype(np.int64)])
 
 
-def test_an_image_too_few_is_named(images: ArrayImages) -> None:
+def test_missing_image_is_named(images: ArrayImages) -> None:
     with pytest.raises(Mismatch, match="20 of the 21 images asked for came back, image 20 did not"):
         check(list(images)[:-1], images, ALL)
 
 
-def test_an_image_too_many_is_told(images: ArrayImages) -> None:
+def test_surplus_image_fails(images: ArrayImages) -> None:
     with pytest.raises(Mismatch, match="more than the 21 images asked for came back"):
         check([*images, images.pixels(20)], images, ALL)
 
 
-def test_rows_asked_for_twice_come_twice(images: ArrayImages) -> None:
+def test_duplicate_rows_are_returned_twice(images: ArrayImages) -> None:
     rows = [3, 3, 5]
     check([images.pixels(row) for row in rows], images, rows)
     with pytest.raises(Mismatch, match="image 5 came back in place of image 3"):
@@ -132,7 +132,7 @@ def test_any_flipped_bit_is_found_and_its_image_named(row: int, value: int, bit:
 
 
 @given(st.permutations(range(5)).filter(lambda order: order != list(range(5))))
-def test_any_other_order_is_found(order: list[int]) -> None:
+def test_any_other_order_fails(order: list[int]) -> None:
     images = noise(5)
     first = next(row for row in range(5) if order[row] != row)
     with pytest.raises(Mismatch, match=f"image {order[first]} came back in place of image {first}"):
@@ -140,19 +140,19 @@ def test_any_other_order_is_found(order: list[int]) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["i8", "i1", "u2", "f4", "bool", ">u2"])
-def test_another_dtype_is_found_even_if_the_values_are_equal(dtype: str) -> None:
+def test_other_dtype_with_equal_values_fails(dtype: str) -> None:
     images = ArrayImages([np.ones((4, 5), np.uint8)])
     with pytest.raises(Mismatch, match=r"image 0 came back as \S+, not uint8"):
         check([np.ones((4, 5), dtype)], images, [0])
 
 
 @pytest.mark.parametrize("shape", [(36, 24), (864,), (1, 24, 36), (24, 36, 1)])
-def test_another_shape_is_found_even_if_the_bytes_are_equal(images, shape) -> None:
+def test_other_shape_with_equal_bytes_fails(images, shape) -> None:
     with pytest.raises(Mismatch, match="image 2 came back with shape"):
         check([images.pixels(2).reshape(shape)], images, [2])
 
 
-def test_the_table_is_compared_in_every_column_and_row(images: ArrayImages) -> None:
+def test_table_is_compared_in_every_column_and_row(images: ArrayImages) -> None:
     check_table(images.table, images)
     wells = images.table["well"].to_pylist()
     wells[7] = "A01"
@@ -173,6 +173,6 @@ def test_the_table_is_compared_in_every_column_and_row(images: ArrayImages) -> N
     ],
     ids=["row lost", "column lost", "column narrowed"],
 )
-def test_a_table_of_another_form_is_found(images, broken) -> None:
+def test_table_with_other_rows_or_columns_fails(images, broken) -> None:
     with pytest.raises(Mismatch, match="not the one of 21 images"):
         check_table(broken(images.table), images)

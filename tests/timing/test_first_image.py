@@ -1,4 +1,4 @@
-"""The first image is read by a process of its own, and is compared as any other is."""
+"""The first image is read by its own process and compared like any other."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ import pytest
 from platebench.errors import Mismatch
 from platebench.images.decoded_cache import DecodedImages
 from platebench.stores import one_image
-from platebench.timing import first_image
-from platebench.timing.first_image import FirstImageCell
+from platebench.timing.cell import Cell
 from platebench.timing.workspace import Workspace
 from tests.timing.conftest import SET, STORE
 
 FirstImage = importlib.import_module("benchmarks.first_image").FirstImage
-Sample = Callable[[], FirstImageCell]
+Sample = Callable[[], Cell]
 
 
 @pytest.fixture
-def sample(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FirstImageCell]:
+def sample(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cell]:
     """Run samples of the cell in this process, as asv does."""
     monkeypatch.setattr(FirstImage, "workspace", workspace)
 
-    def run(samples: int = 1, **replaced: object) -> FirstImageCell:
+    def run(samples: int = 1, **replaced: object) -> Cell:
         cell = FirstImage()
         for name, value in replaced.items():
             setattr(cell, name, value)
@@ -53,25 +52,25 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         started.append(command)
         return run(command, **options)
 
-    monkeypatch.setattr(first_image.subprocess, "run", noting)
+    monkeypatch.setattr(subprocess, "run", noting)
     return started
 
 
 @pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Start another program in the place of the one that reads an image."""
+    """Replace the program that reads an image by another one."""
     run = subprocess.run
 
     def replace(text: str) -> None:
         def other(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
             return run([command[0], "-c", text, *command[3:]], **options)
 
-        monkeypatch.setattr(first_image.subprocess, "run", other)
+        monkeypatch.setattr(subprocess, "run", other)
 
     return replace
 
 
-def test_each_sample_is_a_fresh_interpreter_that_reads_one_image(sample, commands) -> None:
+def test_each_sample_starts_a_new_interpreter(sample, commands) -> None:
     cell = sample(3)
     assert len(cell.timer.wall_s) == 3
     assert {tuple(command[:4]) for command in commands} == {
@@ -80,9 +79,7 @@ def test_each_sample_is_a_fresh_interpreter_that_reads_one_image(sample, command
     assert len(commands) == 3 + 1, "and once untimed"
 
 
-def test_rows_change_from_sample_to_sample_and_are_the_same_for_every_store(
-    sample, commands
-) -> None:
+def test_rows_differ_between_samples_and_repeat_between_cells(sample, commands) -> None:
     sample(5)
     rows = [int(command[-1]) for command in commands]
     commands.clear()
@@ -92,7 +89,7 @@ def test_rows_change_from_sample_to_sample_and_are_the_same_for_every_store(
     assert all(0 <= row < 21 for row in rows)
 
 
-def test_the_program_prints_the_images_digest_and_nothing_else(
+def test_program_prints_only_the_digest_of_the_image(
     workspace: Workspace, held: DecodedImages, capsys, monkeypatch
 ) -> None:
     path = workspace.root / "stores" / SET / STORE.replace(":", ".") / "data"
@@ -102,18 +99,18 @@ def test_the_program_prints_the_images_digest_and_nothing_else(
         assert capsys.readouterr().out == f"{held.digests()[row]}\n"
 
 
-def test_the_program_imports_nothing_that_times_or_reports() -> None:
+def test_program_imports_only_what_the_store_needs() -> None:
     imported = subprocess.run(
         [sys.executable, "-c", f"import sys, {one_image.__name__}; print(*sys.modules)"],
         capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
     for heavy in ("asv", "rich", "typer", "scipy", "pandas", "lance", "zarr", "h5py", "awkward"):
-        assert heavy not in imported, "its start is to be the store's own"
+        assert heavy not in imported, "start-up must be the store's own"
     for room in ("timing", "results", "cli", "talk"):
         assert f"platebench.{room}" not in imported
 
 
-def test_an_image_that_comes_back_changed_fails_the_cell(sample, program) -> None:
+def test_changed_image_fails(sample, program) -> None:
     program(
         "import sys; from platebench.stores import one_image, registry\n"
         "from tests.timing.broken_stores import BrokenStore, one_flipped_byte\n"
@@ -127,7 +124,7 @@ def test_an_image_that_comes_back_changed_fails_the_cell(sample, program) -> Non
 
 
 @pytest.mark.parametrize("said", ["", "0" * 32, "warning: deprecated"])
-def test_a_program_that_prints_no_digest_fails_the_cell(said: str, sample, program) -> None:
+def test_program_that_prints_no_digest_fails(said: str, sample, program) -> None:
     program(f"print({said!r})")
     with pytest.raises(Mismatch, match="came back changed"):
         sample()
@@ -141,13 +138,13 @@ def test_a_program_that_prints_no_digest_fails_the_cell(said: str, sample, progr
         ("import os; os._exit(3)", "the process ended with status 3 and said nothing"),
     ],
 )
-def test_a_program_that_fails_says_why(text: str, message: str, sample, program) -> None:
+def test_failed_program_is_quoted(text: str, message: str, sample, program) -> None:
     program(text)
     with pytest.raises(Mismatch, match=f"^{message}$"):
         sample()
 
 
-def test_cpu_time_is_that_of_the_program_too(sample, program, held: DecodedImages) -> None:
+def test_cpu_time_includes_the_program(sample, program, held: DecodedImages) -> None:
     program(
         "import sys, time\n"
         "while time.process_time() < 0.3: pass\n"
@@ -157,7 +154,7 @@ def test_cpu_time_is_that_of_the_program_too(sample, program, held: DecodedImage
     assert cell.timer.cpu_s[-1] >= 0.3, "this process itself only waits"
 
 
-def test_one_image_is_what_the_figure_counts(sample, held: DecodedImages) -> None:
+def test_record_counts_one_image(sample, held: DecodedImages) -> None:
     cell = sample()
-    assert cell._record["images"] == 1
-    assert cell._record["pixel_bytes"] == np.prod(held.shapes[0])
+    assert cell.record["images"] == 1
+    assert cell.record["pixel_bytes"] == np.prod(held.shapes[0])

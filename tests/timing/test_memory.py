@@ -1,4 +1,4 @@
-"""Peak memory is what one operation adds of its own."""
+"""Peak memory is the memory that one operation adds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def in_a_new_process(lines: str) -> int:
-    """Run `lines` between the beginning and the end of a measurement, in a process of its own."""
+    """Run a program of these lines in a process of its own and return the number it prints."""
     program = f"""
 import mmap
 import numpy as np
@@ -31,7 +31,7 @@ from platebench.timing.memory import PeakMemory
     return int(done.stdout)
 
 
-def test_an_allocation_that_is_freed_again_is_seen() -> None:
+def test_freed_allocation_is_counted() -> None:
     peak = in_a_new_process("""
 peak = PeakMemory()
 block = np.ones(80_000_000, np.uint8)
@@ -41,7 +41,7 @@ print(peak.bytes)
     assert 79 * MB < peak < 85 * MB
 
 
-def test_an_earlier_peak_is_not_counted() -> None:
+def test_earlier_peak_is_not_counted() -> None:
     peak = in_a_new_process("""
 block = np.ones(200_000_000, np.uint8)
 del block
@@ -53,7 +53,7 @@ print(peak.bytes)
     assert 19 * MB < peak < 25 * MB
 
 
-def test_memory_that_was_there_before_is_not_counted() -> None:
+def test_memory_from_before_is_not_counted() -> None:
     peak = in_a_new_process("""
 kept = np.ones(100_000_000, np.uint8)
 peak = PeakMemory()
@@ -63,7 +63,7 @@ print(peak.bytes)
     assert peak < 5 * MB
 
 
-def test_pages_of_a_mapped_file_are_the_page_caches(tmp_path: Path) -> None:
+def test_pages_of_a_mapped_file_are_not_counted(tmp_path: Path) -> None:
     file = tmp_path / "mapped.bin"
     file.write_bytes(b"x" * 80 * MB)
     peak = in_a_new_process(f"""
@@ -78,7 +78,7 @@ print(peak.bytes)
     assert peak < 8 * MB
 
 
-def test_memory_beside_a_mapped_file_is_seen(tmp_path: Path) -> None:
+def test_memory_beside_a_mapped_file_is_counted(tmp_path: Path) -> None:
     file = tmp_path / "mapped.bin"
     file.write_bytes(b"x" * 80 * MB)
     peak = in_a_new_process(f"""
@@ -97,7 +97,7 @@ print(peak.bytes)
     assert 38 * MB < peak < 100 * MB
 
 
-def test_a_second_measurement_begins_anew() -> None:
+def test_second_measurement_starts_from_zero() -> None:
     peak = in_a_new_process("""
 first = PeakMemory()
 block = np.ones(80_000_000, np.uint8)
@@ -109,7 +109,7 @@ print(second.bytes)
     assert peak < 3 * MB
 
 
-def test_watching_passes_everything_on_one_at_a_time() -> None:
+def test_watching_yields_items_one_at_a_time() -> None:
     asked: list[int] = []
 
     def counting():

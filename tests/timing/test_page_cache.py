@@ -1,4 +1,4 @@
-"""A cold read begins with files that are not in memory, and that is looked at, not assumed."""
+"""Before a cold read, files leave the page cache, and this is checked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEMORY_DISK = Path("/dev/shm")
 
 @pytest.fixture
 def on_disk(tmp_path: Path) -> Path:
-    """A folder with a whole number of pages, a part of a page, and nothing in its files."""
+    """A folder of three files: whole pages, a part of a page, empty."""
     folder = tmp_path / "store"
     (folder / "deep").mkdir(parents=True)
     (folder / "a.bin").write_bytes(b"a" * 10 * PAGE)
@@ -37,7 +37,7 @@ def on_disk(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def in_memory() -> Iterator[Path]:
-    """A folder on a file system that is nowhere but in memory."""
+    """A folder on a file system in memory."""
     if not MEMORY_DISK.is_dir() or not os.access(MEMORY_DISK, os.W_OK):
         pytest.skip("needs a writable /dev/shm")
     folder = Path(tempfile.mkdtemp(dir=MEMORY_DISK))
@@ -53,7 +53,7 @@ def test_emptied_files_are_not_in_memory(on_disk: Path) -> None:
     assert resident(on_disk) == 0
 
 
-def test_reading_brings_files_into_memory_and_emptying_takes_them_out(on_disk: Path) -> None:
+def test_reading_fills_the_cache_and_empty_clears_it(on_disk: Path) -> None:
     for file in page_cache.files_of(on_disk):
         file.read_bytes()
     assert resident(on_disk) == 12 * PAGE
@@ -61,27 +61,27 @@ def test_reading_brings_files_into_memory_and_emptying_takes_them_out(on_disk: P
     assert resident(on_disk) == 0
 
 
-def test_what_was_just_written_is_emptied_too(on_disk: Path) -> None:
+def test_new_files_are_emptied(on_disk: Path) -> None:
     (on_disk / "new.bin").write_bytes(b"n" * 5 * PAGE)
     assert resident(on_disk) >= 5 * PAGE
     page_cache.empty(on_disk)
     assert resident(on_disk) == 0
 
 
-def test_one_file_can_be_emptied(on_disk: Path) -> None:
+def test_single_file_is_emptied(on_disk: Path) -> None:
     file = on_disk / "a.bin"
     file.read_bytes()
     page_cache.empty(file)
     assert page_cache.resident_bytes(file) == 0
 
 
-def test_files_that_are_only_in_memory_are_no_cold_read(in_memory: Path) -> None:
+def test_files_on_a_memory_disk_are_unsupported(in_memory: Path) -> None:
     (in_memory / "stays.bin").write_bytes(b"s" * 3 * PAGE)
     with pytest.raises(Unsupported, match=f"{3 * PAGE} bytes of {in_memory.name} stay in the page"):
         page_cache.empty(in_memory)
 
 
-def test_a_file_that_a_process_holds_in_memory_is_no_cold_read(on_disk: Path) -> None:
+def test_locked_file_is_unsupported(on_disk: Path) -> None:
     file = on_disk / "a.bin"
     libc = ctypes.CDLL(None, use_errno=True)
     with file.open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as mapped:
@@ -94,7 +94,7 @@ def test_a_file_that_a_process_holds_in_memory_is_no_cold_read(on_disk: Path) ->
             page_cache.empty(on_disk)
 
 
-def test_a_shared_file_counts_once(tmp_path: Path) -> None:
+def test_hard_links_count_once(tmp_path: Path) -> None:
     folder = tmp_path / "store"
     folder.mkdir()
     (folder / "a.bin").write_bytes(b"12345")
@@ -103,13 +103,13 @@ def test_a_shared_file_counts_once(tmp_path: Path) -> None:
     assert page_cache.stored_size(folder) == (8, 2)
 
 
-def test_the_size_of_one_file_is_its_own(tmp_path: Path) -> None:
+def test_size_of_a_single_file(tmp_path: Path) -> None:
     file = tmp_path / "a.ch5"
     file.write_bytes(b"12345")
     assert page_cache.stored_size(file) == (5, 1)
 
 
-def test_files_and_folders_are_brought_to_the_disk(tmp_path, monkeypatch) -> None:
+def test_sync_tree_syncs_files_and_folders(tmp_path, monkeypatch) -> None:
     synced: list[str] = []
     monkeypatch.setattr(
         os, "fsync", lambda number: synced.append(Path(f"/proc/self/fd/{number}").readlink().name)

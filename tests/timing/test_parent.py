@@ -1,4 +1,4 @@
-"""A process that measures ends with the one that started it."""
+"""A measuring process ends with the process that started it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def runs(process: int) -> bool:
     return state not in {"Z", "X"}
 
 
-def test_a_child_ends_when_its_parent_is_killed() -> None:
+def test_child_ends_when_its_parent_is_killed() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, CHILD], stdout=subprocess.PIPE, text=True
     ) as parent:

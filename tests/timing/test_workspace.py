@@ -1,4 +1,4 @@
-"""Stored files are made once, kept while fresh, made anew when stale, and never half."""
+"""Stored files are written once, kept while fresh, rewritten when stale, and never half-written."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def change_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize("what", ["library", "source", "images", "python"])
-def test_stale_files_are_written_anew(what, workspace, held, monkeypatch, tmp_path) -> None:
+def test_stale_files_are_rewritten(what, workspace, held, monkeypatch, tmp_path) -> None:
     store = registry.find(STORE)
     path = workspace.stored(store, held)
     before = digest_of(path)
@@ -176,8 +176,8 @@ def test_history_of_one_file(workspace, held) -> None:
     assert scans(store, path) == 23
 
 
-def test_a_mark_without_its_end_is_never_seen(workspace, held, monkeypatch) -> None:
-    """The mark is written under another name: a crash leaves either none or a whole one."""
+def test_note_is_never_half_written(workspace, held, monkeypatch) -> None:
+    """The note is written under another name. A crash leaves none or a complete one."""
     replace = Path.replace
 
     def crash(self: Path, target: Path) -> Path:
@@ -195,7 +195,7 @@ def test_a_mark_without_its_end_is_never_seen(workspace, held, monkeypatch) -> N
     assert scans(store, workspace.stored(store, held)) == 21
 
 
-def test_a_history_holds_the_images_and_then_a_tenth_more(workspace, held) -> None:
+def test_history_holds_the_images_and_then_a_tenth_more(workspace, held) -> None:
     store = registry.find(STORE)
     path = workspace.stored(store, held, "history")
     first = workspace.first_version(store, held)
@@ -211,7 +211,7 @@ def test_a_history_holds_the_images_and_then_a_tenth_more(workspace, held) -> No
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("broken"), SystemExit(1)])
-def test_an_interrupted_write_leaves_nothing(error, workspace, held) -> None:
+def test_interrupted_write_leaves_nothing(error, workspace, held) -> None:
     whole = registry.find(OTHER)
 
     def interrupted(images, path):
@@ -225,7 +225,7 @@ def test_an_interrupted_write_leaves_nothing(error, workspace, held) -> None:
     assert not workspace.is_fresh(whole, held, "data")
 
 
-def test_a_killed_write_is_not_taken_for_whole(workspace, held) -> None:
+def test_killed_write_is_not_fresh(workspace, held) -> None:
     program = f"""
 import pathlib, time
 from platebench.stores import registry
@@ -253,7 +253,7 @@ workspace.stored(BrokenStore(whole, write=write), workspace.images({SET!r}))
     assert scans(store, workspace.stored(store, held)) == 21
 
 
-def test_a_disk_that_fills_up_leaves_nothing(workspace, held) -> None:
+def test_write_to_a_full_disk_leaves_nothing(workspace, held) -> None:
     whole = registry.find(OTHER)
 
     def full(images, path):
@@ -284,7 +284,7 @@ def small_disk(tmp_path):
 @pytest.mark.parametrize(
     "store", ["arrow-ipc:pixels:fast", "parquet:pixels:fast", "zarr:tensor:fast"]
 )
-def test_a_disk_that_is_really_full_is_said_and_left_as_it_was(store, small_disk) -> None:
+def test_really_full_disk_is_reported_and_left_as_it_was(store, small_disk) -> None:
     workspace = Workspace(small_disk / "work").own()
     held = decode_to_cache(noise(4, (120, 200)), workspace.root / "images" / "noise-4")
     before = shutil.disk_usage(small_disk).used
@@ -310,14 +310,14 @@ def _stored_by_another(root: Path) -> float:
     return scans(whole, workspace.stored(whole, workspace.images(SET)))
 
 
-def test_two_processes_at_once_write_it_once(workspace: Workspace) -> None:
+def test_two_processes_write_the_files_once(workspace: Workspace) -> None:
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         counts = list(pool.map(_stored_by_another, [workspace.root] * 2))
     assert counts == [21, 21]
     assert len(list(workspace.root.glob("wrote-*"))) == 1
 
 
-def test_scratch_of_a_process_that_runs_is_left_alone(workspace: Workspace) -> None:
+def test_scratch_of_a_running_process_is_kept(workspace: Workspace) -> None:
     with workspace.lend() as mine:
         left = killed_scratch(workspace.root)
         (theirs := workspace.root / "scratch" / "2023-experiment").mkdir()
@@ -328,7 +328,7 @@ def test_scratch_of_a_process_that_runs_is_left_alone(workspace: Workspace) -> N
     assert not mine.path.exists()
 
 
-def test_scratch_goes_with_an_error_too(workspace: Workspace) -> None:
+def test_scratch_is_removed_after_an_error(workspace: Workspace) -> None:
     with pytest.raises(KeyboardInterrupt), workspace.lend() as mine:
         (mine.path / "file").touch()
         raise KeyboardInterrupt
@@ -347,7 +347,7 @@ def tiff_folder(folder: Path, images: int = 2, seed: int = 0) -> Path:
     return folder
 
 
-def test_a_folder_is_held_once_while_it_stays_the_same(workspace, tmp_path) -> None:
+def test_unchanged_folder_is_decoded_once(workspace, tmp_path) -> None:
     folder = tiff_folder(tmp_path / "plate")
     name = workspace.hold_folder(folder)
     before = digest_of(workspace.root / "images" / name)
@@ -356,7 +356,7 @@ def test_a_folder_is_held_once_while_it_stays_the_same(workspace, tmp_path) -> N
     assert len(workspace.images(name)) == 2
 
 
-def test_a_folder_held_by_another_version_is_held_anew(workspace, tmp_path) -> None:
+def test_folder_decoded_by_another_version_is_decoded_again(workspace, tmp_path) -> None:
     folder = tiff_folder(tmp_path / "plate")
     name = workspace.hold_folder(folder)
     mark = workspace.root / "images" / name / "held.json"
@@ -365,7 +365,7 @@ def test_a_folder_held_by_another_version_is_held_anew(workspace, tmp_path) -> N
     assert len(workspace.images(name)) == 2
 
 
-def test_a_folder_that_changed_is_held_anew_under_another_name(workspace, tmp_path) -> None:
+def test_changed_folder_is_decoded_under_another_name(workspace, tmp_path) -> None:
     folder = tiff_folder(tmp_path / "plate")
     name = workspace.hold_folder(folder)
     workspace.stored(registry.find(STORE), workspace.images(name))
@@ -377,14 +377,14 @@ def test_a_folder_that_changed_is_held_anew_under_another_name(workspace, tmp_pa
     assert not (workspace.root / "stores" / name).exists()
 
 
-def test_folders_that_are_called_alike_do_not_mix(workspace, tmp_path) -> None:
+def test_folders_with_the_same_name_do_not_mix(workspace, tmp_path) -> None:
     one = workspace.hold_folder(tiff_folder(tmp_path / "monday" / "plate", seed=1))
     two = workspace.hold_folder(tiff_folder(tmp_path / "tuesday" / "plate", seed=2))
     assert one != two
     assert workspace.images(one).digests() != workspace.images(two).digests()
 
 
-def test_a_copy_of_a_folder_has_the_same_name_anywhere(workspace, tmp_path) -> None:
+def test_copy_of_a_folder_gets_the_same_name(workspace, tmp_path) -> None:
     folder = tiff_folder(tmp_path / "plate")
     copied = shutil.copytree(folder, tmp_path / "elsewhere" / "plate")
     assert workspace.hold_folder(folder) == workspace.hold_folder(copied)
@@ -393,7 +393,7 @@ def test_a_copy_of_a_folder_has_the_same_name_anywhere(workspace, tmp_path) -> N
 @pytest.mark.parametrize(
     "called", ["raw-3", "ic-64", "a plate, of 'two'", ".hidden", "64", "x" * 250, "été"]
 )
-def test_what_a_folder_is_called_does_no_harm(called, workspace, tmp_path) -> None:
+def test_any_folder_name_is_safe(called, workspace, tmp_path) -> None:
     name = workspace.hold_folder(tiff_folder(tmp_path / called))
     assert generated(name) is None
     assert not set(name) & set(", '\"/:")
@@ -401,12 +401,12 @@ def test_what_a_folder_is_called_does_no_harm(called, workspace, tmp_path) -> No
     assert len(workspace.images(name)) == 2
 
 
-def test_one_file_can_be_held(workspace, tmp_path) -> None:
+def test_single_file_is_decoded(workspace, tmp_path) -> None:
     folder = tiff_folder(tmp_path / "plate")
     assert len(workspace.images(workspace.hold_folder(folder / "0.tif"))) == 1
 
 
-def test_a_folder_that_cannot_be_read_to_its_end_leaves_nothing(workspace, tmp_path) -> None:
+def test_unreadable_folder_leaves_nothing(workspace, tmp_path) -> None:
     folder = tiff_folder(tmp_path / "plate")
     whole = (folder / "1.tif").read_bytes()
     (folder / "1.tif").write_bytes(whole[:-40])
@@ -416,7 +416,7 @@ def test_a_folder_that_cannot_be_read_to_its_end_leaves_nothing(workspace, tmp_p
     assert sorted((workspace.root / "images").glob("[!.]*")) == before
 
 
-def test_sets_are_generated_once_and_named_by_profile_and_number(tmp_path) -> None:
+def test_generated_sets_are_made_once_and_named_by_profile_and_number(tmp_path) -> None:
     workspace = Workspace(tmp_path / "work")
     said: list[tuple[str, int, int]] = []
     images = workspace.images("ic-2", lambda *done: said.append(done))
@@ -429,7 +429,7 @@ def test_sets_are_generated_once_and_named_by_profile_and_number(tmp_path) -> No
 
 
 @pytest.mark.parametrize("name", ["raw-0", "raw--1", "raw-1.5", "raw-", "other-3", "raw-03", "x"])
-def test_names_of_no_set_are_refused_and_make_nothing(name, tmp_path) -> None:
+def test_unknown_set_names_are_refused(name, tmp_path) -> None:
     workspace = Workspace(tmp_path / "work")
     assert generated(name) is None
     with pytest.raises(UserError, match="no such image set; give raw-N, ic-N or a folder"):
@@ -437,7 +437,7 @@ def test_names_of_no_set_are_refused_and_make_nothing(name, tmp_path) -> None:
     assert not workspace.root.exists()
 
 
-def test_the_work_folder_can_be_named_by_the_environment(monkeypatch, tmp_path) -> None:
+def test_environment_names_the_work_folder(monkeypatch, tmp_path) -> None:
     monkeypatch.delenv(WORK, raising=False)
     assert Workspace.here(tmp_path / "usual").root == tmp_path / "usual"
     monkeypatch.setenv(WORK, "")
@@ -449,7 +449,7 @@ def test_the_work_folder_can_be_named_by_the_environment(monkeypatch, tmp_path) 
     assert Workspace.here(tmp_path / "usual").root == root
 
 
-def test_a_work_folder_among_somebody_elses_files_leaves_them(monkeypatch, tmp_path) -> None:
+def test_work_folder_leaves_other_files_alone(monkeypatch, tmp_path) -> None:
     theirs = ["scratch/2023-experiment/a.tif", "scratch/notes-old/b", "images/raw-4/c", "d.txt"]
     for name in theirs:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -466,7 +466,7 @@ def test_a_work_folder_among_somebody_elses_files_leaves_them(monkeypatch, tmp_p
 
 
 @pytest.mark.parametrize("what", ["folder", "file", "link"])
-def test_a_work_folder_that_is_somebody_elses_is_refused(what, monkeypatch, tmp_path) -> None:
+def test_place_with_other_files_is_refused(what, monkeypatch, tmp_path) -> None:
     place = tmp_path / "platebench"
     if what == "folder":
         place.mkdir()
@@ -481,7 +481,7 @@ def test_a_work_folder_that_is_somebody_elses_is_refused(what, monkeypatch, tmp_
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"fingerprint": 3}'])
-def test_a_damaged_note_is_of_stale_files(content: str, workspace, held) -> None:
+def test_damaged_note_makes_files_stale(content: str, workspace, held) -> None:
     store = registry.find(STORE)
     note = workspace.place(store, held, "data").with_name("data.json")
     note.write_text(content)
@@ -491,14 +491,14 @@ def test_a_damaged_note_is_of_stale_files(content: str, workspace, held) -> None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"folder": 3}'])
-def test_a_damaged_note_of_a_folder_is_written_anew(content: str, workspace, tmp_path) -> None:
+def test_damaged_note_of_a_folder_is_rewritten(content: str, workspace, tmp_path) -> None:
     folder = tiff_folder(tmp_path / "plate")
     name = workspace.hold_folder(folder)
     (workspace.root / "images" / name / "source.json").write_text(content)
     assert workspace.hold_folder(folder) == name
 
 
-def test_files_that_are_gone_are_not_fresh(workspace, held) -> None:
+def test_missing_files_are_not_fresh(workspace, held) -> None:
     store = registry.find(STORE)
     shutil.rmtree(workspace.place(store, held, "data"))
     assert not workspace.is_fresh(store, held, "data")
@@ -511,7 +511,7 @@ def test_more_images_than_the_disk_holds_are_refused_at_once(tmp_path) -> None:
         workspace.images("raw-100000000")
 
 
-def test_a_writing_process_that_fails_is_quoted(workspace, held) -> None:
+def test_failed_writing_process_is_quoted(workspace, held) -> None:
     store = BrokenStore(registry.find(OTHER))
     mark = workspace.root / "stores" / SET / OTHER.replace(":", ".")
     mark.parent.mkdir(parents=True, exist_ok=True)
@@ -520,7 +520,7 @@ def test_a_writing_process_that_fails_is_quoted(workspace, held) -> None:
         prepare(workspace, store, held, "data")
 
 
-def test_what_a_store_cannot_hold_is_no_failure_of_the_writing_process(tmp_path) -> None:
+def test_images_that_a_store_cannot_hold_are_unsupported(tmp_path) -> None:
     workspace = Workspace(tmp_path / "work").own()
     shapes = [np.zeros((4, 5), np.uint8), np.zeros((6, 7), np.uint8)]
     held = decode_to_cache(ArrayImages(shapes, "shapes"), workspace.root / "images" / "shapes")
@@ -528,7 +528,7 @@ def test_what_a_store_cannot_hold_is_no_failure_of_the_writing_process(tmp_path)
         prepare(workspace, registry.find("arrow-ipc:tensor:fast"), held, "data")
 
 
-def test_a_mark_is_json_with_a_fingerprint(workspace, held) -> None:
+def test_note_is_json_with_a_fingerprint(workspace, held) -> None:
     workspace.stored(registry.find(OTHER), held)
     mark = workspace.root / "stores" / SET / OTHER.replace(":", ".") / "data.json"
     assert list(json.loads(mark.read_text())) == ["fingerprint"]

@@ -1,1 +1,1 @@
-"""How it is measured: what counts as a read, the page cache, memory, fingerprints, rounds."""
+"""How one cell is measured: set-up, verification, clock, page cache, memory, record."""

@@ -1,17 +1,22 @@
-"""What every benchmark class shares: one cell, set up, checked, timed and recorded.
+"""The base class of all benchmark classes: sets up one cell, verifies, checks and records it.
 
-asv calls `setup` before every sample. The first time, the store is found, its files are made
-fresh, a little of the operation is done to import what the library puts off, and then the whole of
-it twice untimed: once for its peak memory, and once comparing all it gives with the image set's
-digests. A cell that differs raises Mismatch there and so fails. What every timed sample left is
-checked again after its timer.
+A benchmark class in benchmarks/ shows what is timed. It has one `time_` method, which asv times,
+and its own `prepare_cell`, `prepare_sample`, `warm_up`, `verify` and `check_sample`, as far as it
+needs them. asv calls `setup` before every sample and `teardown` after it, which call these:
+
+    setup, first sample    prepare the store's files, prepare_cell, prepare_sample, warm_up,
+                           the operation once for its peak memory, verify, check_sample
+    setup, every sample    wait for the turn, prepare_sample
+    asv                    the timed method, between two readings of `timer`
+    teardown               check_sample, write the record, remove the scratch folder
+
+A cell that returns wrong values raises Mismatch in `setup` and so has no figure.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,10 +26,12 @@ import numpy as np
 from platebench.errors import Mismatch, Unsupported
 from platebench.images.decoded_cache import DecodedImages
 from platebench.optional import installed_version
+from platebench.ownership import Lent
 from platebench.stores import registry
 from platebench.stores.contract import VersionedStore
 from platebench.timing import page_cache
 from platebench.timing.clock import Clock
+from platebench.timing.copying import copy_by_links
 from platebench.timing.drain import Drain, check
 from platebench.timing.memory import PeakMemory
 from platebench.timing.parent import end_with_parent
@@ -35,7 +42,7 @@ from platebench.timing.workspace import Kind, Workspace
 
 DEFAULT_IMAGES = "raw-32"
 SAMPLES = (3, 20, 0.5)
-"""asv's repeat: at least 3 samples, at most 20, until half a second is over."""
+"""asv's repeat: at least 3 samples and at most 20, until half a second has passed."""
 
 
 def image_sets() -> list[str]:
@@ -44,11 +51,13 @@ def image_sets() -> list[str]:
 
 
 class Cell:
-    """One operation on one store and one image set. A benchmark class adds the timed line.
+    """One operation on one store and one image set.
 
-    It defines `operation`, which its timed line calls; `first`, what the operation needs, done
-    once; `warm_up`, a little of it; `before` and `after`, what each sample needs and how it is
-    checked; and `verify`, which compares everything it gives with what was put in.
+    Attributes for the timed method:
+
+    - `store`, `images` and `path`: the store, the image set, and the stored file or folder.
+    - `rows`: the rows that a sample reads.
+    - `drain`: copies arrays into the suite's own memory and returns the number of bytes copied.
     """
 
     param_names: ClassVar[list[str]] = ["store", "images"]
@@ -61,86 +70,119 @@ class Cell:
 
     workspace: Workspace
     versioned: ClassVar[bool] = False
+    """The operation needs a store with versions."""
     kind: ClassVar[Kind] = "data"
+    """What `path` holds: the images, or also a second version with a tenth more."""
 
     store: Any
     images: DecodedImages
     path: Path
-    memory: Drain
+    rows: Sequence[int]
     drain: Callable[[Iterable[np.ndarray]], int]
     copied: int
 
     def __init__(self) -> None:
-        self.timer = Clock()
+        self.timer = Clock(slowdown=float(os.environ.get(SLOWER, "0")))
+        self.record: dict[str, Any] = {}
         self._is_set_up = False
         self._turn = TurnClient()
-        self._record: dict[str, object] = {}
+        self._scratch: Lent | None = None
+
+    # What a benchmark class defines
+
+    def prepare_cell(self, *details: Any) -> None:
+        """Prepare what all samples share. `details` are the parameters after store and images."""
+
+    def prepare_sample(self) -> None:
+        """Prepare one sample."""
+
+    def warm_up(self) -> None:
+        """Read one image, so that the library's late imports are in no figure."""
+        with self.store.open(self.path) as opened:
+            self.drain(opened.take([0]))
+
+    def verify(self) -> None:
+        """Compare more than `check_sample` does, once, before the first sample."""
+
+    def check_sample(self) -> None:
+        """Raise Mismatch if the sample did not do all that it should."""
+        raise AssertionError(f"{type(self).__name__} does not check its samples")
+
+    # What asv calls
 
     def setup(self, store: str, images: str, *details: Any) -> None:
-        """Set the cell up: all of it before the first sample, `before` for the others."""
+        """Prepare a sample, and before the first one the cell."""
         try:
             if not self._is_set_up:
                 if RECORD in os.environ:  # started by a run, not by asv on its own
                     end_with_parent()
                 self._turn.connect()
-                self._first(store, images, *details)
+                self._set_up(store, images, *details)
                 self._is_set_up = True
             self._turn.acquire()
-            self.before()
+            self.prepare_sample()
         except Unsupported as reason:
-            raise NotImplementedError(str(reason)) from reason
+            self._remove_scratch()
+            raise NotImplementedError(str(reason)) from reason  # asv's skip
+        except BaseException:
+            self._remove_scratch()
+            raise
 
     def teardown(self, *params: Any) -> None:
-        """Check what the sample did, and leave the record."""
-        if self._is_set_up and self.timer.wall_s:
-            self.after()
-        leave_record(self.timer, self._record)
+        """Check the sample, write the record, and remove what the sample wrote."""
+        try:
+            if self._is_set_up and self.timer.wall_s:
+                self.check_sample()
+            write_record(self.timer, self.record)
+        finally:
+            self._remove_scratch()
 
-    def first(self, *details: Any) -> None:
-        """Prepare what the operation needs."""
+    # What benchmark classes use
 
     def operation(self) -> None:
-        """Do what is timed."""
-        raise NotImplementedError
+        """Call the class's `time_` method once, untimed."""
+        (timed,) = (name for name in dir(self) if name.startswith("time_"))
+        getattr(self, timed)(*self._params)
 
-    def warm_up(self) -> None:
-        """Do a little of it, so that what a library imports late is in no figure."""
-        with self.store.open(self.path) as opened:
-            self.drain(opened.take([0]))
-
-    def verify(self) -> None:
-        """Compare all that the operation gives with what was put in."""
-        raise NotImplementedError
-
-    def before(self) -> None:
-        """Prepare one sample."""
-
-    def after(self) -> None:
-        """Check one sample: that it copied every byte, and the last image right."""
-        if self.copied != self.expected_bytes:
-            raise Mismatch(f"{self.copied} of {self.expected_bytes} bytes were copied out")
-        last = self.memory.last_image(self.images, self.rows[-1])
-        check([last], self.images, self.rows[-1:])
-
-    def expects(self, rows: Sequence[int]) -> None:
-        """Say which images a sample reads."""
+    def expect(self, rows: Sequence[int]) -> None:
+        """Set the rows that a sample reads, and so its number of images and bytes."""
         self.rows = rows
         self.expected_bytes = sum(self.images.image_bytes(row) for row in rows)
-        self._record |= {"images": len(rows), "pixel_bytes": self.expected_bytes}
+        self.record |= {"images": len(rows), "pixel_bytes": self.expected_bytes}
 
-    def recorded(self, what: str) -> float:
-        """Return a figure that the set-up noted, for asv's `track_` benchmarks.
+    def check_copied(self) -> None:
+        """Raise Mismatch unless every byte was copied and the last image is right."""
+        if self.copied != self.expected_bytes:
+            raise Mismatch(f"{self.copied} of {self.expected_bytes} bytes were copied out")
+        last = self._memory.last_image(self.images, self.rows[-1])
+        check([last], self.images, self.rows[-1:])
 
-        Raises NotImplementedError, which asv shows as n/a, where it could not be told.
+    def new_target(self) -> Path:
+        """Return a path in a new scratch folder, and remove the one before."""
+        self._remove_scratch()
+        self._scratch = self.workspace.lend()
+        return self._scratch.path / "store"
+
+    def copy_of_stored(self) -> Path:
+        """Return a new copy of the stored files. The next call removes it."""
+        target = self.new_target()
+        copy_by_links(self.path, target)
+        return target
+
+    def recorded(self, name: str) -> float:
+        """Return a figure of the record, for asv's `track_` benchmarks.
+
+        Raises NotImplementedError, asv's skip, if this machine cannot measure it.
         """
-        noted = self._record[what]
-        if noted is None:
-            raise NotImplementedError(f"{what} cannot be told here")
-        return float(str(noted))
+        value = self.record[name]
+        if value is None:
+            raise NotImplementedError(f"{name} cannot be measured on this machine")
+        return float(value)
 
-    def _first(self, store: str, images: str, *details: Any) -> None:
+    def _set_up(self, store: str, images: str, *details: Any) -> None:
+        self._params = (store, images, *details)
         self.images = self.workspace.images(images)
-        self._record |= {
+        self.record |= {
             "set_images": len(self.images),
             "set_pixel_bytes": self.images.pixel_bytes,
         }
@@ -148,59 +190,47 @@ class Cell:
         if self.versioned and not isinstance(self.store, VersionedStore):
             raise Unsupported(f"{self.store.format} has no versions")
         self.images.touch()
-        self.memory = Drain(self.images)
-        self.drain = self.memory
+        self._memory = Drain(self.images)
+        self.drain = self._memory
         self.path = prepare(self.workspace, self.store, self.images, self.kind)
         stored_bytes, stored_files = page_cache.stored_size(self.path)
-        self._record |= {
+        self.record |= {
             "kind": self.kind,
             "stored_bytes": stored_bytes,
             "stored_files": stored_files,
         }
-        self.expects(range(len(self.images)))
-        self.first(*details)
-        self.before()
+        self.expect(range(len(self.images)))
+        self.prepare_cell(*details)
+        self.prepare_sample()
         self.warm_up()
-        # Memory next: what a whole pass left allocated would hide in what was there before.
+        # Peak memory before `verify`: memory that a whole pass leaves allocated would hide it.
         try:
-            self._record["peak_bytes"] = self._peak_of_operation()
+            self.record["peak_bytes"] = self._peak_of_operation()
         finally:
-            self.verify()  # which knows best what is wrong, if the operation did not get through
-        self.after()
-        if SLOWER in os.environ:
-            share = float(os.environ[SLOWER])
-            self.operation = _slowed(self.operation, share)  # type: ignore[method-assign]
+            self.verify()  # names the fault better than an operation that failed
+        self.check_sample()
 
     def _peak_of_operation(self) -> int | None:
-        """Do the operation once, looking at memory whenever an image arrives."""
+        """Run the operation once and sample memory whenever an image arrives."""
         drain, peak = self.drain, PeakMemory()
         self.drain = lambda images: drain(peak.watching(images))
         self.operation()
         self.drain = drain
         return peak.bytes
 
+    def _remove_scratch(self) -> None:
+        if self._scratch is not None:
+            self._scratch.close()
 
-def leave_record(timer: Clock, noted: Mapping[str, object]) -> None:
-    """Leave the times, and what was noted beside them, for whoever asked for a record."""
+
+def write_record(timer: Clock, record: Mapping[str, object]) -> None:
+    """Write the times and the record to the file that the environment names, if it names one."""
     if RECORD in os.environ:
         times = {"wall_s": timer.wall_s, "cpu_s": timer.cpu_s}
-        Path(os.environ[RECORD]).write_text(json.dumps({**noted, **times}))
-
-
-def _slowed(operation: Callable[[], None], share: float) -> Callable[[], None]:
-    """Return the operation, kept busy at its end until it has taken `share` longer."""
-
-    def slow() -> None:
-        start = time.perf_counter()
-        operation()
-        end = start + (time.perf_counter() - start) * (1 + share)
-        while time.perf_counter() < end:
-            pass
-
-    return slow
+        Path(os.environ[RECORD]).write_text(json.dumps({**record, **times}))
 
 
 def library_versions() -> dict[str, str]:
-    """Return the version of every library that a format needs and that is installed here."""
+    """Return the version of every installed library that a format needs."""
     needed = sorted({name for format_ in registry.FORMATS for name in format_.all_needs})
     return {name: version for name in needed if (version := installed_version(name))}

@@ -1,8 +1,10 @@
-"""What counts as a read, and whether it gave back what was put in."""
+"""Copy images out of a store, and compare what a store returns with the image set."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,16 +14,16 @@ from platebench.images.imageset import ImageSet, digest
 
 
 class Drain:
-    """Memory the suite owns, into which every image read is copied.
+    """Memory of the suite's own, into which every image read is copied.
 
-    A read is over when all its bytes are in here: a view, a descriptor or a lazy batch that was
-    never copied out has not been read. One image's memory serves all images, one after another.
+    A read ends when all its bytes are here. A view or a lazy batch that was never copied does not
+    count as read. The memory has room for one image, and each image overwrites the one before.
     """
 
     def __init__(self, images: ImageSet) -> None:
         largest = max(images.image_bytes(row) for row in range(len(images)))
         self.memory = np.zeros(largest, np.uint8)
-        self.memory.fill(1)  # so that the pages are there before anything is timed
+        self.memory.fill(1)  # page faults now, not while a cell is timed
 
     def __call__(self, arrays: Iterable[np.ndarray]) -> int:
         """Copy each array out and return the number of bytes copied."""
@@ -40,7 +42,7 @@ class Drain:
         return copied
 
     def last_image(self, images: ImageSet, row: int) -> np.ndarray:
-        """Return what is in memory as image `row`."""
+        """Return the memory's content with the dtype and shape of image `row`."""
         size = images.image_bytes(row)
         return self.memory[:size].view(images.dtypes[row]).reshape(images.shapes[row])
 
@@ -92,7 +94,7 @@ def _difference(array: np.ndarray, images: ImageSet, row: int) -> str:
 
 
 def check_table(table: pa.Table, images: ImageSet) -> None:
-    """Raise Mismatch unless `table` is the image set's, in every column and row."""
+    """Raise Mismatch unless `table` equals the image set's table."""
     if table.equals(images.table):
         return
     if table.schema != images.table.schema or table.num_rows != len(images):
@@ -103,3 +105,10 @@ def check_table(table: pa.Table, images: ImageSet) -> None:
     pairs = zip(table.to_pylist(), images.table.to_pylist(), strict=True)
     row = next((row for row, (back, put) in enumerate(pairs) if back != put), 0)
     raise Mismatch(f"the table's row of image {row} is not the one that was put in")
+
+
+def check_stored(store: Any, path: Path, images: ImageSet, version: int | None = None) -> None:
+    """Raise Mismatch unless this version, or the newest, holds exactly `images` and their table."""
+    with store.open(path, *([] if version is None else [version])) as opened:
+        check(opened.scan(), images, range(len(images)))
+        check_table(opened.table(), images)

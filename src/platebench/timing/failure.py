@@ -1,4 +1,4 @@
-"""Why a process failed, in one line."""
+"""The reason why a process failed, in one line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import signal
 def why_failed(output: str, status: int) -> str:
     """Return the last line of a traceback, without the exception's module.
 
-    `output` is what the process printed, `status` what `subprocess` or asv say of its end: minus
-    the signal's number when a signal ended it.
+    `output` is what the process printed. `status` is its exit status as `subprocess` and asv give
+    it: the negative signal number if a signal ended it.
     """
     lines = [line for line in output.splitlines() if line.strip()]
     if not lines or lines[-1].startswith("For parameters"):

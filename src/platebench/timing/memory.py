@@ -1,14 +1,18 @@
 """Peak memory of one operation inside a process, on Linux.
 
-`ru_maxrss` counts the whole life of a process, its set-up included. Writing 5 to
-`/proc/self/clear_refs` resets the high-water mark (VmHWM), so that the mark afterwards, less what
-was resident before, is the operation's own.
+`ru_maxrss` covers the whole life of a process, with its set-up. Writing 5 to
+`/proc/self/clear_refs` resets the high-water mark (VmHWM). The mark afterwards, minus the resident
+memory before, is the operation's peak.
 
-The mark also counts pages of files that the operation maps, which are the page cache's: the
-kernel drops them when it needs the room. It does not say how many there were at the peak, so two
-figures are formed, neither of which can be above the true peak of the operation's own memory, and
-the larger is taken: the mark less the most mapped pages ever seen, and the most memory of its own
-seen at any look. The process looks whenever an image arrives, which is when it holds the most.
+The mark also counts pages of mapped files. They belong to the page cache, and the kernel drops them
+when memory is short. The kernel does not tell how many there were at the peak. So there are two
+estimates, and the larger one is reported. Neither exceeds the true peak of the operation's own
+memory:
+
+- the mark minus the largest number of mapped pages in any sample,
+- the largest memory without mapped pages in any sample.
+
+The process samples itself whenever an image arrives, when it holds the most.
 """
 
 from __future__ import annotations
@@ -28,43 +32,46 @@ T = TypeVar("T")
 
 
 class PeakMemory:
-    """Measures from when it is made until `bytes` is read. Does nothing where there is no /proc."""
+    """Measures from its creation until `bytes` is read. Without /proc `bytes` is None."""
 
     def __init__(self) -> None:
-        self._can = _CLEAR.exists()
-        if self._can:
+        self._has_proc = _CLEAR.exists()
+        if self._has_proc:
             _give_back()
             _CLEAR.write_text("5")
             self._before = _status()
             self._most_mapped = self._before["RssFile"]
             self._most_own = _own(self._before)
 
-    def look(self) -> None:
-        """Note how much there is now."""
-        if self._can:
+    def sample(self) -> None:
+        """Take a sample of the memory in use."""
+        if self._has_proc:
             now = _status()
             self._most_mapped = max(self._most_mapped, now["RssFile"])
             self._most_own = max(self._most_own, _own(now))
 
     def watching(self, arriving: Iterable[T]) -> Iterator[T]:
-        """Pass everything on, and look each time something arrives."""
+        """Yield every item, and take a sample when it arrives."""
         for each in arriving:
-            self.look()
+            self.sample()
             yield each
 
     @property
     def bytes(self) -> int | None:
-        """The peak of the memory added since the beginning, in bytes."""
-        if not self._can:
+        """Peak of the memory added since creation, in bytes."""
+        if not self._has_proc:
             return None
-        self.look()
+        self.sample()
         mapped = self._most_mapped - self._before["RssFile"]
         by_mark = _status()["VmHWM"] - self._before["VmRSS"] - mapped
         return max(0, by_mark, self._most_own - _own(self._before))
 
 
 def _give_back() -> None:
-    """Return to the kernel what allocators keep, or the operation would seem to need less."""
+    """Return free memory of the allocators to the kernel.
+
+    An operation that reused it would seem to need less.
+    """
     gc.collect()
     pa.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's

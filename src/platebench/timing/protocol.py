@@ -1,9 +1,9 @@
-"""What one revision of platebench asks of another: the one surface that has to stay stable.
+"""The interface between two revisions of platebench, the only one that has to stay stable.
 
-A comparison measures other revisions, in processes of their own. Between the two there are only
-the environment variables named here, the benchmarks as asv discovers them, and the answer of
-`python -m platebench.timing.protocol`. Whoever changes one of them raises VERSION and keeps a shim
-for the older ones. Revisions from before this module are measured through `timing.older`.
+A comparison measures other revisions in processes of their own. They share only the environment
+variables named here, the benchmarks as asv discovers them, and the answer of
+`python -m platebench.timing.protocol`. A change to one of them raises VERSION and keeps a shim for
+older revisions. `running.older` measures revisions from before this module.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from collections.abc import Sequence
 VERSION = 1
 
 WORK = "PLATEBENCH_WORK"
-"""Environment: a work folder, or a folder to make one in."""
+"""Environment: a work folder, or a folder in which to make one."""
 
 IMAGES = "PLATEBENCH_IMAGES"
 """Environment: the image sets to measure, separated by commas."""
 
 RECORD = "PLATEBENCH_RECORD"
-"""Environment: a file for what asv's own result cannot carry, as JSON."""
+"""Environment: a file for the record, as JSON. asv's own result has no room for it."""
 
 SLOWER = "PLATEBENCH_SLOWER"
 """Environment: slow timed operations down by this share, for `platebench calibrate selfcheck`."""
 
 TURNS = "PLATEBENCH_TURNS"
-"""Environment: the socket to ask for turns at. Without it every turn is one's own."""
+"""Environment: the socket of the turn server. Without it a process never waits."""
 
 
 def answer() -> dict[str, object]:
-    """Return what another revision wants to know of this one, as JSON can hold it.
+    """Return what another revision needs to know about this one, as JSON values.
 
-    `protocol` is VERSION, `python` and `libraries` are versions, and `images` is the schema of the
+    `protocol` is VERSION, `python` and `libraries` are versions, `images` is the schema of the
     image sets that this revision reads.
     """
     from platebench.images.decoded_cache import SCHEMA
@@ -48,7 +48,7 @@ def answer() -> dict[str, object]:
 
 
 def question() -> Sequence[str]:
-    """Return the arguments that make an interpreter answer."""
+    """Return the arguments with which an interpreter prints the answer."""
     return ("-m", "platebench.timing.protocol")
 
 

@@ -1,4 +1,4 @@
-"""The client side of taking turns at samples: see `running.turn_server`."""
+"""Client side of taking turns at samples. `running.turn_server` is the server."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from platebench.timing.protocol import TURNS
 
 
 class TurnClient:
-    """The side that asks: what a process that measures holds."""
+    """The connection of a measuring process to the turn server."""
 
     def __init__(self) -> None:
         self._connection: socket.socket | None = None
 
     def connect(self) -> None:
-        """Say that this process is there. Raises OSError when nobody gives turns any more."""
+        """Register this process. Raises OSError if the server has ended."""
         if TURNS in os.environ:
             connection = socket.socket(socket.AF_UNIX)
             try:
@@ -29,11 +29,14 @@ class TurnClient:
             self._connection = connection
 
     def acquire(self) -> None:
-        """Give the turn back, if it is ours, and wait for the next. Ends with whoever gives it."""
+        """Release the turn, if this process has it, and wait for the next.
+
+        Ends the process if the server has ended.
+        """
         if self._connection is None:
             return
         with suppress(OSError):
             self._connection.sendall(b"\n")
             if self._connection.recv(1):
                 return
-        sys.exit("nobody gives turns any more")
+        sys.exit("the turn server has ended")

@@ -1,0 +1,103 @@
+"""asv finds the same benchmarks, so results of older revisions stay comparable."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platebench.running.suite import Suite
+from platebench.stores import registry
+from platebench.timing.cell import SAMPLES
+
+REPOSITORY = Path(__file__).parents[2]
+MODULES = sorted(file.stem for file in (REPOSITORY / "benchmarks").glob("*.py"))
+
+ROWS = {"rows": ["1", "16 scattered", "16 in a run"]}
+HANDLES = {"handle": ["reopened", "kept"]}
+TALK = {"type": "time", "timeout": 300.0, "repeat": (5, 30, 1.0), "unit": "seconds"}
+TIMED = {"type": "time", "timeout": 900.0, "repeat": SAMPLES, "unit": "seconds"}
+TRACKED = {"type": "track", "timeout": 900.0, "unit": "bytes"}
+
+EXPECTED: dict[str, dict[str, Any]] = {
+    "first_image.FirstImage.time_first": TIMED,
+    "full_scan.ColdFullScan.time_scan": TIMED,
+    "full_scan.FullScan.time_scan": TIMED,
+    "random_rows.ColdRandomRows.time_take": TIMED | {"details": ROWS},
+    "random_rows.RandomRows.time_take": TIMED | {"details": ROWS | HANDLES},
+    "read_table.ColdReadTable.time_table": TIMED,
+    "read_table.ReadTable.time_table": TIMED,
+    "size.PeakMemoryOfScan.track_peak": TRACKED,
+    "size.PeakMemoryOfTake.track_peak": TRACKED | {"details": ROWS | HANDLES},
+    "size.PeakMemoryOfWrite.track_peak": TRACKED,
+    "size.Size.track_bytes": TRACKED,
+    "size.Size.track_files": TRACKED | {"unit": "files"},
+    "talk.JoinTables.time_join": TALK,
+    "talk.NearestImages.time_search": TALK,
+    "talk.ThreeReads.time_read": TALK,
+    "versions.Append.time_append": TIMED,
+    "versions.Grow.time_grow": TIMED | {"repeat": 1},
+    "versions.ListVersions.time_list": TIMED,
+    "versions.OpenVersion.time_open": TIMED,
+    "versions.Prune.time_prune": TIMED,
+    "versions.Restore.time_restore": TIMED,
+    "write.Write.time_write": TIMED,
+}
+
+
+@pytest.fixture(scope="module")
+def discovered() -> dict[str, dict[str, Any]]:
+    return Suite(REPOSITORY, ["raw-2", "ic-4"]).benchmarks
+
+
+def test_asv_discovers_the_same_names(discovered) -> None:
+    assert set(discovered) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_settings_are_the_same(name: str, discovered) -> None:
+    expected, found = EXPECTED[name], discovered[name]
+    assert found["version"] == "1"
+    assert (found["type"], found["timeout"], found["unit"]) == (
+        expected["type"],
+        expected["timeout"],
+        expected["unit"],
+    )
+    if expected["type"] == "time":
+        assert (found["number"], found["rounds"], found["warmup_time"]) == (1, 1, 0)
+        assert class_of(name).repeat == expected["repeat"]
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if not name.startswith("talk.")])
+def test_parameters_are_the_same(name: str, discovered) -> None:
+    details = EXPECTED[name].get("details", {})
+    values = [[ast.literal_eval(value) for value in each] for each in discovered[name]["params"]]
+    assert discovered[name]["param_names"] == ["store", "images", *details]
+    assert values == [registry.names(), ["raw-2", "ic-4"], *details.values()]
+
+
+def test_parameters_of_the_talk_are_calls_and_engines(discovered) -> None:
+    names = {name: discovered[name]["param_names"] for name in EXPECTED if name[:4] == "talk"}
+    assert names == {
+        "talk.ThreeReads.time_read": ["read"],
+        "talk.NearestImages.time_search": ["engine"],
+        "talk.JoinTables.time_join": ["engine"],
+    }
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_collected_class_is_defined_where_asv_finds_it(module: str) -> None:
+    """asv collects each class with benchmark methods in a module, imported ones too."""
+    found = importlib.import_module(f"benchmarks.{module}")
+    for name, each in inspect.getmembers(found, inspect.isclass):
+        if any(method.startswith(("time_", "track_")) for method in dir(each)):
+            assert each.__module__ == found.__name__, f"{name} would be collected twice"
+
+
+def class_of(name: str) -> Any:
+    module, kind, _ = name.split(".")
+    return getattr(importlib.import_module(f"benchmarks.{module}"), kind)
