@@ -114,7 +114,7 @@ def read_series(file: tifffile.TiffFile, pages: Pages) -> Series:
     series = Series()
     for one in file.series:
         key = known.get(one.keyframe.offset)
-        claimed = math.prod(one.get_shape(False))
+        claimed = math.prod(_unsqueezed(one)[1])
         # Pages below others are of a series of their own, which tells no more than they do.
         if key is None or claimed <= 0:
             continue
@@ -166,9 +166,20 @@ def _add(
         series.labels.setdefault(page.ifd, labels[place * each : (place + 1) * each])
 
 
+def _unsqueezed(one: tifffile.TiffPageSeries) -> tuple[str, tuple[int, ...]]:
+    """Return the axes and shape of a series, with axes of length 1.
+
+    Up to tifffile 2026.3 `axes` and `shape` lack these axes; 2026.11, for Python 3.12 and later,
+    has them there and no `get_shape`.
+    """
+    if hasattr(one, "get_shape"):
+        return str(one.get_axes(False)), tuple(one.get_shape(False))
+    return str(one.axes), tuple(one.shape)
+
+
 def _labels(one: tifffile.TiffPageSeries, planes: int) -> list[Label]:
     """Return frame, channel and z of every plane of a series, by the axes before its planes."""
-    axes, shape = one.get_axes(False), one.get_shape(False)
+    axes, shape = _unsqueezed(one)
     leading = min((axes.find(axis) for axis in "YXS" if axis in axes), default=0)
     axes, shape = axes[:leading], shape[:leading]
     if planes == 1 or math.prod(shape) != planes:
