@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from platebench.errors import Mismatch, Unsupported
-from platebench.images.decoded_cache import DecodedImages
+from platebench.images.decoded_cache import DecodedImages, decode_to_cache
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.timing import page_cache

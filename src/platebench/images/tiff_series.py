@@ -114,8 +114,13 @@ def read_series(file: tifffile.TiffFile, pages: Pages) -> Series:
     series = Series()
     for one in file.series:
         key = known.get(one.keyframe.offset)
+<<<<<<< HEAD
         claimed = math.prod(one.get_shape(False))
         # SubIFDs form series of their own, which add nothing to their pages.
+=======
+        claimed = math.prod(_unsqueezed(one)[1])
+        # Pages below others are of a series of their own, which tells no more than they do.
+>>>>>>> t-running
         if key is None or claimed <= 0:
             continue
         if len(pages.every) == len(file.series) == 1 and claimed == key.size:
@@ -169,9 +174,25 @@ def _add(
         series.labels.setdefault(page.ifd, labels[place * each : (place + 1) * each])
 
 
+def _unsqueezed(one: tifffile.TiffPageSeries) -> tuple[str, tuple[int, ...]]:
+    """Return the axes and shape of a series, with axes of length 1.
+
+    Up to tifffile 2026.3 `axes` and `shape` lack these axes; 2026.11, for Python 3.12 and later,
+    has them there and no `get_shape`.
+    """
+    if hasattr(one, "get_shape"):
+        return str(one.get_axes(False)), tuple(one.get_shape(False))
+    return str(one.axes), tuple(one.shape)
+
+
 def _labels(one: tifffile.TiffPageSeries, planes: int) -> list[Label]:
+<<<<<<< HEAD
     """Return frame, channel and z of every plane of a series, from its leading axes."""
     axes, shape = one.get_axes(False), one.get_shape(False)
+=======
+    """Return frame, channel and z of every plane of a series, by the axes before its planes."""
+    axes, shape = _unsqueezed(one)
+>>>>>>> t-running
     leading = min((axes.find(axis) for axis in "YXS" if axis in axes), default=0)
     axes, shape = axes[:leading], shape[:leading]
     if planes == 1 or math.prod(shape) != planes:
