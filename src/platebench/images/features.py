@@ -36,7 +36,7 @@ SHAPE_AND_INTENSITY = (
 
 GRID_SIDE = 6
 GRID = tuple(f"Grid_{row}_{column}" for row in range(GRID_SIDE) for column in range(GRID_SIDE))
-"""Mean grey level of the nucleus in each cell of a grid over its bounding box."""
+"""Mean grey level of the nucleus in each square of a grid over its bounding box."""
 
 _PI = 3.141592653589793
 
