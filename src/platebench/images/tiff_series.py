@@ -114,13 +114,8 @@ def read_series(file: tifffile.TiffFile, pages: Pages) -> Series:
     series = Series()
     for one in file.series:
         key = known.get(one.keyframe.offset)
-<<<<<<< HEAD
-        claimed = math.prod(one.get_shape(False))
-        # SubIFDs form series of their own, which add nothing to their pages.
-=======
         claimed = math.prod(_unsqueezed(one)[1])
-        # Pages below others are of a series of their own, which tells no more than they do.
->>>>>>> t-running
+        # SubIFDs form series of their own, which add nothing to their pages.
         if key is None or claimed <= 0:
             continue
         if len(pages.every) == len(file.series) == 1 and claimed == key.size:
@@ -186,13 +181,8 @@ def _unsqueezed(one: tifffile.TiffPageSeries) -> tuple[str, tuple[int, ...]]:
 
 
 def _labels(one: tifffile.TiffPageSeries, planes: int) -> list[Label]:
-<<<<<<< HEAD
     """Return frame, channel and z of every plane of a series, from its leading axes."""
-    axes, shape = one.get_axes(False), one.get_shape(False)
-=======
-    """Return frame, channel and z of every plane of a series, by the axes before its planes."""
     axes, shape = _unsqueezed(one)
->>>>>>> t-running
     leading = min((axes.find(axis) for axis in "YXS" if axis in axes), default=0)
     axes, shape = axes[:leading], shape[:leading]
     if planes == 1 or math.prod(shape) != planes:
