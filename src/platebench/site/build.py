@@ -19,6 +19,8 @@ import vl_convert
 from platebench import ownership
 from platebench.errors import UserError
 from platebench.running import selfcheck
+from platebench.running.machine_facts import one_line
+from platebench.running.newest import newer_releases
 from platebench.site import (
     answers,
     charts,
@@ -154,6 +156,8 @@ def _page(run: Published, sections: Sequence[Section], others: Sequence[tuple[st
         charts=script_json(charts),
         started=f"{datetime.fromisoformat(run.info.started):%-d %B %Y}",
         hardware=_hardware(run.facts),
+        state=one_line(run.info.machine_facts),
+        libraries=newer_releases(run.info.libraries, run.info.newest),
         rounds=max(cell.rounds for cell in run.cells),
         failed=sum(cell.status == "failed" for cell in run.cells),
     )
