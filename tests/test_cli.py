@@ -226,7 +226,7 @@ def test_a_full_disk_is_said_in_one_line(checkout: Path, monkeypatch, platebench
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "held.json")
 
-    monkeypatch.setattr("platebench.timing.workspace.hold", full)
+    monkeypatch.setattr("platebench.timing.workspace.decode_to_cache", full)
     said = platebench("run", "--images", "2", "--stores", "zarr")
     assert said.status == 2
     lines = said.err.splitlines()

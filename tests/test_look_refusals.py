@@ -359,6 +359,6 @@ def test_rows_of_batches_of_different_length_are_counted(tmp_path: Path) -> None
 def test_missing_library_is_named_with_the_install_command(
     monkeypatch: pytest.MonkeyPatch, table: Path
 ) -> None:
-    monkeypatch.setattr("platebench.optional._is_installed", lambda name: name != "pandas")
+    monkeypatch.setattr("platebench.optional._is_here", lambda name: name != "pandas")
     with pytest.raises(UserError, match="look needs pandas, not installed here; type: pip install"):
         open_table(table, 1)

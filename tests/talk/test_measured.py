@@ -64,7 +64,7 @@ def test_join_that_loses_a_cell_fails(monkeypatch: pytest.MonkeyPatch) -> None:
             return super().join().iloc[1:]
 
     monkeypatch.setitem(JOINS, "duckdb", Losing)
-    with pytest.raises(Mismatch, match="different joins"):
+    with pytest.raises(Mismatch, match="joins otherwise than pandas"):
         JoinTables().setup("duckdb")
 
 

@@ -122,7 +122,7 @@ def test_intact_store_passes_every_cell(kind, sample, workspace, on_disk) -> Non
 def test_store_of_one_file_passes_every_cell(kind, sample, one_file, workspace, on_disk) -> None:
     cell = sample(kind, store=one_file, samples=2)
     assert len(cell.timer.wall_s) == 2
-    assert cell._record["stored_files"] == 1
+    assert cell.record["stored_files"] == 1
     assert nothing_in_scratch(workspace)
 
 
@@ -132,7 +132,7 @@ def test_store_of_one_file_passes_every_cell(kind, sample, one_file, workspace, 
 @pytest.mark.parametrize("tuning", ["default", "fast"])
 def test_sqlite_passes_every_cell(kind, tuning, sample, workspace, on_disk) -> None:
     cell = sample(kind, store=f"sqlite:pixels:{tuning}", samples=2)
-    assert cell._record["stored_files"] == 1
+    assert cell.record["stored_files"] == 1
     assert nothing_in_scratch(workspace)
 
 

@@ -13,7 +13,6 @@ from platebench.errors import UserError
 from platebench.results.measurement import CellName
 from platebench.results.operations import check_operations, choose, operation_names
 from platebench.results.records import Record, RecordFile, record_files
-from platebench.results.tidy import tidy
 from platebench.results.verdicts import Judgement, Plan, judge
 from platebench.running.arms import Arm, ArmSpec, apart, check_revision, make_arm, parse_arm
 from platebench.running.machine_facts import machine_facts, this_machine
@@ -332,7 +331,10 @@ def _unfinished(results: Path, machine: str, same: Mapping[str, Any]) -> RecordF
 def stored_sizes(file: RecordFile) -> dict[tuple[str, str], float]:
     """Return stored bytes per pixel byte, by store and image set."""
     sizes: dict[tuple[str, str], float] = {}
-    for cell in tidy(file):
-        if cell.bytes_per_pixel_byte is not None:
-            sizes.setdefault((cell.store, cell.image_set), cell.bytes_per_pixel_byte)
+    for record in file.records():
+        noted = record.run.record
+        # A process that was killed early has noted less.
+        if noted.get("kind") == "data" and noted.get("stored_bytes") and noted["set_pixel_bytes"]:
+            store, images, *_ = record.run.cell.params
+            sizes[store, images] = noted["stored_bytes"] / noted["set_pixel_bytes"]
     return sizes
