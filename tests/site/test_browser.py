@@ -177,7 +177,7 @@ def test_tunings_can_be_chosen_one_by_one(whole: Path, look: Look) -> None:
     assert {store.split(":")[2] for store in stores_in(page)} == {"fast"}
     page.get_by_label("fast", exact=True).uncheck()
     assert stores_in(page) == []
-    assert page.locator("#grid-count").inner_text().startswith("No row")
+    assert page.locator("#grid-count").inner_text().startswith("None of")
 
 
 def test_all_image_sets_and_caches_can_be_seen_together(whole: Path, look: Look) -> None:
