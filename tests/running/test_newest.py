@@ -26,7 +26,7 @@ def test_a_prerelease_or_local_build_is_not_called_old() -> None:
     assert "newest release" in newer_releases({"zarr": "3.5.0.dev1"}, {"zarr": "3.4.2"})
 
 
-def test_what_is_not_known_is_said() -> None:
+def test_missing_facts_are_reported_as_unknown() -> None:
     assert newer_releases(MEASURED, None) == UNKNOWN
     said = newer_releases(MEASURED, {"zarr": "3.4.2"})
     assert said.endswith("Newest unknown: pyarrow.")
