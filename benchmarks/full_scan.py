@@ -10,16 +10,16 @@ from .common import WORKSPACE
 class FullScan(Cell):
     """Open the store, copy every image out, close. Files are in the page cache."""
 
-    version = "1"
+    version = "2"
     workspace = WORKSPACE
 
     def time_scan(self, store, images):
         with self.store.open(self.path) as opened:
-            self.copied = self.drain(opened.scan())
+            self.copied = self.drain(opened.scan_into(self.memory))
 
     def verify(self):
         with self.store.open(self.path) as opened:
-            check(opened.scan(), self.images, self.rows)
+            check(opened.scan_into(self.memory), self.images, self.rows)
 
     def check_sample(self):
         self.check_copied()
@@ -28,7 +28,7 @@ class FullScan(Cell):
 class ColdFullScan(FullScan):
     """The same from the disk."""
 
-    version = "1"
+    version = "2"
 
     def prepare_sample(self):
         page_cache.empty(self.path)

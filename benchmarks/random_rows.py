@@ -23,7 +23,7 @@ class RandomRows(Cell):
     measured on its cache.
     """
 
-    version = "1"
+    version = "2"
     workspace = WORKSPACE
     param_names = [*Cell.param_names, "rows", "handle"]
     params = [*Cell.params, ROWS, HANDLES]
@@ -38,16 +38,16 @@ class RandomRows(Cell):
 
     def time_take(self, store, images, rows, handle):
         if self.kept is not None:
-            self.copied = self.drain(self.kept.take(self.rows))
+            self.copied = self.drain(self.kept.take_into(self.rows, self.memory))
             return
         with self.store.open(self.path) as opened:
-            self.copied = self.drain(opened.take(self.rows))
+            self.copied = self.drain(opened.take_into(self.rows, self.memory))
 
     def verify(self):
         images = len(self.images)
         rows = random.Random(images).sample(range(images), min(images, ROWS_VERIFIED))
         with self.store.open(self.path) as opened:
-            check(opened.take(rows), self.images, rows)
+            check(opened.take_into(rows, self.memory), self.images, rows)
 
     def check_sample(self):
         self.check_copied()
@@ -56,7 +56,7 @@ class RandomRows(Cell):
 class ColdRandomRows(RandomRows):
     """The same from the disk. The store is opened for each sample."""
 
-    version = "1"
+    version = "2"
     param_names = [*Cell.param_names, "rows"]
     params = [*Cell.params, ROWS]
 
@@ -66,7 +66,7 @@ class ColdRandomRows(RandomRows):
 
     def time_take(self, store, images, rows):
         with self.store.open(self.path) as opened:
-            self.copied = self.drain(opened.take(self.rows))
+            self.copied = self.drain(opened.take_into(self.rows, self.memory))
 
 
 def choose_rows(pattern, images, chance):

@@ -10,7 +10,7 @@ from .common import WORKSPACE
 class ReadTable(Cell):
     """Open the store, read the table without pixels, close. Files are in the page cache."""
 
-    version = "1"
+    version = "2"
     workspace = WORKSPACE
 
     def prepare_cell(self):
@@ -30,7 +30,7 @@ class ReadTable(Cell):
 class ColdReadTable(ReadTable):
     """The same from the disk."""
 
-    version = "1"
+    version = "2"
 
     def prepare_sample(self):
         page_cache.empty(self.path)

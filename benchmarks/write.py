@@ -10,7 +10,7 @@ from .common import WORKSPACE
 class Write(Cell):
     """Write all images and their table, to the end of fsync. Read back after the timer."""
 
-    version = "1"
+    version = "2"
     workspace = WORKSPACE
 
     def prepare_sample(self):

@@ -322,7 +322,8 @@ def test_stores_that_lack_their_library_say_so(monkeypatch, platebench: Command)
     listed = {row["name"]: row for row in json.loads(platebench("stores", "--json").out)}
     assert listed["zarr:tensor:fast"]["why_not"] == "zarr is not installed; type: pip install zarr"
     assert listed["parquet:pixels:fast"]["why_not"] is None
-    assert listed["parquet:pixels:fast"]["versions"]
+    assert listed["lancedb:pixels:fast"]["native_versions"]
+    assert not listed["parquet:pixels:fast"]["native_versions"]
     assert re.search(r"zarr:tensor:fast +zarr is not installed", platebench("stores").out)
 
 

@@ -419,7 +419,7 @@ def stores(
     from platebench.stores import registry
 
     rows = [
-        {"name": name, "versions": each.versioned, "why_not": registry.why_not(name)}
+        {"name": name, "native_versions": each.native_versions, "why_not": registry.why_not(name)}
         for each in registry.FORMATS
         for name in each.names
     ]
@@ -427,11 +427,11 @@ def stores(
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
         return
     table = Table(box=None)
-    for head in ("store", "versions", "here"):
+    for head in ("store", "native versions", "here"):
         table.add_column(head)
     for row in rows:
         here = str(row["why_not"] or "yes")
-        table.add_row(str(row["name"]), "yes" if row["versions"] else "", here)
+        table.add_row(str(row["name"]), "yes" if row["native_versions"] else "", here)
     console.print(table)
 
 

@@ -11,3 +11,7 @@ class Unsupported(Exception):
 
 class Mismatch(Exception):
     """A store returned other data than was written. The cell fails."""
+
+
+class Conflict(Exception):
+    """Two writers added a version at the same time, and this one was refused. Nothing changed."""

@@ -11,7 +11,13 @@ import pytest
 
 from platebench.errors import UserError
 from platebench.results.measurement import CellName
-from platebench.results.operations import OPERATIONS, check_operations, choose, operation_names
+from platebench.results.operations import (
+    OPERATIONS,
+    check_operations,
+    choose,
+    measured_once,
+    operation_names,
+)
 from platebench.site.mix import CRITERIA, SIZE
 from platebench.stores import registry
 from platebench.timing.cell import Cell
@@ -80,12 +86,25 @@ def test_choose_selects_by_store_and_operation() -> None:
         for kind in OPERATIONS
         for store in (STORE, "floor:pixels:fast")
     ]
-    assert choose(cells, [STORE], []) == [cell for cell in cells if cell.params[0] == STORE]
-    assert [cell.kind for cell in choose(cells, [STORE], ["scan", "prune"])] == [
+    once = {"ListVersions", "Restore", "Prune"}
+    assert choose(cells, [STORE], []) == [
+        cell for cell in cells if cell.params[0] == STORE and cell.kind not in once
+    ]
+    floor = "floor:pixels:fast"
+    assert {cell.kind for cell in choose(cells, [floor], [])} == set(OPERATIONS)
+    assert [cell.kind for cell in choose(cells, [STORE], ["scan", "append"])] == [
         "FullScan",
         "ColdFullScan",
-        "Prune",
+        "Append",
     ]
+
+
+def test_operations_of_the_part_list_alone_are_measured_on_the_floor() -> None:
+    assert measured_once("prune", STORE)
+    assert not measured_once("prune", "floor:pixels:fast")
+    assert not measured_once("prune", "lancedb:pixels:fast")
+    assert not measured_once("append", STORE)
+    assert not measured_once("prune", "removed:pixels:fast")
 
 
 def test_unknown_operation_is_refused_with_the_known_names() -> None:

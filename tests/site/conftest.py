@@ -101,7 +101,8 @@ def site_of(results: Path, workspace: Workspace) -> Path:
 def whole(tmp_path_factory: pytest.TempPathFactory, workspace: Workspace) -> Path:
     """The site of a run with several image sets and rounds."""
     folder = tmp_path_factory.mktemp("whole")
-    reference(folder / "results", image_sets=SETS, stores=STORES)
+    lacking = skipped("no room", "zarr:tensor:fast", "versions.Append.time_append")
+    reference(folder / "results", image_sets=SETS, stores=STORES, changed=[lacking])
     return site_of(folder / "results", workspace)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from platebench.results.measurement import Run
+from platebench.results.operations import OPERATIONS, measured_once
 from platebench.results.records import RecordFile
 from platebench.stores import registry
 from tests.results.made_up_runs import PIXEL_BYTES, ok, run_file
@@ -62,8 +63,8 @@ def _operations(store: str) -> Iterator[tuple]:
         yield "random_rows.RandomRows.time_take", 0.1 if rows == "1" else 0.5, rows, handle
     yield "random_rows.ColdRandomRows.time_take", 1.5, "16 scattered"
     yield "first_image.FirstImage.time_first", 2.0
-    if registry.format_of(store).versioned:
-        for verb, name in CLASSES.items():
+    for verb, name in CLASSES.items():
+        if not measured_once(OPERATIONS[name].name, store):
             yield f"versions.{name}.time_{verb}", 0.3
 
 

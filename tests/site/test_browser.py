@@ -326,7 +326,9 @@ def test_what_lacks_an_operation_that_counts_stands_apart_with_the_reason(
     page = look(whole)
     assert not page.locator("#mix-apart").is_visible()
     weigh(page, {"versions": 1})
-    assert "zarr:tensor:fast: no versions" in page.locator("#mix-apart").inner_text()
+    assert (
+        "zarr:tensor:fast: append warm skipped: no room" in page.locator("#mix-apart").inner_text()
+    )
     assert "zarr:tensor:fast" not in ranked(page)
 
 

@@ -79,10 +79,10 @@ def test_operation_without_any_cell_is_reported(run: Published) -> None:
     assert "<li>raw-2, raw-32: prune</li>" in html
 
 
-def test_formats_without_versions_are_not_planned_for_version_operations(run: Published) -> None:
+def test_part_list_operations_are_planned_for_the_floor_alone(run: Published) -> None:
     rows = {(row.images, row.operation): row for row in rows_of(run)}
-    assert rows["raw-2", "append"].planned == 2
-    assert rows["raw-2", "scan"].planned == 3
+    assert rows["raw-2", "append"].planned == rows["raw-2", "scan"].planned == 3
+    assert rows["raw-2", "prune"].planned == 1
 
 
 def test_failed_cell_is_complete_and_listed_with_its_message(

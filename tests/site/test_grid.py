@@ -27,6 +27,8 @@ from tests.site.made_up import reference
 
 ZARR = "zarr:tensor:fast"
 APPEND = "versions.Append.time_append"
+LIST = "versions.ListVersions.time_list"
+LANCE = "lancedb:pixels:fast"
 
 
 def made(results: Path, *rounds: list) -> Published:
@@ -77,12 +79,12 @@ def test_entry_without_figure_shows_its_reason(make, status, tmp_path: Path) -> 
     assert f"1 cell {status}" in page
 
 
-def test_no_versions_and_not_measured_are_distinct(tmp_path: Path) -> None:
-    appended = [floor([1.0], benchmark=APPEND), ok([2.0], ZARR), ok([2.0])]
-    page = html(made(tmp_path, [*appended]))
-    assert "no versions" in row(page, ZARR)
-    assert "no versions" not in row(page, IPC)
-    assert "not measured" in row(page, IPC)
+def test_what_the_part_list_does_for_every_format_refers_to_the_floor(tmp_path: Path) -> None:
+    listed = [floor([1.0], benchmark=LIST), ok([2.0], LANCE), ok([2.0])]
+    page = html(made(tmp_path, [*listed]))
+    assert "part list, see floor" in row(page, IPC)
+    assert "part list, see floor" not in row(page, LANCE)
+    assert "not measured" in row(page, LANCE)
 
 
 def test_size_of_a_history_is_relative_to_all_its_images(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_reasons_come_from_the_cells(tmp_path: Path) -> None:
     assert by_store[IPC].missing["reads"] == "scan warm failed: row 3 differs"
     assert "no floor" in by_store[IPC].missing["writes"]
     assert by_store[IPC].missing["rows"] == "take 16 scattered, reopened warm was not measured"
-    assert by_store["zarr:tensor:fast"].missing["versions"] == "no versions"
+    assert "append warm was not measured" in by_store["zarr:tensor:fast"].missing["versions"]
 
 
 def test_random_rows_are_from_a_newly_opened_store(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from platebench.images.imageset import ImageSet, digest
 from platebench.stores import registry
 from platebench.stores.contract import OpenStore, Store, VersionedStore
 from platebench.stores.name import StoreName
+from platebench.stores.part_list import with_versions
 from platebench.timing.copying import copy_by_links
+from platebench.timing.drain import Drain
 from platebench.timing.page_cache import files_of, stored_size
 from tests.conftest import ArrayImages, noise
 from tests.stores.one_file import OneFile
@@ -22,14 +25,6 @@ ONE_FILE = "one-file:pixels:fast"
 """A made-up store with versions in one file, which no registered format has."""
 
 every_store = pytest.mark.parametrize("name", [*registry.names(), ONE_FILE])
-versioned = pytest.mark.parametrize(
-    "name",
-    [
-        *(name for format_ in registry.FORMATS if format_.versioned for name in format_.names),
-        ONE_FILE,
-    ],
-)
-
 KINDS = [
     ((24, 36), "|u1"),
     ((24, 36), "<u2"),
@@ -56,7 +51,17 @@ def find(name: str) -> Store:
 
 def written(name: str, images: ImageSet, path: Path) -> Store:
     """Write `images`, or skip the test if the format refuses them with a reason."""
-    store = find(name)
+    return _write(find(name), images, path)
+
+
+def first_version(name: str, images: ImageSet, path: Path) -> VersionedStore:
+    """Write `images` as the first of several versions; skip the test as `written` does."""
+    store = with_versions(find(name))
+    _write(store, images, path)
+    return store
+
+
+def _write(store: Store, images: ImageSet, path: Path) -> Store:
     try:
         store.write(images, path)
     except Unsupported as reason:
@@ -200,10 +205,10 @@ def test_path_with_spaces_and_special_characters(name, images, tmp_path):
 
 def test_the_suite_has_stores_of_files_and_of_folders(images, tmp_path):
     made = {}
-    for name in ("floor:pixels:fast", "sqlite:pixels:default", ONE_FILE):
+    for name in ("floor:pixels:fast", "tiff-files:tiff:default", ONE_FILE):
         written(name, images, tmp_path / name)
         made[name] = (tmp_path / name).is_dir()
-    assert list(made.values()) == [True, False, False]
+    assert list(made.values()) == [False, True, False]
 
 
 def contents(path: Path) -> dict[Path, bytes]:
@@ -211,14 +216,59 @@ def contents(path: Path) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in files_of(path)}
 
 
+# Reading into memory
+
+
+def digests_in(memory: np.ndarray, images: Iterator[np.ndarray]) -> list[str]:
+    """Return the digests of images, each of which must be a view of `memory`."""
+    found = []
+    for image in images:
+        assert image.size == 0 or np.shares_memory(image, memory)
+        found.append(digest(image))
+    return found
+
+
+@every_store
+@pytest.mark.parametrize(("shape", "dtype"), KINDS)
+def test_reads_into_memory_equal_other_reads(name, shape, dtype, tmp_path):
+    images = noise(19, shape, dtype)
+    store = written(name, images, tmp_path / "store")
+    memory = Drain(images).memory
+    rows = [18, 3, 3, 0, 17]
+    with store.open(tmp_path / "store") as opened:
+        assert digests_in(memory, opened.scan_into(memory)) == images.digests()
+        taken = digests_in(memory, opened.take_into(rows, memory))
+        assert taken == [images.digests()[row] for row in rows]
+        assert digests_in(memory, opened.take_into([], memory)) == []
+
+
+@every_store
+def test_mixed_images_are_read_into_memory_for_the_largest_alone(name, tmp_path):
+    images = ArrayImages([noise(1, *kind).pixels(0) for kind in KINDS])
+    store = written(name, images, tmp_path / "store")
+    memory = Drain(images).memory[: max(map(images.image_bytes, range(len(images))))]
+    with store.open(tmp_path / "store") as opened:
+        assert digests_in(memory, opened.scan_into(memory)) == images.digests()
+        taken = digests_in(memory, opened.take_into([9, 0, 5], memory))
+        assert taken == [images.digests()[row] for row in (9, 0, 5)]
+
+
+@every_store
+@pytest.mark.parametrize("rows", [[21], [-1], [0, 400]])
+def test_take_into_raises_index_error_before_the_first_image(name, rows, images, tmp_path):
+    store = written(name, images, tmp_path / "store")
+    memory = Drain(images).memory
+    with store.open(tmp_path / "store") as opened, pytest.raises(IndexError):
+        next(iter(opened.take_into(rows, memory)))
+
+
 # Versions
 
 
-@versioned
+@every_store
 def test_append_list_restore_prune(name, images, tmp_path):
     path = tmp_path / "store"
-    store = written(name, images, path)
-    assert isinstance(store, VersionedStore)
+    store = first_version(name, images, path)
     first = store.versions(path)[-1].number
     more = images.select([7, 3], first_row=len(images))
 
@@ -236,6 +286,13 @@ def test_append_list_restore_prune(name, images, tmp_path):
         ]
         assert newest.table()["row"].to_pylist() == list(range(23))
         assert newest.table().num_rows == 23
+        memory = Drain(images).memory
+        assert [digest(image) for image in newest.take_into([21, 0, 22], memory)] == [
+            both[21],
+            both[0],
+            both[22],
+        ]
+        assert [digest(image) for image in newest.scan_into(memory)] == both
         with pytest.raises(IndexError):
             list(old.take([21]))
 
@@ -253,20 +310,18 @@ def test_append_list_restore_prune(name, images, tmp_path):
         assert digests(newest) == images.digests()
 
 
-@versioned
+@every_store
 def test_unknown_version_raises_key_error(name, images, tmp_path):
-    store = written(name, images, tmp_path / "store")
-    assert isinstance(store, VersionedStore)
+    store = first_version(name, images, tmp_path / "store")
     with pytest.raises(KeyError):
         store.open(tmp_path / "store", 99)
 
 
-@versioned
+@every_store
 def test_prune_frees_the_bytes_of_old_versions(name, tmp_path):
     path = tmp_path / "store"
     images = noise(4, (200, 300))
-    store = written(name, images, path)
-    assert isinstance(store, VersionedStore)
+    store = first_version(name, images, path)
     first = store.versions(path)[-1].number
     store.append(images.select([0, 1, 2, 3], first_row=4), path)
     store.restore(path, first)
@@ -277,11 +332,10 @@ def test_prune_frees_the_bytes_of_old_versions(name, tmp_path):
         assert digests(newest) == images.digests()
 
 
-@versioned
+@every_store
 def test_versions_of_a_hard_linked_copy_leave_the_original_unchanged(name, images, tmp_path):
     original, copy = tmp_path / "original", tmp_path / "copy"
-    store = written(name, images, original)
-    assert isinstance(store, VersionedStore)
+    store = first_version(name, images, original)
     first = store.versions(original)[-1].number
     before = contents(original)
     copy_by_links(original, copy)

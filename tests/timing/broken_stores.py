@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, Version, VersionedStore
+from platebench.stores.name import StoreName
 
 Arrays = Callable[[Sequence[int], Iterator[np.ndarray]], Iterator[np.ndarray]]
 """Takes the requested rows and their images, and returns what the store gives instead."""
@@ -37,18 +38,15 @@ class _BrokenOpen(OpenStore):
         return self._broken.table(self._whole.table())
 
 
-class BrokenStore(VersionedStore):
+class BrokenStore(Store):
     """A store that works like `whole`, except for the methods that a test replaces."""
 
     def __init__(self, whole: Store, **replaced: Any) -> None:
-        for name, value in {"layout": whole.layout, "tuning": whole.tuning, "whole": whole}.items():
-            object.__setattr__(self, name, value)
-        for name, value in replaced.items():
-            object.__setattr__(self, name, value)
+        _replace(self, whole, replaced)
 
     @property
-    def format(self) -> str:  # type: ignore[override]
-        return self.whole.format
+    def name(self) -> StoreName:
+        return self.whole.name
 
     def arrays(self, rows: Sequence[int], given: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         return given
@@ -59,8 +57,25 @@ class BrokenStore(VersionedStore):
     def write(self, images: ImageSet, path: Path) -> None:
         self.whole.write(images, path)
 
+    def open(self, path: Path) -> OpenStore:
+        return _BrokenOpen(self.whole.open(path), self)
+
+
+class BrokenVersions(VersionedStore):
+    """The same for a store with versions."""
+
+    def __init__(self, whole: VersionedStore, **replaced: Any) -> None:
+        _replace(self, whole, replaced)
+
+    @property
+    def name(self) -> StoreName:
+        return self.whole.name
+
+    def write(self, images: ImageSet, path: Path) -> None:
+        self.whole.write(images, path)
+
     def open(self, path: Path, version: int | None = None) -> OpenStore:
-        return _BrokenOpen(self.whole.open(path, version), self)
+        return self.whole.open(path, version)
 
     def append(self, images: ImageSet, path: Path) -> int:
         return self.whole.append(images, path)
@@ -73,6 +88,12 @@ class BrokenStore(VersionedStore):
 
     def prune(self, path: Path, keep: int) -> None:
         self.whole.prune(path, keep)
+
+
+def _replace(broken: Store, whole: Store, replaced: dict[str, Any]) -> None:
+    own = {"layout": whole.layout, "tuning": whole.tuning, "whole": whole}
+    for name, value in {**own, **replaced}.items():
+        object.__setattr__(broken, name, value)
 
 
 def one_flipped_byte(rows, given):

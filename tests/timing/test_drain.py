@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import mmap
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platebench.errors import Mismatch
+from platebench.stores.contract import copied_into
 from platebench.timing.drain import Drain, check, check_table
 from tests.conftest import ArrayImages, noise
 
@@ -27,10 +29,24 @@ class Lazy:
         return np.zeros(self.shape, self.dtype)
 
 
-def test_drain_copies_and_counts_every_byte(images: ArrayImages) -> None:
+def received(images: ArrayImages, arrays: Iterable[np.ndarray]) -> Drain:
+    """Copy arrays into a drain's memory as a store does, and receive them."""
     drain = Drain(images)
-    assert drain(images) == images.pixel_bytes
-    assert (drain.last_image(images, 20) == images.pixels(20)).all()
+    drain(copied_into(drain.memory, arrays))
+    return drain
+
+
+def test_drain_counts_every_byte_and_keeps_the_last_image(images: ArrayImages) -> None:
+    drain = Drain(images)
+    assert drain(copied_into(drain.memory, images)) == images.pixel_bytes
+    assert drain.last is not None
+    assert (drain.last == images.pixels(20)).all()
+
+
+def test_memory_begins_at_a_page_and_has_room_for_16_images(images: ArrayImages) -> None:
+    memory = Drain(images).memory
+    assert memory.ctypes.data % mmap.PAGESIZE == 0
+    assert memory.size == 16 * 864
 
 
 def test_no_images_give_no_bytes(images: ArrayImages) -> None:
@@ -46,11 +62,37 @@ def test_copy_is_kept_when_the_store_reuses_its_buffer(images: ArrayImages) -> N
             buffer[:] = images.pixels(row)
             yield buffer
 
-    drain = Drain(images)
-    drain(through_one_buffer())
+    drain = received(images, through_one_buffer())
     buffer.fill(0)
-    assert (drain.last_image(images, 20) == images.pixels(20)).all()
+    assert drain.last is not None
+    assert (drain.last == images.pixels(20)).all()
     check(through_one_buffer(), images, ALL)
+
+
+def test_images_outside_the_memory_fail(images: ArrayImages) -> None:
+    with pytest.raises(Mismatch, match="read 0 did not arrive in the suite's memory"):
+        Drain(images)(images)
+    drain = Drain(images)
+    beyond = np.lib.stride_tricks.as_strided(drain.memory, (drain.memory.size + 1,))
+    with pytest.raises(Mismatch, match="read 0 did not arrive"):
+        drain([beyond])
+
+
+def test_a_view_that_repeats_bytes_fails(images: ArrayImages) -> None:
+    drain = Drain(images)
+    repeated = np.broadcast_to(drain.memory[:36], (24, 36))
+    with pytest.raises(Mismatch, match="read 0 did not arrive"):
+        drain([repeated])
+
+
+def test_what_an_earlier_sample_left_is_not_taken_for_read(images: ArrayImages) -> None:
+    drain = received(images, images)
+    drain.spoil()
+    assert drain.last is None
+    left = drain.memory[:864].reshape(24, 36)
+    drain([left])
+    with pytest.raises(Mismatch, match="image 20 came back with 1 of 864 values changed"):
+        check([left], images, [20])
 
 
 def test_views_of_an_overwritten_buffer_fail(images: ArrayImages) -> None:
@@ -66,9 +108,8 @@ def test_views_of_an_overwritten_buffer_fail(images: ArrayImages) -> None:
 @pytest.mark.parametrize("transform", [np.asfortranarray, lambda each: np.flip(each.copy())])
 def test_memory_order_does_not_change_values(images, transform) -> None:
     arrays = [transform(each) for each in images]
-    drain = Drain(images)
-    drain(arrays)
-    assert (drain.last_image(images, 20) == arrays[-1]).all()
+    drain = received(images, arrays)
+    assert (drain.last == arrays[-1]).all()
 
 
 def test_non_contiguous_images_are_equal(images: ArrayImages) -> None:
@@ -77,11 +118,12 @@ def test_non_contiguous_images_are_equal(images: ArrayImages) -> None:
     check(spread, images, ALL)
 
 
-def test_memory_map_counts_as_an_array(images, tmp_path) -> None:
+def test_memory_map_is_copied_as_an_array(images, tmp_path) -> None:
     file = tmp_path / "image.bin"
     file.write_bytes(images.pixels(0).tobytes())
     mapped = np.memmap(file, np.uint8, "r", shape=(24, 36))
-    assert Drain(images)([mapped]) == mapped.size
+    drain = received(images, [mapped])
+    assert (drain.last == images.pixels(0)).all()
     check([mapped], images, [0])
 
 
@@ -92,17 +134,19 @@ def test_memory_map_counts_as_an_array(images, tmp_path) -> None:
 )
 def test_objects_that_are_not_arrays_fail(images: ArrayImages, given: object) -> None:
     name = type(given).__name__
-    with pytest.raises(Mismatch, match=f"read 0 gave a {name}, not an array of pixels"):
-        Drain(images)([given])  # type: ignore[list-item]
+    for receive in (Drain(images), lambda arrays: received(images, arrays)):
+        with pytest.raises(Mismatch, match=f"read 0 gave a {name}, not an array of pixels"):
+            receive([given])  # type: ignore[list-item]
     with pytest.raises(Mismatch, match=f"image 4 came back as a {name}, not an array of pixels"):
         check([given], images, [4])  # type: ignore[list-item]
 
 
-def test_image_larger_than_any_fails_with_its_size(images: ArrayImages) -> None:
+def test_image_larger_than_the_memory_fails_with_its_size(images: ArrayImages) -> None:
     with pytest.raises(
-        Mismatch, match=r"read 0 gave int64 of \(24, 36\), 6912 bytes; the largest image has 864"
+        Mismatch,
+        match=r"read 0 gave float64 of \(24, 72, 2\), 27648 bytes; there is room for 13824",
     ):
-        Drain(images)([images.pixels(0).astype(np.int64)])
+        received(images, [np.zeros((24, 72, 2))])
 
 
 def test_missing_image_is_named(images: ArrayImages) -> None:

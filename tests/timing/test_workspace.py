@@ -25,6 +25,7 @@ from platebench.images.decoded_cache import DecodedImages, decode_to_cache
 from platebench.images.generated import generated
 from platebench.stores import registry, source
 from platebench.stores.contract import Store
+from platebench.stores.part_list import with_versions
 from platebench.timing import page_cache
 from platebench.timing import workspace as workspaces
 from platebench.timing.prepare import prepare
@@ -117,7 +118,7 @@ def test_files_stay_fresh_when_another_format_changes(
     assert digest_of(workspace.stored(store, held)) == before
 
 
-@pytest.mark.parametrize("name", ["arrow_ipc.py", "values.py", "contract.py", "part_files.py"])
+@pytest.mark.parametrize("name", ["arrow_ipc.py", "values.py", "contract.py"])
 def test_files_are_stale_when_what_the_store_imports_changes(
     name, workspace, held, monkeypatch, tmp_path
 ) -> None:
@@ -196,7 +197,7 @@ def test_note_is_never_half_written(workspace, held, monkeypatch) -> None:
 
 
 def test_history_holds_the_images_and_then_a_tenth_more(workspace, held) -> None:
-    store = registry.find(STORE)
+    store = with_versions(registry.find(STORE))
     path = workspace.stored(store, held, "history")
     first = workspace.first_version(store, held)
     with store.open(path, first) as opened:
@@ -229,6 +230,7 @@ def test_killed_write_is_not_fresh(workspace, held) -> None:
     program = f"""
 import pathlib, time
 from platebench.stores import registry
+from platebench.stores.part_list import with_versions
 from platebench.timing.workspace import Workspace
 from tests.timing.broken_stores import BrokenStore
 whole = registry.find({OTHER!r})
@@ -500,7 +502,7 @@ def test_damaged_note_of_a_folder_is_rewritten(content: str, workspace, tmp_path
 
 def test_missing_files_are_not_fresh(workspace, held) -> None:
     store = registry.find(STORE)
-    shutil.rmtree(workspace.place(store, held, "data"))
+    workspace.place(store, held, "data").unlink()
     assert not workspace.is_fresh(store, held, "data")
     assert scans(store, workspace.stored(store, held)) == len(held)
 

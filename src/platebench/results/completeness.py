@@ -16,7 +16,7 @@ from platebench.results.measurement import CellName
 from platebench.results.operations import (
     OPERATIONS,
     Operation,
-    lacks_versions,
+    measured_once,
     operation_names,
     pattern_text,
 )
@@ -50,8 +50,8 @@ class Variant(NamedTuple):
         return " ".join([self.operation.name, *cold, *self.details])
 
     def suits(self, store: str) -> bool:
-        """Return True if the store's format has the operation."""
-        return not lacks_versions(self.operation.name, store)
+        """Return True if the operation is measured on the store."""
+        return not measured_once(self.operation.name, store)
 
 
 class Row(NamedTuple):
@@ -184,7 +184,7 @@ def _absent(plan: RunPlan, variants: Sequence[Variant]) -> list[str]:
         for name in part.operations
         if name in operation_names()
         and name not in known
-        and any(not lacks_versions(name, store) for store in part.stores)
+        and any(not measured_once(name, store) for store in part.stores)
     ]
 
 

@@ -42,7 +42,9 @@ class Operation:
     """What one benchmark class measures.
 
     `details` lists all combinations of the class's further parameters; `in_brief` those that a
-    newcomer's run and a quick look measure. `on_versions`: only formats with versions have it.
+    newcomer's run and a quick look measure. `on_versions`: it needs versions, the format's own or
+    platebench's part list. `list_only`: with the part list it does not depend on the format. Then
+    it is measured once, on the floor, and on formats with versions of their own.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Operation:
     details: tuple[Details, ...] = ((),)
     in_brief: tuple[Details, ...] = ((),)
     on_versions: bool = False
+    list_only: bool = False
     asked: Asked | None = None
 
 
@@ -153,7 +156,9 @@ OPERATIONS = {
     "Grow": Operation(
         "grow", "warm", "add a tenth more images, twenty times", in_brief=(), on_versions=True
     ),
-    "ListVersions": Operation("list-versions", "warm", "list the versions", on_versions=True),
+    "ListVersions": Operation(
+        "list-versions", "warm", "list the versions", on_versions=True, list_only=True
+    ),
     "OpenVersion": Operation(
         "open-version",
         "warm",
@@ -169,9 +174,19 @@ OPERATIONS = {
         ),
     ),
     "Restore": Operation(
-        "restore", "warm", "make the first version the newest again", on_versions=True
+        "restore",
+        "warm",
+        "make the first version the newest again",
+        on_versions=True,
+        list_only=True,
     ),
-    "Prune": Operation("prune", "warm", "remove all versions but the newest", on_versions=True),
+    "Prune": Operation(
+        "prune",
+        "warm",
+        "remove all versions but the newest, and free their bytes",
+        on_versions=True,
+        list_only=True,
+    ),
 }
 """The operation of each benchmark class, in the order in which results are published."""
 
@@ -221,14 +236,15 @@ def says_of(name: str, cache: str) -> str:
     raise KeyError(f"{name}, {cache}")
 
 
-def lacks_versions(operation: str, store: str) -> bool:
-    """Return True if the operation needs versions and the store's format has none.
+def measured_once(operation: str, store: str) -> bool:
+    """Return True if an operation on a store is only that of platebench's part list.
 
-    False for a store that is not registered: nothing is known of its format.
+    It is then measured on the floor and not on this store. False for a store that is not
+    registered: nothing is known of its format.
     """
-    if not operation_named(operation).on_versions or store not in registry.names():
+    if not operation_named(operation).list_only or store not in registry.names():
         return False
-    return not format_of(store).versioned
+    return store != FLOOR and not format_of(store).native_versions
 
 
 def check_operations(operations: Sequence[str]) -> None:
@@ -243,8 +259,8 @@ def choose(
 ) -> list[CellName]:
     """Return the cells of these stores and operations; of all operations if none are named.
 
-    Operations on versions are left out for formats without versions. So are benchmarks that do
-    not measure a store.
+    Operations of the part list alone are left out for all stores but the floor. So are benchmarks
+    that do not measure a store.
     """
     return [
         cell
@@ -252,5 +268,5 @@ def choose(
         if cell.kind in OPERATIONS
         and cell.params[0] in stores
         and (not operations or OPERATIONS[cell.kind].name in operations)
-        and (format_of(cell.params[0]).versioned or not OPERATIONS[cell.kind].on_versions)
+        and not measured_once(OPERATIONS[cell.kind].name, cell.params[0])
     ]

@@ -177,7 +177,7 @@ def _prepare(
 ) -> None:
     """Write the files of all stores in parallel: those of an overview fit on any disk."""
     wanted: list[tuple[str, Kind]] = [(name, "data") for name in stores]
-    wanted += [(name, "history") for name in stores if registry.format_of(name).versioned]
+    wanted += [(name, "history") for name in stores]
     for name in names:
         told = partial(watcher.preparing, f"storing {name}", total=len(wanted))
         prepare_together(workspace, wanted, name, told)

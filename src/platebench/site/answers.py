@@ -63,11 +63,6 @@ class Fastest:
         return of_floor(self.best)
 
     @property
-    def lab_cannot(self) -> bool:
-        """True if the question is about versions, which a folder of TIFF files does not keep."""
-        return self.question.versions and not format_of(LAB).versioned
-
-    @property
     def cpus(self) -> float | None:
         """CPU seconds per wall second of the best store, all threads."""
         best = self.best

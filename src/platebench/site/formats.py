@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from itertools import groupby
@@ -14,10 +13,10 @@ from markupsafe import Markup
 from platebench.results.questions import in_order
 from platebench.site.published import Published
 from platebench.site.section import Section, render
+from platebench.stores.part_list import NAME
 from platebench.stores.registry import FORMATS, Format
 
 _STORES = "platebench.stores"
-_CONTRACT = "contract"
 _markdown = MarkdownIt("commonmark", {"html": False})
 
 
@@ -51,14 +50,13 @@ class Module:
 
 @dataclass(frozen=True)
 class Described:
-    """A format with its module, and the module of its versions if they are home-made.
+    """A format with its module.
 
     `libraries` are the versions of the run, None for a missing library.
     """
 
     format: Format
     module: Module
-    versions_from: Module | None
     libraries: dict[str, str | None]
 
 
@@ -68,19 +66,18 @@ def section(published: Published) -> Section:
     Measured formats that are no longer registered are listed with their stores.
     """
     described = [_described(format_, published) for format_ in FORMATS]
-    shared = {
-        each.versions_from.name: each.versions_from for each in described if each.versions_from
-    }
+    part_list = _module("part_list")
     known = {format_.name for format_ in FORMATS}
     removed = in_order([cell.store for cell in published.cells if cell.format not in known])
-    modules = [*(each.module for each in described), *shared.values()]
+    modules = [*(each.module for each in described), part_list]
     return Section(
         anchor="formats",
         title="The formats",
         html=render(
             "formats.html",
             described=described,
-            shared=list(shared.values()),
+            part_list=part_list,
+            part_list_name=NAME,
             removed={
                 name: list(stores) for name, stores in groupby(removed, lambda s: s.split(":")[0])
             },
@@ -96,30 +93,12 @@ def module_of(format_: Format) -> Module:
 
 def _described(format_: Format, published: Published) -> Described:
     module = module_of(format_)
-    class_name = format_.store.partition(":")[2]
-    bases = [name for name in _base_modules(module, class_name) if name != _CONTRACT]
     return Described(
         format_,
         module,
-        _module(bases[0]) if format_.versioned and bases else None,
         {name: published.info.libraries.get(name) for name in format_.all_needs},
     )
 
 
 def _module(name: str) -> Module:
     return Module(name, resources.files(_STORES).joinpath(f"{name}.py").read_text("utf-8"))
-
-
-def _base_modules(module: Module, class_name: str) -> Iterator[str]:
-    """Yield the names of the modules in stores/ with the class's bases."""
-    body = ast.parse(module.source).body
-    home = {
-        alias.name: node.module.rpartition(".")[2]
-        for node in body
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_STORES)
-        for alias in node.names
-        if node.module
-    }
-    for node in body:
-        if isinstance(node, ast.ClassDef) and node.name == class_name:
-            yield from (home[b.id] for b in node.bases if isinstance(b, ast.Name) and b.id in home)

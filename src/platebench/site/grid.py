@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from platebench.results.operations import lacks_versions, operation_named, operation_names
+from platebench.results.operations import measured_once, operation_named, operation_names
 from platebench.results.questions import first_image_set, image_sets_in, in_order, stored
 from platebench.results.ranking import rank
 from platebench.results.report import figure, seconds
 from platebench.results.tidy import CellResult
 from platebench.site.published import Published
 from platebench.site.section import Section, render
+from platebench.stores.part_list import NAME
 from platebench.stores.registry import FLOOR
 
 SHADES = (1.25, 2.5, 5.0, 20.0)
@@ -88,7 +89,7 @@ class Row:
 CACHES = ("warm", "cold")
 TROUBLES = ("failed", "skipped")
 NOT_MEASURED = Entry("absent")
-NO_VERSIONS = Entry("without", text="no versions")
+MEASURED_ONCE = Entry("without", text=f"{NAME}, see floor")
 
 
 def section(published: Published) -> Section | None:
@@ -199,8 +200,8 @@ def _entry(
     cell: CellResult | None, column: Column, row: RowKey, place: tuple[int, str] | None
 ) -> Entry:
     if cell is None:
-        missing = row[2] == "warm" and lacks_versions(column[0], row[0])
-        return NO_VERSIONS if missing else NOT_MEASURED
+        missing = row[2] == "warm" and measured_once(column[0], row[0])
+        return MEASURED_ONCE if missing else NOT_MEASURED
     if cell.status != "ok" or cell.median_s is None:
         return Entry(cell.status, note=cell.message)
     if cell.floor_ratio is None:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from platebench.results.operations import lacks_versions
 from platebench.results.questions import (
     QUESTIONS,
     Question,
@@ -242,8 +241,7 @@ def _ratio(store: str, cells: Sequence[CellResult], question: Question) -> Figur
     cell = next(iter(answering(cells, question)), None)
     what = " ".join(part for part in (question.operation, question.detail, question.cache) if part)
     if cell is None:
-        lacks = lacks_versions(question.operation, store)
-        return "no versions" if lacks else f"{what} was not measured"
+        return f"{what} was not measured"
     if cell.status != "ok":
         return f"{what} {cell.status}: {cell.message}"
     if cell.floor_ratio is None:

@@ -18,8 +18,7 @@ import pyarrow as pa
 from pyarrow import feather, ipc
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenByRow, OpenStore, check_rows
-from platebench.stores.part_files import PartFiles
+from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows
 from platebench.stores.values import (
     IMAGE,
     decode,
@@ -31,36 +30,30 @@ from platebench.stores.values import (
 )
 
 
-class ArrowIpc(PartFiles):
-    """Arrow IPC files of images."""
+class ArrowIpc(Store):
+    """One Arrow IPC file of images."""
 
     format = "arrow-ipc"
-    suffix = ".arrow"
 
-    def check(self, images: ImageSet) -> None:
-        """Raise Unsupported for tensors of different shapes or dtypes."""
-        image_schema(images, self.layout)
+    def write(self, images: ImageSet, path: Path) -> None:
+        """Write one file: one image at a time, or one table with `default` tuning.
 
-    def write_part(self, images: ImageSet, file: Path) -> None:
-        """Write one file: one image at a time, or one table with `default` tuning."""
+        Raises Unsupported for tensors of different shapes or dtypes.
+        """
         schema = image_schema(images, self.layout)
+        path.parent.mkdir(parents=True, exist_ok=True)
         batches = image_batches(images, self.layout, schema, 1)
         if self.tuning == "default":
-            _write_feather(batches, schema, file)
+            # One batch, or several if a binary column exceeds 2 GiB.
+            table = pa.Table.from_batches(batches, schema).combine_chunks()
+            feather.write_feather(table, str(path))
         else:
-            self._write_batches(batches, schema, file)
+            self._write_batches(batches, schema, path)
 
-    def extend_part(self, old: Path, images: ImageSet, file: Path) -> None:
-        """Read the old file's table, add `images` and write a new file."""
-        with pa.memory_map(str(old)) as source:
-            table = ipc.open_file(source).read_all()
-            batches = image_batches(images, self.layout, table.schema, 1)
-            _write_feather([*table.to_batches(), *batches], table.schema, file)
-
-    def open_part(self, file: Path) -> OpenStore:
-        """Map one file."""
+    def open(self, path: Path) -> OpenStore:
+        """Map the file."""
         opened = _OpenTable if self.tuning == "default" else _OpenBatches
-        return opened(file, self.layout)
+        return opened(path, self.layout)
 
     def _write_batches(
         self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Path
@@ -70,12 +63,6 @@ class ArrowIpc(PartFiles):
         with pa.OSFile(str(file), "wb") as sink, ipc.new_file(sink, schema, options=options) as out:
             for batch in batches:
                 out.write_batch(batch)
-
-
-def _write_feather(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Path) -> None:
-    """Write one table in one batch, or in several if a binary column exceeds 2 GiB."""
-    table = pa.Table.from_batches(batches, schema).combine_chunks()
-    feather.write_feather(table, str(file))
 
 
 class _OpenIpc(OpenStore):

@@ -21,37 +21,29 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.images.imageset import ImageSet
-from platebench.stores.contract import OpenStore, check_rows
-from platebench.stores.part_files import PartFiles
+from platebench.stores.contract import OpenStore, Store, check_rows
 
 _ENDING = 16_384
 """Bytes read at once from the end. They hold the whole footer of up to a thousand images."""
 
 
-class BareFile(PartFiles):
+class BareFile(Store):
     """Raw pixels in one file."""
 
     format = "floor"
-    suffix = ".bin"
 
-    def check(self, images: ImageSet) -> None:
-        """Accept any images."""
-
-    def write_part(self, images: ImageSet, file: Path) -> None:
+    def write(self, images: ImageSet, path: Path) -> None:
         """Write the pixels of all images, one after another."""
         ends = list(itertools.accumulate(images.image_bytes(row) for row in range(len(images))))
-        with file.open("wb", buffering=0) as sink:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb", buffering=0) as sink:
             for image in images:
                 sink.write(image.reshape(-1).view(np.uint8).data)
             sink.write(_ending(images.table, ends))
 
-    def extend_part(self, old: Path, images: ImageSet, file: Path) -> None:
-        """Never called: the floor has no `default` tuning, so `append` adds a part."""
-        raise NotImplementedError
-
-    def open_part(self, file: Path) -> OpenStore:
-        """Map the file and read its footer."""
-        return _OpenBareFile(file)
+    def open(self, path: Path) -> OpenStore:
+        """Read the footer."""
+        return _OpenBareFile(path)
 
 
 def _ending(table: pa.Table, ends: list[int]) -> bytes:

@@ -10,7 +10,7 @@ anything. The store decides whether it becomes a file or a folder. When `write` 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import ClassVar, Self
 import numpy as np
 import pyarrow as pa
 
-from platebench.errors import Unsupported
+from platebench.errors import Mismatch, Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores.name import StoreName
 
@@ -69,6 +69,20 @@ class OpenStore(ABC):
         Raises IndexError for a negative row or one after the last, before it yields an image. The
         arrays are valid as those of `scan` are.
         """
+
+    def scan_into(self, memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield every image in row order, each in the caller's `memory`.
+
+        `memory` is uint8 of one dimension and begins at a page. It has room for the largest image,
+        and usually for 16 images, which a store may read together. Each array is a C-contiguous
+        view of `memory` with the shape and dtype of its image, and is valid until the next array
+        is requested. Here each image is copied; a store that can reads into `memory` directly.
+        """
+        return copied_into(memory, self.scan())
+
+    def take_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the images of `rows` as `take` does, each in `memory` as `scan_into` does."""
+        return copied_into(memory, self.take(rows))
 
     @abstractmethod
     def table(self) -> pa.Table:
@@ -146,6 +160,24 @@ class VersionedStore(Store):
     @abstractmethod
     def prune(self, path: Path, keep: int) -> None:
         """Remove all but the newest `keep` versions, and the bytes that only they needed."""
+
+
+def copied_into(memory: np.ndarray, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Copy each image to the start of `memory`, uint8 of one dimension, and yield it there.
+
+    Raises Mismatch for what is not an array of pixels, and for an image larger than `memory`.
+    """
+    for number, image in enumerate(images):
+        if type(image) is not np.ndarray and not isinstance(image, np.memmap):
+            raise Mismatch(f"read {number} gave a {type(image).__name__}, not an array of pixels")
+        if image.nbytes > memory.size:
+            raise Mismatch(
+                f"read {number} gave {image.dtype} of {image.shape}, {image.nbytes} bytes; there is"
+                f" room for {memory.size}"
+            )
+        copy = memory[: image.nbytes].view(image.dtype).reshape(image.shape)
+        copy[...] = image
+        yield copy
 
 
 def check_rows(rows: Sequence[int], images: int) -> None:

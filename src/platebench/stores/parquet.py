@@ -26,8 +26,7 @@ import pyarrow.parquet as pq
 
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenByRow, OpenStore, check_rows
-from platebench.stores.part_files import PartFiles
+from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows
 from platebench.stores.values import (
     IMAGE,
     decode,
@@ -52,61 +51,40 @@ _WRITER: dict[str, dict[str, Any]] = {
 }
 
 
-class Parquet(PartFiles):
-    """Parquet files of images."""
+class Parquet(Store):
+    """One Parquet file of images."""
 
     format = "parquet"
-    suffix = ".parquet"
 
-    def check(self, images: ImageSet) -> None:
-        """Raise Unsupported for tensors and nested lists of different shapes or dtypes.
+    def write(self, images: ImageSet, path: Path) -> None:
+        """Write one file, batch by batch.
 
-        Also for more than `MOST_BYTES_AS_RECORDS` of pixels that would become Python records.
+        Raises Unsupported for tensors and nested lists of different shapes or dtypes, and for more
+        than `MOST_BYTES_AS_RECORDS` of pixels that would become Python records.
         """
-        self._schema(images)
+        schema = image_schema(images, self.layout, widened=self._widened)
         if self._widened and images.pixel_bytes > MOST_BYTES_AS_RECORDS:
             raise Unsupported(
                 "awkward takes about 5 s per image to convert Python records; platebench limits"
                 f" this layout to {MOST_BYTES_AS_RECORDS >> 20} MiB of pixels"
             )
-
-    def write_part(self, images: ImageSet, file: Path) -> None:
-        """Write one file, batch by batch."""
-        schema = self._schema(images)
-        with self._writer(file, schema) as writer:
-            self._write_images(writer, images, schema)
-
-    def extend_part(self, old: Path, images: ImageSet, file: Path) -> None:
-        """Read the old file batch by batch into a new one, then add `images`."""
-        with pq.ParquetFile(old) as source:
-            schema = source.schema_arrow
-            with self._writer(file, schema) as writer:
-                for batch in source.iter_batches(batch_size=BATCH):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        one_row_group = self.tuning == "default"
+        with pq.ParquetWriter(path, schema, **_WRITER[self.tuning]) as writer:
+            for batch in image_batches(images, self.layout, schema, BATCH if one_row_group else 1):
+                if one_row_group:
                     writer.write_batch(batch)
-                self._write_images(writer, images, schema)
+                else:
+                    writer.write_table(pa.Table.from_batches([batch]))
 
-    def open_part(self, file: Path) -> OpenStore:
-        """Open one file: by row group if each image has one, otherwise through a dataset."""
+    def open(self, path: Path) -> OpenStore:
+        """Open the file: by row group if each image has one, otherwise through a dataset."""
         opened = _OpenWholeFile if self.tuning == "default" else _OpenRowGroups
-        return opened(file, self.layout)
-
-    def _schema(self, images: ImageSet) -> pa.Schema:
-        return image_schema(images, self.layout, widened=self._widened)
+        return opened(path, self.layout)
 
     @property
     def _widened(self) -> bool:
         return self.layout == "nested" and self.tuning == "default"
-
-    def _writer(self, file: Path, schema: pa.Schema) -> pq.ParquetWriter:
-        return pq.ParquetWriter(file, schema, **_WRITER[self.tuning])
-
-    def _write_images(self, writer: pq.ParquetWriter, images: ImageSet, schema: pa.Schema) -> None:
-        one_row_group = self.tuning == "default"
-        for batch in image_batches(images, self.layout, schema, BATCH if one_row_group else 1):
-            if one_row_group:
-                writer.write_batch(batch)
-            else:
-                writer.write_table(pa.Table.from_batches([batch]))
 
 
 class _OpenParquet(OpenStore):

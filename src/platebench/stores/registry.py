@@ -26,7 +26,8 @@ class Format:
     the layout that suits the format best first. `needs` are the libraries whose versions decide
     what is measured: distributions on PyPI, or names that `platebench.optional` knows otherwise
     (`sqlite3`). `layout_needs` are those of one layout only. `colour` and `mark` are the format's
-    in every chart; no two formats share both.
+    in every chart; no two formats share both. `native_versions`: the format keeps versions
+    itself; all others are measured with platebench's part list (`part_list`).
     """
 
     name: str
@@ -35,7 +36,7 @@ class Format:
     needs: tuple[str, ...]
     colour: Colour
     mark: Mark
-    versioned: bool = False
+    native_versions: bool = False
     layout_needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -79,7 +80,6 @@ FORMATS: tuple[Format, ...] = (
         ("numpy",),
         Colour.BLACK,
         Mark.CROSS,
-        versioned=True,
     ),
     Format(
         "parquet",
@@ -88,7 +88,6 @@ FORMATS: tuple[Format, ...] = (
         ("pyarrow",),
         Colour.BLUE,
         Mark.CIRCLE,
-        versioned=True,
         layout_needs={"nested": ("awkward",)},
     ),
     Format(
@@ -98,7 +97,6 @@ FORMATS: tuple[Format, ...] = (
         ("pyarrow",),
         Colour.GREEN,
         Mark.SQUARE,
-        versioned=True,
     ),
     Format(
         "lancedb",
@@ -107,7 +105,7 @@ FORMATS: tuple[Format, ...] = (
         ("lancedb", "pylance", "pyarrow"),
         Colour.VERMILION,
         Mark.TRIANGLE_UP,
-        versioned=True,
+        native_versions=True,
     ),
     Format(
         "zarr",

@@ -28,10 +28,10 @@ from platebench.images.decoded_cache import DecodedImages
 from platebench.optional import installed_version
 from platebench.ownership import Lent
 from platebench.stores import registry
-from platebench.stores.contract import VersionedStore
+from platebench.stores.part_list import with_versions
 from platebench.timing import page_cache
 from platebench.timing.clock import Clock
-from platebench.timing.copying import copy_by_links
+from platebench.timing.copying import copy_by_links, copy_whole
 from platebench.timing.drain import Drain, check
 from platebench.timing.memory import PeakMemory
 from platebench.timing.parent import end_with_parent
@@ -57,7 +57,8 @@ class Cell:
 
     - `store`, `images` and `path`: the store, the image set, and the stored file or folder.
     - `rows`: the rows that a sample reads.
-    - `drain`: copies arrays into the suite's own memory and returns the number of bytes copied.
+    - `memory`: the suite's own memory, into which a store reads.
+    - `drain`: receives the images that arrive in `memory` and returns their number of bytes.
     """
 
     param_names: ClassVar[list[str]] = ["store", "images"]
@@ -70,14 +71,15 @@ class Cell:
 
     workspace: Workspace
     versioned: ClassVar[bool] = False
-    """The operation needs a store with versions."""
+    """The operation needs versions: the format's own, or platebench's part list."""
     kind: ClassVar[Kind] = "data"
-    """What `path` holds: the images, or also a second version with a tenth more."""
+    """What `path` holds: the images, also as a first version, or with a second one."""
 
     store: Any
     images: DecodedImages
     path: Path
     rows: Sequence[int]
+    memory: np.ndarray
     drain: Callable[[Iterable[np.ndarray]], int]
     copied: int
 
@@ -99,7 +101,7 @@ class Cell:
     def warm_up(self) -> None:
         """Read one image, so that the library's late imports are in no figure."""
         with self.store.open(self.path) as opened:
-            self.drain(opened.take([0]))
+            self.drain(opened.take_into([0], self.memory))
 
     def verify(self) -> None:
         """Compare more than `check_sample` does, once, before the first sample."""
@@ -121,6 +123,7 @@ class Cell:
                 self._is_set_up = True
             self._turn.acquire()
             self.prepare_sample()
+            self._drain.spoil()
         except Unsupported as reason:
             self._remove_scratch()
             raise NotImplementedError(str(reason)) from reason  # asv's skip
@@ -154,8 +157,8 @@ class Cell:
         """Raise Mismatch unless every byte was copied and the last image is right."""
         if self.copied != self.expected_bytes:
             raise Mismatch(f"{self.copied} of {self.expected_bytes} bytes were copied out")
-        last = self._memory.last_image(self.images, self.rows[-1])
-        check([last], self.images, self.rows[-1:])
+        last = self._drain.last
+        check([] if last is None else [last], self.images, self.rows[-1:])
 
     def new_target(self) -> Path:
         """Return a path in a new scratch folder, and remove the one before."""
@@ -163,10 +166,18 @@ class Cell:
         self._scratch = self.workspace.lend()
         return self._scratch.path / "store"
 
-    def copy_of_stored(self) -> Path:
-        """Return a new copy of the stored files. The next call removes it."""
+    def copy_of_stored(self, whole: bool = False) -> Path:
+        """Return a new copy of the stored files. The next call removes it.
+
+        A copy shares its bytes with the stored files by hard links, unless it is `whole`: then it
+        has its own, and they are on the disk.
+        """
         target = self.new_target()
-        copy_by_links(self.path, target)
+        if whole:
+            copy_whole(self.path, target)
+            page_cache.sync_tree(target)
+        else:
+            copy_by_links(self.path, target)
         return target
 
     def recorded(self, name: str) -> float:
@@ -187,12 +198,12 @@ class Cell:
             "set_pixel_bytes": self.images.pixel_bytes,
         }
         self.store = registry.find(store)
-        if self.versioned and not isinstance(self.store, VersionedStore):
-            raise Unsupported(f"{self.store.format} has no versions")
         self.images.touch()
-        self._memory = Drain(self.images)
-        self.drain = self._memory
+        self._drain = Drain(self.images)
+        self.memory, self.drain = self._drain.memory, self._drain
         self.path = prepare(self.workspace, self.store, self.images, self.kind)
+        if self.versioned:
+            self.store = with_versions(self.store)
         stored_bytes, stored_files = page_cache.stored_size(self.path)
         self.record |= {
             "kind": self.kind,
@@ -206,9 +217,9 @@ class Cell:
         # Peak memory before `verify`: memory that a whole pass leaves allocated would hide it.
         try:
             self.record["peak_bytes"] = self._peak_of_operation()
+            self.check_sample()
         finally:
-            self.verify()  # names the fault better than an operation that failed
-        self.check_sample()
+            self.verify()  # names the fault better than a sample that failed
 
     def _peak_of_operation(self) -> int | None:
         """Run the operation once and sample memory whenever an image arrives."""

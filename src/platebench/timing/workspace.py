@@ -49,8 +49,9 @@ from platebench.ownership import (
     write_whole,
 )
 from platebench.stores import registry, source
-from platebench.stores.contract import Store, VersionedStore
+from platebench.stores.contract import Store
 from platebench.stores.name import StoreName
+from platebench.stores.part_list import with_versions
 from platebench.timing.protocol import WORK
 
 SUBFOLDER = "platebench"
@@ -65,8 +66,9 @@ _COPIES_OF_AN_IMAGE = 3
 
 _LONGEST_NAME = 60
 
-Kind = Literal["data", "history"]
-"""What is stored: the images, or the images and a version that adds a tenth."""
+Kind = Literal["data", "first", "history"]
+"""What is stored: the images; the images as a first version, to which versions can be added; or
+also a second version that adds a tenth."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being made, how much of it is done, and how much there is."""
@@ -207,7 +209,8 @@ class Workspace:
     def stored(self, store: Store, images: ImageSet, kind: Kind = "data") -> Path:
         """Return the place with `images` as `store` keeps them, written when not there or stale.
 
-        Of kind `history` it has a tenth more images, added as another version.
+        Of kind `first` the images are its first version, and of kind `history` a second one adds a
+        tenth. Both are written by `part_list.with_versions` of the store.
         """
         path = self.place(store, images, kind)
         note = _note_of(path)
@@ -218,7 +221,7 @@ class Workspace:
                 _discard(path)
                 try:
                     notes = _write(store, images, path, kind)
-                    _note(note, {"fingerprint": fingerprint(store, images), **notes})
+                    _note(note, {"fingerprint": fingerprint(store, images, kind), **notes})
                 except BaseException:
                     _discard(path)
                     raise
@@ -228,7 +231,7 @@ class Workspace:
         """Say whether the stored files are whole and were made by this code and these libraries."""
         path = self.place(store, images, kind)
         noted = _noted(_note_of(path)).get("fingerprint")
-        return path.exists() and bool(noted == fingerprint(store, images))
+        return path.exists() and bool(noted == fingerprint(store, images, kind))
 
     def first_version(self, store: Store, images: ImageSet) -> int:
         """Return the number of the version in a `history` that holds `images` alone."""
@@ -279,12 +282,15 @@ def _discard(path: Path) -> None:
 
 
 def _write(store: Store, images: ImageSet, path: Path, kind: Kind) -> dict[str, int]:
-    store.write(images, path)
     if kind == "data":
+        store.write(images, path)
         return {}
-    assert isinstance(store, VersionedStore)
-    first = store.versions(path)[-1].number
-    store.append(tenth(images), path)
+    versioned = with_versions(store)
+    versioned.write(images, path)
+    if kind == "first":
+        return {}
+    first = versioned.versions(path)[-1].number
+    versioned.append(tenth(images), path)
     return {"first": first}
 
 
@@ -320,15 +326,18 @@ def with_tenth(images: ImageSet, times: int = 1) -> ImageSet:
     return images.select([*range(len(images)), *list(range(len(tenth(images)))) * times])
 
 
-def fingerprint(store: Store, images: ImageSet) -> str:
+def fingerprint(store: Store, images: ImageSet, kind: Kind = "data") -> str:
     """Return a digest of everything that decides what is in a store's files.
 
     Of the source it covers the store's module and the modules of `platebench.stores` that this
-    imports, so a change to one format leaves the files of the others fresh.
+    imports, so a change to one format leaves the files of the others fresh. Versions add the source
+    of the part list.
     """
     versions = {name: installed_version(name) for name in registry.needs_of(store.name)}
     parts = [str(store.name), images.fingerprint, platform.python_version(), json.dumps(versions)]
     files = source.source_files(registry.format_of(store.name).module)
+    if kind != "data":
+        files += source.source_files("part_list")
     parts += [text for file in files for text in (file.name, file.read_text())]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 

@@ -1,0 +1,145 @@
+"""platebench's part list publishes a version whole, or not at all, and loses no update."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from platebench.errors import Conflict
+from platebench.stores import registry
+from platebench.stores.part_list import PartList, with_versions
+from tests.conftest import noise
+from tests.stores.one_file import OneFile
+
+STORE = "floor:pixels:fast"
+
+
+def part_list() -> PartList:
+    found = with_versions(registry.find(STORE))
+    assert isinstance(found, PartList)
+    return found
+
+
+def parts(path: Path) -> set[str]:
+    return {part.name for part in (path / "parts").iterdir()}
+
+
+def test_a_store_with_versions_of_its_own_keeps_them():
+    store = OneFile("pixels", "fast")
+    assert with_versions(store) is store
+
+
+def test_name_is_that_of_the_store_that_writes_the_parts():
+    assert str(part_list().name) == STORE
+
+
+def test_second_of_two_writers_is_refused_and_loses_nothing(images, tmp_path, monkeypatch):
+    path, store = tmp_path / "store", part_list()
+    store.write(images, path)
+    write_part = PartList._write_part
+
+    def overtaken(self, more, path):
+        part = write_part(self, more, path)
+        monkeypatch.setattr(PartList, "_write_part", write_part)
+        store.append(images.select([1, 2]), path)
+        return part
+
+    monkeypatch.setattr(PartList, "_write_part", overtaken)
+    with pytest.raises(Conflict, match="version 2 was added by another writer"):
+        store.append(images.select([0]), path)
+    assert [version.number for version in store.versions(path)] == [1, 2]
+    with store.open(path) as opened:
+        assert len(opened) == 23
+    assert len(parts(path)) == 2, "the refused part is removed"
+
+
+def _append(path: str, number: int) -> None:
+    store = part_list()
+    while True:
+        try:
+            store.append(noise(number), Path(path))
+        except Conflict:
+            continue
+        return
+
+
+def test_no_update_of_four_processes_is_lost(tmp_path):
+    path, store = tmp_path / "store", part_list()
+    store.write(noise(1), path)
+    spawning = multiprocessing.get_context("spawn")
+    writers = [spawning.Process(target=_append, args=(str(path), number)) for number in (1, 2, 4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert [version.number for version in store.versions(path)] == [1, 2, 3, 4]
+    with store.open(path) as opened:
+        assert len(opened) == 1 + 1 + 2 + 4
+
+
+def test_part_and_list_are_on_the_disk_before_the_version_has_its_name(
+    images, tmp_path, monkeypatch
+):
+    path, store, done = tmp_path / "store", part_list(), []
+    fsync, link = os.fsync, os.link
+
+    def noted_fsync(descriptor):
+        done.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    def noted_link(source, target):
+        done.append("published")
+        link(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "link", noted_link)
+    store.write(images, path)
+    at = done.index("published")
+    (part,) = parts(path)
+    assert {str(path / "parts" / part), str(path / "parts")} <= set(done[:at])
+    assert any(each.endswith(".draft") for each in done[:at])
+    assert str(path) in done[at:]
+
+
+@pytest.mark.parametrize("step", ["link", "unlink"])
+def test_killed_append_leaves_the_version_before_or_the_one_after(
+    step, images, tmp_path, monkeypatch
+):
+    path, store = tmp_path / "store", part_list()
+    store.write(images, path)
+
+    def crash(*given, **named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(*((os, "link") if step == "link" else (Path, "unlink")), crash)
+        with pytest.raises(KeyboardInterrupt):
+            store.append(images.select([0]), path)
+    with store.open(path) as opened:
+        assert len(opened) == (21 if step == "link" else 22)
+    assert store.append(images.select([0]), path) == (2 if step == "link" else 3)
+
+
+def test_prune_keeps_a_part_that_a_writer_has_not_published_yet(images, tmp_path):
+    path, store = tmp_path / "store", part_list()
+    store.write(images, path)
+    store.append(images.select([0]), path)
+    unpublished = store._write_part(images.select([1]), path)
+    store.prune(path, keep=1)
+    assert unpublished in parts(path)
+
+
+def test_failed_write_leaves_nothing(images, tmp_path, monkeypatch):
+    path, store = tmp_path / "store", part_list()
+
+    def crash(*given, **named):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "link", crash)
+    with pytest.raises(OSError, match="disk full"):
+        store.write(images, path)
+    assert not path.exists()
