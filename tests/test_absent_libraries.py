@@ -48,15 +48,17 @@ from platebench.running.suite import Suite
 
 checkout, work, commands, modules = sys.argv[1], sys.argv[2], *map(json.loads, sys.argv[3:])
 found = {"commands": [], "modules": {}, "stores": {}}
-cells = Suite(Path(checkout), ["raw-2"]).cells()
+suite = Suite(Path(checkout), ["raw-2"])
+cells = suite.cells()
 found["cells"] = len(cells)
-found["talk"] = sorted({cell.kind for cell in cells if cell.benchmark.startswith("talk.")})
+names = [name.split(".") for name in suite.benchmarks]
+found["talk"] = sorted({name[1] for name in names if name[0] == "talk"})
 found["libraries"] = sorted(library_versions())
 for name in registry.names():
     reason = registry.why_not(name)
     if reason is None:
         registry.find(name)
-    found["stores"][name] = reason
+    found["stores"][str(name)] = reason
 for arguments in commands:
     out, err, status = io.StringIO(), io.StringIO(), 0
     cli.console.file, cli.errors.file = out, err
@@ -131,7 +133,7 @@ def test_only_what_needs_the_absent_library_is_refused(library: str, tmp_path: P
     assert found["cells"] > 100
     assert found["talk"] == ([] if talk else ["JoinTables", "NearestImages", "ThreeReads"])
     assert library not in found["libraries"]
-    needy = {name for name in registry.names() if library in registry.needs_of(name)}
+    needy = {str(name) for name in registry.names() if library in registry.needs_of(name)}
     assert {name for name, reason in found["stores"].items() if reason} == needy
     assert all(
         reason.endswith(f"type: pip install {library}")

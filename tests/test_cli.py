@@ -411,7 +411,7 @@ def test_a_broken_store_fails_its_cells_and_the_others_go_on(checkout: Path, pla
         f"platebench: 3 of 9 cells failed, the first write of tiff-files:tiff:default: {message}"
     )
     (file,) = record_files(checkout / ".platebench" / "results")
-    found = {(each.run.cell.kind, each.run.cell.params[0]): each.run for each in file.records()}
+    found = {(each.run.cell.kind, str(each.run.cell.store)): each.run for each in file.records()}
     assert len(found) == 9
     for (_, store), run in found.items():
         assert (run.status == "failed") == (store == "tiff-files:tiff:default")

@@ -198,7 +198,7 @@ def test_stored_file_or_folder_is_opened_by_its_name(
 ) -> None:
     images = noise(5)
     named = tmp_path / StoreName.parse(name).folder
-    registry.find(name).write(images, named / inside)
+    registry.find(StoreName.parse(name)).write(images, named / inside)
     for path in {named, named / inside}:
         frame, rows = open_table(path, 3)
         assert rows == 5
@@ -214,12 +214,11 @@ def test_stored_file_or_folder_is_opened_by_its_name(
 )  # fmt: skip
 def test_table_file_is_opened_by_its_suffix(name: str, tmp_path: Path) -> None:
     images = noise(5)
-    registry.find(name).write(images, tmp_path / "stored")
-    (file,) = [
-        path
-        for path in (tmp_path / "stored").iterdir()
-        if path.suffix in (".parquet", ".arrow", ".lance")
-    ]
+    suffix = {"parquet": ".parquet", "arrow-ipc": ".arrow"}.get(StoreName.parse(name).format, "")
+    file = tmp_path / f"stored{suffix}"
+    registry.find(StoreName.parse(name)).write(images, file)
+    if not suffix:
+        (file,) = file.glob("*.lance")
     frame, rows = open_table(file, 3)
     assert (rows, len(frame)) == (5, 3)
     shown = image_of(frame["image"][2])

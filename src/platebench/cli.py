@@ -419,9 +419,13 @@ def stores(
     from platebench.stores import registry
 
     rows = [
-        {"name": name, "native_versions": each.native_versions, "why_not": registry.why_not(name)}
+        {
+            "name": str(name),
+            "native_versions": each.native_versions,
+            "why_not": registry.why_not(name),
+        }
         for each in registry.FORMATS
-        for name in each.names
+        for name in each.stores
     ]
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from platebench.results.measurement import CellName, Run
+from platebench.results.measurement import CellName, Measurement
 from platebench.results.records import Record, RecordFile, RunInfo
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 
 INFO = RunInfo(
@@ -32,36 +33,38 @@ NOTED = {
 SCAN = "full_scan.FullScan.time_scan"
 TAKE = "random_rows.RandomRows.time_take"
 WRITE = "write.Write.time_write"
-IPC = "arrow-ipc:pixels:fast"
+IPC = StoreName.parse("arrow-ipc:pixels:fast")
 
 
 def ok(
     samples: list[float],
-    store: str = IPC,
+    store: str | StoreName = IPC,
     benchmark: str = SCAN,
     image_set: str = "raw-64",
     details: tuple[str, ...] = (),
     **noted: Any,
-) -> Run:
+) -> Measurement:
     """A successful cell; its CPU time is twice its wall time."""
     times = {"wall_s": samples, "cpu_s": [2 * sample for sample in samples]}
-    cell = CellName(benchmark, (store, image_set, *details))
-    return Run(cell, "ok", "", "2026-03-01T10:20:31+00:00", samples, {**NOTED, **times, **noted})
+    cell = CellName.from_params(benchmark, (str(store), image_set, *details))
+    return Measurement(
+        cell, "ok", "", "2026-03-01T10:20:31+00:00", samples, {**NOTED, **times, **noted}
+    )
 
 
-def floor(samples: list[float], **given: Any) -> Run:
+def floor(samples: list[float], **given: Any) -> Measurement:
     return ok(samples, FLOOR, **given)
 
 
-def failed(message: str, store: str = IPC, benchmark: str = SCAN) -> Run:
+def failed(message: str, store: str | StoreName = IPC, benchmark: str = SCAN) -> Measurement:
     return replace(ok([], store, benchmark), status="failed", message=message, record=dict(NOTED))
 
 
-def skipped(message: str, store: str = IPC, benchmark: str = SCAN) -> Run:
+def skipped(message: str, store: str | StoreName = IPC, benchmark: str = SCAN) -> Measurement:
     return replace(ok([], store, benchmark), status="skipped", message=message, record={})
 
 
-def run_file(results: Path, *rounds: list[Run], **changed: Any) -> RecordFile:
+def run_file(results: Path, *rounds: list[Measurement], **changed: Any) -> RecordFile:
     """Write a run of these rounds."""
     file = RecordFile.create(results, replace(INFO, **changed))
     for number, runs in enumerate(rounds, 1):

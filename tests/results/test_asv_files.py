@@ -15,6 +15,7 @@ import pytest
 from platebench.results import asv_files
 from platebench.results.asv_files import environment_name, write_asv_results
 from platebench.results.commit import Commit
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import (
     INFO,
@@ -30,8 +31,8 @@ from tests.results.made_up_runs import (
 
 MACHINE = {"machine": "bench-pc", "cpu": "a processor", "num_cpu": "4", "os": "Linux 6.1"}
 COMMIT = Commit(INFO.commit, 1_772_000_000_000, False)
-OTHER = "zarr:tensor:fast"
-STORES = [FLOOR, IPC, OTHER]
+OTHER = StoreName.parse("zarr:tensor:fast")
+STORES = [str(store) for store in (FLOOR, IPC, OTHER)]
 
 
 def benchmark(name: str, *details: list[str]) -> dict[str, object]:
@@ -68,9 +69,9 @@ def test_asv_reads_equal_medians_and_samples(tmp_path) -> None:
     write_asv_results(tmp_path, MACHINE, BENCHMARKS, COMMIT, [run_file(tmp_path, *runs)])
     read = read_back(tmp_path)
     values = by_cell(read, SCAN)
-    assert values[repr(FLOOR), "'raw-64'"] == 2.0
-    assert values[repr(IPC), "'raw-64'"] == 7.0
-    assert math.isnan(values[repr(OTHER), "'raw-64'"])
+    assert values[repr(str(FLOOR)), "'raw-64'"] == 2.0
+    assert values[repr(str(IPC)), "'raw-64'"] == 7.0
+    assert math.isnan(values[repr(str(OTHER)), "'raw-64'"])
     samples = read.get_result_samples(SCAN, BENCHMARKS[SCAN]["params"])
     assert samples == [[1.0, 3.0, 2.0], [5.0, 7.0, 9.0], None]
     assert (read.commit_hash, read.date) == (COMMIT.hash, COMMIT.date_ms)
@@ -80,8 +81,8 @@ def test_failed_cell_is_null_and_skipped_cell_is_nan(tmp_path) -> None:
     runs = [floor([1.0]), failed("Mismatch"), skipped("no versions", OTHER)]
     write_asv_results(tmp_path, MACHINE, BENCHMARKS, COMMIT, [run_file(tmp_path, runs)])
     values = by_cell(read_back(tmp_path), SCAN)
-    assert values[repr(IPC), "'raw-64'"] is None
-    assert math.isnan(values[repr(OTHER), "'raw-64'"])
+    assert values[repr(str(IPC)), "'raw-64'"] is None
+    assert math.isnan(values[repr(str(OTHER)), "'raw-64'"])
 
 
 def test_further_parameters_keep_their_order(tmp_path) -> None:
@@ -91,8 +92,8 @@ def test_further_parameters_keep_their_order(tmp_path) -> None:
     ]
     write_asv_results(tmp_path, MACHINE, BENCHMARKS, COMMIT, [run_file(tmp_path, runs)])
     values = by_cell(read_back(tmp_path), TAKE)
-    assert values[repr(IPC), "'raw-64'", "'1'", "'kept'"] == 1.0
-    assert values[repr(IPC), "'raw-64'", "'16 scattered'", "'kept'"] == 16.0
+    assert values[repr(str(IPC)), "'raw-64'", "'1'", "'kept'"] == 1.0
+    assert values[repr(str(IPC)), "'raw-64'", "'16 scattered'", "'kept'"] == 16.0
 
 
 def test_runs_of_several_image_sets_are_merged(tmp_path) -> None:
@@ -107,8 +108,8 @@ def test_runs_of_several_image_sets_are_merged(tmp_path) -> None:
     ]
     write_asv_results(tmp_path, MACHINE, BENCHMARKS, COMMIT, files)
     values = by_cell(read_back(tmp_path), SCAN)
-    assert values[repr(IPC), "'raw-64'"] == 2.5
-    assert values[repr(IPC), "'real-3f9a1c'"] == 2.0
+    assert values[repr(str(IPC)), "'raw-64'"] == 2.5
+    assert values[repr(str(IPC)), "'real-3f9a1c'"] == 2.0
     known = json.loads((tmp_path / "benchmarks.json").read_text())
     assert known[SCAN]["params"][1] == ["'raw-64'", "'real-3f9a1c'"]
 

@@ -22,7 +22,9 @@ from platebench.results.report import as_csv, as_json, as_markdown
 from platebench.results.strict_json import read_object
 from platebench.results.tidy import tidy
 from platebench.stores.registry import FLOOR
-from tests.results.made_up_runs import INFO, IPC, SCAN, failed, floor, ok, run_file
+from tests.results.made_up_runs import INFO, SCAN, failed, floor, ok, run_file
+
+IPC = "arrow-ipc:pixels:fast"
 
 REPOSITORY = Path(__file__).parents[2]
 LATER = "2027-03-01T00:00:00.000001+00:00"

@@ -85,7 +85,7 @@ def test_figures_are_those_of_the_raw_lines(name, operation, cache, params, raw,
     (cell,) = [
         each
         for each in cells
-        if (each.operation, each.cache, each.store, each.image_set, each.detail) == key
+        if (each.operation, each.cache, str(each.store), each.image_set, each.detail) == key
     ]
     lines = raw[name, params]
     samples = [sample for line in lines for sample in line["samples_s"]]
@@ -112,7 +112,7 @@ def test_sizes_are_relative_to_the_pixels_that_a_store_holds(raw, cells) -> None
         (cell,) = [
             each
             for each in cells
-            if (each.operation, each.store, each.image_set)
+            if (each.operation, str(each.store), each.image_set)
             == (operation or name.lower(), params[0], params[1])
         ]
         assert cell.bytes_per_pixel_byte == pytest.approx(expected)

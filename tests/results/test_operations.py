@@ -20,8 +20,11 @@ from platebench.results.operations import (
 )
 from platebench.site.mix import CRITERIA, SIZE
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 from platebench.timing.cell import Cell
 from tests.timing.conftest import STORE
+
+NAMED = StoreName.parse(STORE)
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -52,7 +55,7 @@ def test_class_meets_the_requirements_of_asv(name: str) -> None:
     each = CLASSES[name]
     assert isinstance(vars(each)["version"], str), "asv's default changes with every edit"
     assert (each.number, each.rounds, each.warmup_time) == (1, 1, 0)
-    assert each.params[0] == registry.names()
+    assert each.params[0] == [str(name) for name in registry.names()]
     assert len(each.params) == len(each.param_names)
     timed = next(method for method in dir(each) if method.startswith("time_"))
     arguments = list(inspect.signature(getattr(each, timed)).parameters)[1:]
@@ -82,17 +85,16 @@ def test_every_question_has_a_slider_and_a_unique_place() -> None:
 
 def test_choose_selects_by_store_and_operation() -> None:
     cells = [
-        CellName(f"module.{kind}.time_it", (store, "raw-2"))
+        CellName.from_params(f"module.{kind}.time_it", (store, "raw-2"))
         for kind in OPERATIONS
         for store in (STORE, "floor:pixels:fast")
     ]
     once = {"ListVersions", "Restore", "Prune"}
-    assert choose(cells, [STORE], []) == [
-        cell for cell in cells if cell.params[0] == STORE and cell.kind not in once
+    assert choose(cells, [NAMED], []) == [
+        cell for cell in cells if str(cell.store) == STORE and cell.kind not in once
     ]
-    floor = "floor:pixels:fast"
-    assert {cell.kind for cell in choose(cells, [floor], [])} == set(OPERATIONS)
-    assert [cell.kind for cell in choose(cells, [STORE], ["scan", "append"])] == [
+    assert {cell.kind for cell in choose(cells, [registry.FLOOR], [])} == set(OPERATIONS)
+    assert [cell.kind for cell in choose(cells, [NAMED], ["scan", "append"])] == [
         "FullScan",
         "ColdFullScan",
         "Append",
@@ -100,11 +102,11 @@ def test_choose_selects_by_store_and_operation() -> None:
 
 
 def test_operations_of_the_part_list_alone_are_measured_on_the_floor() -> None:
-    assert measured_once("prune", STORE)
-    assert not measured_once("prune", "floor:pixels:fast")
-    assert not measured_once("prune", "lancedb:pixels:fast")
-    assert not measured_once("append", STORE)
-    assert not measured_once("prune", "removed:pixels:fast")
+    assert measured_once("prune", NAMED)
+    assert not measured_once("prune", registry.FLOOR)
+    assert not measured_once("prune", StoreName("lancedb", "pixels", "fast"))
+    assert not measured_once("append", NAMED)
+    assert not measured_once("prune", StoreName("removed", "pixels", "fast"))
 
 
 def test_unknown_operation_is_refused_with_the_known_names() -> None:

@@ -20,11 +20,16 @@ from platebench.results.report import as_tables
 from platebench.results.robust_mean import pool
 from platebench.results.tidy import CellResult, tidy
 from platebench.site.answers import answers
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import IPC, failed, floor, ok, run_file
 
 KEPT = Path(__file__).parents[2] / "results" / "vm" / "20261122T123735.827173+0000.run.jsonl"
-PARQUET, CH5, ZARR = "parquet:pixels:fast", "ch5:tensor:fast", "zarr:tensor:fast"
+PARQUET, CH5, ZARR = (
+    StoreName.parse("parquet:pixels:fast"),
+    StoreName.parse("ch5:tensor:fast"),
+    StoreName.parse("zarr:tensor:fast"),
+)
 
 
 def ranked(results: Path, *rounds: list) -> list[list[str]]:
@@ -132,7 +137,7 @@ def test_report_and_page_have_the_same_order_and_ties_on_the_kept_run(kept) -> N
     reported = stores_in(sink.getvalue())
     assert len(reported) == 25
     for stores, cells in zip(reported, tables(kept), strict=True):
-        order = [FLOOR, *(cell.store for cell in rank(cells).order)]
+        order = [str(FLOOR), *(str(cell.store) for cell in rank(cells).order)]
         assert stores[: len(order)] == order
     found = answers(kept)
     assert found is not None

@@ -8,34 +8,33 @@ from pathlib import Path
 from typing import Any
 
 from platebench.results.commit import Commit
-from platebench.results.measurement import CellName, Run
+from platebench.results.measurement import CellName, Measurement
 from platebench.running.arms import Arm
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from platebench.timing.protocol import WORK
 from tests.results.made_up_runs import IPC, SCAN, WRITE, ok
 
-ZARR = "zarr:tensor:fast"
+ZARR = StoreName.parse("zarr:tensor:fast")
 Measured = tuple[str, CellName]
-Answer = Callable[[CellName, int], Run]
+Answer = Callable[[CellName, int], Measurement]
 """Given a cell and how often it has been measured, what comes out."""
 
 
-def steady(cell: CellName, count: int) -> Run:
+def steady(cell: CellName, count: int) -> Measurement:
     """Take a millisecond, and a little more the next time."""
-    return ok([0.001 * (1 + count % 3 / 1000)], cell.params[0], cell.benchmark)
+    return ok([0.001 * (1 + count % 3 / 1000)], cell.store, cell.benchmark)
 
 
 def taking(seconds: float) -> Answer:
     """Take so long, and a little more the next time."""
-    return lambda cell, count: ok(
-        [seconds * (1 + count % 3 / 1000)], cell.params[0], cell.benchmark
-    )
+    return lambda cell, count: ok([seconds * (1 + count % 3 / 1000)], cell.store, cell.benchmark)
 
 
 def stopping_after(count: int, log: list[Measured], answer: Answer = steady) -> Answer:
     """Answer until `log` holds more than so many; then interrupt."""
 
-    def stops(asked: CellName, times: int) -> Run:
+    def stops(asked: CellName, times: int) -> Measurement:
         if len(log) > count:
             raise KeyboardInterrupt
         return answer(asked, times)
@@ -43,8 +42,8 @@ def stopping_after(count: int, log: list[Measured], answer: Answer = steady) -> 
     return stops
 
 
-def cell(benchmark: str = SCAN, store: str = IPC) -> CellName:
-    return CellName(benchmark, (store, "raw-64"))
+def cell(benchmark: str = SCAN, store: StoreName = IPC) -> CellName:
+    return CellName(benchmark, store, "raw-64")
 
 
 @dataclass
@@ -55,7 +54,7 @@ class MadeUpSuite:
     log: list[Measured]
     answer: Answer = steady
     versions: dict[str, str] = field(default_factory=dict)
-    stores: Sequence[str] = (FLOOR, IPC, ZARR)
+    stores: Sequence[StoreName] = (FLOOR, IPC, ZARR)
     kinds: Sequence[str] = (SCAN, WRITE)
     repeats: list[object] = field(default_factory=list)
 
@@ -67,7 +66,7 @@ class MadeUpSuite:
                 "type": "time",
                 "version": self.versions.get(kind, "1"),
                 "unit": "seconds",
-                "params": [[repr(store) for store in self.stores], ["'raw-64'"]],
+                "params": [[repr(str(store)) for store in self.stores], ["'raw-64'"]],
                 "param_names": ["store", "images"],
             }
             for kind in self.kinds
@@ -76,7 +75,7 @@ class MadeUpSuite:
     def cells(self) -> list[CellName]:
         return [cell(kind, store) for kind in self.kinds for store in self.stores]
 
-    def run(self, which: CellName, repeat: Sequence[float] | None = None) -> Run:
+    def run(self, which: CellName, repeat: Sequence[float] | None = None) -> Measurement:
         count = self.log.count((self.name, which))
         self.log.append((self.name, which))
         self.repeats.append(repeat)
@@ -118,7 +117,7 @@ class Silent:
     def begins(self, number: int, cells: int, cell: CellName) -> None:
         self.shown.append((number, cells))
 
-    def ended(self, run: Run) -> None:
+    def ended(self, run: Measurement) -> None:
         """Nothing to say."""
 
     def says(self, line: str) -> None:

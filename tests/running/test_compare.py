@@ -17,7 +17,7 @@ import pytest
 
 from platebench.errors import UserError
 from platebench.results.asv_files import environment_name
-from platebench.results.measurement import CellName, Run
+from platebench.results.measurement import CellName, Measurement
 from platebench.results.records import Record, record_files
 from platebench.results.verdicts import Plan, Verdict, exit_status, single_look
 from platebench.running import compare as comparing
@@ -100,13 +100,13 @@ def status(comparison: Comparison) -> int:
     return exit_status(each for arm in comparison.judgements for each in arm.values())
 
 
-def going_wrong(wrong: Callable[[str, str, str], Run], which: CellName) -> Answer:
+def going_wrong(wrong: Callable[[str, str, str], Measurement], which: CellName) -> Answer:
     """Answer with what went wrong for one cell, and be steady else."""
 
-    def answer(asked: CellName, count: int) -> Run:
+    def answer(asked: CellName, count: int) -> Measurement:
         if asked != which:
             return steady(asked, count)
-        return wrong("Mismatch: image 3", which.params[0], which.benchmark)
+        return wrong("Mismatch: image 3", str(which.store), which.benchmark)
 
     return answer
 
@@ -166,7 +166,7 @@ def test_every_arm_has_every_round_of_every_cell(bench: Bench) -> None:
 
 
 def test_rounds_are_added_only_where_a_verdict_is_open(bench: Bench) -> None:
-    def unsteady(which: CellName, count: int) -> Run:
+    def unsteady(which: CellName, count: int) -> Measurement:
         if which != cell(SCAN, ZARR):
             return steady(which, count)
         return ok([0.001 * (1.0, 1.5, 0.7, 1.2)[count % 4]], ZARR)
@@ -306,7 +306,7 @@ def test_sizes_are_those_of_the_files_that_hold_the_images(bench: Bench) -> None
 
 
 def cut_off_after(count: int) -> Answer:
-    def answer(which: CellName, times: int) -> Run:
+    def answer(which: CellName, times: int) -> Measurement:
         nonlocal count
         count -= 1
         if count < 0:
@@ -333,7 +333,7 @@ def test_a_comparison_without_any_measured_cell_leaves_no_file(bench: Bench) -> 
 
 
 def test_the_same_comparison_is_not_measured_twice_at_once(bench: Bench) -> None:
-    def another(which: CellName, count: int) -> Run:
+    def another(which: CellName, count: int) -> Measurement:
         with pytest.raises(UserError, match=rf"already: process {os.getpid()} "):
             bench.compare()
         return steady(which, count)
@@ -427,7 +427,7 @@ def test_a_comparison_that_is_killed_goes_on_when_it_is_asked_for_again(
     git(checkout, "add", "README.md")
     git(checkout, "commit", "--quiet", "--message", "Go on")
     command = [
-        *PROGRAM, "compare", "HEAD~1", "HEAD", "--stores", IPC, "--images", str(plate),
+        *PROGRAM, "compare", "HEAD~1", "HEAD", "--stores", str(IPC), "--images", str(plate),
         "--operations", "table", "--rounds", "3", "--quick", "--threshold", "5",
     ]  # fmt: skip
     with subprocess.Popen(

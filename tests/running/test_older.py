@@ -34,7 +34,7 @@ def with_history(checkout: Path) -> Path:
 def test_the_last_revision_without_a_protocol_is_compared_with_this_one(with_history) -> None:
     said = in_a_process(
         "compare", OLDER, ".", "--images", "2", "--stores", "arrow-ipc:pixels:fast",
-        "--operations", "scan", "--rounds", "2", "--quick", "--markdown", "verdicts.md",
+        "--operations", "first-image", "--rounds", "2", "--quick", "--markdown", "verdicts.md",
     )  # fmt: skip
     assert said.status in {0, 1}, said.out + said.err
     assert "one after another" not in said.err, "its processes take turns"
@@ -42,8 +42,7 @@ def test_the_last_revision_without_a_protocol_is_compared_with_this_one(with_his
     assert [file.info().commit for file in files] == [OLDER, git(with_history, "rev-parse", "HEAD")]
     for file in files:
         runs = [record.run for record in file.records()]
-        assert len(runs) == 4, "warm and cold, in two rounds"
-        assert all(run.status == "ok" or "page cache" in run.message for run in runs)
+        assert [run.status for run in runs] == ["ok", "ok"]
 
 
 def test_a_revision_with_a_protocol_is_not_older(tmp_path: Path) -> None:

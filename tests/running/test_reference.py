@@ -13,7 +13,7 @@ import pytest
 from platebench.errors import UserError
 from platebench.ownership import claim
 from platebench.results.commit import Commit
-from platebench.results.measurement import CellName, Run
+from platebench.results.measurement import CellName, Measurement
 from platebench.results.operations import floor_of
 from platebench.results.plan import RunPlan
 from platebench.results.records import RecordFile
@@ -48,7 +48,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(WORK, str(tmp_path / "work"))
     root = Workspace.of(tmp_path).own().root
     for store in (FLOOR, IPC, ZARR):
-        folder = root / "stores" / "raw-64" / store.replace(":", ".")
+        folder = root / "stores" / "raw-64" / store.folder
         (claim(folder, STORED, "stored files") / "data").write_bytes(b"pixels")
     return root
 
@@ -107,20 +107,20 @@ def test_the_plan_is_written_down_with_what_it_leaves_out(measure) -> None:
 def test_a_stores_files_go_after_the_last_cell_that_reads_them(measure, log, work) -> None:
     there: dict[int, set[str]] = {}
 
-    def looking(which: CellName, count: int) -> Run:
+    def looking(which: CellName, count: int) -> Measurement:
         there[len(log)] = left(work)
         return steady(which, count)
 
     measure(looking)
     assert left(work) == set()
     for place, (_, which) in enumerate(log, 1):
-        assert which.params[0].replace(":", ".") in there[place], "not before"
+        assert which.store.folder in there[place], "not before"
     assert len(there[1]) == 3
     assert len(there[10]) == 1
 
 
 def test_a_run_that_was_interrupted_goes_on_where_it_was(measure, log, work) -> None:
-    def interrupted(which: CellName, count: int) -> Run:
+    def interrupted(which: CellName, count: int) -> Measurement:
         if len(log) == 8:
             raise KeyboardInterrupt
         return steady(which, count)
@@ -154,7 +154,7 @@ def test_every_pattern_of_the_plan_names_cells_and_every_store_is_in_it() -> Non
     for part in parts:
         for pattern in part.operations:
             assert replace(part, operations=(pattern,)).cells(every), pattern
-    assert {which.params[0] for part in parts for which in part.cells(every)} == set(names())
+    assert {which.store for part in parts for which in part.cells(every)} == set(names())
     planned = {which for part in parts for which in part.cells(every)}
     assert {floor_of(which) for which in planned} <= planned, "each has a floor in its rounds"
     by_set = {part.images: part.rounds for part in parts}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from platebench.results.measurement import CellName, Run
+from platebench.results.measurement import CellName, Measurement
 from platebench.running.rounds import Wanted, rounds, shuffled
+from platebench.stores.name import StoreName
 
-CELLS = [CellName("full_scan.FullScan.time_scan", (f"store-{n}", "raw-2")) for n in range(12)]
+CELLS = [
+    CellName("full_scan.FullScan.time_scan", StoreName("made-up", str(n), "fast"), "raw-2")
+    for n in range(12)
+]
 
 
 def fixed(cells: list[CellName], number: int) -> Wanted:
@@ -19,9 +23,9 @@ class Counting:
     def __init__(self) -> None:
         self.repeats: set[object] = set()
 
-    def run(self, cell: CellName, repeat=None) -> Run:
+    def run(self, cell: CellName, repeat=None) -> Measurement:
         self.repeats.add(repeat)
-        return Run(cell, "ok", "", "", [1.0])
+        return Measurement(cell, "ok", "", "", [1.0])
 
 
 def test_every_round_measures_every_cell() -> None:

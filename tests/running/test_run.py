@@ -14,7 +14,7 @@ import pytest
 
 from platebench.errors import UserError
 from platebench.results.commit import Commit
-from platebench.results.measurement import CellName, Run
+from platebench.results.measurement import CellName, Measurement
 from platebench.results.operations import floor_of
 from platebench.results.ratios import ratio, width
 from platebench.results.records import RecordFile, record_files
@@ -77,10 +77,10 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def restless(*which: CellName, settles_after: int = 1000) -> Answer:
     """Scatter in these cells until they settle, and be steady in the others."""
 
-    def answer(asked: CellName, count: int) -> Run:
+    def answer(asked: CellName, count: int) -> Measurement:
         if asked not in which or count >= settles_after:
             return steady(asked, count)
-        return ok([0.001 * RESTLESS[count % 6]], asked.params[0], asked.benchmark)
+        return ok([0.001 * RESTLESS[count % 6]], str(asked.store), asked.benchmark)
 
     return answer
 
@@ -130,7 +130,7 @@ def test_one_round_is_never_enough_to_know(bench: Bench) -> None:
 def test_the_time_budget_ends_it_after_the_rounds_asked_for(minutes: float, bench: Bench) -> None:
     wide = restless(cell(SCAN, IPC))
 
-    def answer(asked: CellName, count: int) -> Run:
+    def answer(asked: CellName, count: int) -> Measurement:
         bench.minutes += 1 / 6
         return wide(asked, count)
 
@@ -154,7 +154,7 @@ def test_every_cell_that_is_given_up_is_named_and_no_other(bench: Bench) -> None
 
 @pytest.mark.parametrize("wrong", [failed, skipped])
 def test_a_cell_that_fails_asks_for_no_rounds(wrong, bench: Bench) -> None:
-    def answer(asked: CellName, count: int) -> Run:
+    def answer(asked: CellName, count: int) -> Measurement:
         if asked == cell(SCAN, IPC):
             return wrong("Mismatch", IPC, SCAN)
         return steady(asked, count)
@@ -189,7 +189,7 @@ def test_a_run_that_lives_is_not_taken_for_one_that_was_cut_off(
 ) -> None:
     refused = []
 
-    def beside(which: CellName, count: int) -> Run:
+    def beside(which: CellName, count: int) -> Measurement:
         if len(bench.log) == 5:
             with monkeypatch.context() as patched, pytest.raises(UserError) as error:
                 if apart:

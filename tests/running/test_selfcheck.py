@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from platebench.errors import UserError
-from platebench.results.measurement import CellName, Run
+from platebench.results.measurement import CellName, Measurement
 from platebench.results.ratios import Ratio
 from platebench.results.records import record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge
@@ -172,7 +172,7 @@ class Bench:
     def _suite(self, *given: object) -> MadeUpSuite:
         share = float(given[-1].get(SLOWER, 0))  # type: ignore[attr-defined]
 
-        def answer(which: CellName, count: int) -> Run:
+        def answer(which: CellName, count: int) -> Measurement:
             run = self.answer(which, count)
             return replace(run, samples_s=[one * (1 + share) for one in run.samples_s])
 
@@ -247,21 +247,21 @@ def test_another_self_check_begins_anew(bench: Bench) -> None:
 
 @pytest.mark.parametrize("wrong", [failed, skipped])
 def test_a_cell_that_cannot_be_measured_is_left_out(wrong, bench: Bench) -> None:
-    def answer(which: CellName, count: int) -> Run:
-        if which.params[0] == ZARR:
+    def answer(which: CellName, count: int) -> Measurement:
+        if which.store == ZARR:
             return wrong("Mismatch: image 3", ZARR, which.benchmark)
         return steady(which, count)
 
     bench.answer = answer
     found = bench.check()
     assert found.cells == 4
-    asked = [which for _, which in bench.log if which.params[0] == ZARR]
+    asked = [which for _, which in bench.log if which.store == ZARR]
     assert len(asked) == 2 * 4, "once in each arm, and not again"
 
 
 @pytest.mark.parametrize("wrong", [failed, skipped])
 def test_a_check_of_which_every_cell_fails_says_why_in_one_line(wrong, bench: Bench) -> None:
-    bench.answer = lambda which, count: wrong("Mismatch: image 3", which.params[0], which.benchmark)
+    bench.answer = lambda which, count: wrong("Mismatch: image 3", which.store, which.benchmark)
     with pytest.raises(UserError) as refused:
         bench.check()
     assert str(refused.value) == "none of the 6 cells could be measured: Mismatch: image 3"

@@ -16,6 +16,7 @@ import pytest
 from platebench.errors import UserError
 from platebench.results.measurement import CellName
 from platebench.running.suite import Suite
+from platebench.stores.name import StoreName
 from platebench.timing.protocol import IMAGES, RECORD
 
 REPOSITORY = Path(__file__).parents[2]
@@ -27,11 +28,12 @@ class Mismatch(Exception):
     pass
 
 class Way:
-    params = [{WAYS!r}, ["raw-2", "ic-2"]]
-    param_names = ["way", "images"]
+    params = [{[f"made-up:{way}:fast" for way in WAYS]!r}, ["raw-2", "ic-2"]]
+    param_names = ["store", "images"]
     number, rounds, warmup_time, repeat, timeout, version = 1, 1, 0, (3, 3, 10.0), 5, "1"
 
-    def setup(self, way, images):
+    def setup(self, store, images):
+        way = store.split(":")[1]
         if way == "skipped":
             raise NotImplementedError("no versions")
         if way == "quoted":
@@ -52,14 +54,14 @@ class Way:
             print("a library says something")
             print("and warns", file=sys.stderr)
 
-    def teardown(self, way, images):
+    def teardown(self, store, images):
         noted = {{"wall_s": [9.0, 1.0, 2.0, 3.0], "cpu_s": [9.0, 0.1, 0.2, 0.3]}}
         noted["images"] = os.environ[{IMAGES!r}]
         noted["variable"] = os.environ.get("OF_MINE")
         with open(os.environ[{RECORD!r}], "w") as file:
             json.dump(noted, file)
 
-    def time_it(self, way, images):
+    def time_it(self, store, images):
         pass
 
 class NotTimed:
@@ -79,14 +81,14 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
 
 
 def cell(way: str) -> CellName:
-    return CellName("ways.Way.time_it", (way, "raw-2"))
+    return CellName("ways.Way.time_it", StoreName("made-up", way, "fast"), "raw-2")
 
 
 def test_the_cells_are_the_timed_ones_with_all_their_parameters(suite: Suite) -> None:
     cells = suite.cells()
     assert len(cells) == len(WAYS) * 2
     assert cell("well") in cells
-    assert str(cell("well")) == "ways.Way.time_it(well, raw-2)"
+    assert str(cell("well")) == "ways.Way.time_it(made-up:well:fast, raw-2)"
     assert cell("well").kind == "Way"
 
 
@@ -153,7 +155,7 @@ from platebench.results.measurement import CellName
 suite = Suite(pathlib.Path({str(repository)!r}), ["raw-2", "ic-2"])
 print("ready", flush=True)
 try:
-    suite.run(CellName("ways.Way.time_it", ("slow", "raw-2")))
+    suite.run(CellName.from_params("ways.Way.time_it", ("made-up:slow:fast", "raw-2")))
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """

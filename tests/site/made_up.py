@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from platebench.results.measurement import Run
+from platebench.results.measurement import Measurement
 from platebench.results.operations import OPERATIONS, measured_once
 from platebench.results.records import RecordFile
 from platebench.stores import registry
@@ -31,11 +31,11 @@ def reference(
     image_sets: Sequence[str] = ("raw-2", "raw-32", "raw-128", "ic-128"),
     rounds: int = 3,
     stores: Sequence[str] | None = None,
-    changed: Sequence[Run] = (),
+    changed: Sequence[Measurement] = (),
 ) -> RecordFile:
     """Write a run of all operations; runs in `changed` replace those of their cells."""
     other = {run.cell: run for run in changed}
-    every = stores or registry.names()
+    every = stores or list(map(str, registry.names()))
     passes = []
     for number in range(rounds):
         chance = random.Random(number)
@@ -48,7 +48,7 @@ def reference(
     return file
 
 
-def _round(images: str, stores: Sequence[str], chance: random.Random) -> Iterator[Run]:
+def _round(images: str, stores: Sequence[str], chance: random.Random) -> Iterator[Measurement]:
     for place, store in enumerate(stores):
         for benchmark, share, *details in _operations(store):
             yield _run(benchmark, share, details, store, place, images, chance)
@@ -71,7 +71,7 @@ def _operations(store: str) -> Iterator[tuple]:
 def _run(
     benchmark: str, share: float, details: Sequence[str], store: str, place: int, images: str,
     chance: random.Random,
-) -> Run:  # fmt: skip
+) -> Measurement:  # fmt: skip
     count = int(images.partition("-")[2])
     pixels = count * PIXEL_BYTES
     seconds = 0.0004 + 1e-4 * count * share * (1 + place / 3)

@@ -24,6 +24,7 @@ from platebench.results.store_words import in_words
 from platebench.results.tidy import CellResult, tidy
 from platebench.site.answers import LAB, Answers, Fastest, Smallest, answers, section
 from platebench.site.published import Published, published
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import IPC, failed, floor, ok, run_file
 from tests.results.made_up_runs import SCAN as SCANS
@@ -31,15 +32,15 @@ from tests.site.made_up import reference
 
 STORES = (
     FLOOR,
-    "parquet:pixels:default",
-    "parquet:pixels:fast",
-    "arrow-ipc:pixels:small",
-    "lancedb:pixels:fast",
-    "zarr:tensor:fast",
+    StoreName.parse("parquet:pixels:default"),
+    StoreName.parse("parquet:pixels:fast"),
+    StoreName.parse("arrow-ipc:pixels:small"),
+    StoreName.parse("lancedb:pixels:fast"),
+    StoreName.parse("zarr:tensor:fast"),
     LAB,
-    "ch5:tensor:fast",
+    StoreName.parse("ch5:tensor:fast"),
 )
-OTHER = "parquet:pixels:fast"
+OTHER = StoreName.parse("parquet:pixels:fast")
 
 
 @pytest.fixture(scope="module")
@@ -100,13 +101,13 @@ def report_rows(cells: list[CellResult], best: CellResult) -> list[list[str]]:
 def test_answers_agree_with_the_report(whole: Published, found: Answers) -> None:
     for answer in found.fastest:
         rows = report_rows(whole.cells, answer.best)
-        (row,) = [row for row in rows if row[0] == answer.best.store]
+        (row,) = [row for row in rows if row[0] == str(answer.best.store)]
         assert row[2] == seconds(answer.best.median_s or 0)
         assert row[3] == figure(answer.of_floor.estimate if answer.of_floor else None)
-        assert rows[0][0] == FLOOR
-        assert rows[1][0] == answer.best.store
+        assert rows[0][0] == str(FLOOR)
+        assert rows[1][0] == str(answer.best.store)
         tied = {each[0] for each in rows if each[1] == "=1"}
-        assert tied == {cell.store for cell in (answer.best, *answer.tied)} or not answer.tied
+        assert tied == {str(cell.store) for cell in (answer.best, *answer.tied)} or not answer.tied
 
 
 def test_intervals_agree_with_the_report(whole: Published, found: Answers) -> None:
@@ -114,7 +115,7 @@ def test_intervals_agree_with_the_report(whole: Published, found: Answers) -> No
     keys = ("store", "operation", "detail", "cache", "images", "profile")
     for answer in found.fastest:
         (cell,) = [
-            each for each in reported if all(each[k] == getattr(answer.best, k) for k in keys)
+            each for each in reported if all(each[k] == answer.best.as_dict()[k] for k in keys)
         ]
         times = answer.of_floor
         assert times is not None

@@ -11,6 +11,7 @@ from platebench.results.plan import plan_of
 from platebench.results.records import Record
 from platebench.site.completeness import section
 from platebench.site.published import Published, published
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR, names
 from tests.results.made_up_runs import IPC, SCAN, failed, floor, ok, run_file, skipped
 from tests.site.made_up import reference
@@ -187,8 +188,11 @@ def test_nothing_measured_is_said(run: Published) -> None:
 
 def test_whole_formats_and_layouts_are_shortened() -> None:
     assert shortened(names())[:2] == ("floor:pixels:fast", "parquet:*")
-    nested = [name for name in names() if ":nested:" in name]
-    assert shortened([*nested, "zarr:tensor:fast"]) == ("parquet:nested:*", "zarr:tensor:fast")
+    nested = [name for name in names() if name.layout == "nested"]
+    assert shortened([*nested, StoreName.parse("zarr:tensor:fast")]) == (
+        "parquet:nested:*",
+        "zarr:tensor:fast",
+    )
 
 
 PART = {"stores": [FLOOR, IPC], "operations": ["scan"], "rounds": 2, "images": ["raw-64"]}

@@ -16,10 +16,15 @@ import pytest
 from platebench.site import downloads
 from platebench.site.downloads import SAMPLES
 from platebench.site.published import Published, published
+from platebench.stores.name import StoreName
 from tests.results.made_up_runs import failed, run_file, skipped
 from tests.site.made_up import reference
 
-STORES = ["floor:pixels:fast", "parquet:pixels:fast", "zarr:tensor:small"]
+STORES = [
+    StoreName.parse("floor:pixels:fast"),
+    StoreName.parse("parquet:pixels:fast"),
+    StoreName.parse("zarr:tensor:small"),
+]
 
 
 @pytest.fixture
@@ -52,7 +57,13 @@ def test_published_median_follows_from_the_samples(run: Published, operation: st
         row["wall_s"]
         for row in samples_of(run).to_pylist()
         if (row["operation"], row["detail"], row["cache"], row["store"], row["images"])
-        == (cell.operation, cell.detail, cell.cache, cell.store, f"{cell.profile}-{cell.images}")
+        == (
+            cell.operation,
+            cell.detail,
+            cell.cache,
+            str(cell.store),
+            f"{cell.profile}-{cell.images}",
+        )
     ]
     assert len(wall) == cell.samples
     assert statistics.median(wall) == pytest.approx(cell.median_s)

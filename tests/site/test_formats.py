@@ -21,9 +21,9 @@ def run(tmp_path: Path) -> Published:
 
 def unnamed_tunings(format_: Format, says: str) -> set[str]:
     """Tunings missing from a docstring. A format with one store needs none."""
-    if len(format_.names) == 1:
+    if len(format_.stores) == 1:
         return set()
-    tunings = {name.rpartition(":")[2] for name in format_.names}
+    tunings = {name.tuning for name in format_.stores}
     return {tuning for tuning in tunings if f"`{tuning}`" not in says}
 
 

@@ -11,6 +11,7 @@ from platebench.results.questions import in_order, stored
 from platebench.site.grid import section
 from platebench.site.published import Published, published
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 from tests.results.made_up_runs import (
     IPC,
     PIXEL_BYTES,
@@ -25,10 +26,10 @@ from tests.results.made_up_runs import (
 )
 from tests.site.made_up import reference
 
-ZARR = "zarr:tensor:fast"
+ZARR = StoreName.parse("zarr:tensor:fast")
 APPEND = "versions.Append.time_append"
 LIST = "versions.ListVersions.time_list"
-LANCE = "lancedb:pixels:fast"
+LANCE = StoreName.parse("lancedb:pixels:fast")
 
 
 def made(results: Path, *rounds: list) -> Published:
@@ -101,11 +102,14 @@ def test_size_of_a_history_is_relative_to_all_its_images(tmp_path: Path) -> None
 
 def test_tunings_of_a_layout_are_neighbours() -> None:
     names = registry.names()
-    assert in_order([*reversed(names), "gone:pixels:fast"]) == [*names, "gone:pixels:fast"]
+    assert in_order([*reversed(names), StoreName.parse("gone:pixels:fast")]) == [
+        *names,
+        StoreName.parse("gone:pixels:fast"),
+    ]
 
 
 def test_first_view_is_the_headline_image_set_warm(tmp_path: Path) -> None:
-    stores = ["floor:pixels:fast", "parquet:pixels:default"]
+    stores = [StoreName.parse("floor:pixels:fast"), StoreName.parse("parquet:pixels:default")]
     reference(tmp_path, image_sets=["raw-2", "raw-8", "ic-8"], rounds=1, stores=stores)
     page = html(published(tmp_path)[0])
     shown = [tag for tag in re.findall(r"<tr data-store[^>]*>", page) if " hidden" not in tag]

@@ -21,12 +21,21 @@ from platebench.site.image_sets import (
     show,
 )
 from platebench.site.published import Published, published
+from platebench.stores.name import StoreName
 from platebench.timing.workspace import Workspace
 from tests.conftest import ArrayImages
 from tests.results.made_up_runs import ok, run_file
 from tests.site.made_up import reference
 
-STORES = ["floor:pixels:fast", "parquet:pixels:fast", "lancedb:pixels:fast", "zarr:tensor:default"]
+STORES = [
+    StoreName.parse(name)
+    for name in (
+        "floor:pixels:fast",
+        "parquet:pixels:fast",
+        "lancedb:pixels:fast",
+        "zarr:tensor:default",
+    )
+]
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from platebench.site.mix import (
     section,
 )
 from platebench.site.published import published
+from platebench.stores.name import StoreName
 from tests.results.made_up_runs import IPC, SCAN, TAKE, WRITE, failed, floor, ok, run_file
 from tests.site.made_up import reference
 
@@ -102,14 +103,17 @@ def test_reasons_come_from_the_cells(tmp_path: Path) -> None:
             floor([1.0]),
             failed("row 3 differs"),
             ok([2.0], benchmark=WRITE),
-            ok([2.0], "zarr:tensor:fast"),
+            ok([2.0], StoreName.parse("zarr:tensor:fast")),
         ],
     )
     by_store = {each.store: each for each in measured_of(published(tmp_path)[0].cells, "warm")}
     assert by_store[IPC].missing["reads"] == "scan warm failed: row 3 differs"
     assert "no floor" in by_store[IPC].missing["writes"]
     assert by_store[IPC].missing["rows"] == "take 16 scattered, reopened warm was not measured"
-    assert "append warm was not measured" in by_store["zarr:tensor:fast"].missing["versions"]
+    assert (
+        "append warm was not measured"
+        in by_store[StoreName.parse("zarr:tensor:fast")].missing["versions"]
+    )
 
 
 def test_random_rows_are_from_a_newly_opened_store(tmp_path: Path) -> None:
@@ -128,7 +132,9 @@ def test_random_rows_are_from_a_newly_opened_store(tmp_path: Path) -> None:
 
 
 def test_cold_reads_are_ranked_with_the_same_writes(tmp_path: Path) -> None:
-    reference(tmp_path, image_sets=["raw-2"], rounds=1, stores=["floor:pixels:fast", IPC])
+    reference(
+        tmp_path, image_sets=["raw-2"], rounds=1, stores=[StoreName.parse("floor:pixels:fast"), IPC]
+    )
     cells = [cell for cell in published(tmp_path)[0].cells if cell.store == IPC]
     warm, cold = (measured_of(cells, cache)[0].figures for cache in ("warm", "cold"))
     assert warm["writes"] == cold["writes"]

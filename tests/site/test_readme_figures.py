@@ -26,12 +26,18 @@ from platebench.site.readme import (
     reference_run,
     selfcheck_text,
 )
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import IPC, floor, ok, run_file
 from tests.site.made_up import reference
 
 HERE = Path(__file__).parents[2]
-STORES = (FLOOR, "parquet:pixels:fast", "zarr:tensor:default", "tiff-files:tiff:default")
+STORES = (
+    FLOOR,
+    StoreName.parse("parquet:pixels:fast"),
+    StoreName.parse("zarr:tensor:default"),
+    StoreName.parse("tiff-files:tiff:default"),
+)
 TEXT = """# project
 
 <!-- found -->
@@ -129,7 +135,7 @@ def test_findings_have_the_stores_and_figures_of_the_answers(checkout: Path) -> 
 
 
 def test_findings_name_stores_that_tie(tmp_path: Path) -> None:
-    other = "parquet:pixels:fast"
+    other = StoreName.parse("parquet:pixels:fast")
     rounds = [
         [floor([1.0]), ok([2.0 * noise]), ok([2.0 * (2.03 - noise)], other)]
         for noise in (1.0, 1.02, 0.98, 1.03)

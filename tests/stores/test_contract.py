@@ -24,7 +24,7 @@ from tests.stores.one_file import OneFile
 ONE_FILE = "one-file:pixels:fast"
 """A made-up store with versions in one file, which no registered format has."""
 
-every_store = pytest.mark.parametrize("name", [*registry.names(), ONE_FILE])
+every_store = pytest.mark.parametrize("name", [*map(str, registry.names()), ONE_FILE])
 KINDS = [
     ((24, 36), "|u1"),
     ((24, 36), "<u2"),
@@ -44,7 +44,7 @@ def find(name: str) -> Store:
     if name == ONE_FILE:
         return OneFile("pixels", "fast")
     try:
-        return registry.find(name)
+        return registry.find(StoreName.parse(name))
     except Unsupported as reason:
         pytest.skip(str(reason))
 

@@ -10,6 +10,7 @@ import pytest
 
 from platebench.errors import Conflict
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 from platebench.stores.part_list import PartList, with_versions
 from tests.conftest import noise
 from tests.stores.one_file import OneFile
@@ -18,7 +19,7 @@ STORE = "floor:pixels:fast"
 
 
 def part_list() -> PartList:
-    found = with_versions(registry.find(STORE))
+    found = with_versions(registry.find(StoreName.parse(STORE)))
     assert isinstance(found, PartList)
     return found
 

@@ -11,6 +11,7 @@ import pytest
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet, digest
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 from platebench.timing.memory import PeakMemory
 from tests.conftest import ArrayImages
 
@@ -20,7 +21,9 @@ MOST = IMAGES * SHAPE[0] * SHAPE[1] // 2
 """Half of the bytes of all images: a store may hold some of them, but not all."""
 
 STREAMING = [
-    name for name in registry.names() if not name.endswith(":default") or name.startswith("sqlite:")
+    name
+    for name in list(map(str, registry.names()))
+    if not name.endswith(":default") or name.startswith("sqlite:")
 ]
 """All but the default tunings, some of which hold all images; SQLite's does not."""
 
@@ -48,7 +51,7 @@ class Endless(ImageSet):
 
 
 def peak_of_write(name: str, images: int, path: Path) -> int:
-    store = registry.find(name)
+    store = registry.find(StoreName.parse(name))
     peak = PeakMemory()
     store.write(Endless(images), path)
     assert peak.bytes is not None
@@ -57,7 +60,7 @@ def peak_of_write(name: str, images: int, path: Path) -> int:
 
 def peak_of_scan(name: str, path: Path) -> int:
     peak = PeakMemory()
-    with registry.find(name).open(path) as opened:
+    with registry.find(StoreName.parse(name)).open(path) as opened:
         for _ in peak.watching(opened.scan()):
             pass
     assert peak.bytes is not None

@@ -70,5 +70,5 @@ def test_join_that_loses_a_cell_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_run_ignores_benchmarks_of_the_talk() -> None:
     assert not {each.__name__ for each in CLASSES} & set(OPERATIONS)
-    cell = CellName("talk.ThreeReads.time_read", ("pd.read_parquet",))
+    cell = CellName.from_params("talk.ThreeReads.time_read", ("pd.read_parquet",))
     assert choose([cell], ["pd.read_parquet"], []) == []

@@ -12,6 +12,7 @@ import pytest
 
 from platebench.images.decoded_cache import DecodedImages, decode_to_cache
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 from platebench.timing.workspace import Kind, Workspace
 from tests.conftest import noise
 
@@ -45,7 +46,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = Workspace(tmp_path_factory.mktemp("prepared")).own()
     held = decode_to_cache(noise(21), made.root / "images" / SET)
     for kind in get_args(Kind):
-        made.stored(registry.find(STORE), held, kind)
+        made.stored(registry.find(StoreName.parse(STORE)), held, kind)
     return made.root
 
 

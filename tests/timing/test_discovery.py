@@ -77,7 +77,7 @@ def test_parameters_are_the_same(name: str, discovered) -> None:
     details = EXPECTED[name].get("details", {})
     values = [[ast.literal_eval(value) for value in each] for each in discovered[name]["params"]]
     assert discovered[name]["param_names"] == ["store", "images", *details]
-    assert values == [registry.names(), ["raw-2", "ic-4"], *details.values()]
+    assert values == [list(map(str, registry.names())), ["raw-2", "ic-4"], *details.values()]
 
 
 def test_parameters_of_the_talk_are_calls_and_engines(discovered) -> None:

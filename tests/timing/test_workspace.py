@@ -25,6 +25,7 @@ from platebench.images.decoded_cache import DecodedImages, decode_to_cache
 from platebench.images.generated import generated
 from platebench.stores import registry, source
 from platebench.stores.contract import Store
+from platebench.stores.name import StoreName
 from platebench.stores.part_list import with_versions
 from platebench.timing import page_cache
 from platebench.timing import workspace as workspaces
@@ -36,8 +37,8 @@ from tests.stores.one_file import OneFile
 from tests.timing.broken_stores import BrokenStore
 from tests.timing.conftest import SET, STORE, killed_scratch
 
-OTHER = "arrow-ipc:pixels:small"
-FILE = "sqlite:pixels:fast"
+OTHER = StoreName("arrow-ipc", "pixels", "small")
+FILE = StoreName("sqlite", "pixels", "fast")
 """A store that is one file, where the others are folders."""
 
 
@@ -51,8 +52,7 @@ def digest_of(folder: Path) -> dict[str, tuple[int, int]]:
 
 def as_other(kind: type[Store]) -> Store:
     """Return a made-up store that goes by the name of OTHER, since it is not registered."""
-    _, layout, tuning = OTHER.split(":")
-    return type("MadeUp", (kind,), {"format": "arrow-ipc"})(layout, tuning)
+    return type("MadeUp", (kind,), {"format": OTHER.format})(OTHER.layout, OTHER.tuning)
 
 
 def scans(store, path: Path) -> int:
@@ -84,7 +84,7 @@ def change_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) ->
 
 @pytest.mark.parametrize("what", ["library", "source", "images", "python"])
 def test_stale_files_are_rewritten(what, workspace, held, monkeypatch, tmp_path) -> None:
-    store = registry.find(STORE)
+    store = registry.find(StoreName.parse(STORE))
     path = workspace.stored(store, held)
     before = digest_of(path)
     if what == "library":
@@ -111,7 +111,7 @@ def test_stale_files_are_rewritten(what, workspace, held, monkeypatch, tmp_path)
 def test_files_stay_fresh_when_another_format_changes(
     name, workspace, held, monkeypatch, tmp_path
 ) -> None:
-    store = registry.find(STORE)
+    store = registry.find(StoreName.parse(STORE))
     before = digest_of(workspace.stored(store, held))
     change_source(monkeypatch, tmp_path, name)
     assert workspace.is_fresh(store, held, "data")
@@ -123,7 +123,7 @@ def test_files_are_stale_when_what_the_store_imports_changes(
     name, workspace, held, monkeypatch, tmp_path
 ) -> None:
     change_source(monkeypatch, tmp_path, name)
-    assert not workspace.is_fresh(registry.find(STORE), held, "data")
+    assert not workspace.is_fresh(registry.find(StoreName.parse(STORE)), held, "data")
 
 
 # Stores of one file
@@ -191,13 +191,13 @@ def test_note_is_never_half_written(workspace, held, monkeypatch) -> None:
         patched.setattr(Path, "replace", crash)
         workspace.stored(store, held)
     assert not workspace.is_fresh(store, held, "data")
-    folder = workspace.root / "stores" / SET / OTHER.replace(":", ".")
+    folder = workspace.root / "stores" / SET / OTHER.folder
     assert [file.name for file in page_cache.files_of(folder)] in ([], [".platebench-stored"])
     assert scans(store, workspace.stored(store, held)) == 21
 
 
 def test_history_holds_the_images_and_then_a_tenth_more(workspace, held) -> None:
-    store = with_versions(registry.find(STORE))
+    store = with_versions(registry.find(StoreName.parse(STORE)))
     path = workspace.stored(store, held, "history")
     first = workspace.first_version(store, held)
     with store.open(path, first) as opened:
@@ -221,7 +221,7 @@ def test_interrupted_write_leaves_nothing(error, workspace, held) -> None:
 
     with pytest.raises(type(error)):
         workspace.stored(BrokenStore(whole, write=interrupted), held)
-    folder = workspace.root / "stores" / SET / OTHER.replace(":", ".")
+    folder = workspace.root / "stores" / SET / OTHER.folder
     assert not (folder / "data").exists()
     assert not workspace.is_fresh(whole, held, "data")
 
@@ -230,10 +230,10 @@ def test_killed_write_is_not_fresh(workspace, held) -> None:
     program = f"""
 import pathlib, time
 from platebench.stores import registry
-from platebench.stores.part_list import with_versions
+from platebench.stores.name import StoreName
 from platebench.timing.workspace import Workspace
 from tests.timing.broken_stores import BrokenStore
-whole = registry.find({OTHER!r})
+whole = registry.find(StoreName.parse({str(OTHER)!r}))
 def write(images, path):
     whole.write(images.select(range(5)), path)
     print("half", flush=True)
@@ -249,7 +249,7 @@ workspace.stored(BrokenStore(whole, write=write), workspace.images({SET!r}))
         writer.stdout.readline()
         writer.send_signal(signal.SIGKILL)
     store = registry.find(OTHER)
-    path = workspace.root / "stores" / SET / OTHER.replace(":", ".") / "data"
+    path = workspace.root / "stores" / SET / OTHER.folder / "data"
     assert scans(store, path) == 5, "half of it is there"
     assert not workspace.is_fresh(store, held, "data")
     assert scans(store, workspace.stored(store, held)) == 21
@@ -264,7 +264,7 @@ def test_write_to_a_full_disk_leaves_nothing(workspace, held) -> None:
 
     with pytest.raises(OSError, match="No space left"):
         workspace.stored(BrokenStore(whole, write=full), held)
-    assert not (workspace.root / "stores" / SET / OTHER.replace(":", ".") / "data").exists()
+    assert not (workspace.root / "stores" / SET / OTHER.folder / "data").exists()
 
 
 @pytest.fixture
@@ -291,9 +291,9 @@ def test_really_full_disk_is_reported_and_left_as_it_was(store, small_disk) -> N
     held = decode_to_cache(noise(4, (120, 200)), workspace.root / "images" / "noise-4")
     before = shutil.disk_usage(small_disk).used
     with pytest.raises(RuntimeError, match=rf"writing {store} failed: .*[Nn]o space left"):
-        prepare(workspace, registry.find(store), held, "data")
+        prepare(workspace, registry.find(StoreName.parse(store)), held, "data")
     assert shutil.disk_usage(small_disk).used - before <= 16384
-    assert not workspace.is_fresh(registry.find(store), held, "data")
+    assert not workspace.is_fresh(registry.find(StoreName.parse(store)), held, "data")
 
 
 # Several processes
@@ -370,7 +370,7 @@ def test_folder_decoded_by_another_version_is_decoded_again(workspace, tmp_path)
 def test_changed_folder_is_decoded_under_another_name(workspace, tmp_path) -> None:
     folder = tiff_folder(tmp_path / "plate")
     name = workspace.hold_folder(folder)
-    workspace.stored(registry.find(STORE), workspace.images(name))
+    workspace.stored(registry.find(StoreName.parse(STORE)), workspace.images(name))
     tifffile.imwrite(folder / "1.tif", np.full((8, 9), 7, np.uint8))
     again = workspace.hold_folder(folder)
     assert again != name
@@ -484,7 +484,7 @@ def test_place_with_other_files_is_refused(what, monkeypatch, tmp_path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"fingerprint": 3}'])
 def test_damaged_note_makes_files_stale(content: str, workspace, held) -> None:
-    store = registry.find(STORE)
+    store = registry.find(StoreName.parse(STORE))
     note = workspace.place(store, held, "data").with_name("data.json")
     note.write_text(content)
     assert not workspace.is_fresh(store, held, "data")
@@ -501,7 +501,7 @@ def test_damaged_note_of_a_folder_is_rewritten(content: str, workspace, tmp_path
 
 
 def test_missing_files_are_not_fresh(workspace, held) -> None:
-    store = registry.find(STORE)
+    store = registry.find(StoreName.parse(STORE))
     workspace.place(store, held, "data").unlink()
     assert not workspace.is_fresh(store, held, "data")
     assert scans(store, workspace.stored(store, held)) == len(held)
@@ -515,7 +515,7 @@ def test_more_images_than_the_disk_holds_are_refused_at_once(tmp_path) -> None:
 
 def test_failed_writing_process_is_quoted(workspace, held) -> None:
     store = BrokenStore(registry.find(OTHER))
-    mark = workspace.root / "stores" / SET / OTHER.replace(":", ".")
+    mark = workspace.root / "stores" / SET / OTHER.folder
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.write_text("a file stands where the folder should")
     with pytest.raises(RuntimeError, match=f"writing {OTHER} failed: .*(Error|Exists)"):
@@ -527,10 +527,10 @@ def test_images_that_a_store_cannot_hold_are_unsupported(tmp_path) -> None:
     shapes = [np.zeros((4, 5), np.uint8), np.zeros((6, 7), np.uint8)]
     held = decode_to_cache(ArrayImages(shapes, "shapes"), workspace.root / "images" / "shapes")
     with pytest.raises(Unsupported, match=r"differ in shape or dtype; tensor needs one$"):
-        prepare(workspace, registry.find("arrow-ipc:tensor:fast"), held, "data")
+        prepare(workspace, registry.find(StoreName.parse("arrow-ipc:tensor:fast")), held, "data")
 
 
 def test_note_is_json_with_a_fingerprint(workspace, held) -> None:
     workspace.stored(registry.find(OTHER), held)
-    mark = workspace.root / "stores" / SET / OTHER.replace(":", ".") / "data.json"
+    mark = workspace.root / "stores" / SET / OTHER.folder / "data.json"
     assert list(json.loads(mark.read_text())) == ["fingerprint"]

@@ -121,7 +121,7 @@ def _with_all_image_sets(
     benchmarks: Mapping[str, Mapping[str, Any]], records: Sequence[Record]
 ) -> dict[str, dict[str, Any]]:
     """Return the benchmarks with all measured image sets among their parameters."""
-    found = sorted({repr(record.run.cell.params[1]) for record in records})
+    found = sorted({repr(record.run.cell.images) for record in records})
     known = {name: dict(benchmark) for name, benchmark in benchmarks.items()}
     for benchmark in known.values():
         if len(benchmark["params"]) > 1:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import NamedTuple
 
-from platebench.results.measurement import CellName
+from platebench.results.measurement import CellName, kind_of
 from platebench.results.operations import (
     OPERATIONS,
     Operation,
@@ -24,6 +24,7 @@ from platebench.results.plan import BRIEF, PlanPart, RunPlan, passed_over, plan_
 from platebench.results.questions import in_order
 from platebench.results.records import Record, RunInfo
 from platebench.results.tidy import SEVERITY, worst
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FORMATS, names
 
 
@@ -36,7 +37,7 @@ class Variant(NamedTuple):
     @property
     def benchmark_class(self) -> str:
         """The benchmark's class, the key of `OPERATIONS`."""
-        return CellName(self.benchmark, ()).kind
+        return kind_of(self.benchmark)
 
     @property
     def operation(self) -> Operation:
@@ -49,7 +50,7 @@ class Variant(NamedTuple):
         cold = ["cold"] if self.operation.cache == "cold" else []
         return " ".join([self.operation.name, *cold, *self.details])
 
-    def suits(self, store: str) -> bool:
+    def suits(self, store: StoreName) -> bool:
         """Return True if the operation is measured on the store."""
         return not measured_once(self.operation.name, store)
 
@@ -142,7 +143,7 @@ def _variants(records: Iterable[Record]) -> list[Variant]:
     """Return every operation with details that was measured, operations in their order."""
     places = list(OPERATIONS)
     cells = {record.run.cell for record in records}
-    found = {Variant(cell.benchmark, cell.params[2:]) for cell in cells}
+    found = {Variant(cell.benchmark, cell.details) for cell in cells}
     return sorted(found, key=lambda each: (places.index(each.benchmark_class), each))
 
 
@@ -162,7 +163,7 @@ def _in_words(part: PlanPart, variants: Sequence[Variant]) -> list[str]:
 def _planned(part: PlanPart, variants: Iterable[Variant]) -> list[CellName]:
     """Return a part's cells, as far as their operations and details were measured at all."""
     return [
-        CellName(variant.benchmark, (store, images, *variant.details))
+        CellName(variant.benchmark, store, images, variant.details)
         for images in part.images
         for variant in variants
         if part.includes(variant.benchmark_class, variant.details)
@@ -195,7 +196,7 @@ def _rows(plan: RunPlan, variants: Sequence[Variant], records: Sequence[Record])
         seen[record.run.cell][record.round] = record.run.status
     groups: dict[tuple[str, str], dict[CellName, int]] = defaultdict(dict)
     for cell, rounds in _expected(plan, variants, records).items():
-        groups[cell.params[1], Variant(cell.benchmark, ()).title][cell] = rounds
+        groups[cell.images, Variant(cell.benchmark, ()).title][cell] = rounds
     return [_row(*named, expected, seen) for named, expected in groups.items()]
 
 
@@ -237,7 +238,7 @@ def _expected(
     order = {variant: place for place, variant in enumerate(variants)}
 
     def place(cell: CellName) -> tuple[int, int]:
-        return places[cell.params[1]], order[Variant(cell.benchmark, cell.params[2:])]
+        return places[cell.images], order[Variant(cell.benchmark, cell.details)]
 
     return {cell: rounds_of[cell] for cell in sorted(rounds_of, key=place)}
 
@@ -257,12 +258,12 @@ def _reasons(records: Iterable[Record]) -> list[Reason]:
 
 
 def _reason(status: str, message: str, cells: Sequence[CellName]) -> Reason:
-    variants = (Variant(cell.benchmark, cell.params[2:]) for cell in cells)
+    variants = (Variant(cell.benchmark, cell.details) for cell in cells)
     return Reason(
         status,
         message,
-        shortened({cell.params[0] for cell in cells}),
-        _unique(cell.params[1] for cell in cells),
+        shortened({cell.store for cell in cells}),
+        _unique(cell.images for cell in cells),
         _unique(variant.title for variant in variants),
         len(cells),
     )
@@ -295,7 +296,7 @@ def _not_planned(parts: Sequence[PlanPart], variant: Variant) -> tuple[str, ...]
     return shortened(able - planned) if able & planned else ("*",)
 
 
-def shortened(stores: Iterable[str]) -> tuple[str, ...]:
+def shortened(stores: Iterable[StoreName]) -> tuple[str, ...]:
     """Return store names in the order of the registry, with whole formats and layouts as patterns.
 
     `parquet:nested:*` stands for a whole layout, `parquet:*` for a whole format. Stores that are no
@@ -304,17 +305,20 @@ def shortened(stores: Iterable[str]) -> tuple[str, ...]:
     wanted = set(stores)
     short: list[str] = []
     for format_ in FORMATS:
-        groups = [(f"{format_.name}:", format_.names)] + [
-            (start, [name for name in format_.names if name.startswith(start)])
-            for start in (f"{format_.name}:{layout}:" for layout in format_.variants)
+        groups = [(f"{format_.name}:*", format_.stores)] + [
+            (
+                f"{format_.name}:{layout}:*",
+                [name for name in format_.stores if name.layout == layout],
+            )
+            for layout in format_.variants
         ]
-        for start, every in groups:
+        for pattern, every in groups:
             if len(every) > 1 and wanted.issuperset(every):
-                short.append(f"{start}*")
+                short.append(pattern)
                 wanted -= set(every)
-        short += [name for name in format_.names if name in wanted]
-        wanted -= set(format_.names)
-    return (*short, *in_order(list(wanted)))
+        short += [str(name) for name in format_.stores if name in wanted]
+        wanted -= set(format_.stores)
+    return (*short, *map(str, in_order(list(wanted))))
 
 
 def _unique(values: Iterable[str]) -> tuple[str, ...]:

@@ -7,11 +7,12 @@ here. `tests/results/test_operations.py` compares the declarations with the benc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from platebench.errors import UserError
 from platebench.results.measurement import CellName
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR, format_of
 
 Details = tuple[str, ...]
@@ -197,7 +198,7 @@ GROW = "Grow"
 def for_newcomers(cell: CellName) -> bool:
     """Return True if a newcomer's run and a quick look measure this cell."""
     operation = OPERATIONS.get(cell.kind)
-    return operation is None or cell.params[2:] in operation.in_brief
+    return operation is None or cell.details in operation.in_brief
 
 
 def pattern_text(benchmark_class: str, details: Sequence[str]) -> str:
@@ -207,7 +208,7 @@ def pattern_text(benchmark_class: str, details: Sequence[str]) -> str:
 
 def floor_of(cell: CellName) -> CellName:
     """Return the cell of the same operation on the floor."""
-    return CellName(cell.benchmark, (FLOOR, *cell.params[1:]))
+    return replace(cell, store=FLOOR)
 
 
 def operation_names() -> list[str]:
@@ -236,7 +237,7 @@ def says_of(name: str, cache: str) -> str:
     raise KeyError(f"{name}, {cache}")
 
 
-def measured_once(operation: str, store: str) -> bool:
+def measured_once(operation: str, store: StoreName) -> bool:
     """Return True if an operation on a store is only that of platebench's part list.
 
     It is then measured on the floor and not on this store. False for a store that is not
@@ -255,7 +256,7 @@ def check_operations(operations: Sequence[str]) -> None:
 
 
 def choose(
-    cells: Sequence[CellName], stores: Sequence[str], operations: Sequence[str]
+    cells: Sequence[CellName], stores: Sequence[StoreName], operations: Sequence[str]
 ) -> list[CellName]:
     """Return the cells of these stores and operations; of all operations if none are named.
 
@@ -266,7 +267,7 @@ def choose(
         cell
         for cell in cells
         if cell.kind in OPERATIONS
-        and cell.params[0] in stores
+        and cell.store in stores
         and (not operations or OPERATIONS[cell.kind].name in operations)
-        and not measured_once(OPERATIONS[cell.kind].name, cell.params[0])
+        and not measured_once(OPERATIONS[cell.kind].name, cell.store)
     ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
+from platebench.errors import UserError
 from platebench.results.measurement import CellName
 from platebench.results.operations import (
     OPERATIONS,
@@ -22,6 +23,7 @@ from platebench.results.operations import (
 from platebench.results.records import RunInfo
 from platebench.results.strict_json import Damaged, count_of, object_of, texts_of
 from platebench.results.telling import say_once
+from platebench.stores.name import StoreName
 
 REFERENCE = "reference"
 """The setting that holds a reference run's plan."""
@@ -39,7 +41,7 @@ class PlanPart:
     """
 
     images: tuple[str, ...]
-    stores: tuple[str, ...]
+    stores: tuple[StoreName, ...]
     operations: tuple[str, ...]
     rounds: int
     count: int | None = None
@@ -55,7 +57,7 @@ class PlanPart:
         return [
             cell
             for cell in choose(every, self.stores, [])
-            if cell.params[1] in self.images and self.includes(cell.kind, cell.params[2:])
+            if cell.images in self.images and self.includes(cell.kind, cell.details)
         ]
 
 
@@ -76,7 +78,7 @@ class RunPlan:
         parts = [
             {
                 "images": part.images[0] if len(part.images) == 1 else list(part.images),
-                "stores": list(part.stores),
+                "stores": list(map(str, part.stores)),
                 "operations": list(part.operations),
                 "rounds": part.rounds,
                 "cells": len(part.cells(every)),
@@ -123,11 +125,18 @@ def _part(settings: dict[str, Any], info: RunInfo) -> PlanPart:
         images=tuple(
             texts_of({"images": [images] if isinstance(images, str) else images}, "images")
         ),
-        stores=tuple(texts_of(settings, "stores")),
+        stores=tuple(map(_store, texts_of(settings, "stores"))),
         operations=tuple(texts_of(settings, "operations") or every),
         rounds=count_of(settings.get("rounds"), "rounds", 1),
         count=None if count is None else count_of(count, "cells"),
     )
+
+
+def _store(name: str) -> StoreName:
+    try:
+        return StoreName.parse(name)
+    except UserError as reason:
+        raise Damaged(f"stores: {reason}") from reason
 
 
 def _left_out(info: RunInfo) -> tuple[str, ...]:

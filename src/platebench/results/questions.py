@@ -17,6 +17,7 @@ from platebench.results.ratios import ratio
 from platebench.results.report import figure
 from platebench.results.tidy import CellResult
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 
 RAW: Profile = "raw"
@@ -151,7 +152,7 @@ def smallest_first(cells: Iterable[CellResult]) -> BySize:
     A scan's size counts before a write's: bytes that cannot be read back are not a store. Equal
     sizes are in the order of the registry.
     """
-    by_store: dict[str, CellResult] = {}
+    by_store: dict[StoreName, CellResult] = {}
     every = list(cells)
     for question in (SCAN, WRITE):
         for cell in measured(answering(every, question)):
@@ -171,7 +172,7 @@ def stored(cells: Sequence[CellResult]) -> CellResult | None:
     return next((cell for cell in cells if cell.stored_bytes is not None), None)
 
 
-def in_order(stores: Sequence[str]) -> list[str]:
+def in_order(stores: Sequence[StoreName]) -> list[StoreName]:
     """Return stores in the order of the registry; stores without an entry come last.
 
     So the tunings of a layout are neighbours.

@@ -23,6 +23,7 @@ import numpy as np
 from platebench.results.ratios import Rounds, log_ratios, ratio, typical
 from platebench.results.robust_mean import pool
 from platebench.results.tidy import CellResult
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 
 FEWEST_ROUNDS = 2
@@ -58,9 +59,9 @@ class Ranking:
         """The stores that tie with the fastest."""
         return self.groups[0][1:] if self.groups else ()
 
-    def ranks(self) -> dict[str, str]:
+    def ranks(self) -> dict[StoreName, str]:
         """Return the rank of each store as text: `2`, or `=2` for a store in a tie."""
-        said: dict[str, str] = {}
+        said: dict[StoreName, str] = {}
         place = 1
         for group in self.groups:
             mark = "=" if len(group) > 1 else ""
@@ -68,7 +69,7 @@ class Ranking:
             place += len(group)
         return said
 
-    def places(self) -> dict[str, int]:
+    def places(self) -> dict[StoreName, int]:
         """Return the position of each store in `order`, from 1."""
         return {cell.store: place for place, cell in enumerate(self.order, 1)}
 

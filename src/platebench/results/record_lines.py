@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast, get_args
 
-from platebench.results.measurement import CellName, Run, Status
+from platebench.results.measurement import CellName, Measurement, Status, kind_of
 from platebench.results.old_records import status_of
 from platebench.results.operations import OPERATIONS
 from platebench.results.strict_json import (
@@ -47,15 +47,11 @@ class Header:
 
 @dataclass(frozen=True)
 class CellLine:
-    """One cell in one round."""
+    """One cell in one round; `run` is None for a cell that this version does not know."""
 
     round: int
-    run: Run
-
-    @property
-    def is_known(self) -> bool:
-        """True if the operation is known and the first parameter is a store's name."""
-        return self.run.cell.kind in OPERATIONS and is_store(self.run.cell.params)
+    name: str
+    run: Measurement | None
 
 
 def is_plain_name(name: str) -> bool:
@@ -68,9 +64,7 @@ def is_plain_name(name: str) -> bool:
     )
 
 
-def is_store(params: tuple[str, ...]) -> bool:
-    """Return True if a cell's parameters begin with a store, `a:b:c`, and an image set."""
-    return len(params) > 1 and re.fullmatch(r"[^:\s]+:[^:\s]+:[^:\s]+", params[0]) is not None
+_STORE = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+")
 
 
 def read_header(line: bytes, folder: str) -> Header:
@@ -120,15 +114,20 @@ def read_line(line: bytes) -> CellLine | None:
     samples = numbers_of(read, "samples_s", SHORTEST_S, LONGEST_S) if status == "ok" else []
     if status == "ok" and not samples:
         raise Damaged("samples_s is empty")
-    run = Run(
-        cell=_cell(object_of(read, "cell")),
+    noted = _noted(object_of(read, "record"), len(samples))
+    started = _moment(read, "started")
+    name, cell = _cell(object_of(read, "cell"))
+    if cell is None:
+        return CellLine(number, name, None)
+    run = Measurement(
+        cell=cell,
         status=status_of(cast(Status, status), message),
         message=message,
-        started=_moment(read, "started"),
+        started=started,
         samples_s=samples,
-        record=_noted(object_of(read, "record"), len(samples)),
+        record=noted,
     )
-    return CellLine(number, run)
+    return CellLine(number, name, run)
 
 
 def _facts(read: object) -> dict[str, Any] | None:
@@ -143,11 +142,15 @@ def _versions(read: object) -> dict[str, str] | None:
     return {name: version for name, version in read.items() if isinstance(version, str)}
 
 
-def _cell(read: dict[str, Any]) -> CellName:
+def _cell(read: dict[str, Any]) -> tuple[str, CellName | None]:
+    """Return the cell's name as text; and the cell, if its operation and a store are known."""
     benchmark = text_of(read, "benchmark")
     if benchmark.count(".") < 1:
         raise Damaged("benchmark is not a class and its method")
-    return CellName(benchmark, tuple(texts_of(read, "params")))
+    params = texts_of(read, "params")
+    known = kind_of(benchmark) in OPERATIONS and len(params) > 1 and _STORE.fullmatch(params[0])
+    cell = CellName.from_params(benchmark, params) if known else None
+    return f"{benchmark}({', '.join(params)})", cell
 
 
 def _noted(read: dict[str, Any], samples: int) -> dict[str, Any]:

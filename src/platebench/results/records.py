@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from platebench.errors import UserError
-from platebench.results.measurement import Run
+from platebench.results.measurement import Measurement
 from platebench.results.record_lines import CellLine, is_plain_name, read_header, read_line
 from platebench.results.strict_json import Damaged
 from platebench.results.telling import Say, say_once
@@ -59,7 +59,7 @@ class Record:
     """One cell in one round."""
 
     round: int
-    run: Run
+    run: Measurement
 
 
 class RecordFile:
@@ -94,7 +94,9 @@ class RecordFile:
 
     def append(self, record: Record) -> None:
         """Append a line and sync it to the disk."""
-        self._add({"round": record.round, **asdict(record.run)})
+        run = record.run
+        cell = {"benchmark": run.cell.benchmark, "params": list(run.cell.params)}
+        self._add({"round": record.round, **asdict(run), "cell": cell})
 
     def finish(self) -> None:
         """Mark the run as finished."""
@@ -121,15 +123,13 @@ class RecordFile:
         An incomplete last line, as a crash leaves it, is ignored.
         """
         for line in self._lines():
-            if line is not None and line.is_known:
+            if line is not None and line.run is not None:
                 yield Record(line.round, line.run)
 
     def check(self) -> list[str]:
         """Read the whole file; return the cells that `records` ignores. Raises Damaged."""
         self.info()
-        return [
-            str(line.run.cell) for line in self._lines() if line is not None and not line.is_known
-        ]
+        return [line.name for line in self._lines() if line is not None and line.run is None]
 
     def _add(self, line: dict[str, Any]) -> None:
         with self.file.open("a") as opened:

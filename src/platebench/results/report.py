@@ -121,9 +121,9 @@ def _rows(cells: Sequence[CellResult]) -> list[list[str]]:
 
 def _fields(cell: CellResult, place: str) -> list[str]:
     if cell.status != "ok" or cell.median_s is None:
-        return [cell.store, "", cell.status, *[""] * (len(COLUMNS) - 3)]
+        return [str(cell.store), "", cell.status, *[""] * (len(COLUMNS) - 3)]
     return [
-        cell.store,
+        str(cell.store),
         place,
         seconds(cell.median_s),
         figure(cell.floor_ratio),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from platebench.stores.name import StoreName
+
 LAYOUTS = {
     "tiff": "TIFF bytes",
     "pixels": "raw bytes",
@@ -16,7 +18,7 @@ TUNINGS = {
 }
 
 
-def in_words(store: str) -> str:
+def in_words(store: StoreName) -> str:
     """Return `arrow-ipc, tensors, tuned for speed` for `arrow-ipc:tensor:fast`."""
-    format_, layout, tuning = store.split(":")
-    return f"{format_}, {LAYOUTS.get(layout, layout)}, {TUNINGS.get(tuning, tuning)}"
+    layout = LAYOUTS.get(store.layout, store.layout)
+    return f"{store.format}, {layout}, {TUNINGS.get(store.tuning, store.tuning)}"

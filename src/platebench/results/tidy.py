@@ -16,6 +16,7 @@ from platebench.results.measurement import CellName
 from platebench.results.operations import OPERATIONS, floor_of
 from platebench.results.ratios import Ratio, Rounds, ratio
 from platebench.results.records import Record, RecordFile, RunInfo
+from platebench.stores.name import StoreName
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,7 @@ class CellResult:
 
     operation: str
     detail: str
-    store: str
-    format: str
-    layout: str
-    tuning: str
+    store: StoreName
     image_set: str
     images: int | None
     profile: str
@@ -63,6 +61,21 @@ class CellResult:
     machine: str
     libraries: Mapping[str, str]
     by_round: Rounds
+
+    @property
+    def format(self) -> str:
+        """The store's format."""
+        return self.store.format
+
+    @property
+    def layout(self) -> str:
+        """The store's layout."""
+        return self.store.layout
+
+    @property
+    def tuning(self) -> str:
+        """The store's tuning."""
+        return self.store.tuning
 
     @property
     def bytes_per_pixel_byte(self) -> float | None:
@@ -93,8 +106,12 @@ class CellResult:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the cell for JSON and CSV, without its samples."""
-        published = asdict(self)
-        del published["by_round"]
+        published: dict[str, Any] = {}
+        for key, value in asdict(self).items():
+            if key == "store":
+                published |= {"store": str(self.store), **value}
+            elif key != "by_round":
+                published[key] = value
         return published
 
 
@@ -110,7 +127,7 @@ def cells_of(info: RunInfo, records: Iterable[Record]) -> list[CellResult]:
         by_cell[record.run.cell].append(record)
     sizes = _sizes_of_sets(by_cell)
     cells = [
-        _cell(info, cell, records, sizes.get(cell.params[1], {}), _floor_ratio(cell, by_cell))
+        _cell(info, cell, records, sizes.get(cell.images, {}), _floor_ratio(cell, by_cell))
         for cell, records in by_cell.items()
     ]
     return sorted(cells, key=_place)
@@ -119,7 +136,7 @@ def cells_of(info: RunInfo, records: Iterable[Record]) -> list[CellResult]:
 def _sizes_of_sets(cells: Mapping[CellName, Sequence[Record]]) -> dict[str, dict[str, int]]:
     """Return the size of each image set. A process that was killed did not note it."""
     return {
-        cell.params[1]: {key: record.run.record[key] for key in _SIZES}
+        cell.images: {key: record.run.record[key] for key in _SIZES}
         for cell, records in cells.items()
         for record in records
         if all(record.run.record.get(key) is not None for key in _SIZES)
@@ -144,23 +161,18 @@ def _cell(
     floor_ratio: Ratio | None,
 ) -> CellResult:
     operation = OPERATIONS[cell.kind]
-    store, image_set, *details = cell.params
-    format_, layout, tuning = store.split(":")
     samples = [sample for record in records for sample in record.run.samples_s]
     quartiles = np.quantile(samples, [0.25, 0.5, 0.75]).tolist() if samples else [None] * 3
     worst_record = worst(records)
     noted = {**size, **worst_record.run.record}
-    made = generated(image_set)
+    made = generated(cell.images)
     return CellResult(
         operation=operation.name,
-        detail=", ".join(details),
-        store=store,
-        format=format_,
-        layout=layout,
-        tuning=tuning,
-        image_set=image_set,
+        detail=", ".join(cell.details),
+        store=cell.store,
+        image_set=cell.images,
         images=noted.get("set_images"),
-        profile=made[0] if made else image_set,
+        profile=made[0] if made else cell.images,
         cache=operation.cache,
         status=worst_record.run.status,
         message=worst_record.run.message,

@@ -27,6 +27,7 @@ from platebench.running.run import (
 )
 from platebench.running.suite import QUICK, Suite
 from platebench.running.turn_server import TurnServer
+from platebench.stores.name import StoreName
 from platebench.timing.cell import SAMPLES
 from platebench.timing.workspace import Workspace
 
@@ -36,7 +37,7 @@ class CompareSettings:
     """What to compare. The first arm is the baseline."""
 
     arms: list[str]
-    stores: list[str]
+    stores: list[StoreName]
     images: list[str]
     operations: list[str]
     plan: Plan
@@ -328,13 +329,13 @@ def _unfinished(results: Path, machine: str, same: Mapping[str, Any]) -> RecordF
     return of_it[-1] if of_it and not of_it[-1].finished else None
 
 
-def stored_sizes(file: RecordFile) -> dict[tuple[str, str], float]:
+def stored_sizes(file: RecordFile) -> dict[tuple[StoreName, str], float]:
     """Return stored bytes per pixel byte, by store and image set."""
-    sizes: dict[tuple[str, str], float] = {}
+    sizes: dict[tuple[StoreName, str], float] = {}
     for record in file.records():
         noted = record.run.record
         # A process that was killed early has noted less.
         if noted.get("kind") == "data" and noted.get("stored_bytes") and noted["set_pixel_bytes"]:
-            store, images, *_ = record.run.cell.params
-            sizes[store, images] = noted["stored_bytes"] / noted["set_pixel_bytes"]
+            cell = record.run.cell
+            sizes[cell.store, cell.images] = noted["stored_bytes"] / noted["set_pixel_bytes"]
     return sizes

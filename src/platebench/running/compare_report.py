@@ -58,7 +58,7 @@ def lines(judgements: dict[CellName, Judgement]) -> list[Line]:
     """Return one line per cell, ordered by operation, then by cell."""
     order = list(OPERATIONS)
     cells = sorted(
-        judgements, key=lambda cell: (order.index(cell.kind), cell.params[1:], cell.params[0])
+        judgements, key=lambda cell: (order.index(cell.kind), cell.images, cell.details, cell.store)
     )
     return [_line(cell, judgements[cell]) for cell in cells]
 
@@ -115,8 +115,8 @@ def summary(judgements: dict[CellName, Judgement], plan: Plan) -> str:
 
 def _line(cell: CellName, judgement: Judgement) -> Line:
     operation = OPERATIONS[cell.kind]
-    store, images, *details = cell.params
-    title = ", ".join([operation.name, *details, operation.cache, images])
+    store = str(cell.store)
+    title = ", ".join([operation.name, *cell.details, operation.cache, cell.images])
     ratio = judgement.ratio
     if ratio is None:
         return Line(title, store, "", "", "", judgement.verdict)

@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from platebench.results.measurement import CellName, Run
+    from platebench.results.measurement import CellName, Measurement
 
 
 class _Count(MofNCompleteColumn):
@@ -104,7 +104,7 @@ class RunBar(Bar):
         """Print a message."""
         self.say(line)
 
-    def ended(self, run: Run) -> None:
+    def ended(self, run: Measurement) -> None:
         """Print a message if the cell failed."""
         if run.status == "failed":
             self.say(f"{run.cell} failed: {run.message}")

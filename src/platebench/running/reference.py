@@ -32,6 +32,7 @@ from platebench.running.run import (
     take_up,
 )
 from platebench.running.suite import BRIEF, Suite
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from platebench.timing.protocol import WORK
 from platebench.timing.workspace import Workspace
@@ -40,7 +41,7 @@ ROUNDS = 8
 
 
 def plan_part(
-    images: str, stores: Sequence[str], operations: Sequence[str], rounds: int = ROUNDS
+    images: str, stores: Sequence[StoreName], operations: Sequence[str], rounds: int = ROUNDS
 ) -> PlanPart:
     """Return some operations on some stores of one image set.
 
@@ -66,11 +67,16 @@ MORE = (
 SCALING = ("Write", "FullScan")
 ONE_A_FORMAT = (
     FLOOR,
-    "parquet:pixels:fast",
-    "arrow-ipc:pixels:fast",
-    "lancedb:pixels:fast",
-    "zarr:tensor:fast",
-    "tiff-files:tiff:default",
+    *map(
+        StoreName.parse,
+        (
+            "parquet:pixels:fast",
+            "arrow-ipc:pixels:fast",
+            "lancedb:pixels:fast",
+            "zarr:tensor:fast",
+            "tiff-files:tiff:default",
+        ),
+    ),
 )
 LEFT_OUT = (
     "Of layouts other than each format's first, and of the tuning small: cold reads, single"
@@ -87,7 +93,7 @@ LEFT_OUT = (
 def plan() -> list[PlanPart]:
     """Return what is measured, image set by image set, what matters most first."""
     every, asked = stores_to_measure(["*"]), newcomer_stores()
-    nested = [store for store in every if ":nested:" in store]
+    nested = [store for store in every if store.layout == "nested"]
     flat = [store for store in every if store not in nested]
     return [
         plan_part("raw-64", flat, MAIN),
@@ -164,7 +170,7 @@ class _Pass:
     images: str
     cells: list[CellName]
     rounds: int
-    left: Counter[str]
+    left: Counter[StoreName]
 
     @classmethod
     def over(
@@ -178,7 +184,7 @@ class _Pass:
         cells = list(dict.fromkeys(cell for part in mine for cell in part.cells(every)))
         (last,) = {part.rounds for part in mine}
         left = Counter(
-            cell.params[0]
+            cell.store
             for number in range(1, last + 1)
             for cell in cells
             if (number, cell) not in done
@@ -205,7 +211,7 @@ class _Pass:
 
     def remove_unneeded(self, workspace: Workspace, cell: CellName) -> None:
         """Remove a store's files after the last cell that needs them."""
-        store = cell.params[0]
+        store = cell.store
         self.left[store] -= 1
         if not self.left[store]:
             workspace.remove_stored(store, self.images)

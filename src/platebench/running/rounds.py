@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from platebench.results.measurement import CellName, Run
+from platebench.results.measurement import CellName, Measurement
 from platebench.running.suite import Suite
 from platebench.running.turn_server import TurnServer
 
@@ -29,7 +29,7 @@ def rounds(
     repeat: Sequence[float] | None = None,
     announce: Announce = lambda number, cell: None,
     done: frozenset[tuple[int, CellName]] = frozenset(),
-) -> Iterator[tuple[int, Run]]:
+) -> Iterator[tuple[int, Measurement]]:
     """Yield each run with its round, counted from 1, without those that are `done`."""
     this = 1
     while cells := wanted(this):
@@ -46,7 +46,7 @@ def side_by_side(
     repeat: Sequence[float] | None,
     turns: TurnServer | None,
     first: int,
-) -> list[Run]:
+) -> list[Measurement]:
     """Measure a cell in several arms in parallel, or one after another without `turns`.
 
     The seconds of asv's `repeat` are per arm. One after another, arm `first` modulo the number of

@@ -20,7 +20,7 @@ from platebench.images.generated import generated
 from platebench.ownership import sole
 from platebench.results.asv_files import environment_name, write_asv_results
 from platebench.results.commit import CHANGES, Commit
-from platebench.results.measurement import CellName, Run
+from platebench.results.measurement import CellName, Measurement
 from platebench.results.operations import check_operations, choose, floor_of, for_newcomers
 from platebench.results.ratios import ratio, width
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
@@ -30,6 +30,7 @@ from platebench.running.newest import newest_versions
 from platebench.running.rounds import rounds
 from platebench.running.suite import BRIEF, QUICK, Suite
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 from platebench.timing.cell import library_versions
 from platebench.timing.prepare import prepare_together
 from platebench.timing.protocol import WORK
@@ -50,7 +51,7 @@ class Settings:
     library.
     """
 
-    stores: list[str]
+    stores: list[StoreName]
     images: list[str]
     operations: list[str]
     rounds: int = 1
@@ -74,7 +75,7 @@ class Watcher(Protocol):
     def begins(self, number: int, cells: int, cell: CellName) -> None:
         """Show that cell `number` of `cells` is measured now."""
 
-    def ended(self, run: Run) -> None:
+    def ended(self, run: Measurement) -> None:
         """Show how a cell ended."""
 
     def says(self, line: str) -> None:
@@ -116,7 +117,8 @@ def _measure(
         raise UserError("nothing to measure: no benchmark has these stores and operations")
     if settings.newcomer:
         _prepare(workspace, settings.stores, names, watcher)
-    kept = {**asdict(settings), "images": names, "resume": False}
+    stores = list(map(str, settings.stores))
+    kept = {**asdict(settings), "stores": stores, "images": names, "resume": False}
     del kept["check_newest"]
     info = run_info(names, commit, kept, facts, settings.check_newest)
     file = take_up(results, info) if settings.resume else RecordFile.create(results, info)
@@ -173,10 +175,10 @@ def keep_for_asv(results: Path, suite: Suite, commit: Commit, file: RecordFile) 
 
 
 def _prepare(
-    workspace: Workspace, stores: Sequence[str], names: Sequence[str], watcher: Watcher
+    workspace: Workspace, stores: Sequence[StoreName], names: Sequence[str], watcher: Watcher
 ) -> None:
     """Write the files of all stores in parallel: those of an overview fit on any disk."""
-    wanted: list[tuple[str, Kind]] = [(name, "data") for name in stores]
+    wanted: list[tuple[StoreName, Kind]] = [(name, "data") for name in stores]
     wanted += [(name, "history") for name in stores]
     for name in names:
         told = partial(watcher.preparing, f"storing {name}", total=len(wanted))
@@ -222,7 +224,7 @@ class _Goal:
         self._begun += 1
         self._watcher.begins(self._begun, self._in_all, cell)
 
-    def note(self, number: int, run: Run) -> None:
+    def note(self, number: int, run: Measurement) -> None:
         """Add the samples of a cell."""
         if run.status == "ok":
             self._samples.setdefault(run.cell, {})[number] = run.samples_s
@@ -345,27 +347,29 @@ def same_arm(results: Path, file: RecordFile) -> list[RecordFile]:
     ]
 
 
-def stores_to_measure(patterns: Sequence[str], floor: bool = True) -> list[str]:
+def stores_to_measure(patterns: Sequence[str], floor: bool = True) -> list[StoreName]:
     """Return the stores that match `patterns`: a store, a format, or `*` and `?` as in a shell.
 
     Raises UserError for a pattern that matches nothing. `floor` adds the floor.
     """
-    chosen: dict[str, None] = {registry.FLOOR: None} if floor else {}
+    chosen: dict[StoreName, None] = {registry.FLOOR: None} if floor else {}
     for pattern in patterns:
-        whole = pattern if pattern.count(":") == 2 else f"{pattern}:*"
-        found = fnmatch.filter(registry.names(), whole)
+        found = [
+            name
+            for name in registry.names()
+            if any(fnmatch.fnmatchcase(str(name), each) for each in (pattern, f"{pattern}:*"))
+        ]
         if not found:
             raise UserError(f"{pattern}: no such store; 'platebench stores' lists them")
         chosen |= dict.fromkeys(found)
     return list(chosen)
 
 
-def newcomer_stores() -> list[str]:
+def newcomer_stores() -> list[StoreName]:
     """Return the stores of an overview: each format's first layout, without the tuning small."""
     return [
-        f"{format_.name}:{layout}:{tuning}"
+        name
         for format_ in registry.FORMATS
-        for layout in list(format_.variants)[:1]
-        for tuning in format_.variants[layout].split()
-        if tuning != "small"
+        for name in format_.stores
+        if name.layout == next(iter(format_.variants)) and name.tuning != "small"
     ]

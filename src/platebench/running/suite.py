@@ -32,7 +32,7 @@ import asv.util
 
 from platebench import interrupts
 from platebench.errors import UserError
-from platebench.results.measurement import CellName, Run
+from platebench.results.measurement import CellName, Measurement
 from platebench.temporary import lent_temporary
 from platebench.timing.failure import why_failed
 from platebench.timing.protocol import IMAGES, RECORD
@@ -77,15 +77,15 @@ class Suite:
             )
 
     def cells(self) -> list[CellName]:
-        """Return every timed cell of every benchmark."""
+        """Return every timed cell of every benchmark that measures stores."""
         return [
-            CellName(name, tuple(str(ast.literal_eval(value)) for value in values))
+            CellName.from_params(name, [str(ast.literal_eval(value)) for value in values])
             for name, benchmark in self.benchmarks.items()
-            if benchmark["type"] == "time"
+            if benchmark["type"] == "time" and benchmark["param_names"][:2] == ["store", "images"]
             for values in product(*benchmark["params"])
         ]
 
-    def run(self, cell: CellName, repeat: Sequence[float] | None = None) -> Run:
+    def run(self, cell: CellName, repeat: Sequence[float] | None = None) -> Measurement:
         """Measure a cell in a fresh process. A cell that fails is a result, not an error.
 
         Threads may run several suites at the same time, but each suite only one cell at a time.
@@ -103,7 +103,7 @@ class Suite:
                 benchmark, spawner, profile=False, selected_idx={index}, extra_params=extra
             )
         noted = json.loads(self._noted.read_text()) if self._noted.exists() else {}
-        run = _run(cell, started, result, index, noted)
+        run = _measurement(cell, started, result, index, noted)
         if run.status == "failed" and _DISK_FULL.search(run.message):
             # No fault of the store's, and the next cells would fail alike.
             raise OSError(errno.ENOSPC, "No space left on device", str(cell))
@@ -151,16 +151,20 @@ class _Said(logging.Handler):
         return f": {named[-1]}" if named else ""
 
 
-def _run(cell: CellName, started: str, result: Any, index: int, noted: dict[str, Any]) -> Run:
+def _measurement(
+    cell: CellName, started: str, result: Any, index: int, noted: dict[str, Any]
+) -> Measurement:
     samples = result.samples[index] or []
     value = result.result[index]
     if result.errcode != 0 or value is None:
-        return Run(cell, "failed", why_failed(result.stderr, result.errcode), started, [], noted)
+        return Measurement(
+            cell, "failed", why_failed(result.stderr, result.errcode), started, [], noted
+        )
     if not samples and isinstance(value, float) and math.isnan(value):
-        return Run(cell, "skipped", _why_skipped(result.stderr), started, [], noted)
+        return Measurement(cell, "skipped", _why_skipped(result.stderr), started, [], noted)
     for times in ("wall_s", "cpu_s"):  # leave out warm-up calls
         noted[times] = noted[times][-len(samples) :]
-    return Run(cell, "ok", "", started, samples, noted)
+    return Measurement(cell, "ok", "", started, samples, noted)
 
 
 def _why_skipped(output: str) -> str:

@@ -26,9 +26,10 @@ from platebench.results.store_words import in_words
 from platebench.results.tidy import CellResult
 from platebench.site.published import Published
 from platebench.site.section import Section, render
-from platebench.stores.registry import FLOOR, format_of
+from platebench.stores.name import StoreName
+from platebench.stores.registry import FLOOR, TIFF_FOLDER, format_of
 
-LAB = "tiff-files:tiff:default"
+LAB = TIFF_FOLDER
 """The usual starting point of a lab: a folder of TIFF files, as the microscope's software wrote."""
 
 TYPED = "default"
@@ -181,7 +182,7 @@ def _smallest(cells: Sequence[CellResult]) -> Smallest | None:
     )
 
 
-def _speed_range(cells: Sequence[CellResult], stores: set[str]) -> float | None:
+def _speed_range(cells: Sequence[CellResult], stores: set[StoreName]) -> float | None:
     """Return the slowest time of random reads of these stores relative to the fastest."""
     order = [cell for cell in fastest_first(cells, TAKE).order if cell.store in stores]
     if len(order) < 2:
@@ -192,7 +193,7 @@ def _speed_range(cells: Sequence[CellResult], stores: set[str]) -> float | None:
 
 def _costs(cells: Sequence[CellResult]) -> tuple[Cost, ...]:
     stores = in_order([cell.store for cell in cells if cell.format != format_of(FLOOR).name])
-    formats = dict.fromkeys(store.split(":")[0] for store in stores)
+    formats = dict.fromkeys(store.format for store in stores)
     ranked = [(question, fastest_first(cells, question).order) for question in COSTED]
     by_size = smallest_first(cells).order
     return tuple(_cost(name, ranked, by_size) for name in formats)

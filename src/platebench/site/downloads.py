@@ -81,20 +81,19 @@ def sample_table(published: Published) -> pa.Table:
 def _rows(published: Published, record: Record) -> list[dict[str, Any]]:
     run = record.run
     operation = OPERATIONS[run.cell.kind]
-    store, images, *details = run.cell.params
-    format_, layout, tuning = store.split(":")
+    cell = run.cell
     shared = {
         "machine": published.machine,
         "commit": published.info.commit,
         "started": run.started,
         "operation": operation.name,
-        "detail": ", ".join(details),
+        "detail": ", ".join(cell.details),
         "cache": operation.cache,
-        "store": store,
-        "format": format_,
-        "layout": layout,
-        "tuning": tuning,
-        "images": images,
+        "store": str(cell.store),
+        "format": cell.store.format,
+        "layout": cell.store.layout,
+        "tuning": cell.store.tuning,
+        "images": cell.images,
         "round": record.round,
     }
     cpu = run.record.get("cpu_s") or [None] * len(run.samples_s)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from platebench.errors import Unsupported
 from platebench.images.decoded_cache import DecodedImages
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 from platebench.timing.page_cache import stored_size
 from platebench.timing.workspace import Workspace
 
@@ -30,7 +31,7 @@ class TreeLine(NamedTuple):
 class StoredAs(NamedTuple):
     """The files that a store made, or why it made none."""
 
-    store: str
+    store: StoreName
     lines: list[TreeLine]
     total_bytes: int
     why_not: str | None = None
@@ -54,7 +55,7 @@ class FormatTrees(NamedTuple):
 
 
 def file_trees(
-    stores: Iterable[str], images: DecodedImages, workspace: Workspace
+    stores: Iterable[StoreName], images: DecodedImages, workspace: Workspace
 ) -> list[FormatTrees]:
     """Return what these stores make of the images, by format, in the registry's order.
 
@@ -64,11 +65,11 @@ def file_trees(
     return [
         FormatTrees(format_.name, [_stored_as(name, images, workspace) for name in mine])
         for format_ in registry.FORMATS
-        if (mine := [name for name in format_.names if name in wanted])
+        if (mine := [name for name in format_.stores if name in wanted])
     ]
 
 
-def _stored_as(name: str, images: DecodedImages, workspace: Workspace) -> StoredAs:
+def _stored_as(name: StoreName, images: DecodedImages, workspace: Workspace) -> StoredAs:
     try:
         path = workspace.stored(registry.find(name), images)
     except Unsupported as reason:

@@ -78,9 +78,7 @@ def section(published: Published) -> Section:
             described=described,
             part_list=part_list,
             part_list_name=NAME,
-            removed={
-                name: list(stores) for name, stores in groupby(removed, lambda s: s.split(":")[0])
-            },
+            removed={name: list(stores) for name, stores in groupby(removed, lambda s: s.format)},
         ),
         files={module.copy: module.source.encode() for module in modules},
     )
@@ -88,7 +86,7 @@ def section(published: Published) -> Section:
 
 def module_of(format_: Format) -> Module:
     """Return the file of the format's store. Its library need not be installed."""
-    return _module(format_.store.partition(":")[0])
+    return _module(format_.module)
 
 
 def _described(format_: Format, published: Published) -> Described:

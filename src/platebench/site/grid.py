@@ -19,6 +19,7 @@ from platebench.results.report import figure, seconds
 from platebench.results.tidy import CellResult
 from platebench.site.published import Published
 from platebench.site.section import Section, render
+from platebench.stores.name import StoreName
 from platebench.stores.part_list import NAME
 from platebench.stores.registry import FLOOR
 
@@ -28,7 +29,7 @@ SHADES = (1.25, 2.5, 5.0, 20.0)
 Column = tuple[str, str]
 """An operation's name and its detail."""
 
-RowKey = tuple[str, str, str]
+RowKey = tuple[StoreName, str, str]
 """A store, an image set, and warm or cold."""
 
 
@@ -71,7 +72,7 @@ class Entry:
 class Row:
     """A store on an image set, warm or cold. `leads` is True for the first store of its layout."""
 
-    store: str
+    store: StoreName
     images: str
     cache: str
     size: float | None
@@ -83,7 +84,7 @@ class Row:
     @property
     def parts(self) -> list[str]:
         """The store's format, layout and tuning."""
-        return self.store.split(":")
+        return [self.store.format, self.store.layout, self.store.tuning]
 
 
 CACHES = ("warm", "cold")
@@ -126,7 +127,7 @@ def _by_row(cells: Sequence[CellResult]) -> Mapping[RowKey, Mapping[Column, Cell
     return rows
 
 
-Places = Mapping[tuple[str, str, str, str, str], tuple[int, str]]
+Places = Mapping[tuple[StoreName, str, str, str, str], tuple[int, str]]
 """Position and rank by store, image set, cache, operation and detail."""
 
 
@@ -135,7 +136,7 @@ def _places(cells: Sequence[CellResult]) -> Places:
     groups: dict[tuple[str, str, str, str], list[CellResult]] = defaultdict(list)
     for cell in cells:
         groups[cell.image_set, cell.cache, cell.operation, cell.detail].append(cell)
-    found: dict[tuple[str, str, str, str, str], tuple[int, str]] = {}
+    found: dict[tuple[StoreName, str, str, str, str], tuple[int, str]] = {}
     for key, mine in groups.items():
         ranking = rank(mine)
         places, ranks = ranking.places(), ranking.ranks()
@@ -182,15 +183,15 @@ def _rows(
     ]
 
 
-def _layout(store: str) -> str:
-    return store.rpartition(":")[0]
+def _layout(store: StoreName) -> tuple[str, str]:
+    return store.format, store.layout
 
 
 def _sizes(
     by_row: Mapping[RowKey, Mapping[Column, CellResult]],
-) -> Mapping[tuple[str, str], CellResult | None]:
+) -> Mapping[tuple[StoreName, str], CellResult | None]:
     """Return a cell with the size of each store on each image set, for both caches."""
-    together: dict[tuple[str, str], list[CellResult]] = defaultdict(list)
+    together: dict[tuple[StoreName, str], list[CellResult]] = defaultdict(list)
     for (store, images, _), cells in by_row.items():
         together[store, images] += cells.values()
     return {key: stored(cells) for key, cells in together.items()}
@@ -242,9 +243,8 @@ def _parts(cells: Sequence[CellResult], part: str) -> list[str]:
 
     The floor's come last: its only tuning is `fast`, and `default` shall be first.
     """
-    place = ("format", "layout", "tuning").index(part)
     stores = sorted(in_order([cell.store for cell in cells]), key=lambda name: name == FLOOR)
-    return list(dict.fromkeys(store.split(":")[place] for store in stores))
+    return list(dict.fromkeys(getattr(store, part) for store in stores))
 
 
 def _troubles(cells: Sequence[CellResult]) -> Mapping[str, int]:

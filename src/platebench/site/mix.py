@@ -26,6 +26,7 @@ from platebench.site.embedded import script_json
 from platebench.site.grid import CACHES
 from platebench.site.published import Published
 from platebench.site.section import Section, render
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 
 MOST = 10
@@ -88,7 +89,7 @@ class Figure(NamedTuple):
 class StoreFigures:
     """A store's figures on one image set, warm or cold, by criterion, and reasons for others."""
 
-    store: str
+    store: StoreName
     figures: Mapping[str, Figure]
     missing: Mapping[str, str]
 
@@ -164,7 +165,7 @@ def score_reach(figures: Mapping[str, Figure], weights: Mapping[str, float]) -> 
 
 def ranking(
     stores: Sequence[StoreFigures], weights: Mapping[str, float]
-) -> tuple[list[Scored], list[tuple[str, str]]]:
+) -> tuple[list[Scored], list[tuple[StoreName, str]]]:
     """Return the stores, the best first, and the stores that lack a figure, each with its reason.
 
     If all weights are zero, nothing is ranked.
@@ -197,14 +198,14 @@ def measured_of(cells: Sequence[CellResult], cache: str) -> list[StoreFigures]:
 
 def _plain(measured: StoreFigures) -> dict[str, Any]:
     figures = {key: list(found) for key, found in measured.figures.items()}
-    return {"store": measured.store, "figures": figures, "missing": dict(measured.missing)}
+    return {"store": str(measured.store), "figures": figures, "missing": dict(measured.missing)}
 
 
-def _measured(store: str, cells: Sequence[CellResult], cache: str) -> StoreFigures:
+def _measured(store: StoreName, cells: Sequence[CellResult], cache: str) -> StoreFigures:
     figures: dict[str, Figure] = {}
     missing: dict[str, str] = {}
     for criterion in CRITERIA:
-        found = _size(cells) if criterion.key == SIZE else _timed(store, cells, criterion, cache)
+        found = _size(cells) if criterion.key == SIZE else _timed(cells, criterion, cache)
         if isinstance(found, str):
             missing[criterion.key] = found
         else:
@@ -218,11 +219,9 @@ def _size(cells: Sequence[CellResult]) -> Figure | str:
     return Figure(size, None) if size else "its size is not known"
 
 
-def _timed(
-    store: str, cells: Sequence[CellResult], criterion: Criterion, cache: str
-) -> Figure | str:
+def _timed(cells: Sequence[CellResult], criterion: Criterion, cache: str) -> Figure | str:
     """Return the geometric mean of a criterion's questions, or the reason why there is none."""
-    found = [_ratio(store, cells, question) for question in criterion.questions(cache)]
+    found = [_ratio(cells, question) for question in criterion.questions(cache)]
     reasons = [each for each in found if isinstance(each, str)]
     figures = [each for each in found if not isinstance(each, str)]
     if reasons:
@@ -237,7 +236,7 @@ def _mean(figures: Sequence[Figure]) -> Figure:
     return Figure(math.exp(sum(logs) / len(logs)), half)
 
 
-def _ratio(store: str, cells: Sequence[CellResult], question: Question) -> Figure | str:
+def _ratio(cells: Sequence[CellResult], question: Question) -> Figure | str:
     cell = next(iter(answering(cells, question)), None)
     what = " ".join(part for part in (question.operation, question.detail, question.cache) if part)
     if cell is None:

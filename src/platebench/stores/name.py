@@ -21,9 +21,9 @@ class StoreName:
     tuning: str
 
     @classmethod
-    def parse(cls, text: str | StoreName) -> Self:
+    def parse(cls, text: str) -> Self:
         """Return the name that `text` spells. Raises UserError unless it has three parts."""
-        parts = str(text).split(":")
+        parts = text.split(":")
         if len(parts) != 3 or not all(parts):
             raise UserError(
                 f"{text}: not the name of a store; write FORMAT:LAYOUT:TUNING,"
@@ -37,4 +37,10 @@ class StoreName:
     @property
     def folder(self) -> str:
         """The name as a folder is called, without colons: `parquet.tiff.fast`."""
-        return str(self).replace(":", ".")
+        return ".".join((self.format, self.layout, self.tuning))
+
+    @classmethod
+    def of_folder(cls, name: str) -> Self | None:
+        """Return the store whose `folder` this is; None for another name."""
+        parts = name.split(".")
+        return cls(*parts) if len(parts) == 3 and all(parts) else None

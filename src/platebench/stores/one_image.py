@@ -10,12 +10,13 @@ from pathlib import Path
 
 from platebench.images.imageset import digest
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 
 
 def main() -> None:
     """Copy the image out and print its digest."""
     store, path, row = sys.argv[1:]
-    with registry.find(store).open(Path(path)) as opened:
+    with registry.find(StoreName.parse(store)).open(Path(path)) as opened:
         for image in opened.take([int(row)]):
             print(digest(image.copy()))
 

@@ -45,6 +45,11 @@ class Format:
         return self.store.partition(":")[0]
 
     @property
+    def class_name(self) -> str:
+        """The name of the store's class in its module."""
+        return self.store.partition(":")[2]
+
+    @property
     def stores(self) -> list[StoreName]:
         """The names of this format's stores."""
         return [
@@ -52,11 +57,6 @@ class Format:
             for layout, tunings in self.variants.items()
             for tuning in tunings.split()
         ]
-
-    @property
-    def names(self) -> list[str]:
-        """The names of this format's stores, as text."""
-        return [str(name) for name in self.stores]
 
     @property
     def all_needs(self) -> tuple[str, ...]:
@@ -136,41 +136,43 @@ FORMATS: tuple[Format, ...] = (
     ),
 )
 
-FLOOR = "floor:pixels:fast"
+FLOOR = StoreName("floor", "pixels", "fast")
 """The store that every figure is shown relative to."""
 
-
-def names() -> list[str]:
-    """Return the names of all stores as text, whether or not they can be measured here."""
-    return [name for format_ in FORMATS for name in format_.names]
+TIFF_FOLDER = StoreName("tiff-files", "tiff", "default")
+"""What most labs have."""
 
 
-def format_of(name: str | StoreName) -> Format:
+def names() -> list[StoreName]:
+    """Return the names of all stores, whether or not they can be measured here."""
+    return [name for format_ in FORMATS for name in format_.stores]
+
+
+def format_of(name: StoreName) -> Format:
     """Return the format of a store. Raises UserError for a store that is not registered."""
     for format_ in FORMATS:
-        if str(name) in format_.names:
+        if name in format_.stores:
             return format_
     raise UserError(f"{name}: no such store; 'platebench stores' lists them")
 
 
-def needs_of(name: str | StoreName) -> tuple[str, ...]:
+def needs_of(name: StoreName) -> tuple[str, ...]:
     """Return the libraries whose versions decide what is measured of a store."""
-    return format_of(name).needs_of(StoreName.parse(name).layout)
+    return format_of(name).needs_of(name.layout)
 
 
-def why_not(name: str | StoreName) -> str | None:
+def why_not(name: StoreName) -> str | None:
     """Return why a store cannot be measured here, or None when it can."""
     absent = missing(*needs_of(name))
     return how_to_get(absent) if absent else None
 
 
-def find(name: str | StoreName) -> Store:
+def find(name: StoreName) -> Store:
     """Return a store. Raises UserError if it is not registered, Unsupported without its library."""
     reason = why_not(name)
     if reason is not None:
         raise Unsupported(reason)
-    module_name, class_name = format_of(name).store.split(":")
-    module = importlib.import_module(f"platebench.stores.{module_name}")
-    parsed = StoreName.parse(name)
-    store: Store = getattr(module, class_name)(parsed.layout, parsed.tuning)
+    format_ = format_of(name)
+    module = importlib.import_module(f"platebench.stores.{format_.module}")
+    store: Store = getattr(module, format_.class_name)(name.layout, name.tuning)
     return store

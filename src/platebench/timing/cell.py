@@ -28,6 +28,7 @@ from platebench.images.decoded_cache import DecodedImages
 from platebench.optional import installed_version
 from platebench.ownership import Lent
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 from platebench.stores.part_list import with_versions
 from platebench.timing import page_cache
 from platebench.timing.clock import Clock
@@ -62,7 +63,7 @@ class Cell:
     """
 
     param_names: ClassVar[list[str]] = ["store", "images"]
-    params: ClassVar[list[list[str]]] = [registry.names(), image_sets()]
+    params: ClassVar[list[list[str]]] = [list(map(str, registry.names())), image_sets()]
     number = 1
     rounds = 1
     warmup_time = 0
@@ -197,7 +198,7 @@ class Cell:
             "set_images": len(self.images),
             "set_pixel_bytes": self.images.pixel_bytes,
         }
-        self.store = registry.find(store)
+        self.store = registry.find(StoreName.parse(store))
         self.images.touch()
         self._drain = Drain(self.images)
         self.memory, self.drain = self._drain.memory, self._drain

@@ -37,7 +37,7 @@ def prepare(workspace: Workspace, store: Store, images: ImageSet, kind: Kind) ->
 
 def prepare_together(
     workspace: Workspace,
-    wanted: Sequence[tuple[str | StoreName, Kind]],
+    wanted: Sequence[tuple[StoreName, Kind]],
     images: str,
     done: Callable[[int], None],
 ) -> None:
@@ -52,7 +52,7 @@ def prepare_together(
             done(number)
 
 
-def _write(workspace: Workspace, store: str | StoreName, images: str, kind: Kind) -> None:
+def _write(workspace: Workspace, store: StoreName, images: str, kind: Kind) -> None:
     """Write in a process of its own; raise as `prepare` does."""
     command = [sys.executable, "-m", __name__, str(workspace.root), str(store), images, kind]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=os.sep)
@@ -69,7 +69,9 @@ def main() -> None:
     root, store, images, kind = sys.argv[1:]
     workspace = Workspace(Path(root))
     try:
-        path = workspace.stored(registry.find(store), workspace.images(images), cast(Kind, kind))
+        path = workspace.stored(
+            registry.find(StoreName.parse(store)), workspace.images(images), cast(Kind, kind)
+        )
     except Unsupported as reason:
         print(reason, file=sys.stderr)
         sys.exit(UNSUPPORTED)

@@ -237,9 +237,9 @@ class Workspace:
         """Return the number of the version in a `history` that holds `images` alone."""
         return int(_noted(_note_of(self.place(store, images, "history")))["first"])
 
-    def remove_stored(self, store: str | StoreName, images: str) -> None:
+    def remove_stored(self, store: StoreName, images: str) -> None:
         """Remove what a store keeps of an image set, all kinds."""
-        folder = self.root / "stores" / images / StoreName.parse(store).folder
+        folder = self.root / "stores" / images / store.folder
         with self._lock(folder):
             remove(folder, STORED)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from platebench.errors import Unsupported, UserError
 from platebench.optional import require
+from platebench.stores.name import StoreName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,17 +66,17 @@ def _refusing(path: Path, what: str) -> Iterator[None]:
         raise UserError(f"{path}: {what} ({lines[0][:200]})") from error
 
 
-def _store_name(path: Path) -> str | None:
+def _store_name(path: Path) -> StoreName | None:
     from platebench.stores import registry
 
     for folder in (path, path.parent):
-        name = folder.name.replace(".", ":")
+        name = StoreName.of_folder(folder.name)
         if name in registry.names():
             return name
     return None
 
 
-def _from_store(path: Path, name: str, rows: int) -> Opened:
+def _from_store(path: Path, name: StoreName, rows: int) -> Opened:
     import pandas as pd
 
     from platebench.stores import registry

@@ -73,7 +73,7 @@ def _grown(records: Iterable[Record]) -> dict[str, list[Record]]:
     by_set: dict[str, list[Record]] = defaultdict(list)
     for cell, rounds in by_cell.items():
         if all(record.run.status == "ok" and _is_noted(record) for record in rounds):
-            by_set[cell.params[1]].append(rounds[0])
+            by_set[cell.images].append(rounds[0])
     return {name: _in_order(each) for name, each in by_set.items()}
 
 
@@ -84,21 +84,20 @@ def _is_noted(record: Record) -> bool:
 
 
 def _in_order(records: Sequence[Record]) -> list[Record]:
-    by_store = {record.run.cell.params[0]: record for record in records}
+    by_store = {record.run.cell.store: record for record in records}
     return [by_store[store] for store in in_order(list(by_store))]
 
 
 def _rows(record: Record) -> list[Row]:
-    noted, store = record.run.record, record.run.cell.params[0]
-    format_, layout, tuning = store.split(":")
+    noted, store = record.run.record, record.run.cell.store
     sizes: Sequence[int] = noted[NOTED]
     added = noted["pixel_bytes"] / (len(sizes) - 1)
     return [
         {
-            "store": store,
-            "format": format_,
-            "layout": layout,
-            "tuning": tuning,
+            "store": str(store),
+            "format": store.format,
+            "layout": store.layout,
+            "tuning": store.tuning,
             "versions": version,
             "times": times,
             "versions added": str(version),

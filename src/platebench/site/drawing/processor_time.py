@@ -78,7 +78,7 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
 def _row(cell: CellResult) -> Row:
     wall, cpu, times = cell.median_s or 0.0, cell.cpu_s or 0.0, of_floor(cell)
     return {
-        "store": cell.store,
+        "store": str(cell.store),
         "format": cell.format,
         "tuning": cell.tuning,
         "times": cell.floor_ratio,

@@ -27,6 +27,7 @@ from platebench.site.drawing.style import (
     texts,
     told,
 )
+from platebench.stores.name import StoreName
 
 FEWEST_SIZES = 3
 """A store measured on fewer sizes of image set shows no trend."""
@@ -51,7 +52,7 @@ def scaling(cells: Sequence[CellResult], question: Question, profile: str) -> Dr
 
 def rows_of(cells: Iterable[CellResult], question: Question, profile: str) -> list[Row]:
     """Return a row per store and size, of stores that were measured on enough sizes."""
-    by_store: dict[str, list[CellResult]] = defaultdict(list)
+    by_store: dict[StoreName, list[CellResult]] = defaultdict(list)
     for cell in measured(answering(cells, question)):
         if cell.profile == profile and cell.images and cell.read_images:
             by_store[cell.store].append(cell)
@@ -84,7 +85,7 @@ def _row(cell: CellResult) -> Row:
     repeat = typical(cell.by_round)
     low, high = (None if end is None else end / count for end in (repeat.low, repeat.high))
     return {
-        "store": cell.store,
+        "store": str(cell.store),
         "format": cell.format,
         "layout": cell.layout,
         "tuning": cell.tuning,

@@ -81,7 +81,7 @@ def _title(question: Question) -> str:
 
 def pareto_front(rows: Sequence[Row]) -> list[Row]:
     """Return the stores, without the floor, to which no other is about as small and faster."""
-    stores = [row for row in rows if row["store"] != FLOOR]
+    stores = [row for row in rows if row["store"] != str(FLOOR)]
     return [row for row in stores if not any(_beats(other, row) for other in stores)]
 
 
@@ -139,7 +139,7 @@ def _names(rows: Sequence[Row], x: alt.X, y: alt.Y) -> list[alt.Chart]:
 def _row(cell: CellResult) -> Row:
     times = of_floor(cell)
     return {
-        "store": cell.store,
+        "store": str(cell.store),
         "format": cell.format,
         "tuning": cell.tuning,
         "bytes": cell.bytes_per_pixel_byte,

@@ -91,7 +91,7 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
 def _rows(warm: CellResult, from_disk: CellResult) -> list[Row]:
     times = times_of(from_disk, warm)
     shared: Row = {
-        "store": warm.store,
+        "store": str(warm.store),
         "format": warm.format,
         "layout": warm.layout,
         "warm": seconds(warm.median_s or 0.0),
