@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 import tifffile
 
+from platebench.commands.site import NEEDS as OF_THE_SITE
 from platebench.findings.registry import FINDINGS
 from platebench.optional import is_on_pypi, module_of
-from platebench.site.commands import NEEDS as OF_THE_SITE
 from platebench.stores import registry
 from platebench.talk.outcome import LIBRARIES as OF_THE_TALK
 from tests.scratch_checkout import REPOSITORY
@@ -42,6 +42,7 @@ SESSION = """
 import contextlib, importlib, io, json, sys
 from pathlib import Path
 from platebench import cli
+from platebench.commands import shared
 from platebench.stores import registry
 from platebench.timing.cell import library_versions
 from platebench.running.suite import Suite
@@ -61,7 +62,7 @@ for name in registry.names():
     found["stores"][str(name)] = reason
 for arguments in commands:
     out, err, status = io.StringIO(), io.StringIO(), 0
-    cli.console.file, cli.errors.file = out, err
+    shared.console.file, shared.errors.file = out, err
     sys.argv = ["platebench", *arguments]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from platebench import __version__, cli
+from platebench.commands.reference import reference_run_command
 from platebench.running.reference import ROUNDS
 from tests.scratch_checkout import REPOSITORY
 
@@ -67,7 +68,7 @@ def test_the_citation_is_valid_and_names_this_version() -> None:
 
 
 def test_the_length_of_a_reference_run_in_its_help_is_the_plans() -> None:
-    assert f"{ROUNDS} rounds" in str(cli.reference_run_command.__doc__)
+    assert f"{ROUNDS} rounds" in str(reference_run_command.__doc__)
 
 
 def test_continuous_integration_makes_what_its_tests_need() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from platebench import cli
+from platebench.commands import calibrate
 from platebench.running import selfcheck
 
 HEAVY = (
@@ -72,7 +72,7 @@ def test_a_table_without_lance_is_shown_without_lancedb(tmp_path: Path) -> None:
 
 
 def test_the_self_checks_defaults_are_those_that_help_shows() -> None:
-    assert (cli.ROUNDS, cli.CELLS) == (selfcheck.ROUNDS, selfcheck.CELLS)
+    assert (calibrate.ROUNDS, calibrate.CELLS) == (selfcheck.ROUNDS, selfcheck.CELLS)
 
 
 def test_the_installed_command_is_the_small_module() -> None:

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-FAILED = 1
-
-_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
-
-console = Console()
-errors = Console(stderr=True)
+from platebench.commands.shared import FAILED, console, say, tell
 
 
 def findings_command(
@@ -53,11 +47,11 @@ def findings_command(
         shown.append(run_finding(finding))
         if not as_json:
             console.print(as_lines(shown[-1]), highlight=False)
-            console.print(f"$ {finding.command}\n" if finding.command else "", **_PLAIN)
+            say(f"$ {finding.command}\n" if finding.command else "")
     if as_json:
         records = [each.as_record() for each in shown]
         sys.stdout.write(json.dumps(records, indent=1) + "\n")
     gone = [each.finding.name for each in shown if each.holds is False]
     if gone:
-        errors.print(f"platebench: not reproduced here: {', '.join(gone)}", **_PLAIN)
+        tell(f"platebench: not reproduced here: {', '.join(gone)}")
         raise typer.Exit(FAILED)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from platebench.commands.shared import FAILED, console, tell
 from platebench.errors import UserError
 from platebench.optional import require
 from platebench.ownership import check_output
@@ -20,11 +20,6 @@ from platebench.running.checkout import find_checkout
 if TYPE_CHECKING:
     from platebench.talk.dataset import Dataset
     from platebench.talk.outcome import Talk
-
-FAILED = 1
-
-console = Console()
-errors = Console(stderr=True)
 
 
 def talk_command(
@@ -113,8 +108,8 @@ def _elsewhere(over: list[str], dataset: Dataset) -> dict[str, Talk]:
     work = Workspace.of(checkout).own().root
     talks = {}
     for environment in over:
-        python = environment_python(environment, checkout, work, _say)
-        _say(f"running the talk with the libraries of {environment}")
+        python = environment_python(environment, checkout, work, tell)
+        tell(f"running the talk with the libraries of {environment}")
         talks[environment] = give_talk_with(python, common_folder(dataset))
     return talks
 
@@ -123,10 +118,6 @@ def _print_claims(talks: Mapping[str, Talk]) -> None:
     from platebench.talk.claims import as_table
 
     console.print(as_table(talks))
-
-
-def _say(line: str) -> None:
-    errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _exit_by(talks: Mapping[str, Talk]) -> None:
@@ -138,5 +129,5 @@ def _exit_by(talks: Mapping[str, Talk]) -> None:
         for failure in failures(talk)
     ]
     if failed:
-        _say(f"platebench: {len(failed)} not as expected: {'; '.join(failed)}")
+        tell(f"platebench: {len(failed)} not as expected: {'; '.join(failed)}")
         raise typer.Exit(FAILED)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from platebench.commands.shared import HELP, errors, say
 from platebench.errors import UserError
 from platebench.optional import require
 from platebench.running.checkout import find_checkout
@@ -22,9 +22,8 @@ NEEDS = ("altair", "jinja2", "markdown-it-py", "vl-convert-python")
 site_app = typer.Typer(
     no_args_is_help=True,
     help="Build the page of the results, and show it.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP,
 )
-console = Console()
 
 Out = Annotated[
     Path | None, typer.Option("--out", help="The site's folder; .platebench/site in the checkout.")
@@ -47,10 +46,10 @@ def build_command(
     checkout = find_checkout(Path.cwd())
     workspace = Workspace.of(checkout)
     sources = Sources(checkout, results or checkout / "results", workspace)
-    with Bar(Console(stderr=True)) as bar:
+    with Bar(errors) as bar:
         page = build(sources, out or _usual(), bar.show)
     size = sum(file.stat().st_size for file in page.parent.rglob("*") if file.is_file()) / 1e6
-    _say(f"{page}: {size:.1f} MB in total")
+    say(f"{page}: {size:.1f} MB in total")
 
 
 @site_app.command("serve", epilog="Example: platebench site serve --port 8080")
@@ -73,11 +72,11 @@ def serve_command(
             raise
         raise UserError(f"port {port}: {error.strerror}; give another with --port") from error
     with server:
-        _say(f"http://127.0.0.1:{server.server_port}/ shows {folder}; Ctrl-C ends it")
+        say(f"http://127.0.0.1:{server.server_port}/ shows {folder}; Ctrl-C ends it")
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            _say("")
+            say("")
 
 
 @site_app.command("figures", epilog="Example: platebench site figures")
@@ -88,7 +87,7 @@ def figures_command() -> None:
 
     checkout = find_checkout(Path.cwd())
     for file in figures(checkout):
-        _say(str(file.relative_to(checkout)))
+        say(str(file.relative_to(checkout)))
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):
@@ -100,7 +99,3 @@ class _QuietHandler(SimpleHTTPRequestHandler):
 
 def _usual() -> Path:
     return find_checkout(Path.cwd()) / ".platebench" / "site"
-
-
-def _say(line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

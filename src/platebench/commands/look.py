@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from platebench.commands.shared import console
 from platebench.errors import UserError
-
-console = Console()
 
 
 def look_command(

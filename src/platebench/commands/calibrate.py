@@ -1,0 +1,58 @@
+"""The commands `platebench calibrate ...`: how far figures of this machine can be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from platebench.commands.shared import FAILED, HELP, Results, console, errors
+
+ROUNDS, CELLS = 16, 40
+"""The self-check's defaults. Repeated here so that --help need not import running/selfcheck.py."""
+
+calibrate_app = typer.Typer(
+    no_args_is_help=True,
+    help="Find out how far measurements on this machine can be trusted.",
+    context_settings=HELP,
+)
+
+
+@calibrate_app.command(
+    "selfcheck", epilog="Example: platebench calibrate selfcheck --rounds 6 --cells 10"
+)
+def selfcheck_command(
+    rounds: Annotated[int, typer.Option(min=4, help="Rounds per arm.")] = ROUNDS,
+    cells: Annotated[int, typer.Option(min=2, help="Number of cells.")] = CELLS,
+    results: Results = None,
+) -> None:
+    """Measure how small a slowdown this machine can detect (an A/A test).
+
+    Compares this version with itself, and with copies that were slowed down by 10% and 25%. It
+    takes about forty minutes; leave the machine idle meanwhile. Repeat the command to continue an
+    interrupted self-check. Exit status: 1 if a figure is not as required, 0 otherwise.
+    """
+    from platebench.running.checkout import find_checkout
+    from platebench.running.places import own_results
+    from platebench.running.progress import CompareBar
+    from platebench.running.selfcheck import selfcheck
+
+    checkout = find_checkout(Path.cwd())
+    with CompareBar(errors) as bar:
+        found = selfcheck(checkout, own_results(results), rounds, cells, bar)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("", "required", "measured", "of"):
+        table.add_column(head, justify="left" if not head else "right")
+    for finding in found.findings:
+        style = "" if finding.met else "red"
+        measured = f"{finding.measured:.1%}"
+        table.add_row(finding.what, finding.asked, measured, f"{finding.trials:,}", style=style)
+    console.print(table)
+    console.print(
+        f"{found.cells} cells, {found.rounds} rounds. From process to process a cell's median"
+        f" varies by {found.process_noise:.1%}, the ratio of two side by side by"
+        f" {found.pair_noise:.1%}."
+    )
+    raise typer.Exit(0 if found.met else FAILED)

@@ -1,0 +1,41 @@
+"""The command `platebench make-fixtures`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from platebench.commands.shared import console, errors
+
+
+class Profile(StrEnum):
+    """Appearance of generated images."""
+
+    raw = "raw"
+    ic = "ic"
+
+
+def make_fixtures_command(
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    images: Annotated[int, typer.Option(help="Number of images, 1 or more.")] = 32,
+    profile: Annotated[
+        Profile, typer.Option(help="raw: as acquired. ic: background subtracted.")
+    ] = Profile.raw,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    ch5: Annotated[bool, typer.Option("--ch5", help="Also write CellH5 files.")] = False,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Also write CSV, TSV and TXT tables.")
+    ] = False,
+) -> None:
+    """Generate TIFF files of nuclei, and CellH5 files and tables with the same content."""
+    from platebench.images.fixtures import make_fixtures
+    from platebench.running.progress import FixtureBar
+
+    with FixtureBar(errors) as bar:
+        made = make_fixtures(
+            out, images, profile.value, seed, ch5=ch5, tables=tables, progress=bar.update
+        )
+    console.print(f"{images} images in {made}", highlight=False, soft_wrap=True)
