@@ -6,7 +6,7 @@ needs them. asv calls `setup` before every sample and `teardown` after it, which
 
     setup, first sample    prepare the store's files, prepare_cell, prepare_sample, warm_up,
                            the operation once for its peak memory, verify, check_sample
-    setup, every sample    wait for the turn, prepare_sample
+    setup, every sample    wait for the turn, prepare_sample, write older data to the disk
     asv                    the timed method, between two readings of `timer`
     teardown               check_sample, write the record, remove the scratch folder
 
@@ -124,6 +124,8 @@ class Cell:
                 self._is_set_up = True
             self._turn.acquire()
             self.prepare_sample()
+            if self._scratch is not None:  # a sample that writes must not wait for older data
+                page_cache.sync_tree(self._scratch.path)
             self._drain.spoil()
         except Unsupported as reason:
             self._remove_scratch()
@@ -171,12 +173,11 @@ class Cell:
         """Return a new copy of the stored files. The next call removes it.
 
         A copy shares its bytes with the stored files by hard links, unless it is `whole`: then it
-        has its own, and they are on the disk.
+        has its own. Before the timer starts, `setup` waits until they are on the disk.
         """
         target = self.new_target()
         if whole:
             copy_whole(self.path, target)
-            page_cache.sync_tree(target)
         else:
             copy_by_links(self.path, target)
         return target
@@ -203,6 +204,7 @@ class Cell:
         self._drain = Drain(self.images)
         self.memory, self.drain = self._drain.memory, self._drain
         self.path = prepare(self.workspace, self.store, self.images, self.kind)
+        page_cache.fill(self.path)  # a store may bypass the cache
         if self.versioned:
             self.store = with_versions(self.store)
         stored_bytes, stored_files = page_cache.stored_size(self.path)

