@@ -1,20 +1,19 @@
-"""The floor: the pixels of all images end to end in one bare file.
+"""The floor: the pixels of all images in one bare file, read and written in the quickest known way.
 
-A scan reads through a memory map, so pixels are copied only once, into the reader's memory. Rows
-are read with pread, which reads only the requested bytes from the disk. The floor shows what the
-machine can do. It is not a format to use: it has no checksums, and only platebench reads it.
+The floor shows what the machine can do. It is not a format to use: it has no checksums, and only
+platebench reads it. The quickest way depends on the machine, see `stores/floor/choice.py`.
 
-The file is the pixels, then the table as Arrow IPC, then a JSON footer and the footer's length
-in 8 bytes.
+The file is the images, each padded with zeros to whole pages, then the table as Arrow IPC, then a
+JSON footer and the footer's length in 8 bytes. Nothing in it depends on the way it was written.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-import mmap
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,89 +21,133 @@ import pyarrow as pa
 
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, check_rows
+from platebench.stores.floor import residency
+from platebench.stores.floor.choice import Choice, current
+from platebench.stores.floor.places import PAGE, Places, page_aligned
+from platebench.stores.floor.variants import READERS, WRITERS
 
 _ENDING = 16_384
 """Bytes read at once from the end. They hold the whole footer of up to a thousand images."""
 
+_OWN_IMAGES, _OWN_BYTES = 16, 64 * 2**20
+"""Images, and bytes unless one image has more, of the memory of a reader that brings none."""
 
+
+@dataclass(frozen=True)
 class BareFile(Store):
-    """Raw pixels in one file."""
+    """Raw pixels in one file. `choice` is that of the environment unless it is given."""
+
+    choice: Choice | None = None
 
     format = "floor"
 
     def write(self, images: ImageSet, path: Path) -> None:
-        """Write the pixels of all images, one after another."""
-        ends = list(itertools.accumulate(images.image_bytes(row) for row in range(len(images))))
+        """Write the images in the chosen way, then the table and the footer."""
+        places = Places.of_images(images)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb", buffering=0) as sink:
-            for image in images:
-                sink.write(image.reshape(-1).view(np.uint8).data)
-            sink.write(_ending(images.table, ends))
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            WRITERS[(self.choice or current()).write](images, places, file)
+            with open(file, "wb", closefd=False) as sink:
+                sink.seek(places.end)
+                sink.write(_ending(images.table, places))
+        except BaseException:
+            path.unlink()
+            raise
+        finally:
+            os.close(file)
 
     def open(self, path: Path) -> OpenStore:
         """Read the footer."""
-        return _OpenBareFile(path)
+        return _OpenBareFile(path, self.choice or current())
 
 
-def _ending(table: pa.Table, ends: list[int]) -> bytes:
+def _ending(table: pa.Table, places: Places) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     stream: bytes = sink.getvalue().to_pybytes()
-    kinds = [table["shape"].to_pylist(), table["dtype"].to_pylist()]
-    if all(len(set(map(repr, kind))) == 1 for kind in kinds):
-        kinds = [kind[:1] for kind in kinds]
-    footer = json.dumps({"ends": ends, "kinds": kinds, "table": len(stream)}).encode()
-    return stream + footer + len(footer).to_bytes(8, "little")
+    kinds = [(shape, dtype.str) for shape, dtype in places.kinds]
+    footer = {"sizes": places.sizes, "kinds": kinds, "table": len(stream)}
+    encoded = json.dumps(footer, separators=(",", ":")).encode()
+    return stream + encoded + len(encoded).to_bytes(8, "little")
 
 
 class _OpenBareFile(OpenStore):
-    def __init__(self, file: Path) -> None:
-        self._file = os.open(file, os.O_RDONLY)
-        size = os.fstat(self._file).st_size
-        ending = os.pread(self._file, _ENDING, max(0, size - _ENDING))
-        footer_bytes = int.from_bytes(ending[-8:], "little")
-        if footer_bytes + 8 > len(ending):
-            ending = os.pread(self._file, footer_bytes + 8, size - footer_bytes - 8)
-        footer = json.loads(ending[-8 - footer_bytes : -8])
-        self._size = size
-        self._table = (size - 8 - footer_bytes - footer["table"], footer["table"])
-        self._starts: list[int] = [0, *footer["ends"]]
-        shapes, dtypes = footer["kinds"]
-        self._kinds = [
-            (tuple(shape), np.dtype(dtype)) for shape, dtype in zip(shapes, dtypes, strict=True)
-        ]
+    def __init__(self, path: Path, choice: Choice) -> None:
+        self._choice = choice
+        self._file = os.open(path, os.O_RDONLY)
+        try:
+            self._places, self._table = _read_ending(self._file, path)
+        except BaseException:
+            os.close(self._file)
+            raise
 
     def close(self) -> None:
         os.close(self._file)
 
     def __len__(self) -> int:
-        return len(self._starts) - 1
+        return len(self._places)
 
     def scan(self) -> Iterator[np.ndarray]:
-        mapped = mmap.mmap(self._file, self._size, access=mmap.ACCESS_READ)
-        for row, start in enumerate(self._starts[:-1]):
-            shape, dtype = self._kind(row)
-            count = (self._starts[row + 1] - start) // dtype.itemsize
-            yield np.frombuffer(mapped, dtype, count, start).reshape(shape)
+        return self.scan_into(self._memory)
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        return self.take_into(rows, self._memory)
+
+    def scan_into(self, memory: np.ndarray) -> Iterator[np.ndarray]:
+        choice = self._choice
+        return self._read(range(len(self)), memory, choice.scan, choice.cold_scan)
+
+    def take_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
         check_rows(rows, len(self))
-        return self._read(rows)
+        return self._read(rows, memory, self._choice.take, self._choice.cold_take)
 
     def table(self) -> pa.Table:
         start, size = self._table
         return pa.ipc.open_stream(os.pread(self._file, size, start)).read_all()
 
-    def _read(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        memory = np.empty(max(np.diff(self._starts)), np.uint8)
-        for row in rows:
-            start, end = self._starts[row], self._starts[row + 1]
-            shape, dtype = self._kind(row)
-            read = memory[: end - start]
-            if os.preadv(self._file, [read.data], start) != len(read):
-                raise EOFError(f"image {row} is truncated")
-            yield read.view(dtype).reshape(shape)
+    @cached_property
+    def _memory(self) -> np.ndarray:
+        slot = self._places.slot
+        return page_aligned(max(slot, min(_OWN_IMAGES * slot, _OWN_BYTES)))
 
-    def _kind(self, row: int) -> tuple[tuple[int, ...], np.dtype]:
-        return self._kinds[row if len(self._kinds) > 1 else 0]
+    def _read(
+        self, rows: Sequence[int], memory: np.ndarray, warm: str, cold: str
+    ) -> Iterator[np.ndarray]:
+        """Read in one way if the images are in the page cache, and in another if they are not."""
+        if memory.ctypes.data % PAGE or len(memory) < self._places.slot:
+            return self._copied(rows, memory, warm, cold)
+        is_warm = warm == cold or residency.is_resident(self._file, self._places, rows)
+        return READERS[warm if is_warm else cold](self._places, self._file, rows, memory)
+
+    def _copied(
+        self, rows: Sequence[int], memory: np.ndarray, warm: str, cold: str
+    ) -> Iterator[np.ndarray]:
+        """Read for memory that has no room for whole pages."""
+        largest = max((self._places.sizes[row] for row in rows), default=0)
+        if len(memory) < largest:
+            raise ValueError(f"memory of {len(memory)} bytes for images of up to {largest}")
+        for image in self._read(rows, self._memory, warm, cold):
+            copy = memory[: image.nbytes].view(image.dtype).reshape(image.shape)
+            copy[...] = image
+            yield copy
+
+
+def _read_ending(file: int, path: Path) -> tuple[Places, tuple[int, int]]:
+    """Return the images' places, and the start and size of the table."""
+    size = os.fstat(file).st_size
+    ending = os.pread(file, _ENDING, max(0, size - _ENDING))
+    length = int.from_bytes(ending[-8:], "little")
+    if length + 8 > size:
+        raise EOFError(f"{path.name} is truncated")
+    if length + 8 > len(ending):
+        ending = os.pread(file, length + 8, size - length - 8)
+    try:
+        footer = json.loads(ending[-8 - length : -8])
+        kinds = [(tuple(shape), np.dtype(dtype)) for shape, dtype in footer["kinds"]]
+        places = Places.of_sizes(footer["sizes"], kinds)
+        table: int = footer["table"]
+    except (ValueError, TypeError, LookupError) as error:
+        raise EOFError(f"{path.name} is truncated") from error
+    return places, (size - 8 - length - table, table)

@@ -33,6 +33,7 @@ class Drain:
     def __init__(self, images: ImageSet) -> None:
         largest = max(images.image_bytes(row) for row in range(len(images)))
         size = max(largest, min(ROOM * largest, MOST_BYTES), 1)
+        size = -(-size // _PAGE) * _PAGE  # O_DIRECT fills whole pages
         self.memory = np.frombuffer(mmap.mmap(-1, size), np.uint8)
         self.memory.fill(1)  # page faults now, not while a cell is timed
         self.last: np.ndarray | None = None
