@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from platebench.commands.shared import FAILED, HELP, Results, console, errors
+from platebench.commands.shared import FAILED, HELP, Results, console, errors, say_where
+from platebench.ownership import check_output, write_whole
 
 ROUNDS, CELLS = 16, 40
 """The self-check's defaults. Repeated here so that --help need not import running/selfcheck.py."""
@@ -56,3 +57,43 @@ def selfcheck_command(
         f" {found.pair_noise:.1%}."
     )
     raise typer.Exit(0 if found.met else FAILED)
+
+
+@calibrate_app.command("floor", epilog="Example: platebench calibrate floor --seconds 60")
+def floor_command(
+    images: Annotated[
+        str, typer.Option(help="Number of generated images, 16 or more; or your folder.")
+    ] = "128",
+    seconds: Annotated[float, typer.Option(min=1, help="Time to measure for.")] = 210.0,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write the table to this file, as Markdown.")
+    ] = None,
+) -> None:
+    """Find the quickest way to read and write one bare file, and use it as the floor from now on.
+
+    Times every known way on the disk of the work folder, and keeps the quickest of each operation
+    there. It takes about four minutes; leave the machine idle meanwhile.
+    """
+    from platebench.running.checkout import find_checkout
+    from platebench.running.floor_calibration import calibrate
+    from platebench.running.floor_choice import keep
+    from platebench.running.floor_table import as_markdown, as_table
+    from platebench.running.machine_facts import machine_facts
+    from platebench.running.progress import RunBar
+    from platebench.running.run import image_sets
+    from platebench.timing.workspace import Workspace
+
+    if out is not None:
+        check_output(out)
+    workspace = Workspace.of(find_checkout(Path.cwd()))
+    with RunBar(errors) as bar, workspace.measuring():
+        facts = machine_facts(workspace.root)  # before drawing images, which is load too
+        (name,) = image_sets(workspace, [images], bar)
+        bar.starts(facts)
+        calibration = calibrate(workspace, workspace.images(name), seconds, bar.preparing)
+        kept = keep(workspace.root, calibration.choice)
+    console.print(as_table(calibration))
+    say_where(kept)
+    if out is not None:
+        command = f"platebench calibrate floor --images {images} --seconds {seconds:g}"
+        write_whole(out, as_markdown(calibration, facts, command))

@@ -15,6 +15,7 @@ from platebench.results.operations import check_operations, choose, operation_na
 from platebench.results.records import Record, RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, judge
 from platebench.running.arms import Arm, ArmSpec, apart, check_revision, make_arm, parse_arm
+from platebench.running.floor_choice import floor_choice
 from platebench.running.machine_facts import machine_facts, this_machine
 from platebench.running.rounds import shuffled, side_by_side
 from platebench.running.run import (
@@ -78,7 +79,8 @@ def _compare(
     workspace: Workspace,
     watcher: Watcher,
 ) -> Comparison:
-    facts = machine_facts(workspace.root)  # before drawing images, which is load too
+    floor = floor_choice(workspace.root)
+    facts = machine_facts(workspace.root) | floor.facts  # before drawing images, which is load too
     names = image_sets(workspace, settings.images, watcher)
     made = [make_arm(spec, checkout, workspace.root, watcher.says) for spec in specs]
     arms = apart(made, workspace.root)
@@ -91,7 +93,7 @@ def _compare(
         if given is None:
             watcher.says("measured one after another: not every revision takes turns at samples")
         # Without a server no process may see these variables: it would wait for a turn forever.
-        ours = {} if given is None else given.variables
+        ours = floor.variables if given is None else floor.variables | given.variables
         suites = [Suite(arm.checkout, names, arm.python, arm.variables | ours) for arm in arms]
         cells = _shared_cells(suites, settings, watcher)
         key = digest_of(arms, cells, settings.quick, repr(settings.plan))

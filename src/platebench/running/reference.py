@@ -19,6 +19,7 @@ from platebench.results.measurement import CellName
 from platebench.results.plan import REFERENCE, PlanPart, RunPlan
 from platebench.results.records import Record, RecordFile
 from platebench.running.checkout import commit_of
+from platebench.running.floor_choice import floor_choice
 from platebench.running.machine_facts import machine_facts
 from platebench.running.rounds import rounds
 from platebench.running.run import (
@@ -130,10 +131,11 @@ def _measure(
     workspace: Workspace,
     watcher: Watcher,
 ) -> RecordFile:
-    facts = machine_facts(workspace.root)
+    floor = floor_choice(workspace.root)
+    facts = machine_facts(workspace.root) | floor.facts
     sets = RunPlan(tuple(parts)).image_sets
     watcher.preparing("finding the benchmarks", 0, 1)
-    suite = Suite(checkout, sets, variables={WORK: str(workspace.root)})
+    suite = Suite(checkout, sets, variables={WORK: str(workspace.root), **floor.variables})
     every = suite.cells()
     written = RunPlan(tuple(parts), LEFT_OUT).as_settings(every)
     info = run_info(sets, commit, {REFERENCE: written}, facts, check_newest=True)

@@ -25,6 +25,7 @@ from platebench.results.operations import check_operations, choose, floor_of, fo
 from platebench.results.ratios import ratio, width
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
 from platebench.running.checkout import commit_of
+from platebench.running.floor_choice import floor_choice
 from platebench.running.machine_facts import machine_facts, this_machine
 from platebench.running.newest import newest_versions
 from platebench.running.rounds import rounds
@@ -106,10 +107,11 @@ def _measure(
     workspace: Workspace,
     watcher: Watcher,
 ) -> RecordFile:
-    facts = machine_facts(workspace.root)  # before drawing images, which is load too
+    floor = floor_choice(workspace.root)
+    facts = machine_facts(workspace.root) | floor.facts  # before drawing images, which is load too
     names = image_sets(workspace, settings.images, watcher)
     watcher.preparing("finding the benchmarks", 0, 1)
-    suite = Suite(checkout, names, variables={WORK: str(workspace.root)})
+    suite = Suite(checkout, names, variables={WORK: str(workspace.root), **floor.variables})
     cells = choose(suite.cells(), settings.stores, settings.operations)
     if settings.newcomer or settings.quick:
         cells = [cell for cell in cells if for_newcomers(cell)]

@@ -23,6 +23,7 @@ from platebench.results.records import RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
 from platebench.running.arms import make_arm, parse_arm, work_folder
 from platebench.running.compare import Measured, SideBySide, arm_files, digest_of
+from platebench.running.floor_choice import floor_choice
 from platebench.running.machine_facts import machine_facts
 from platebench.running.rounds import shuffled
 from platebench.running.run import Watcher, image_sets, newcomer_stores, recording
@@ -94,11 +95,12 @@ def selfcheck(
 def _selfcheck(
     checkout: Path, results: Path, rounds: int, cells: int, workspace: Workspace, watcher: Watcher
 ) -> SelfCheck:
-    facts = machine_facts(workspace.root)  # before drawing images, which is load too
+    floor = floor_choice(workspace.root)
+    facts = machine_facts(workspace.root) | floor.facts  # before drawing images, which is load too
     arm = make_arm(parse_arm("."), checkout, workspace.root, watcher.says)
     names = image_sets(workspace, [IMAGES], watcher)
     watcher.starts(facts)
-    owns = _own_variables(workspace.root)
+    owns = [own | floor.variables for own in _own_variables(workspace.root)]
     with TurnServer.open() as turns:
         suites = [
             Suite(arm.checkout, names, arm.python, arm.variables | own | turns.variables)

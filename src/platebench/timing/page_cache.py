@@ -5,12 +5,16 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import time
 from pathlib import Path
 
 from platebench.errors import Unsupported
 
 _FILL = 4 * 2**20
 """Bytes read at once to fill the page cache."""
+
+_WAITS_S = (0.001, 0.004, 0.016, 0.064)
+"""Pages that the kernel is reading ahead cannot be dropped until they have arrived."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -29,16 +33,23 @@ def empty(path: Path) -> None:
     when another process keeps them mapped: a read after this would not be cold.
     """
     files = files_of(path)
-    for file in files:
-        descriptor = os.open(file, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        finally:
-            os.close(descriptor)
-    staying = sum(resident_bytes(file) for file in files)
-    if staying:
-        raise Unsupported(f"{staying} bytes of {path.name} stay in the page cache")
+    for wait_s in (0.0, *_WAITS_S):
+        time.sleep(wait_s)
+        for file in files:
+            _drop(file)
+        staying = sum(resident_bytes(file) for file in files)
+        if not staying:
+            return
+    raise Unsupported(f"{staying} bytes of {path.name} stay in the page cache")
+
+
+def _drop(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
 
 
 def fill(path: Path) -> None:

@@ -12,6 +12,8 @@ import json
 import platform
 from collections.abc import Sequence
 
+from platebench.stores.floor import choice
+
 VERSION = 1
 
 WORK = "PLATEBENCH_WORK"
@@ -28,6 +30,9 @@ SLOWER = "PLATEBENCH_SLOWER"
 
 TURNS = "PLATEBENCH_TURNS"
 """Environment: the socket of the turn server. Without it a process never waits."""
+
+FLOOR = choice.ENVIRONMENT
+"""Environment: the way in which the floor reads and writes. `stores` may not import this module."""
 
 
 def answer() -> dict[str, object]:
