@@ -36,6 +36,8 @@ ROWS = 16
 FEWEST_PASSES = 6
 """Fewer passes give no interval worth showing."""
 
+WRITE, READ = "write", "read"
+
 CHOSEN = "as chosen"
 """The store with the choice, which also looks whether the images are in the page cache."""
 
@@ -67,6 +69,11 @@ class Operation:
     rows: int | None = None
     cold: bool = False
     samples: int = 1
+
+    @property
+    def kind(self) -> str:
+        """Whether it is a way to write or to read."""
+        return WRITE if self.decides == WRITE else READ
 
 
 OPERATIONS = (
@@ -103,7 +110,7 @@ class Row:
 class Calibration:
     """What was measured: the rows of each operation, quickest first, and the choice.
 
-    `left_out` says why some ways could not be timed, and `passes` how often each was.
+    `left_out` says of a kind and a way why it could not be timed, and `passes` how often each was.
     """
 
     images: str
@@ -112,7 +119,7 @@ class Calibration:
     passes: int
     rows: Mapping[str, list[Row]]
     choice: Choice
-    left_out: Mapping[str, str]
+    left_out: Mapping[tuple[str, str], str]
 
 
 Timed = dict[tuple[str, str], Samples]
@@ -126,7 +133,7 @@ def calibrate(
 ) -> Calibration:
     """Time all ways for about so many seconds and return the table and the choice.
 
-    Raises Unsupported if the page cache of this disk cannot be emptied, and Mismatch if a way gives
+    Raises UserError if the page cache of this disk cannot be emptied, and Mismatch if a way gives
     back other images.
     """
     bench = _Bench(workspace, images)
@@ -134,11 +141,13 @@ def calibrate(
         bench.check_all(progress)
         most = seconds * (1 - _CHECKED_SHARE)
         passes, timed = bench.passes(bench.ways, most, partial(progress, "timing every way"))
-        choice = bench.choice = _choose(timed, bench.left_out)
-        reads = [operation for operation in OPERATIONS if operation.decides != "write"]
+        choice = bench.choice = _choose(timed)
+        reads = [operation for operation in OPERATIONS if operation.kind == READ]
         ways = [(each, way) for each in reads for way in (getattr(choice, each.decides), CHOSEN)]
         _, again = bench.passes(ways, seconds - most, partial(progress, "timing the choice"))
         rows = {each.name: _rows(each, timed, again, choice) for each in OPERATIONS}
+    except Unsupported as reason:
+        raise UserError(f"{workspace.root}: cold reads cannot be timed: {reason}") from reason
     finally:
         bench.close()
     return Calibration(
@@ -157,7 +166,7 @@ class _Bench:
         self._lent = workspace.lend()
         self._path = self._lent.path / "read"
         self._chance = random.Random(len(images))
-        self.left_out: dict[str, str] = {}
+        self.left_out: dict[tuple[str, str], str] = {}
         self.choice = DEFAULT
         images.touch()
 
@@ -172,38 +181,37 @@ class _Bench:
             (operation, variant)
             for operation in OPERATIONS
             for variant in operation.variants
-            if variant not in self.left_out
+            if (operation.kind, variant) not in self.left_out
         ]
 
     def check_all(self, progress: Progress) -> None:
         """Compare what every way writes and reads with the digests of the image set."""
         _store("plain", "pread").write(self._images, self._path)
         page_cache.sync_tree(self._path)
-        ways = [*((name, True) for name in WRITERS), *((name, False) for name in READERS)]
-        for number, (name, writes) in enumerate(ways):
-            progress("comparing what the ways give back", number, len(ways))
+        page_cache.empty(self._path)
+        checks = [*((WRITE, way) for way in WRITERS), *((READ, way) for way in READERS)]
+        for number, (kind, way) in enumerate(checks):
+            progress("comparing what the ways give back", number, len(checks))
             try:
-                self._check_writer(name) if writes else self._check_reader(name)
+                self._check_writer(way) if kind == WRITE else self._check_reader(way)
             except Unsupported as reason:
-                self.left_out[name] = str(reason)
+                self.left_out[kind, way] = str(reason)
 
-    def _check_writer(self, variant: str) -> None:
+    def _check_writer(self, way: str) -> None:
         target = self._lent.path / "written"
-        store = _store(variant, "pread")
+        store = _store(way, "pread")
         try:
             store.write(self._images, target)
             check_stored(store, target, self._images)
         finally:
             target.unlink(missing_ok=True)
 
-    def _check_reader(self, variant: str) -> None:
-        rows = self._chance.sample(range(len(self._images)), ROWS)
-        for cold in (False, True):
-            if cold:
-                page_cache.empty(self._path)
-            with _store("plain", variant).open(self._path) as opened:
-                check(opened.scan_into(self._drain.memory), self._images, range(len(self._images)))
-                check(opened.take_into(rows, self._drain.memory), self._images, rows)
+    def _check_reader(self, way: str) -> None:
+        memory, every = self._drain.memory, range(len(self._images))
+        rows = self._chance.sample(every, ROWS)
+        with _store("plain", way).open(self._path) as opened:
+            check(opened.scan_into(memory), self._images, every)
+            check(opened.take_into(rows, memory), self._images, rows)
 
     def passes(
         self,
@@ -228,7 +236,7 @@ class _Bench:
         return number, timed
 
     def _sample(self, operation: Operation, way: str) -> tuple[float, float]:
-        if operation.decides == "write":
+        if operation.kind == WRITE:
             return self._timed_write(_store(way, "pread"))
         chosen = BareFile("pixels", "fast", self.choice)
         return self._timed_read(chosen if way == CHOSEN else _store("plain", way), operation)
@@ -290,17 +298,33 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _choose(timed: Timed, left_out: Mapping[str, str]) -> Choice:
+def _choose(timed: Timed) -> Choice:
     """Return the quickest way of each part of the choice, by the product of its ratios."""
     chosen = {}
     for part in (each.name for each in fields(Choice)):
         operations = [each for each in OPERATIONS if each.decides == part]
-        ways = [way for way in operations[0].variants if way not in left_out]
-        chosen[part] = min(ways, key=lambda way: _product(timed, operations, way, ways[0]))
+        ways = [way for way in operations[0].variants if (operations[0].name, way) in timed]
+        chosen[part] = _quickest(ways, partial(_product, timed, operations))
     return Choice(**chosen)
 
 
+def _quickest(ways: Sequence[str], ratio_of: Callable[[str, str], float]) -> str:
+    """Return the way than which no other is quicker.
+
+    Ratios set outliers aside pair by pair, so that they may go in a circle. Then it is a way of the
+    circle.
+    """
+    best = ways[0]
+    for _ in ways:
+        quicker = min(ways, key=lambda way: ratio_of(way, best))
+        if quicker == best or ratio_of(quicker, best) >= 1:
+            break
+        best = quicker
+    return best
+
+
 def _product(timed: Timed, operations: Sequence[Operation], way: str, base: str) -> float:
+    """Return the product of the ratios of two ways over the operations that decide together."""
     ratios = (_ratio(timed, operation.name, way, base).estimate for operation in operations)
     return math.prod(ratios)
 
@@ -316,7 +340,7 @@ def _rows(operation: Operation, timed: Timed, again: Timed, choice: Choice) -> l
     """
     name, chosen = operation.name, getattr(choice, operation.decides)
     ways = [way for way in operation.variants if (name, way) in timed]
-    best = min(ways, key=lambda way: _ratio(timed, name, way, ways[0]).estimate)
+    best = _quickest(ways, lambda way, base: _ratio(timed, name, way, base).estimate)
 
     def row(way: str, timed: Timed, base: str) -> Row:
         samples = timed[name, way]

@@ -47,7 +47,8 @@ def as_markdown(calibration: Calibration, facts: Mapping[str, Any], command: str
     ]
     if warning := busy(facts):
         lines.append(f"- {warning.capitalize()}.")
-    lines += [f"- Left out: `{way}`, {reason}." for way, reason in calibration.left_out.items()]
+    left_out = calibration.left_out.items()
+    lines += [f"- Left out: {kind} `{way}`, {reason}." for (kind, way), reason in left_out]
     lines += [
         "",
         "A time is the median of a pass, pooled over the passes, in milliseconds. A read opens the"

@@ -42,20 +42,20 @@ class Choice:
 
 
 DEFAULT = Choice(
-    write="allocated-direct-2-threads",
-    scan="pread",
+    write="allocated-direct-4-threads",
+    scan="map",
     take="pread",
     cold_scan="sequential",
-    cold_take="direct",
+    cold_take="direct-4",
 )
 """docs/floor.md has the measurements."""
 
 WITHOUT_DIRECT = Choice(
     write="allocated-early-4-MiB",
-    scan="pread",
+    scan="map",
     take="pread",
     cold_scan="sequential",
-    cold_take="willneed-4",
+    cold_take="willneed-all",
 )
 """The default on a file system that has no O_DIRECT."""
 
