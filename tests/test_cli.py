@@ -31,6 +31,7 @@ COMMANDS = (
     "reference run",
     "reference keep",
     "calibrate selfcheck",
+    "calibrate floor",
     "report",
     "stores",
     "talk",

@@ -18,7 +18,7 @@ from platebench.stores.floor.choice import (
     Choice,
     current,
 )
-from platebench.timing.protocol import FLOOR
+from platebench.timing.protocol import FLOOR_CHOICE
 
 OTHER = replace(DEFAULT, scan="pread-16", write="plain")
 
@@ -36,7 +36,7 @@ def test_disk_without_o_direct_has_a_default_of_its_own(tmp_path, monkeypatch):
     found = floor_choice(tmp_path)
     assert found.choice == WITHOUT_DIRECT
     assert "direct" not in str(found.choice)
-    assert found.variables == {FLOOR: str(WITHOUT_DIRECT)}
+    assert found.variables == {FLOOR_CHOICE: str(WITHOUT_DIRECT)}
     assert found.reason == "default without O_DIRECT"
 
 
@@ -80,6 +80,6 @@ def test_unknown_way_is_an_error_that_names_the_known_ones():
 
 
 def test_environment_variable_of_the_protocol_is_the_stores(monkeypatch, tmp_path: Path):
-    assert FLOOR == ENVIRONMENT
+    assert FLOOR_CHOICE == ENVIRONMENT
     monkeypatch.delenv(ENVIRONMENT, raising=False)
     assert current() == DEFAULT

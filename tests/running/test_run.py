@@ -20,9 +20,12 @@ from platebench.results.ratios import ratio, width
 from platebench.results.records import RecordFile, record_files
 from platebench.results.tidy import samples_by_round
 from platebench.running import run as measuring
+from platebench.running.floor_choice import floor_choice, keep
 from platebench.running.run import MOST_ROUNDS, Settings, measure
+from platebench.stores.floor.choice import DEFAULT
 from platebench.stores.registry import FLOOR
-from platebench.timing.protocol import WORK
+from platebench.timing.protocol import FLOOR_CHOICE, WORK
+from platebench.timing.workspace import SUBFOLDER, Workspace
 from tests.results.made_up_runs import IPC, SCAN, WRITE, failed, ok, skipped
 from tests.running.made_up_suites import (
     ZARR,
@@ -51,13 +54,16 @@ class Bench:
         self.answer: Answer = steady
         self.commit = COMMIT
         self.minutes = 0.0
+        self.work = folder / "work" / SUBFOLDER
+        self.variables: dict[str, str] = {}
         monkeypatch.setenv(WORK, str(folder / "work"))
         monkeypatch.setattr(measuring, "image_sets", lambda *_: ["raw-64"])
         monkeypatch.setattr(measuring, "commit_of", lambda _: self.commit)
         monkeypatch.setattr(measuring, "Suite", self._suite)
         monkeypatch.setattr(measuring.time, "monotonic", lambda: 60 * self.minutes)
 
-    def _suite(self, *_: object, **__: object) -> MadeUpSuite:
+    def _suite(self, *_: object, variables: dict[str, str]) -> MadeUpSuite:
+        self.variables = variables
         return MadeUpSuite("only", self.log, self.answer)
 
     def measure(self, **changed: object) -> RecordFile:
@@ -297,8 +303,9 @@ def test_a_run_records_and_shows_the_state_of_the_machine(bench: Bench, monkeypa
     state = {"filesystem": "ext4", "load": [0.5, 0.5, 0.5], "cores": 2}
     monkeypatch.setattr(measuring, "machine_facts", lambda _: state)
     file = bench.measure()
-    assert file.info().machine_facts == state
-    assert bench.watcher.facts == [state]
+    shown = state | floor_choice(bench.work).facts
+    assert file.info().machine_facts == shown
+    assert bench.watcher.facts == [shown]
 
 
 def test_a_run_is_resumed_under_another_load(bench: Bench, monkeypatch) -> None:
@@ -307,7 +314,19 @@ def test_a_run_is_resumed_under_another_load(bench: Bench, monkeypatch) -> None:
     monkeypatch.setattr(measuring, "machine_facts", lambda _: {"load": [9.5, 0.5, 0.5]})
     file = bench.measure(rounds=2, resume=True)
     assert file.finished
-    assert file.info().machine_facts == {"load": [0.5, 0.5, 0.5]}, "as it began"
+    facts = file.info().machine_facts
+    assert facts is not None
+    assert facts["load"] == [0.5, 0.5, 0.5], "as it began"
+
+
+def test_processes_that_measure_get_the_floor_of_this_disk(bench: Bench) -> None:
+    Workspace(bench.work).own()
+    keep(bench.work, replace(DEFAULT, scan="pread-16"))
+    file = bench.measure()
+    facts = file.info().machine_facts
+    assert facts is not None
+    assert (facts["floor"], facts["floor_choice"]) == (bench.variables[FLOOR_CHOICE], "measured")
+    assert "scan=pread-16" in facts["floor"]
 
 
 def test_the_newest_releases_are_asked_for_on_request_only(bench: Bench, monkeypatch) -> None:

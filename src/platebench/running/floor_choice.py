@@ -17,7 +17,7 @@ from platebench.ownership import write_whole
 from platebench.running.machine_facts import this_machine
 from platebench.stores.floor.choice import DEFAULT, WITHOUT_DIRECT, Choice
 from platebench.stores.floor.variants import has_direct
-from platebench.timing.protocol import FLOOR
+from platebench.timing.protocol import FLOOR_CHOICE
 
 FILE = "floor.json"
 
@@ -32,7 +32,7 @@ class FloorChoice:
     @property
     def variables(self) -> dict[str, str]:
         """Environment variables that make the floor use it. The default needs none."""
-        return {} if self.choice == DEFAULT else {FLOOR: str(self.choice)}
+        return {} if self.choice == DEFAULT else {FLOOR_CHOICE: str(self.choice)}
 
     @property
     def facts(self) -> dict[str, str]:

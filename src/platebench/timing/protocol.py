@@ -31,7 +31,7 @@ SLOWER = "PLATEBENCH_SLOWER"
 TURNS = "PLATEBENCH_TURNS"
 """Environment: the socket of the turn server. Without it a process never waits."""
 
-FLOOR = choice.ENVIRONMENT
+FLOOR_CHOICE = choice.ENVIRONMENT
 """Environment: the way in which the floor reads and writes. `stores` may not import this module."""
 
 
