@@ -386,6 +386,23 @@ def test_environment_slows_every_sample(sample, breaks, monkeypatch) -> None:
     assert cell.record["set_images"] == 21
 
 
+@pytest.mark.parametrize(("kind", "flushes"), [("Write", 2), ("Append", 2), ("FullScan", 0)])
+def test_older_data_is_flushed_before_each_sample_that_writes(
+    kind, flushes, sample, monkeypatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(cell_module.page_cache, "sync_tree", synced.append)
+    sample(kind, samples=2)
+    assert len([path for path in synced if path.parent.name == "scratch"]) == flushes
+
+
+def test_files_of_a_warm_cell_are_in_the_page_cache(sample, workspace, on_disk) -> None:
+    store = registry.find(registry.FLOOR)
+    page_cache.empty(workspace.stored(store, workspace.images(SET)))
+    path = sample("FullScan", store=registry.FLOOR).path
+    assert page_cache.resident_bytes(path) >= path.stat().st_size
+
+
 def test_copy_by_links_copies_a_file_and_a_folder(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     (folder / "deep").mkdir(parents=True)

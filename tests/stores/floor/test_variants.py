@@ -67,7 +67,7 @@ def opened(path: Path, reader: str) -> OpenStore:
 
 
 @every_writer
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(images=image_sets())
 def test_every_writer_makes_the_same_file(writer, images, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()
@@ -76,7 +76,7 @@ def test_every_writer_makes_the_same_file(writer, images, tmp_path_factory):
 
 
 @every_reader
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(images=image_sets(), seed=st.integers(0, 99), room=st.integers(1, 20))
 def test_every_reader_returns_the_images(reader, images, seed, room, tmp_path_factory):
     path = written(images, tmp_path_factory.getbasetemp() / f"{reader}.bin")

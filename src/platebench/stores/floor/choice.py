@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
+from functools import cache
 
 from platebench.errors import UserError
 from platebench.stores.floor.variants import READERS, WRITERS
@@ -63,4 +64,10 @@ WITHOUT_DIRECT = Choice(
 def current() -> Choice:
     """Return the choice that the environment names, or the default."""
     text = os.environ.get(ENVIRONMENT)
-    return Choice.parse(text) if text else DEFAULT
+    return _parsed(text) if text else DEFAULT
+
+
+@cache
+def _parsed(text: str) -> Choice:
+    # Parsed once per process: the store asks in each timed operation.
+    return Choice.parse(text)
