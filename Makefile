@@ -6,8 +6,17 @@
 # The newest Python that works. A python3.13 on PATH may be a pyenv shim that does not run, so each
 # is tried. `make bench PYTHON=...` chooses another.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11; do \
-	$$python -c 'import ensurepip, venv' 2> /dev/null && echo $$python && break; done)
+	$$python -c 'import ensurepip, venv' > /dev/null 2>&1 && echo $$python && break; done)
 BIN := .venv/bin
+
+# Another PYTHON than the one in .venv installs again, so that `make test PYTHON=python3.11` after
+# `make test` does not test the first one twice.
+ifneq ($(filter command environment,$(origin PYTHON)),)
+version = $(shell $(1) -c 'import sys; print(sys.version)' 2> /dev/null)
+ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
+.PHONY: .venv/installed
+endif
+endif
 
 # With this file the tests also read CellH5 with Bio-Formats, in Java; `make bioformats` fetches it.
 BIOFORMATS := .platebench/bioformats_package.jar
@@ -40,6 +49,7 @@ figures: install
 	$(BIN)/platebench site figures
 
 install: .venv/installed
+	@$(BIN)/python -c 'import platform; print("Python", platform.python_version(), "in .venv")'
 
 # uv installs the same pins and hashes as pip in a tenth of the time. --clear: the libraries of
 # another Python must not stay in .venv when the newest Python has changed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -54,19 +55,36 @@ def programs(folder: Path, **content: str) -> Path:
         ({"python3_13": SHIM, "python3_12": WITHOUT_VENV, "python3_11": RUNS}, "python3.11"),
     ],
 )
-def test_the_newest_python_that_runs_is_taken(content, chosen, folder, tmp_path) -> None:
+def test_make_uses_the_newest_python_that_runs(content, chosen, folder, tmp_path) -> None:
     said = make(folder, "--dry-run", "install", path=programs(tmp_path / "bin", **content))
     assert f"\n{chosen} -m venv" in f"\n{said}"
 
 
-def test_a_python_that_is_named_is_taken(folder: Path, tmp_path: Path) -> None:
+def test_variable_python_chooses_the_interpreter(folder: Path, tmp_path: Path) -> None:
     path = programs(tmp_path / "bin", python3_13=RUNS)
     assert "\n/my/python -m venv" in "\n" + make(
         folder, "--dry-run", "install", "PYTHON=/my/python", path=path
     )
 
 
-def test_without_any_python_it_says_what_is_needed(folder: Path, tmp_path: Path) -> None:
+def test_install_says_which_python_is_in_the_environment(folder: Path) -> None:
+    (folder / ".venv").mkdir()
+    programs(folder / ".venv" / "bin", python=RUNS)
+    (folder / ".venv" / "installed").touch()
+    said = make(folder, "install")
+    assert said == f"Python {platform.python_version()} in .venv\n"
+
+
+@pytest.mark.parametrize(("version", "again"), [("3.99", True), (sys.version, False)])
+def test_another_python_than_the_installed_one_installs_again(version, again, folder) -> None:
+    (folder / ".venv").mkdir()
+    programs(folder / ".venv" / "bin", python=f"#!/bin/sh\ncat <<'END'\n{version}\nEND\n")
+    (folder / ".venv" / "installed").touch()
+    said = make(folder, "--dry-run", "install", f"PYTHON={sys.executable}")
+    assert ("-m venv" in said) == again
+
+
+def test_error_without_python_says_what_is_needed(folder: Path, tmp_path: Path) -> None:
     content = dict.fromkeys(("python3_13", "python3_12", "python3_11"), SHIM)
     said = make(folder, "install", path=programs(tmp_path / "bin", **content))
     assert "needs Python 3.11, 3.12 or 3.13" in said
@@ -84,11 +102,11 @@ def test_clean_keeps_the_users_results(folder: Path) -> None:
     )
 
 
-def test_clean_is_fine_where_nothing_is(folder: Path) -> None:
+def test_clean_of_a_clean_checkout_succeeds(folder: Path) -> None:
     assert "Error" not in make(folder, "clean")
 
 
-def test_the_interpreter_of_the_talk_is_known_to_the_tests_once_it_is_made(folder: Path) -> None:
+def test_interpreter_of_the_talk_is_passed_to_the_tests_if_it_exists(folder: Path) -> None:
     show = 'show:\n\t@echo "[$$PLATEBENCH_TALK_PYTHON]"\n'
     with (folder / "Makefile").open("a") as file:
         file.write(show)
@@ -107,7 +125,7 @@ def test_the_interpreter_of_the_talk_is_known_to_the_tests_once_it_is_made(folde
     assert shown() == "[]"
 
 
-def test_the_pins_differ_where_the_newest_release_needs_a_newer_python() -> None:
+def test_pins_differ_where_the_newest_release_needs_a_newer_python() -> None:
     pins = (REPOSITORY / "constraints.txt").read_text()
     assert re.search(r"\nzarr==\S+ ; python_full_version < '3\.12'", pins)
     assert pins.count("\nzarr==") == 2
