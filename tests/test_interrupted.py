@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from platebench.ownership import sweep
+from platebench.drafts import sweep
 from platebench.temporary import temporary_folder
 
 PROGRAM = [sys.executable, "-m", "platebench"]

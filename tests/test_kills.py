@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from platebench.ownership import sweep
+from platebench.drafts import sweep
 from platebench.results.records import record_files
 from platebench.timing.protocol import WORK
 from tests.scratch_checkout import PROGRAM, in_a_process

@@ -12,30 +12,23 @@ from pathlib import Path
 
 import pytest
 
-from platebench import ownership
+from platebench import drafts
+from platebench.atomic_files import write_whole
+from platebench.drafts import Lent, made_anew, sweep
 from platebench.errors import UserError
-from platebench.ownership import (
-    Lent,
-    claim,
-    in_turn,
-    is_held,
-    is_marked,
-    is_ours,
-    made_anew,
-    refuse_others,
-    remove,
-    sole,
-    sweep,
-    write_whole,
-)
+from platebench.locks import in_turn, is_held, sole
+from platebench.ownership import FolderKind, claim, is_marked, is_ours, refuse_others, remove
+
+SITE = FolderKind("site", "a site")
+WORK = FolderKind("work", "a work folder")
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def make(folder: Path, content: str = "one", list_files: bool = False) -> None:
-    with made_anew(folder, "site", "a site", list_files=list_files) as draft:
+def make(folder: Path, content: str = "one", with_list: bool = False) -> None:
+    with made_anew(folder, SITE, with_list=with_list) as draft:
         (draft / "page.html").write_text(content)
 
 
@@ -44,15 +37,15 @@ def make(folder: Path, content: str = "one", list_files: bool = False) -> None:
 
 def test_made_folder_has_its_mark(tmp_path: Path) -> None:
     make(tmp_path / "site")
-    assert is_ours(tmp_path / "site", "site")
-    assert not is_ours(tmp_path / "site", "work")
+    assert is_ours(tmp_path / "site", SITE)
+    assert not is_ours(tmp_path / "site", WORK)
     assert names(tmp_path) == ["site"]
 
 
 @pytest.mark.parametrize("in_one_step", [True, False])
 def test_made_folder_is_replaced_without_leftovers(tmp_path, monkeypatch, in_one_step) -> None:
     if not in_one_step:
-        monkeypatch.setattr(ownership, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(drafts, "_exchange", lambda one, other: False)
     make(tmp_path / "site", "one")
     make(tmp_path / "site", "two")
     assert (tmp_path / "site" / "page.html").read_text() == "two"
@@ -61,7 +54,7 @@ def test_made_folder_is_replaced_without_leftovers(tmp_path, monkeypatch, in_one
 
 def test_failure_keeps_the_old_folder(tmp_path: Path) -> None:
     make(tmp_path / "site", "one")
-    with pytest.raises(ZeroDivisionError), made_anew(tmp_path / "site", "site", "a site") as draft:
+    with pytest.raises(ZeroDivisionError), made_anew(tmp_path / "site", SITE) as draft:
         (draft / "page.html").write_text("half")
         raise ZeroDivisionError
     assert (tmp_path / "site" / "page.html").read_text() == "one"
@@ -74,9 +67,9 @@ def test_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="did not make"):
         make(tmp_path / "site")
     with pytest.raises(UserError, match="not made by platebench"):
-        remove(tmp_path / "site", "site")
+        remove(tmp_path / "site", SITE)
     with pytest.raises(UserError, match="did not make"):
-        claim(tmp_path / "site", "work", "a work folder")
+        claim(tmp_path / "site", WORK)
     assert names(tmp_path) == ["site"]
     assert (tmp_path / "site" / "thesis.txt").read_text() == "mine"
 
@@ -97,16 +90,16 @@ def test_files_and_links_are_refused_as_folders(tmp_path: Path, what: str) -> No
 def test_empty_folder_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     make(tmp_path / "site")
-    assert is_ours(tmp_path / "site", "site")
+    assert is_ours(tmp_path / "site", SITE)
 
 
 def test_listed_folder_with_an_added_file_is_not_replaced(tmp_path) -> None:
-    make(tmp_path / "site", list_files=True)
-    make(tmp_path / "site", list_files=True)
+    make(tmp_path / "site", with_list=True)
+    make(tmp_path / "site", with_list=True)
     (tmp_path / "site" / "notes.txt").write_text("mine")
     for action in (
-        lambda: make(tmp_path / "site", list_files=True),
-        lambda: remove(tmp_path / "site", "site"),
+        lambda: make(tmp_path / "site", with_list=True),
+        lambda: remove(tmp_path / "site", SITE),
     ):
         with pytest.raises(UserError, match=r"notes\.txt"):
             action()
@@ -114,10 +107,10 @@ def test_listed_folder_with_an_added_file_is_not_replaced(tmp_path) -> None:
 
 
 def test_file_added_while_the_new_folder_is_made_is_kept(tmp_path: Path) -> None:
-    make(tmp_path / "site", list_files=True)
+    make(tmp_path / "site", with_list=True)
     with (
         pytest.raises(UserError, match=r"notes\.txt"),
-        made_anew(tmp_path / "site", "site", "a site", list_files=True),
+        made_anew(tmp_path / "site", SITE, with_list=True),
     ):
         (tmp_path / "site" / "notes.txt").write_text("mine")
     assert names(tmp_path) == ["site"]
@@ -128,26 +121,26 @@ def test_remove_does_not_follow_links(tmp_path: Path) -> None:
     (tmp_path / "theirs" / "raw.tif").write_text("pixels")
     make(tmp_path / "site")
     (tmp_path / "site" / "link").symlink_to(tmp_path / "theirs")
-    remove(tmp_path / "site", "site")
+    remove(tmp_path / "site", SITE)
     assert names(tmp_path) == ["theirs"]
     assert names(tmp_path / "theirs") == ["raw.tif"]
 
 
 def test_link_to_a_marked_folder_is_not_marked(tmp_path: Path) -> None:
-    claim(tmp_path / "work", "work", "a work folder")
+    claim(tmp_path / "work", WORK)
     (tmp_path / "link").symlink_to(tmp_path / "work")
     assert is_marked(tmp_path / "work")
     assert not is_marked(tmp_path / "link")
     with pytest.raises(UserError):
-        remove(tmp_path / "link", "work")
+        remove(tmp_path / "link", WORK)
 
 
 def test_claimed_folder_can_be_claimed_again(tmp_path: Path) -> None:
     for _ in range(2):
-        assert claim(tmp_path / "work", "work", "a work folder") == tmp_path / "work"
+        assert claim(tmp_path / "work", WORK) == tmp_path / "work"
     (tmp_path / "work" / "more").write_text("")
-    claim(tmp_path / "work", "work", "a work folder")
-    refuse_others(tmp_path / "work", "work", "a work folder")
+    claim(tmp_path / "work", WORK)
+    refuse_others(tmp_path / "work", WORK)
 
 
 # Dead processes
@@ -156,12 +149,13 @@ def test_claimed_folder_can_be_claimed_again(tmp_path: Path) -> None:
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from platebench.ownership import Lent, made_anew
+from platebench.drafts import Lent, made_anew
+from platebench.ownership import FolderKind
 place = Path(sys.argv[1])
 if sys.argv[2] == "lent":
     (Lent.below(place).path / "file").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
-with made_anew(place / "site", "site", "a site") as draft:
+with made_anew(place / "site", FolderKind("site", "a site")) as draft:
     (draft / "page.html").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from platebench.ownership import Lent, sweep
+from platebench.drafts import Lent, sweep
 
 _NAME = "platebench"
 

@@ -1,4 +1,4 @@
-"""The reference run measures its plan once, removes files it is done with, and can be taken up."""
+"""The reference run measures its plan, removes files it no longer needs, and can be resumed."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def log() -> list[Measured]:
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A work folder in which each store has left files."""
+    """A work folder with files of every store."""
     monkeypatch.setenv(WORK, str(tmp_path / "work"))
     root = Workspace.of(tmp_path).own().root
     for store in (FLOOR, IPC, ZARR):
         folder = root / "stores" / "raw-64" / store.folder
-        (claim(folder, STORED, "stored files") / "data").write_bytes(b"pixels")
+        (claim(folder, STORED) / "data").write_bytes(b"pixels")
     return root
 
 
@@ -76,7 +76,7 @@ def left(work: Path) -> set[str]:
     return {folder.name for folder in (work / "stores" / "raw-64").glob("*")}
 
 
-def test_every_cell_of_the_plan_is_measured_once_a_round(measure, log) -> None:
+def test_every_planned_cell_is_measured_once_per_round(measure, log) -> None:
     file = measure()
     wanted = [cell(SCAN, store) for store in (FLOOR, IPC, ZARR)]
     wanted += [cell(WRITE, store) for store in (FLOOR, IPC)]
@@ -86,25 +86,25 @@ def test_every_cell_of_the_plan_is_measured_once_a_round(measure, log) -> None:
     assert file.finished
 
 
-def test_a_reference_run_records_the_machine_and_the_newest_releases(measure) -> None:
+def test_reference_run_records_machine_and_newest_releases(measure) -> None:
     info = measure().info()
     assert info.machine_facts
     assert info.newest == dict.fromkeys(info.libraries, "99")
 
 
-def test_progress_is_told_by_cells_of_all(measure) -> None:
+def test_progress_is_counted_in_cells(measure) -> None:
     watcher = Silent()
     measure(watcher=watcher)
     assert watcher.shown == [(number, 10) for number in range(1, 11)]
 
 
-def test_the_plan_is_written_down_with_what_it_leaves_out(measure) -> None:
+def test_record_has_the_plan_and_what_it_leaves_out(measure) -> None:
     settings = measure().info().settings["reference"]
     assert [part["cells"] for part in settings["parts"]] == [3, 2]
     assert settings["left_out"]
 
 
-def test_a_stores_files_go_after_the_last_cell_that_reads_them(measure, log, work) -> None:
+def test_stored_files_are_removed_after_their_last_cell(measure, log, work) -> None:
     there: dict[int, set[str]] = {}
 
     def looking(which: CellName, count: int) -> Measurement:
@@ -119,7 +119,7 @@ def test_a_stores_files_go_after_the_last_cell_that_reads_them(measure, log, wor
     assert len(there[10]) == 1
 
 
-def test_a_run_that_was_interrupted_goes_on_where_it_was(measure, log, work) -> None:
+def test_interrupted_run_resumes(measure, log, work) -> None:
     def interrupted(which: CellName, count: int) -> Measurement:
         if len(log) == 8:
             raise KeyboardInterrupt
@@ -135,20 +135,22 @@ def test_a_run_that_was_interrupted_goes_on_where_it_was(measure, log, work) -> 
     assert left(work) == set()
 
 
-def test_there_is_nothing_to_resume_after_the_end(measure) -> None:
+def test_finished_run_cannot_be_resumed(measure) -> None:
     measure()
     with pytest.raises(UserError, match="no run of these settings, commit and libraries"):
         measure(resume=True)
 
 
-def test_a_disk_without_room_is_named_before_anything_is_stored(measure, log, monkeypatch) -> None:
+def test_too_little_disk_space_is_reported_before_anything_is_stored(
+    measure, log, monkeypatch
+) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(3000))
     with pytest.raises(UserError, match=r"5 copies of .* GB do not fit on the disk of"):
         measure()
     assert not log
 
 
-def test_every_pattern_of_the_plan_names_cells_and_every_store_is_in_it() -> None:
+def test_plan_has_every_store_and_no_empty_pattern() -> None:
     parts = plan()
     every = Suite(REPOSITORY, RunPlan(tuple(parts)).image_sets).cells()
     for part in parts:

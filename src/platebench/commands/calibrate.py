@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from platebench.atomic_files import check_output, write_whole
 from platebench.commands.shared import FAILED, HELP, Results, console, errors, say_where
-from platebench.ownership import check_output, write_whole
 
 ROUNDS, CELLS = 16, 40
 """The self-check's defaults. Repeated here so that --help need not import running/selfcheck.py."""
@@ -52,8 +52,8 @@ def selfcheck_command(
         table.add_row(finding.what, finding.asked, measured, f"{finding.trials:,}", style=style)
     console.print(table)
     console.print(
-        f"{found.cells} cells, {found.rounds} rounds. From process to process a cell's median"
-        f" varies by {found.process_noise:.1%}, the ratio of two side by side by"
+        f"{found.cells} cells, {found.rounds} rounds. A cell's median varies between processes by"
+        f" {found.process_noise:.1%}, the ratio of two processes measured side by side by"
         f" {found.pair_noise:.1%}."
     )
     raise typer.Exit(0 if found.met else FAILED)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from platebench.atomic_files import check_output, write_whole
 from platebench.commands.shared import (
     Results,
     console,
@@ -17,7 +18,6 @@ from platebench.commands.shared import (
     split_images,
 )
 from platebench.errors import UserError
-from platebench.ownership import check_output, write_whole
 
 
 def compare_command(

@@ -23,7 +23,7 @@ def look_command(
     rows: Annotated[int, typer.Option(min=1, max=100, help="Rows on the page.")] = 100,
 ) -> None:
     """Write an HTML page with the first rows of a table and thumbnails of its images."""
-    from platebench.ownership import check_output
+    from platebench.atomic_files import check_output
     from platebench.viewing.look import Look
     from platebench.viewing.opened import open_table
 

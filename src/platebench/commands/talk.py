@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from platebench.atomic_files import check_output
 from platebench.commands.shared import FAILED, console, tell
 from platebench.errors import UserError
 from platebench.optional import require
-from platebench.ownership import check_output
 from platebench.running.checkout import find_checkout
 
 if TYPE_CHECKING:

@@ -17,14 +17,15 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from platebench.drafts import made_anew
 from platebench.errors import UserError
 from platebench.images import manifest
 from platebench.images.imageset import ImageSet, digest
-from platebench.ownership import made_anew
+from platebench.ownership import FolderKind
 
 INDEX = "held.json"
-KIND = "images"
-"""Kind in the ownership mark of the folder of a cached image set."""
+KIND = FolderKind("images", "an image set")
+"""The folder of a cached image set."""
 
 SCHEMA = [3, manifest.SCHEMA]
 """Versions of the cache format and of the generator; cached sets with others are rewritten."""
@@ -38,7 +39,7 @@ def decode_to_cache(
     `progress` is called after each image. An earlier cached set at `path` is replaced once the new
     one is complete. Raises UserError if platebench did not make the folder.
     """
-    with made_anew(path, KIND, "an image set") as part:
+    with made_anew(path, KIND) as part:
         _write(images, part, progress)
     return DecodedImages(path)
 

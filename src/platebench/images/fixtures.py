@@ -23,6 +23,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from platebench.drafts import made_anew
 from platebench.errors import UserError
 from platebench.images.camera import Profile, take_frame
 from platebench.images.imageset import digest
@@ -48,8 +49,9 @@ from platebench.images.tiff import PIXELS_AT, header
 from platebench.images.walk import shown
 from platebench.limits import require_room
 from platebench.optional import require
-from platebench.ownership import made_anew, refuse_others
+from platebench.ownership import FolderKind, refuse_others
 
+FIXTURE = FolderKind("fixture", "fixtures")
 TIFF_BYTES = PIXELS_AT + HEIGHT * WIDTH
 _CH5_BYTES = 600_000
 _TABLE_BYTES = 400_000
@@ -97,11 +99,11 @@ def make_fixtures(
         require("CH5 files", "h5py")
     try:
         out = out.resolve()
-        refuse_others(out, "fixture", "fixtures")
+        refuse_others(out, FIXTURE)
         if _present(out) == settings:
             return out
         require_room(out, _bytes_of(settings), f"{images:,} images")
-        with made_anew(out, "fixture", "fixtures", list_files=True) as part, _naming_full(out):
+        with made_anew(out, FIXTURE, with_list=True) as part, _naming_full(out):
             _make(part, settings, processes or _processors(), progress)
     except OSError as error:
         if error.errno in _FULL:

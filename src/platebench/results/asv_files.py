@@ -16,8 +16,9 @@ import asv.results
 import asv.runner
 import asv.util
 
+from platebench.atomic_files import write_whole
+from platebench.drafts import Lent, sweep
 from platebench.errors import UserError
-from platebench.ownership import Lent, sweep, write_whole
 from platebench.results.commit import Commit
 from platebench.results.records import Record, RecordFile, RunInfo
 from platebench.results.strict_json import (

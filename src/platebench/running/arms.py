@@ -37,9 +37,11 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
+from platebench.drafts import made_anew
 from platebench.errors import UserError
 from platebench.images.decoded_cache import SCHEMA, DecodedImages
-from platebench.ownership import claim, in_turn, is_ours, made_anew, remove
+from platebench.locks import in_turn
+from platebench.ownership import FolderKind, claim, is_ours, remove
 from platebench.results.commit import Commit
 from platebench.running import older
 from platebench.running.checkout import commit_at, commit_of
@@ -50,7 +52,8 @@ from platebench.timing.workspace import MARK, Workspace
 
 HERE = "."
 NEWEST = "newest"
-CHECKOUT, ENVIRONMENT = "checkout", "environment"
+CHECKOUT = FolderKind("checkout", "a copy of a revision")
+ENVIRONMENT = FolderKind("environment", "an environment")
 """Kinds of marked folders that this module makes, and may remove."""
 
 _READY = "ready"
@@ -150,7 +153,7 @@ def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
         commit, source = commit_of(checkout), checkout
     else:
         commit = commit_at(checkout, spec.revision)
-        claim(work, MARK, "a work folder")
+        claim(work, MARK)
         source = _copy_of(checkout, commit, work / "checkouts")
     for file in ("pyproject.toml", "asv.conf.json", "benchmarks"):
         if not (source / file).exists():
@@ -203,8 +206,8 @@ def _source_path(source: Path) -> dict[str, str]:
 
 def work_folder(work: Path, key: str, shares_images: bool = True) -> Path:
     """Return an arm's own work folder for stored files, which shares all image sets."""
-    claim(work, MARK, "a work folder")
-    folder = claim(work / "arms" / key, MARK, "a work folder")
+    claim(work, MARK)
+    folder = claim(work / "arms" / key, MARK)
     link = folder / "images"
     (work / "images").mkdir(exist_ok=True)
     if shares_images and not link.is_symlink():
@@ -223,7 +226,7 @@ def _copy_of(checkout: Path, commit: Commit, folder: Path) -> Path:
         check=True,
     )
     with (
-        made_anew(copy, CHECKOUT, "a copy of a revision") as draft,
+        made_anew(copy, CHECKOUT) as draft,
         tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files,
     ):
         files.extractall(draft, filter="data")
@@ -247,7 +250,7 @@ def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: S
         constraints = f"# no version is preferred to the newest of {datetime.now(UTC):%Y-%m-%d}\n"
     key = _digest(_version_of(base), constraints, *wanted)
     made = work / "environments" / key
-    claim(work, MARK, "a work folder")
+    claim(work, MARK)
     with in_turn(
         work / "locks" / f"environment-{key}.lock",
         lambda who: say(f"waiting for the same environment, which is made by {who}"),
@@ -255,7 +258,7 @@ def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: S
         if not (made / _READY).exists():
             say(f"making an environment for {spec.text}")
             remove(made, ENVIRONMENT)
-            claim(made, ENVIRONMENT, "an environment")
+            claim(made, ENVIRONMENT)
             try:
                 _make_environment(made, base, spec, wanted, constraints, say)
             except BaseException:

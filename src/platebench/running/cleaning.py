@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platebench.images.decoded_cache import KIND
-from platebench.ownership import is_ours, remove
+from platebench.ownership import FolderKind, is_ours, remove
 from platebench.running.arms import CHECKOUT, ENVIRONMENT
 from platebench.timing.workspace import MARK, STORED, Workspace
 
@@ -29,7 +29,7 @@ class Kept:
     what: str
     name: str
     path: Path
-    kind: str
+    kind: FolderKind
     bytes: int
     days: float
 

@@ -12,8 +12,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from platebench.atomic_files import write_whole
 from platebench.errors import UserError
-from platebench.ownership import write_whole
 from platebench.running.machine_facts import this_machine
 from platebench.stores.floor.choice import DEFAULT, WITHOUT_DIRECT, Choice
 from platebench.stores.floor.variants import has_direct

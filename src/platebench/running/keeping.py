@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from platebench.atomic_files import write_whole
 from platebench.errors import UserError
-from platebench.ownership import write_whole
 from platebench.results.asv_files import read_asv_file, write_asv_results
 from platebench.results.commit import CHANGES
 from platebench.results.records import SUFFIX, RecordFile, record_files

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from platebench.drafts import made_anew
 from platebench.images.decoded_cache import KIND, DecodedImages
-from platebench.ownership import discard, is_ours, made_anew
+from platebench.ownership import discard, is_ours
+from platebench.timing.workspace import MARK
 
-MARK = "work"
 SCHEMA = [2, 2]
 COLUMNS = (
     "row",
@@ -56,7 +57,7 @@ def give_images(images: DecodedImages, work: Path) -> None:
     place = work / "images" / images.name
     if _has(place, images):
         return
-    with made_anew(place, KIND, "an image set") as draft:
+    with made_anew(place, KIND) as draft:
         for name in ("pixels.bin", "files.bin"):
             os.link(images.path / name, draft / name)
         table = images.table.select(list(COLUMNS))

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from platebench.errors import UserError
 from platebench.images.generated import generated
-from platebench.ownership import sole
+from platebench.locks import sole
 from platebench.results.asv_files import environment_name, write_asv_results
 from platebench.results.commit import CHANGES, Commit
 from platebench.results.measurement import CellName, Measurement

@@ -16,8 +16,9 @@ from typing import Any
 
 import vl_convert
 
-from platebench import ownership
+from platebench.drafts import made_anew
 from platebench.errors import UserError
+from platebench.ownership import FolderKind, refuse_others
 from platebench.running import selfcheck
 from platebench.running.machine_facts import one_line
 from platebench.running.newest import newer_releases
@@ -41,7 +42,7 @@ from platebench.site.section import Section, render
 from platebench.timing.workspace import Progress, Workspace, no_progress
 
 QUESTION = "In which storage format should microscopy images be kept?"
-SITE = ("site", "a site")
+SITE = FolderKind("site", "a site")
 """The kind of folder, for its marker file and for messages."""
 
 
@@ -75,9 +76,9 @@ def build(sources: Sources, out: Path, progress: Progress = no_progress) -> Path
     """
     if not sources.results.is_dir():
         raise UserError(f"{sources.results}: no such folder of results")
-    ownership.refuse_others(out, *SITE)
+    refuse_others(out, SITE)
     pages = _pages(sources, progress)
-    with ownership.made_anew(out, *SITE, list_files=True) as folder:
+    with made_anew(out, SITE, with_list=True) as folder:
         for path, content in _files(pages).items():
             file = _below(folder, path)
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import vl_convert
 
+from platebench.atomic_files import write_whole
 from platebench.errors import UserError
-from platebench.ownership import write_whole
 from platebench.results.questions import QUESTIONS, headline_image_set, of_image_set
 from platebench.results.records import RecordFile, record_files
 from platebench.results.report import figure

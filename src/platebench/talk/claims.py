@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from platebench.ownership import write_whole
+from platebench.atomic_files import write_whole
 from platebench.talk.charts import (
     RATIO_TITLE,
     TALK,

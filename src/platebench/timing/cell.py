@@ -23,10 +23,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from platebench.drafts import Lent
 from platebench.errors import Mismatch, Unsupported
 from platebench.images.decoded_cache import DecodedImages
 from platebench.optional import installed_version
-from platebench.ownership import Lent
 from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.stores.part_list import with_versions

@@ -28,6 +28,8 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from platebench.atomic_files import write_whole
+from platebench.drafts import Lent, sweep
 from platebench.errors import UserError
 from platebench.images.camera import Profile
 from platebench.images.decoded_cache import KIND, DecodedImages, decode_to_cache, is_cached
@@ -35,19 +37,9 @@ from platebench.images.generated import generated
 from platebench.images.imageset import ImageSet
 from platebench.images.walk import walk
 from platebench.limits import require_room
+from platebench.locks import in_turn, sole
 from platebench.optional import installed_version
-from platebench.ownership import (
-    Lent,
-    claim,
-    discard,
-    in_turn,
-    is_ours,
-    refuse_others,
-    remove,
-    sole,
-    sweep,
-    write_whole,
-)
+from platebench.ownership import FolderKind, claim, discard, is_ours, refuse_others, remove
 from platebench.stores import registry, source
 from platebench.stores.contract import Store
 from platebench.stores.name import StoreName
@@ -56,8 +48,8 @@ from platebench.timing.protocol import WORK
 
 SUBFOLDER = "platebench"
 SEED = 1
-MARK = "work"
-STORED = "stored"
+MARK = FolderKind("work", "a work folder")
+STORED = FolderKind("stored", "stored files")
 """The marks of a work folder, and of what one store keeps of one image set."""
 
 _IMAGE_BYTES = 1024 * 1344
@@ -97,7 +89,7 @@ class Workspace:
             if root.exists() and not root.is_dir():
                 raise UserError(f"{WORK}={named}: is not a folder; name one")
             root /= SUBFOLDER
-        refuse_others(root, MARK, "a work folder")
+        refuse_others(root, MARK)
         return cls(root)
 
     @classmethod
@@ -108,7 +100,7 @@ class Workspace:
     def own(self) -> Workspace:
         """Make the folder, if it is not there, and mark it as platebench's own."""
         if not is_ours(self.root, MARK):
-            claim(self.root, MARK, "a work folder")
+            claim(self.root, MARK)
         return self
 
     def measuring(self) -> AbstractContextManager[None]:
@@ -216,7 +208,7 @@ class Workspace:
         note = _note_of(path)
         with self._lock(path.parent):
             if not self.is_fresh(store, images, kind):
-                claim(path.parent, STORED, "stored files")
+                claim(path.parent, STORED)
                 discard(note, path.parent, STORED)
                 _discard(path)
                 try:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from platebench.atomic_files import write_whole
 from platebench.errors import UserError
-from platebench.ownership import write_whole
 from platebench.viewing.thumbnails import image_of, thumbnail
 
 if TYPE_CHECKING:
