@@ -30,7 +30,7 @@ def test_expectations_of_a_step_hold(step: Step, number: int) -> None:
 @pytest.mark.parametrize("number", range(1, 10))
 def test_step_describes_calls_then_and_now(step: Step, number: int) -> None:
     outcome = step(number)
-    assert outcome.done
+    assert outcome.calls
     assert outcome.then
     assert all(outcome.now)
     assert outcome.expected

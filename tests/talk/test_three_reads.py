@@ -85,5 +85,5 @@ def test_ratio_fails_only_if_both_quartiles_are_on_the_wrong_side(
 
 def test_ratio_is_not_judged_for_other_images(small: Dataset, tmp_path: Path) -> None:
     outcome = time_three_reads(small, tmp_path, repeats=1)
-    assert [each.says for each in outcome.expected] == ["all three reads return every pixel"]
+    assert [each.statement for each in outcome.expected] == ["all three reads return every pixel"]
     assert outcome.holds

@@ -39,7 +39,7 @@ def list_images(dataset: Dataset, scratch: Path) -> Outcome:
     return Outcome(
         step=1,
         title="The images as files",
-        done="read_bytes()[:10]; TiffFile.pages[0].tags; skimage.io.imread, tifffile.imread,"
+        calls="read_bytes()[:10]; TiffFile.pages[0].tags; skimage.io.imread, tifffile.imread,"
         " PIL.Image.open",
         then="1,376,512 bytes; b'II*\\x00\\x08...'; an array of shape (1024, 1344)",
         now=[
@@ -100,7 +100,7 @@ def show_frame(dataset: Dataset, scratch: Path) -> Outcome:
     return Outcome(
         step=2,
         title="A DataFrame of images",
-        done="pd.DataFrame(records) of path, filesize_bytes, image_bytes, image_array",
+        calls="pd.DataFrame(records) of path, filesize_bytes, image_bytes, image_array",
         then="columns take files and arrays as values; an image is printed as its first numbers",
         now=[printed, f"path is {text}, image_bytes and image_array are object"],
         expected=[

@@ -65,7 +65,7 @@ def write_with_lancedb(dataset: Dataset, scratch: Path) -> Outcome:
     return Outcome(
         step=5,
         title="LanceDB's create_table",
-        done="create_table(pq.read_table(...)); create_table(pd.read_parquet(...)); to_pandas;"
+        calls="create_table(pq.read_table(...)); create_table(pd.read_parquet(...)); to_pandas;"
         " assert_frame_equal",
         then="it refused the Arrow table for awkward's extension types; it accepted the DataFrame",
         now=[
@@ -132,7 +132,7 @@ def look_at_versions(dataset: Dataset, scratch: Path) -> Outcome:
     return Outcome(
         step=7,
         title="Versions",
-        done="table.add(...); table.version; table.checkout(version=1); open_table again",
+        calls="table.add(...); table.version; table.checkout(version=1); open_table again",
         then="after checkout(version=1) the talk reopened the table and saw all four rows",
         now=[
             f"create_table made version {created}, add version {added}",

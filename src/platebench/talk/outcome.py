@@ -30,8 +30,8 @@ class Expected:
     If `timed`, it also depends on the load of the machine.
     """
 
-    says: str
-    of: str
+    statement: str
+    versions: str
     holds: bool
     timed: bool = False
 
@@ -40,13 +40,13 @@ class Expected:
 class Outcome:
     """Outcome of one step.
 
-    `done` lists the calls, `then` says what happened in 2024, and `now` what happens here.
+    `calls` lists the calls, `then` says what happened in 2024, and `now` what happens here.
     `facts` are the same results as JSON-compatible values.
     """
 
     step: int
     title: str
-    done: str
+    calls: str
     then: str
     now: Sequence[str]
     expected: Sequence[Expected]

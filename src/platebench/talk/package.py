@@ -170,7 +170,7 @@ def join_tables(dataset: Dataset, scratch: Path) -> Outcome:
     return Outcome(
         step=9,
         title="Several tables in one package",
-        done="three tables of one plate; objects joined with features by cell, with images by"
+        calls="three tables of one plate; objects joined with features by cell, with images by"
         " image",
         then="the talk's goal was one database for images, objects and features",
         now=[

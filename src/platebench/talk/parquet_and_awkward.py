@@ -47,7 +47,7 @@ def write_with_pandas(dataset: Dataset, scratch: Path) -> Outcome:
     return Outcome(
         step=3,
         title="pandas to Parquet",
-        done="df.to_parquet, with pathlib.Path values and with 2-D arrays",
+        calls="df.to_parquet, with pathlib.Path values and with 2-D arrays",
         then="it failed on both",
         now=[
             f"paths: {_without_place(on_paths)}",
@@ -102,7 +102,7 @@ def write_with_awkward(dataset: Dataset, scratch: Path) -> Outcome:
     return Outcome(
         step=4,
         title="awkward to Parquet",
-        done='ak.Array(df.to_dict("records")); ak.to_arrow_table; pq.write_table',
+        calls='ak.Array(df.to_dict("records")); ak.to_arrow_table; pq.write_table',
         then="awkward made nested lists of the images, and those went into Parquet",
         now=[
             f"through records: {widened['image_array'].type.content}, {times:.1f} times the"

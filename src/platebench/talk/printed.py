@@ -23,16 +23,16 @@ def as_lines(outcome: Outcome) -> RenderableType:
 
 
 def _labelled(outcome: Outcome) -> Iterator[tuple[str, Text]]:
-    yield "call", Text(outcome.done)
+    yield "call", Text(outcome.calls)
     yield "2024", Text(outcome.then)
     for number, line in enumerate(outcome.now):
         yield "" if number else "now", Text(line)
     for each in outcome.expected:
-        of = "" if each.of == ANY else f" ({each.of})"
+        versions = "" if each.versions == ANY else f" ({each.versions})"
         if each.holds:
-            yield "holds", Text(f"{each.says}{of}", style="green")
+            yield "holds", Text(f"{each.statement}{versions}", style="green")
         else:
-            yield "FAILS", Text(f"does not hold: {each.says}{of}", style="bold red")
+            yield "FAILS", Text(f"does not hold: {each.statement}{versions}", style="bold red")
 
 
 def as_versions(libraries: Mapping[str, str]) -> Text:
@@ -43,7 +43,7 @@ def as_versions(libraries: Mapping[str, str]) -> Text:
 def failures(talk: Talk) -> list[str]:
     """Return the expectations that did not hold, with their steps."""
     return [
-        f"step {outcome.step}: {each.says} ({each.of})"
+        f"step {outcome.step}: {each.statement} ({each.versions})"
         for outcome in talk.outcomes
         for each in outcome.expected
         if not each.holds

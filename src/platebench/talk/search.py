@@ -193,7 +193,7 @@ def search_images(dataset: Dataset, scratch: Path) -> Outcome:
     return Outcome(
         step=8,
         title="Nearest images",
-        done=f"one embedding per image from its cells' CP__ features; {NEAREST} nearest of"
+        calls=f"one embedding per image from its cells' CP__ features; {NEAREST} nearest of"
         f" {len(embeddings.names):,} images, most of them synthetic, from the same cells"
         f" ({embeddings.vectors.shape[1]} dimensions, {QUERIES} queries)",
         then="LanceDB was introduced as a vector database",

@@ -94,7 +94,7 @@ def time_three_reads(dataset: Dataset, scratch: Path, repeats: int = REPEATS) ->
     return Outcome(
         step=6,
         title="Three timings",
-        done=f"{', '.join(reads)}; medians of {repeats} alternating reads from the page cache",
+        calls=f"{', '.join(reads)}; medians of {repeats} alternating reads from the page cache",
         then=", ".join(f"{name} {ms} ms" for name, ms in THEN_MS.items())
         + f"; LanceDB to pandas {then:.2f}: 'LanceDB feels fast!'",
         now=[
