@@ -71,7 +71,7 @@ def test_every_command_shows_an_example(command: str, platebench: Command) -> No
 
 
 @pytest.mark.parametrize("arguments", [["fly"], ["run", "--fast"], ["run", "--rounds", "0"]])
-def test_words_that_are_unknown_are_misuse(arguments: list[str], platebench: Command) -> None:
+def test_unknown_command_or_option_has_status_2(arguments: list[str], platebench: Command) -> None:
     said = platebench(*arguments)
     assert (said.status, said.out) == (2, "")
     assert "Traceback" not in said.err
@@ -96,7 +96,7 @@ def test_help_groups_the_commands(platebench: Command) -> None:
     "command",
     ["run", "compare", "reference run", "calibrate selfcheck", "report", "site build"],
 )
-def test_every_command_that_reads_or_keeps_runs_takes_results(command, platebench) -> None:
+def test_commands_that_read_or_write_runs_have_option_results(command, platebench) -> None:
     assert "--results" in platebench(*command.split(), "--help").out
 
 
@@ -134,7 +134,7 @@ def removed(folder: Path) -> str:
 @pytest.mark.parametrize(
     "spoil", [truncated, text_called_tif, ch5_without_sample, emptied, removed]
 )
-def test_a_folder_that_cannot_be_used_is_one_line_and_leaves_nothing(
+def test_unusable_folder_is_a_one_line_error_and_leaves_nothing(
     spoil: Callable[[Path], str], checkout: Path, plate: Path, platebench: Command
 ) -> None:
     named = spoil(plate)
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_used_is_one_line_and_leaves_nothing(
         (["--operations", "reed"], "reed: no such operation; there are write, scan, take"),
     ],
 )
-def test_settings_that_cannot_be_used_are_one_line_and_leave_nothing(
+def test_unusable_settings_are_a_one_line_error_and_leave_nothing(
     arguments: list[str], words: str, checkout: Path, platebench: Command
 ) -> None:
     said = platebench("run", *arguments)
@@ -175,7 +175,7 @@ def test_settings_that_cannot_be_used_are_one_line_and_leave_nothing(
     assert not (checkout / ".platebench" / "results").exists()
 
 
-def test_outside_a_checkout_a_run_says_where_to_go(tmp_path, monkeypatch, platebench) -> None:
+def test_run_outside_a_checkout_says_what_to_do(tmp_path, monkeypatch, platebench) -> None:
     monkeypatch.chdir(tmp_path)
     said = platebench("run", "--images", "2")
     assert said.status == 2
@@ -200,7 +200,7 @@ def test_outside_a_checkout_a_run_says_where_to_go(tmp_path, monkeypatch, plateb
         ([".", "HEAD with numpy<2", "--images", "0"], "--images 0: give 1 image or more"),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(arguments, words, checkout, platebench) -> None:
+def test_unusable_arms_are_a_one_line_error(arguments, words, checkout, platebench) -> None:
     said = platebench("compare", *arguments)
     assert (said.status, said.out) == (2, "")
     (line,) = said.err.splitlines()
@@ -210,20 +210,22 @@ def test_what_cannot_be_compared_is_one_line(arguments, words, checkout, platebe
 
 
 @pytest.mark.parametrize("images", ["0", "-3"])
-def test_no_fixture_of_no_images(images: str, tmp_path: Path, platebench: Command) -> None:
+def test_fixture_without_images_is_refused(
+    images: str, tmp_path: Path, platebench: Command
+) -> None:
     said = platebench("make-fixtures", "--images", images, "--out", str(tmp_path / "out"))
     assert said.status == 2
     assert len(said.err.splitlines()) == 1
     assert left(tmp_path) == []
 
 
-def test_a_report_without_results_says_how_to_make_some(tmp_path, platebench) -> None:
+def test_report_without_results_says_how_to_make_some(tmp_path, platebench) -> None:
     said = platebench("report", "--results", str(tmp_path))
     assert said.status == 2
     assert said.err == f"platebench: {tmp_path}: no results yet; 'platebench run' makes them\n"
 
 
-def test_a_full_disk_is_said_in_one_line(checkout: Path, monkeypatch, platebench) -> None:
+def test_full_disk_is_a_one_line_error(checkout: Path, monkeypatch, platebench) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "held.json")
 
@@ -238,7 +240,7 @@ def test_a_full_disk_is_said_in_one_line(checkout: Path, monkeypatch, platebench
 # Reports and lists
 
 
-def test_without_own_runs_a_report_says_how_to_see_the_reference(checkout, platebench) -> None:
+def test_report_without_own_runs_says_how_to_see_the_reference(checkout, platebench) -> None:
     said = platebench("report")
     assert said.status == 2
     assert said.err == (
@@ -247,7 +249,7 @@ def test_without_own_runs_a_report_says_how_to_see_the_reference(checkout, plate
     )
 
 
-def test_a_report_begins_with_the_disk_the_load_and_the_newest_releases(
+def test_report_starts_with_disk_load_and_newest_releases(
     tmp_path: Path, platebench: Command
 ) -> None:
     facts = {"disk": "Fast 990", "filesystem": "ext4", "rotational": False, "cores": 2}
@@ -264,14 +266,14 @@ def test_a_report_begins_with_the_disk_the_load_and_the_newest_releases(
     )
 
 
-def test_a_report_says_when_the_newest_releases_are_unknown(tmp_path, platebench) -> None:
+def test_report_says_that_the_newest_releases_are_unknown(tmp_path, platebench) -> None:
     run_file(tmp_path, [ok([1.0])], machine_facts={"filesystem": "ext4"})
     assert "It is not known whether newer releases" in (
         platebench("report", "--results", str(tmp_path)).out
     )
 
 
-def test_a_report_is_of_the_newest_run(tmp_path: Path, platebench: Command) -> None:
+def test_report_shows_the_newest_run(tmp_path: Path, platebench: Command) -> None:
     run_file(tmp_path, [ok([1.0])], started="2026-03-01T00:00:00.000001+00:00")
     run_file(tmp_path, [ok([2.0])], started="2026-03-02T00:00:00.000001+00:00", machine="other")
     newest = json.loads(platebench("report", "--results", str(tmp_path), "--format", "json").out)
@@ -282,7 +284,7 @@ def test_a_report_is_of_the_newest_run(tmp_path: Path, platebench: Command) -> N
     assert [cell["median_s"] for cell in json.loads(other.out)] == [1.0]
 
 
-def test_a_report_is_of_a_run_and_not_of_one_side_of_a_comparison(tmp_path, platebench) -> None:
+def test_report_ignores_arms_of_comparisons(tmp_path, platebench) -> None:
     run_file(tmp_path, [ok([1.0])], started="2026-03-01T00:00:00.000001+00:00")
     for day, settings in enumerate(({"compare": "0123", "arm": 1}, {"selfcheck": 3}), 2):
         started = f"2026-03-0{day}T00:00:00.000001+00:00"
@@ -291,7 +293,7 @@ def test_a_report_is_of_a_run_and_not_of_one_side_of_a_comparison(tmp_path, plat
     assert [cell["median_s"] for cell in newest] == [1.0]
 
 
-def test_a_report_of_another_machines_results_says_whose_they_are(tmp_path, platebench) -> None:
+def test_report_names_another_machine(tmp_path, platebench) -> None:
     run_file(tmp_path, [ok([1.0])])
     here = this_machine()["machine"]
     said = platebench("report", "--results", str(tmp_path), "--format", "json")
@@ -304,14 +306,14 @@ def test_a_report_of_another_machines_results_says_whose_they_are(tmp_path, plat
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "markdown"])
-def test_a_report_of_a_failed_cell_says_why(form: str, tmp_path, platebench) -> None:
+def test_report_has_the_reason_of_a_failed_cell(form: str, tmp_path, platebench) -> None:
     run_file(tmp_path, [ok([1.0]), failed("Mismatch: image 3", "parquet:pixels:fast")])
     said = platebench("report", "--results", str(tmp_path), "--format", form)
     assert said.status == 0
     assert "Mismatch: image 3" in said.out
 
 
-def test_stores_that_lack_their_library_say_so(monkeypatch, platebench: Command) -> None:
+def test_stores_lists_missing_libraries(monkeypatch, platebench: Command) -> None:
     version = metadata.version
 
     def without_zarr(name: str) -> str:
@@ -331,7 +333,7 @@ def test_stores_that_lack_their_library_say_so(monkeypatch, platebench: Command)
 # Whole runs
 
 
-def test_a_run_changes_nothing_that_is_published(checkout: Path) -> None:
+def test_run_does_not_change_published_results(checkout: Path) -> None:
     shutil.copytree(REPOSITORY / "results", checkout / "results")
     git(checkout, "add", "--all")
     git(checkout, "commit", "--quiet", "--message", "Keep a reference")
@@ -353,7 +355,7 @@ def test_a_run_changes_nothing_that_is_published(checkout: Path) -> None:
     assert len(record_files(checkout / ".platebench" / "results")) == 1
 
 
-def test_a_run_measures_every_operation_and_all_tools_read_it(checkout: Path) -> None:
+def test_run_measures_every_operation_and_asv_reads_it(checkout: Path) -> None:
     store = "arrow-ipc:pixels:fast"
     said = in_a_process("run", "--images", "2", "--quick", "--stores", store)
     assert said.status == 0, said.err
@@ -400,7 +402,7 @@ def asv_command(*arguments: str) -> str:
     indirect=True,
     ids=["rows swapped"],
 )
-def test_a_broken_store_fails_its_cells_and_the_others_go_on(checkout: Path, plate: Path) -> None:
+def test_broken_store_fails_without_stopping_the_others(checkout: Path, plate: Path) -> None:
     stores = "tiff-files:tiff:default,arrow-ipc:pixels:fast"
     said = in_a_process(
         "run", "--images", str(plate), "--quick", "--stores", stores, "--operations", "write,scan"
@@ -422,9 +424,7 @@ def test_a_broken_store_fails_its_cells_and_the_others_go_on(checkout: Path, pla
     )
 
 
-def test_a_changed_checkout_is_measured_under_a_name_of_its_own(
-    checkout: Path, plate: Path
-) -> None:
+def test_changed_checkout_is_recorded_under_its_own_name(checkout: Path, plate: Path) -> None:
     with (checkout / "src" / "platebench" / "errors.py").open("a") as file:
         file.write("# changed\n")
     said = in_a_process(
@@ -464,9 +464,7 @@ def wait_for_records(checkout: Path, process: subprocess.Popen[str]) -> None:
     raise AssertionError(process.communicate())
 
 
-def test_a_run_that_is_interrupted_keeps_what_it_had_measured(
-    checkout: Path, running: subprocess.Popen[str]
-) -> None:
+def test_interrupted_run_keeps_its_records(checkout: Path, running: subprocess.Popen[str]) -> None:
     os.killpg(running.pid, signal.SIGINT)
     _, err = running.communicate()
     assert running.returncode == 130
@@ -481,7 +479,7 @@ def test_a_run_that_is_interrupted_keeps_what_it_had_measured(
     assert not [name for name in left(checkout / ".platebench" / "results") if "draft" in name]
 
 
-def test_a_run_that_is_killed_keeps_what_it_had_measured(
+def test_killed_run_keeps_its_records(
     checkout: Path, plate: Path, running: subprocess.Popen[str]
 ) -> None:
     os.killpg(running.pid, signal.SIGKILL)

@@ -23,7 +23,7 @@ FOLDERS = re.compile(r"`((?:src|docs|tests|benchmarks|results)/[\w/.-]+)`")
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_links_and_paths_lead_to_files(name: str) -> None:
+def test_links_and_paths_exist(name: str) -> None:
     document = REPOSITORY / name
     text = document.read_text()
     links = re.findall(r"\]\((?!https?://)([^)#]+)", text)
@@ -34,13 +34,13 @@ def test_links_and_paths_lead_to_files(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/glossary.md"])
-def test_the_readme_links_the_documents(name: str) -> None:
+def test_readme_links_the_documents(name: str) -> None:
     assert f"({name})" in (REPOSITORY / "README.md").read_text()
 
 
 # The changelog also names commands of the past.
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name != "CHANGELOG.md"])
-def test_commands_that_are_named_exist(name: str) -> None:
+def test_documented_commands_exist(name: str) -> None:
     group = get_command(cli.app)
     for line in re.findall(r"platebench ((?:[a-z]+-?[a-z]*)(?: [^`\n#]*)?)", _code(name)):
         command = group
@@ -58,7 +58,7 @@ def _code(name: str) -> str:
     return "\n".join([*indented, *re.findall(r"`([^`\n]+)`", text)])
 
 
-def test_the_citation_is_valid_and_names_this_version() -> None:
+def test_citation_is_valid_and_has_this_version() -> None:
     schema = ["--builtin-schema", "vendor.citation-file-format", "--force-filetype", "yaml"]
     program = [sys.executable, "-m", "check_jsonschema", *schema, str(REPOSITORY / "CITATION.cff")]
     said = subprocess.run(program, capture_output=True, text=True, check=False)
@@ -67,11 +67,11 @@ def test_the_citation_is_valid_and_names_this_version() -> None:
     assert cited["version"] == __version__
 
 
-def test_the_length_of_a_reference_run_in_its_help_is_the_plans() -> None:
+def test_help_of_reference_run_has_the_planned_rounds() -> None:
     assert f"{ROUNDS} rounds" in str(reference_run_command.__doc__)
 
 
-def test_continuous_integration_makes_what_its_tests_need() -> None:
+def test_ci_script_makes_what_the_tests_need() -> None:
     script = (REPOSITORY / ".ci" / "run").read_text()
     for needed in ("make talk-python", "chromium", "make bioformats"):
         assert script.index(needed) < script.index("make test\n")

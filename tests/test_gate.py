@@ -71,7 +71,7 @@ def compare(*more: str) -> Said:
 
 
 @pytest.mark.timeout(900)
-def test_a_commit_that_makes_a_store_three_times_slower_is_stopped_and_the_cell_named(
+def test_commit_that_slows_a_store_threefold_fails_the_gate(
     waiting: Path,
 ) -> None:
     append(waiting, THREE_TIMES)
@@ -87,7 +87,7 @@ def test_a_commit_that_makes_a_store_three_times_slower_is_stopped_and_the_cell_
 
 
 @pytest.mark.timeout(900)
-def test_a_commit_that_changes_nothing_passes(waiting: Path) -> None:
+def test_commit_without_a_slowdown_passes_the_gate(waiting: Path) -> None:
     append(waiting, "# Said in other words.\n")
     commit(waiting, "Say it in other words")
     said = compare()

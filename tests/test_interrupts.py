@@ -29,7 +29,7 @@ except KeyboardInterrupt:
 """
 
 
-def test_an_interrupt_that_python_drops_is_noticed() -> None:
+def test_interrupt_that_python_drops_is_noticed() -> None:
     done = subprocess.run(
         [sys.executable, "-c", DROPPED], capture_output=True, text=True, check=False
     )

@@ -49,17 +49,17 @@ def loaded(*arguments: str) -> list[str]:
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["run", "--help"], ["site", "--help"], ["findings"]], ids=" ".join
 )
-def test_help_and_the_list_of_findings_import_nothing_heavy(arguments: list[str]) -> None:
+def test_help_and_findings_list_import_no_heavy_library(arguments: list[str]) -> None:
     assert loaded(*arguments) == []
 
 
-def test_the_package_alone_imports_nothing_heavy() -> None:
+def test_package_imports_no_heavy_library() -> None:
     code = "import sys, platebench, platebench.__main__; print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not [name for name in (*HEAVY, "typer", "rich") if f"'{name}'" in done.stdout]
 
 
-def test_a_table_without_lance_is_shown_without_lancedb(tmp_path: Path) -> None:
+def test_look_at_parquet_does_not_import_lancedb(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -71,16 +71,16 @@ def test_a_table_without_lance_is_shown_without_lancedb(tmp_path: Path) -> None:
     assert not {"lancedb", "asv", "zarr", "awkward", "h5py"} & set(found)
 
 
-def test_the_self_checks_defaults_are_those_that_help_shows() -> None:
+def test_help_shows_the_defaults_of_selfcheck() -> None:
     assert (calibrate.ROUNDS, calibrate.CELLS) == (selfcheck.ROUNDS, selfcheck.CELLS)
 
 
-def test_the_installed_command_is_the_small_module() -> None:
+def test_installed_command_starts_in_main_module() -> None:
     settings = (Path(__file__).parents[1] / "pyproject.toml").read_text()
     assert 'platebench = "platebench.__main__:main"' in settings
 
 
-def test_ctrl_c_while_the_command_is_loaded_is_one_line() -> None:
+def test_ctrl_c_during_import_prints_one_line() -> None:
     interrupted_import = """
 import os, signal, sys
 class Pressed:
@@ -104,7 +104,7 @@ INTERRUPTED_COMMANDS = [["findings", "--all"], ["talk"], ["look", "nowhere.parqu
 
 
 @pytest.mark.parametrize("arguments", INTERRUPTED_COMMANDS, ids=lambda each: each[0])
-def test_ctrl_c_while_a_command_loads_its_libraries_is_one_line(arguments: list[str]) -> None:
+def test_ctrl_c_while_a_command_imports_libraries_prints_one_line(arguments: list[str]) -> None:
     interrupted = f"""
 import os, signal, sys
 class Pressed:

@@ -53,30 +53,30 @@ def lines(workflow: Path) -> Iterator[Line]:
 LINES = [line for workflow in WORKFLOWS for line in lines(workflow)]
 
 
-def test_the_workflows_that_are_promised_are_there() -> None:
+def test_expected_workflows_exist() -> None:
     names = {workflow.stem for workflow in WORKFLOWS}
     assert names == {"tests", "compare", "nightly", "newest", "publish"}
 
 
-def test_every_workflow_is_as_the_schema_says() -> None:
+def test_workflows_are_valid() -> None:
     said = schema_check("--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS))
     assert said.returncode == 0, said.stdout
 
 
-def test_a_workflow_that_is_not_is_refused(tmp_path: Path) -> None:
+def test_schema_check_refuses_an_invalid_workflow(tmp_path: Path) -> None:
     whole = (REPOSITORY / ".github" / "workflows" / "tests.yml").read_text()
     broken = tmp_path / "broken.yml"
     broken.write_text(whole.replace("runs-on:", "runs_on:"))
     assert schema_check("--builtin-schema", "vendor.github-workflows", str(broken)).returncode == 1
 
 
-def test_the_schema_comes_with_the_checker_and_not_from_the_network() -> None:
+def test_schema_is_part_of_the_installed_checker() -> None:
     carried = resources.files("check_jsonschema") / "builtin_schemas" / "vendor"
     assert (carried / "github-workflows.json").is_file()
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.stem)
-def test_every_job_ends_and_may_do_no_more_than_it_says(workflow: Path) -> None:
+def test_jobs_have_a_timeout_and_declared_permissions(workflow: Path) -> None:
     whole = yaml.safe_load(workflow.read_text())
     assert "permissions" in whole
     for job in whole["jobs"].values():
@@ -85,14 +85,14 @@ def test_every_job_ends_and_may_do_no_more_than_it_says(workflow: Path) -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.stem)
-def test_the_whole_history_is_there_before_anything_runs(workflow: Path) -> None:
+def test_checkout_fetches_the_whole_history(workflow: Path) -> None:
     first = next(steps(workflow))
     assert str(first["uses"]).startswith("actions/checkout@")
     assert first["with"]["fetch-depth"] == 0  # type: ignore[index]
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.workflow}: {line.command[:40]}")
-def test_every_line_is_a_command_that_exists_here(line: Line) -> None:
+def test_workflow_commands_exist(line: Line) -> None:
     check_line(line)
 
 
@@ -111,7 +111,7 @@ def test_every_line_is_a_command_that_exists_here(line: Line) -> None:
         "cat not-written.md",
     ],
 )
-def test_a_line_that_is_not_is_found_out(command: str) -> None:
+def test_command_check_refuses_an_unknown_command(command: str) -> None:
     with pytest.raises((Exception, SystemExit)):
         check_line(Line("tests.yml", command, {}))
 

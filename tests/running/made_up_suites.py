@@ -1,4 +1,4 @@
-"""Suites whose cells take as long as a test says, in the place of asv's processes."""
+"""Suites that replace asv's processes; the test chooses how long each cell takes."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from tests.results.made_up_runs import IPC, SCAN, WRITE, ok
 ZARR = StoreName.parse("zarr:tensor:fast")
 Measured = tuple[str, CellName]
 Answer = Callable[[CellName, int], Measurement]
-"""Given a cell and how often it has been measured, what comes out."""
+"""The result of a cell, given how often it was measured before."""
 
 
 def steady(cell: CellName, count: int) -> Measurement:
-    """Take a millisecond, and a little more the next time."""
+    """Return one millisecond, slightly more each time."""
     return ok([0.001 * (1 + count % 3 / 1000)], cell.store, cell.benchmark)
 
 
 def taking(seconds: float) -> Answer:
-    """Take so long, and a little more the next time."""
+    """Return an answer of this many seconds, slightly more each time."""
     return lambda cell, count: ok([seconds * (1 + count % 3 / 1000)], cell.store, cell.benchmark)
 
 
 def stopping_after(count: int, log: list[Measured], answer: Answer = steady) -> Answer:
-    """Answer until `log` holds more than so many; then interrupt."""
+    """Answer until `log` has more than `count` entries, then raise KeyboardInterrupt."""
 
     def stops(asked: CellName, times: int) -> Measurement:
         if len(log) > count:
@@ -48,7 +48,7 @@ def cell(benchmark: str = SCAN, store: StoreName = IPC) -> CellName:
 
 @dataclass
 class MadeUpSuite:
-    """Gives the answer, and notes in `log` who was asked for what."""
+    """A suite that returns `answer`, and records in `log` the suite and the cell."""
 
     name: str
     log: list[Measured]
@@ -101,7 +101,7 @@ def made_up_arm(
 
 
 class Silent:
-    """A watcher that keeps what it was told."""
+    """A watcher that records its calls."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -112,13 +112,13 @@ class Silent:
         self.facts.append(facts)
 
     def preparing(self, what: str, done: int, total: int) -> None:
-        """Nothing to say."""
+        """Do nothing."""
 
     def begins(self, number: int, cells: int, cell: CellName) -> None:
         self.shown.append((number, cells))
 
     def ended(self, run: Measurement) -> None:
-        """Nothing to say."""
+        """Do nothing."""
 
     def says(self, line: str) -> None:
         self.said.append(line)

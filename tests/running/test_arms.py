@@ -1,4 +1,4 @@
-"""An arm is what it was asked for: that revision's files, on those libraries, and nothing else."""
+"""Arms: how they are parsed, their source, their environment, and whether they run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.scratch_checkout import REPOSITORY, git
 TALK = "lancedb==0.14.0,pylance==0.18.2,pyarrow==16.1.0,pandas==2.2.2,numpy<2"
 
 
-# What is asked for
+# Parsing
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ TALK = "lancedb==0.14.0,pylance==0.18.2,pyarrow==16.1.0,pandas==2.2.2,numpy<2"
         ("  HEAD~1  with  numpy<2 ", "HEAD~1", ["numpy<2"]),
     ],
 )
-def test_an_arm_is_a_revision_or_pins_or_both(text: str, revision: str | None, pins) -> None:
+def test_arm_is_parsed_as_revision_pins_or_both(text: str, revision: str | None, pins) -> None:
     assert parse_arm(text) == ArmSpec(text, revision, tuple(pins))
 
 
@@ -61,7 +61,7 @@ def test_an_arm_is_a_revision_or_pins_or_both(text: str, revision: str | None, p
         ("main with ,<2", "'<2'"),
     ],
 )
-def test_nonsense_is_one_line_that_names_it(text: str, named: str) -> None:
+def test_unparsable_arm_is_a_one_line_error_that_quotes_it(text: str, named: str) -> None:
     with pytest.raises(UserError) as refused:
         parse_arm(text)
     assert str(refused.value).startswith(f"{named}: ")
@@ -69,24 +69,24 @@ def test_nonsense_is_one_line_that_names_it(text: str, named: str) -> None:
 
 
 @given(st.lists(st.sampled_from(TALK.split(",")), unique=True, min_size=1))
-def test_the_order_of_pins_makes_no_other_arm(pins: list[str]) -> None:
+def test_order_of_pins_does_not_matter(pins: list[str]) -> None:
     assert parse_arm(",".join(pins)).pins == tuple(sorted(pins))
 
 
 @given(st.text())
-def test_any_text_is_an_arm_or_the_users_error(text: str) -> None:
+def test_any_text_is_parsed_or_raises_user_error(text: str) -> None:
     try:
         assert parse_arm(text).text == text
     except UserError as error:
         assert len(str(error).splitlines()) == 1
 
 
-# Its source
+# Source
 
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two commits of as little of a checkout as an arm needs, with results among them."""
+    """A repository with two commits: the least that an arm needs, and some results."""
     folder = tmp_path / "checkout"
     (folder / "benchmarks").mkdir(parents=True)
     (folder / "benchmarks" / "scan.py").touch()
@@ -110,7 +110,7 @@ def made(text: str, repository: Path) -> arms.Arm:
     return make_arm(parse_arm(text), repository, repository.parent / "work", lambda line: None)
 
 
-def test_a_revision_is_a_copy_of_its_files_without_results_or_history(repository: Path) -> None:
+def test_revision_is_copied_without_results_and_history(repository: Path) -> None:
     arm = made("HEAD~1", repository)
     assert arm.checkout != repository
     assert (arm.checkout / "benchmarks" / "scan.py").read_text() == "# Begin\n"
@@ -126,7 +126,7 @@ def test_a_revision_is_a_copy_of_its_files_without_results_or_history(repository
     assert arm.variables["PYTHONPATH"] == str(arm.checkout / "src")
 
 
-def test_the_checkout_and_its_history_are_not_touched(repository: Path) -> None:
+def test_checkout_and_its_history_do_not_change(repository: Path) -> None:
     (repository / "benchmarks" / "scan.py").write_text("# changed\n")
 
     def state() -> list[tuple[str, int, bytes]]:
@@ -141,7 +141,9 @@ def test_the_checkout_and_its_history_are_not_touched(repository: Path) -> None:
     assert git(repository, "worktree", "list").count("\n") == 0
 
 
-def test_a_copy_is_made_once_and_again_after_it_was_cut_off(repository: Path, monkeypatch) -> None:
+def test_complete_copy_is_reused_and_partial_copy_is_replaced(
+    repository: Path, monkeypatch
+) -> None:
     copy = made("HEAD", repository).checkout
     (copy / "kept").touch()
     assert (made("HEAD", repository).checkout / "kept").exists()
@@ -160,20 +162,20 @@ def test_a_copy_is_made_once_and_again_after_it_was_cut_off(repository: Path, mo
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "HEAD~7", "--all", "HEAD:src", "main..main"])
-def test_a_revision_that_is_not_there_is_named(revision: str, repository: Path) -> None:
+def test_error_names_an_unknown_revision(revision: str, repository: Path) -> None:
     with pytest.raises(UserError, match=f"^{revision}: no such revision in checkout$"):
         made(revision, repository)
     assert not (repository.parent / "work").exists()
 
 
-def test_a_revision_from_before_the_benchmarks_is_named(repository: Path) -> None:
+def test_error_names_a_revision_without_benchmarks(repository: Path) -> None:
     git(repository, "rm", "--quiet", "-r", "benchmarks")
     git(repository, "commit", "--quiet", "--message", "Remove")
     with pytest.raises(UserError, match=r"^HEAD: that revision has no benchmarks, so nothing"):
         made("HEAD", repository)
 
 
-def test_a_changed_checkout_is_an_arm_of_its_own_name(repository: Path) -> None:
+def test_changed_checkout_has_its_own_name(repository: Path) -> None:
     head = git(repository, "rev-parse", "HEAD")
     assert made(".", repository).commit.name == head
     (repository / "benchmarks" / "scan.py").write_text("# changed\n")
@@ -184,7 +186,7 @@ def test_a_changed_checkout_is_an_arm_of_its_own_name(repository: Path) -> None:
     assert made("HEAD", repository).checkout != repository
 
 
-def test_stored_files_are_an_arms_own_and_image_sets_are_shared(repository: Path) -> None:
+def test_arms_share_image_sets_but_not_stored_files(repository: Path) -> None:
     before, after = (Path(made(text, repository).variables[WORK]) for text in ("HEAD~1", "HEAD"))
     assert before != after
     assert Path(made("HEAD", repository).variables[WORK]) == after
@@ -193,7 +195,7 @@ def test_stored_files_are_an_arms_own_and_image_sets_are_shared(repository: Path
     assert (repository.parent / "work" / "images" / "raw-2").is_dir()
 
 
-def test_arms_that_are_alike_have_files_apart(repository: Path) -> None:
+def test_equal_arms_have_separate_stored_files(repository: Path) -> None:
     work = repository.parent / "work"
     one, two, three = arms.apart([made(text, repository) for text in (".", ".", "HEAD")], work)
     assert len({one.work, two.work, three.work}) == 3
@@ -202,12 +204,12 @@ def test_arms_that_are_alike_have_files_apart(repository: Path) -> None:
     assert arms.apart([one, two], work) == [one, two]
 
 
-# Its libraries
+# Libraries
 
 
 @pytest.fixture
 def commands(repository: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What would be run to make environments; the interpreter made is this one, under its name."""
+    """The commands that would make environments. Each "new" interpreter is a link to this one."""
     monkeypatch.setattr(shutil, "which", lambda name, path=None: "/somewhere/uv")
     asked: list[list[str]] = []
 
@@ -228,14 +230,14 @@ def constrained(repository: Path, text: str) -> None:
     git(repository, "commit", "--quiet", "--all", "--message", "Move the pins")
 
 
-def test_an_arm_with_this_checkouts_constraints_uses_this_interpreter(repository, commands) -> None:
+def test_arm_with_the_same_constraints_uses_this_interpreter(repository, commands) -> None:
     for text in (".", "HEAD", "HEAD~1"):
         assert made(text, repository).python == Path(sys.executable)
     assert commands == []
     assert not (repository.parent / "work" / "environments").exists()
 
 
-def test_pins_have_an_environment_of_their_own_that_all_revisions_share(
+def test_revisions_share_the_environment_of_the_same_pins(
     repository: Path, commands: list[list[str]]
 ) -> None:
     first = made("HEAD~1 with numpy<2", repository).python
@@ -249,7 +251,7 @@ def test_pins_have_an_environment_of_their_own_that_all_revisions_share(
     assert made("numpy<1.27", repository).python != first
 
 
-def test_other_constraints_or_another_python_are_another_environment(
+def test_other_constraints_or_python_need_another_environment(
     repository: Path, commands: list[list[str]], monkeypatch
 ) -> None:
     first = made("HEAD with numpy<2", repository).python
@@ -260,9 +262,7 @@ def test_other_constraints_or_another_python_are_another_environment(
     assert len({first, second, third}) == 3
 
 
-def test_a_revision_with_other_constraints_is_measured_on_those(
-    repository: Path, commands: list[list[str]]
-) -> None:
+def test_revision_uses_its_own_constraints(repository: Path, commands: list[list[str]]) -> None:
     constrained(repository, "numpy==2.4.1\n")
     assert made("HEAD", repository).python == Path(sys.executable)
     python = made("HEAD~1", repository).python
@@ -271,7 +271,7 @@ def test_a_revision_with_other_constraints_is_measured_on_those(
     assert (python.parents[1] / "wanted.in").read_text() == "numpy>=1.26\n"
 
 
-def test_a_pin_on_python_that_this_one_meets_uses_it(repository, commands) -> None:
+def test_python_pin_that_this_python_meets_uses_this_python(repository, commands) -> None:
     python = made("python>=3.11,numpy<2", repository).python
     assert "python" not in (python.parents[1] / "wanted.in").read_text()
     assert [command[command.index("--python") + 1] for command in commands[:2]] == (
@@ -280,7 +280,7 @@ def test_a_pin_on_python_that_this_one_meets_uses_it(repository, commands) -> No
     assert made("numpy<2", repository).python == python, "the same environment"
 
 
-def test_a_pin_on_python_chooses_another_interpreter(
+def test_python_pin_selects_another_interpreter(
     repository: Path, commands: list[list[str]], tmp_path: Path, monkeypatch
 ) -> None:
     other = tmp_path / "python-other"
@@ -296,14 +296,14 @@ def test_a_pin_on_python_chooses_another_interpreter(
     assert made("numpy<2", repository).python != python
 
 
-def test_a_python_that_is_not_found_is_one_line(repository, commands, monkeypatch) -> None:
+def test_missing_python_is_a_one_line_error(repository, commands, monkeypatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
     with pytest.raises(UserError, match=r"python<3\.11: no such Python found; install one"):
         made("python<3.11,numpy<2", repository)
     assert commands == []
 
 
-def test_the_newest_are_held_back_by_no_constraint(repository, commands) -> None:
+def test_newest_libraries_ignore_the_constraints(repository, commands) -> None:
     python = made("newest", repository).python
     pinned = (python.parents[1] / "pinned.txt").read_text()
     assert [line for line in pinned.splitlines() if not line.startswith("#")] == []
@@ -312,7 +312,7 @@ def test_the_newest_are_held_back_by_no_constraint(repository, commands) -> None
 
 @pytest.mark.parametrize("error", [UserError("pins do not resolve"), KeyboardInterrupt()])
 @pytest.mark.parametrize("step", [1, 2, 3])
-def test_a_failing_install_leaves_no_environment(
+def test_failed_install_leaves_no_environment(
     error: BaseException, step: int, repository: Path, commands: list[list[str]], monkeypatch
 ) -> None:
     run = arms._run
@@ -330,7 +330,7 @@ def test_a_failing_install_leaves_no_environment(
     assert made("numpy<2", repository).python.exists()
 
 
-def test_what_was_left_by_a_crash_is_not_taken_for_an_environment(repository, commands) -> None:
+def test_partial_environment_of_a_crash_is_not_used(repository, commands) -> None:
     python = made("numpy<2", repository).python
     count = len(commands)
     (python.parents[1] / "ready").unlink()
@@ -340,7 +340,7 @@ def test_what_was_left_by_a_crash_is_not_taken_for_an_environment(repository, co
     assert not (python.parents[1] / "stray").exists()
 
 
-def test_a_resolver_that_refuses_is_one_line_with_its_reason(tmp_path: Path, monkeypatch) -> None:
+def test_failed_resolution_is_a_one_line_error_with_its_reason(tmp_path: Path, monkeypatch) -> None:
     uv = tmp_path / "uv"
     uv.write_text(
         "#!/bin/sh\n"
@@ -357,7 +357,7 @@ def test_a_resolver_that_refuses_is_one_line_with_its_reason(tmp_path: Path, mon
     assert len(said.splitlines()) == 1
 
 
-def test_without_uv_it_is_venv_and_pip(repository, commands, monkeypatch) -> None:
+def test_environment_is_made_by_venv_and_pip_without_uv(repository, commands, monkeypatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
     said: list[str] = []
     make_arm(parse_arm("numpy<2"), repository, repository.parent / "work", said.append)
@@ -366,7 +366,7 @@ def test_without_uv_it_is_venv_and_pip(repository, commands, monkeypatch) -> Non
     assert "uv" in said[1], "that unpinned libraries are the newest must be known"
 
 
-def test_without_uv_a_revisions_own_constraints_hold(repository, commands, monkeypatch) -> None:
+def test_revision_uses_its_own_constraints_without_uv(repository, commands, monkeypatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
     constrained(repository, "numpy==2.4.1\n")
     python = made("HEAD~1", repository).python
@@ -376,10 +376,10 @@ def test_without_uv_a_revisions_own_constraints_hold(repository, commands, monke
     assert held.read_text().strip() == "numpy==2.4.2"
 
 
-# Whether it runs
+# Checks that the source runs
 
 
-def test_source_that_does_not_run_on_the_libraries_says_why(repository: Path) -> None:
+def test_error_says_why_the_source_does_not_run(repository: Path) -> None:
     shutil.rmtree(repository / "src")
     package = repository / "src" / "platebench"
     package.mkdir(parents=True)
@@ -388,7 +388,7 @@ def test_source_that_does_not_run_on_the_libraries_says_why(repository: Path) ->
         made(".", repository)
 
 
-def test_source_that_kills_its_interpreter_says_how(repository: Path) -> None:
+def test_error_says_which_signal_killed_the_interpreter(repository: Path) -> None:
     shutil.rmtree(repository / "src")
     package = repository / "src" / "platebench"
     package.mkdir(parents=True)
@@ -397,7 +397,7 @@ def test_source_that_kills_its_interpreter_says_how(repository: Path) -> None:
         made(".", repository)
 
 
-def test_an_arm_knows_its_versions_of_python_and_libraries(repository: Path) -> None:
+def test_arm_lists_its_python_and_library_versions(repository: Path) -> None:
     arm = made(".", repository)
     assert arm.python_version == ".".join(map(str, sys.version_info[:3]))
     assert {"numpy", "pyarrow"} <= set(arm.libraries)

@@ -1,4 +1,4 @@
-"""Figures are kept under the commit that was measured, and under no other's name."""
+"""The checkout and the commit that a run is recorded under."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A repository with one commit, laid out as this one is."""
+    """A repository with one commit and the same layout as this one."""
     for name in ("src", "benchmarks", "docs"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file.py").touch()
@@ -30,17 +30,17 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_checkout_is_found_from_anywhere_inside(checkout: Path) -> None:
+def test_checkout_is_found_from_a_subfolder(checkout: Path) -> None:
     assert find_checkout(checkout) == checkout
     assert find_checkout(checkout / "src") == checkout
 
 
-def test_outside_there_is_none(tmp_path: Path) -> None:
+def test_no_checkout_outside_raises_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not in a checkout of platebench; clone it"):
         find_checkout(tmp_path)
 
 
-def test_a_commit_is_its_hash_and_time(checkout: Path) -> None:
+def test_commit_has_hash_and_time(checkout: Path) -> None:
     commit = commit_of(checkout)
     assert commit.name == commit.hash == git(checkout, "rev-parse", "HEAD")
     assert commit.date_ms == int(git(checkout, "show", "-s", "--format=%ct")) * 1000
@@ -48,26 +48,26 @@ def test_a_commit_is_its_hash_and_time(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["src/file.py", "benchmarks/file.py", "src/new.py"])
-def test_a_changed_checkout_is_never_measured_under_its_commits_name(file, checkout) -> None:
+def test_changed_checkout_is_not_named_as_its_commit(file, checkout) -> None:
     (checkout / file).write_text("changed = True\n")
     commit = commit_of(checkout)
     assert commit.changed
     assert commit.name == f"{git(checkout, 'rev-parse', 'HEAD')}+changes"
 
 
-def test_changes_that_decide_no_figure_leave_the_name_as_it_is(checkout: Path) -> None:
+def test_changes_to_unmeasured_files_keep_the_name(checkout: Path) -> None:
     (checkout / "docs" / "file.py").write_text("changed = True\n")
     (checkout / "results").mkdir()
     (checkout / "results" / "new.json").touch()
     assert not commit_of(checkout).changed
 
 
-def test_a_copy_without_history_is_refused(tmp_path: Path) -> None:
+def test_copy_without_git_history_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no git history; results are kept by commit"):
         commit_of(tmp_path)
 
 
-def test_a_revision_is_what_was_committed(checkout: Path) -> None:
+def test_revision_has_the_committed_files(checkout: Path) -> None:
     (checkout / "src" / "file.py").write_text("changed = True\n")
     assert commit_at(checkout, "main").name == git(checkout, "rev-parse", "HEAD")
     with pytest.raises(UserError, match="nowhere: no such revision"):

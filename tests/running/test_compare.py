@@ -1,4 +1,4 @@
-"""Arms are measured in turn, nothing twice, and every cell gets a verdict."""
+"""Comparisons: order of measuring, verdicts, exit status, and resuming."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ STORES = [IPC, ZARR]
 
 
 class Bench:
-    """Compares made-up suites; one may be replaced, and `log` says what was measured."""
+    """Compares made-up suites. `log` lists what was measured."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -101,7 +101,7 @@ def status(comparison: Comparison) -> int:
 
 
 def going_wrong(wrong: Callable[[str, str, str], Measurement], which: CellName) -> Answer:
-    """Answer with what went wrong for one cell, and be steady else."""
+    """Return `wrong` for one cell, and steady times for the others."""
 
     def answer(asked: CellName, count: int) -> Measurement:
         if asked != which:
@@ -115,10 +115,10 @@ def late(wrong: Answer, after: int) -> Answer:
     return lambda which, count: (steady if count < after else wrong)(which, count)
 
 
-# In turn
+# Order of measuring
 
 
-def test_every_cell_is_measured_in_all_arms_before_the_next(bench: Bench) -> None:
+def test_cell_is_measured_in_all_arms_before_the_next_cell(bench: Bench) -> None:
     bench.compare("old", "new", "third")
     for start in range(0, len(bench.log), 3):
         trio = bench.log[start : start + 3]
@@ -126,14 +126,14 @@ def test_every_cell_is_measured_in_all_arms_before_the_next(bench: Bench) -> Non
         assert {name for name, _ in trio} == set(COMMITS)
 
 
-def test_arms_that_take_turns_share_the_seconds_of_a_cell(bench: Bench) -> None:
+def test_arms_of_one_cell_alternate_samples(bench: Bench) -> None:
     bench.compare()
     least, most, seconds = SAMPLES
     assert set(bench.repeats) == {(least, most, 2 * seconds)}
     assert all(TURNS in variables for variables in bench.variables)
 
 
-def test_a_revision_that_takes_no_turns_is_measured_before_or_after_the_other(bench: Bench) -> None:
+def test_revision_without_turns_is_measured_before_or_after_the_other(bench: Bench) -> None:
     bench.arms["old"] = replace(bench.arms["old"], is_older=True)
     (bench.arms["old"].checkout / "src" / "platebench" / "timing" / "turns.py").unlink()
     bench.compare()
@@ -141,16 +141,18 @@ def test_a_revision_that_takes_no_turns_is_measured_before_or_after_the_other(be
         "measured one after another: not every revision takes turns at samples"
     ]
     assert set(bench.repeats) == {SAMPLES}
-    assert not any(TURNS in variables for variables in bench.variables), "nobody waits for a turn"
+    assert not any(TURNS in variables for variables in bench.variables), (
+        "no process waits for a turn"
+    )
     firsts = bench.log[::2]
     in_a_round = Counter(name for name, _ in firsts[: len(STORES) * 2])
     assert in_a_round["old"] == in_a_round["new"] == len(STORES)
     for which in {which for _, which in firsts}:
         over_rounds = Counter(name for name, asked in firsts if asked == which)
-        assert set(over_rounds) == {"old", "new"}, "over rounds either arm goes first"
+        assert set(over_rounds) == {"old", "new"}, "each arm goes first in some rounds"
 
 
-def test_every_arm_has_every_round_of_every_cell(bench: Bench) -> None:
+def test_every_arm_measures_every_cell_in_every_round(bench: Bench) -> None:
     comparison = bench.compare()
     assert len(bench.log) == 2 * 6 * 4
     for file in comparison.files:
@@ -165,7 +167,7 @@ def test_every_arm_has_every_round_of_every_cell(bench: Bench) -> None:
         assert file.finished
 
 
-def test_rounds_are_added_only_where_a_verdict_is_open(bench: Bench) -> None:
+def test_rounds_are_added_only_for_undecided_cells(bench: Bench) -> None:
     def unsteady(which: CellName, count: int) -> Measurement:
         if which != cell(SCAN, ZARR):
             return steady(which, count)
@@ -184,13 +186,13 @@ def test_rounds_are_added_only_where_a_verdict_is_open(bench: Bench) -> None:
 # Verdicts and exit statuses
 
 
-def test_nothing_changed_is_the_same_and_status_0(bench: Bench) -> None:
+def test_unchanged_revision_is_the_same_with_status_0(bench: Bench) -> None:
     comparison = bench.compare()
     assert set(bench.verdicts(comparison).values()) == {Verdict.SAME}
     assert status(comparison) == 0
 
 
-def test_slower_is_status_1_and_faster_is_0(bench: Bench) -> None:
+def test_slower_has_status_1_and_faster_has_status_0(bench: Bench) -> None:
     bench.answers["new"] = taking(0.003)
     assert set(bench.verdicts(slower := bench.compare()).values()) == {Verdict.SLOWER}
     assert status(slower) == 1
@@ -201,7 +203,7 @@ def test_slower_is_status_1_and_faster_is_0(bench: Bench) -> None:
 @pytest.mark.parametrize("arm", ["old", "new"])
 @pytest.mark.parametrize("wrong", [failed, skipped])
 @pytest.mark.parametrize("after", [0, 3])
-def test_a_cell_that_fails_in_one_arm_is_status_2(arm, wrong, after, bench: Bench) -> None:
+def test_failure_in_one_arm_has_status_2(arm, wrong, after, bench: Bench) -> None:
     bench.answers[arm] = late(going_wrong(wrong, cell(SCAN, ZARR)), after)
     comparison = bench.compare()
     verdicts = bench.verdicts(comparison)
@@ -212,7 +214,7 @@ def test_a_cell_that_fails_in_one_arm_is_status_2(arm, wrong, after, bench: Benc
     assert len(rounds) <= 2 * (after + 1), "there is nothing to hold more rounds against"
 
 
-def test_slower_outranks_failed(bench: Bench) -> None:
+def test_slower_takes_precedence_over_failed(bench: Bench) -> None:
     wrong = going_wrong(failed, cell(SCAN, ZARR))
     bench.answers["old"] = wrong
     bench.answers["new"] = taking(0.003)
@@ -220,7 +222,7 @@ def test_slower_outranks_failed(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("wrong", [failed, skipped])
-def test_a_cell_that_fails_in_both_arms_is_not_measured(wrong, bench: Bench) -> None:
+def test_cell_that_fails_in_both_arms_has_verdict_not_measured(wrong, bench: Bench) -> None:
     for arm in ("old", "new"):
         bench.answers[arm] = going_wrong(wrong, cell(SCAN, ZARR))
     comparison = bench.compare()
@@ -228,7 +230,7 @@ def test_a_cell_that_fails_in_both_arms_is_not_measured(wrong, bench: Bench) -> 
     assert status(comparison) == 0
 
 
-def test_an_arm_that_fails_does_not_stop_the_others(bench: Bench) -> None:
+def test_failing_arm_does_not_stop_the_others(bench: Bench) -> None:
     bench.answers["third"] = going_wrong(failed, cell(SCAN, ZARR))
     comparison = bench.compare("old", "new", "third")
     assert bench.verdicts(comparison, 1)[cell(SCAN, ZARR)] is Verdict.SAME
@@ -236,37 +238,37 @@ def test_an_arm_that_fails_does_not_stop_the_others(bench: Bench) -> None:
     assert Counter(bench.log)["third", cell(SCAN, ZARR)] == 1
 
 
-# What can be compared
+# Cells that can be compared
 
 
-def test_benchmarks_of_another_version_are_not_compared(bench: Bench) -> None:
+def test_benchmarks_of_different_versions_are_not_compared(bench: Bench) -> None:
     bench.suites["new"] = {"versions": {SCAN: "2"}}
     assert set(bench.verdicts(bench.compare())) == {cell(WRITE, store) for store in STORES}
     (said,) = [line for line in bench.watcher.said if line.startswith("not compared")]
     assert said == f"not compared, for not every arm has them: {len(STORES)} of {SCAN}"
 
 
-def test_cells_that_one_arm_lacks_are_not_compared(bench: Bench) -> None:
+def test_cells_missing_from_one_arm_are_not_compared(bench: Bench) -> None:
     bench.suites["old"] = {"stores": [IPC]}
     assert set(bench.verdicts(bench.compare())) == {cell(kind, IPC) for kind in (SCAN, WRITE)}
 
 
-def test_arms_that_share_nothing_are_one_line_and_no_file(bench: Bench) -> None:
+def test_arms_without_common_cells_are_a_one_line_error_and_leave_no_file(bench: Bench) -> None:
     bench.suites["new"] = {"versions": {SCAN: "2", WRITE: "2"}}
     with pytest.raises(UserError, match="nothing to compare: the arms share no benchmark"):
         bench.compare()
     assert not bench.results.exists()
 
 
-def test_an_unknown_operation_is_refused_before_anything_is_made(bench: Bench) -> None:
+def test_unknown_operation_is_refused_before_arms_are_made(bench: Bench) -> None:
     with pytest.raises(UserError, match="fly: no such operation"):
         bench.compare(operations=["fly"])
 
 
-# What is kept
+# Records
 
 
-def test_each_arm_is_kept_under_its_commit_and_libraries(bench: Bench) -> None:
+def test_arm_is_recorded_with_its_commit_and_libraries(bench: Bench) -> None:
     bench.arms["new"] = made_up_arm("new", bench.folder / "arms", COMMITS["old"], numpy="1.26.4")
     comparison = bench.compare()
     kept = list(asv.results.iter_results(str(bench.results)))
@@ -285,7 +287,7 @@ def test_each_arm_is_kept_under_its_commit_and_libraries(bench: Bench) -> None:
         assert [sample for run in mine for sample in run.samples_s] in samples
 
 
-def test_a_changed_checkout_is_kept_under_its_own_name_and_not_as_asvs(bench: Bench) -> None:
+def test_changed_checkout_is_recorded_under_its_own_name_without_asv_file(bench: Bench) -> None:
     bench.arms["new"] = made_up_arm("new", bench.folder / "arms", COMMITS["old"], changed=True)
     bench.answers["new"] = taking(9.0)
     comparison = bench.compare()
@@ -295,14 +297,14 @@ def test_a_changed_checkout_is_kept_under_its_own_name_and_not_as_asvs(bench: Be
     assert max(max(each) for each in samples if each) < 1, "of the unchanged arm alone"
 
 
-def test_sizes_are_those_of_the_files_that_hold_the_images(bench: Bench) -> None:
+def test_sizes_are_of_the_files_that_hold_the_images(bench: Bench) -> None:
     file = bench.compare().files[0]
     file.append(Record(7, ok([1.0], kind="data", stored_bytes=10, set_pixel_bytes=40)))
     file.append(Record(7, ok([1.0], ZARR, kind="history", stored_bytes=10, set_pixel_bytes=40)))
     assert stored_sizes(file) == {(IPC, "raw-64"): 0.25}
 
 
-# Cut off
+# Interruption and resuming
 
 
 def cut_off_after(count: int) -> Answer:
@@ -316,7 +318,7 @@ def cut_off_after(count: int) -> Answer:
     return answer
 
 
-def test_a_comparison_that_is_interrupted_says_what_is_kept(bench: Bench) -> None:
+def test_interrupted_comparison_says_what_is_kept(bench: Bench) -> None:
     bench.answers["new"] = cut_off_after(3)
     with pytest.raises(KeyboardInterrupt):
         bench.compare()
@@ -324,7 +326,7 @@ def test_a_comparison_that_is_interrupted_says_what_is_kept(bench: Bench) -> Non
     assert re.fullmatch(r"6 measured cells are kept in .*; the same command goes on", said)
 
 
-def test_a_comparison_without_any_measured_cell_leaves_no_file(bench: Bench) -> None:
+def test_comparison_without_measured_cells_leaves_no_file(bench: Bench) -> None:
     bench.answers["new"] = cut_off_after(0)
     with pytest.raises(KeyboardInterrupt):
         bench.compare()
@@ -332,7 +334,7 @@ def test_a_comparison_without_any_measured_cell_leaves_no_file(bench: Bench) -> 
     assert not [file for file in bench.results.rglob("*") if file.is_file()]
 
 
-def test_the_same_comparison_is_not_measured_twice_at_once(bench: Bench) -> None:
+def test_same_comparison_cannot_run_twice_at_once(bench: Bench) -> None:
     def another(which: CellName, count: int) -> Measurement:
         with pytest.raises(UserError, match=rf"already: process {os.getpid()} "):
             bench.compare()
@@ -344,9 +346,7 @@ def test_the_same_comparison_is_not_measured_twice_at_once(bench: Bench) -> None
 
 
 @pytest.mark.parametrize("after", [1, 7, 23])
-def test_a_comparison_that_was_cut_off_goes_on_and_measures_nothing_twice(
-    after: int, bench: Bench
-) -> None:
+def test_interrupted_comparison_resumes_without_repeating_cells(after: int, bench: Bench) -> None:
     bench.answers["new"] = cut_off_after(after)
     with pytest.raises(KeyboardInterrupt):
         bench.compare()
@@ -362,7 +362,7 @@ def test_a_comparison_that_was_cut_off_goes_on_and_measures_nothing_twice(
     assert status(comparison) == 0
 
 
-def test_a_last_line_that_was_cut_off_is_measured_again(bench: Bench) -> None:
+def test_truncated_last_line_is_measured_again(bench: Bench) -> None:
     bench.answers["new"] = cut_off_after(5)
     with pytest.raises(KeyboardInterrupt):
         bench.compare()
@@ -375,7 +375,7 @@ def test_a_last_line_that_was_cut_off_is_measured_again(bench: Bench) -> None:
         assert len(list(each.records())) == 24
 
 
-def test_a_comparison_that_ended_is_not_taken_up(bench: Bench) -> None:
+def test_finished_comparison_is_not_resumed(bench: Bench) -> None:
     bench.compare()
     bench.compare()
     assert bench.watcher.said == []
@@ -394,7 +394,9 @@ def test_a_comparison_that_ended_is_not_taken_up(bench: Bench) -> None:
     ],
     ids=["commit", "libraries", "changes", "stores", "quick", "plan"],
 )
-def test_another_comparison_begins_anew(change: dict[str, dict[str, object]], bench) -> None:
+def test_comparison_with_other_settings_starts_from_the_beginning(
+    change: dict[str, dict[str, object]], bench
+) -> None:
     bench.answers["new"] = cut_off_after(5)
     with pytest.raises(KeyboardInterrupt):
         bench.compare()
@@ -408,7 +410,7 @@ def test_another_comparison_begins_anew(change: dict[str, dict[str, object]], be
     assert len(record_files(bench.results)) == 4
 
 
-def test_changes_that_no_commit_holds_are_measured_anew(bench: Bench) -> None:
+def test_uncommitted_changes_start_from_the_beginning(bench: Bench) -> None:
     bench.arms["new"] = made_up_arm("new", bench.folder / "arms", COMMITS["new"], changed=True)
     bench.answers["new"] = cut_off_after(5)
     with pytest.raises(KeyboardInterrupt):
@@ -420,9 +422,7 @@ def test_changes_that_no_commit_holds_are_measured_anew(bench: Bench) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_a_comparison_that_is_killed_goes_on_when_it_is_asked_for_again(
-    checkout: Path, plate: Path
-) -> None:
+def test_killed_comparison_resumes_when_repeated(checkout: Path, plate: Path) -> None:
     (checkout / "README.md").write_text("Said in other words.\n")
     git(checkout, "add", "README.md")
     git(checkout, "commit", "--quiet", "--message", "Go on")

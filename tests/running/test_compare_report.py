@@ -1,4 +1,4 @@
-"""A comparison as text says every verdict, with what it rests on and what changed on disk."""
+"""The report of a comparison: each verdict with its figures, and changes in size."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def judged(cells: dict[CellName, tuple[Rounds | None, Rounds | None]]) -> dict[C
 
 @pytest.fixture
 def comparison(tmp_path: Path) -> Comparison:
-    """Two arms, of which the second is a changed checkout and stores less of one store."""
+    """A comparison of two arms. The second is a changed checkout with a smaller store."""
     arms = [
         made_up_arm("HEAD~1", tmp_path / "arms", "a" * 40),
         made_up_arm(".", tmp_path / "arms", "b" * 40, changed=True),
@@ -68,14 +68,14 @@ def printed(comparison: Comparison, width: int = 80) -> str:
     return sink.getvalue()
 
 
-def test_the_heading_says_which_arm_is_held_against_which(comparison: Comparison) -> None:
+def test_heading_names_both_arms(comparison: Comparison) -> None:
     assert heading(comparison, 1) == ". (bbbbbbbb+changes) against HEAD~1 (aaaaaaaa)"
     arms = [replace(arm, name="numpy<2,pyarrow==16.1.0") for arm in comparison.arms]
     told = heading(replace(comparison, arms=arms), 1)
     assert told.startswith("numpy<2, pyarrow==16.1.0 (bbbbbbbb"), "a line can end between two pins"
 
 
-def test_the_table_has_every_cell_with_ratio_interval_rounds_and_verdict(comparison) -> None:
+def test_table_has_ratio_interval_rounds_and_verdict_of_every_cell(comparison) -> None:
     rows = [line.split() for line in printed(comparison).splitlines() if line.strip()]
     (slower,) = [row for row in rows if row[-1] == "slower"]
     assert slower[0] == str(IPC)
@@ -88,7 +88,7 @@ def test_the_table_has_every_cell_with_ratio_interval_rounds_and_verdict(compari
         assert verdict.value in text
 
 
-def test_the_table_fits_eighty_columns_and_nothing_is_cut(comparison) -> None:
+def test_table_fits_eighty_columns_without_truncation(comparison) -> None:
     text = printed(comparison)
     assert "…" not in text
     assert str(LONGEST) in text
@@ -96,7 +96,7 @@ def test_the_table_fits_eighty_columns_and_nothing_is_cut(comparison) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 50, 60, 70])
-def test_a_narrow_terminal_has_fewer_columns_and_says_which(comparison, width: int) -> None:
+def test_narrow_terminal_omits_columns_and_names_them(comparison, width: int) -> None:
     text = printed(comparison, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
@@ -108,7 +108,7 @@ def test_a_narrow_terminal_has_fewer_columns_and_says_which(comparison, width: i
         assert word in text
 
 
-def test_each_operation_is_one_table_in_the_operations_order() -> None:
+def test_tables_follow_the_order_of_the_operations() -> None:
     details = [("1", "kept"), ("1", "reopened"), ("16 scattered", "kept")]
     cells = {
         CellName.from_params(TAKE, (str(store), "raw-64", *detail)): (taking(1.0), taking(1.0))
@@ -124,7 +124,7 @@ def test_each_operation_is_one_table_in_the_operations_order() -> None:
     assert places == sorted(places)
 
 
-def test_image_sets_are_tables_of_their_own() -> None:
+def test_each_image_set_has_its_own_table() -> None:
     cells = {
         CellName.from_params(SCAN, (str(store), images)): (taking(1.0), taking(1.0))
         for store in (ZARR, IPC)
@@ -136,7 +136,7 @@ def test_image_sets_are_tables_of_their_own() -> None:
     ]  # fmt: skip
 
 
-def test_markdown_tells_what_matters_and_counts_the_rest(comparison) -> None:
+def test_markdown_lists_significant_cells_and_counts_the_others(comparison) -> None:
     text = as_markdown(comparison, PLAN)
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     told = {tuple(row.strip("| ").split(" | "))[1::3] for row in rows[1:]}
@@ -150,26 +150,26 @@ def test_markdown_tells_what_matters_and_counts_the_rest(comparison) -> None:
         assert count in text
 
 
-def test_markdown_of_nothing_that_matters_has_no_table(comparison) -> None:
+def test_markdown_without_significant_cells_has_no_table(comparison) -> None:
     only = {which: sides for which, sides in CELLS.items() if which.kind == "Write"}
     quiet = Comparison(comparison.arms, comparison.files, [judged(only)])
     assert "|" not in as_markdown(quiet, PLAN)
     assert "1 same, 1 not measured." in as_markdown(quiet, PLAN)
 
 
-def test_a_change_in_size_is_told_and_a_trifle_is_not(comparison) -> None:
+def test_size_change_is_reported_above_a_minimum(comparison) -> None:
     sentence = f"{IPC}, raw-64: 0.43 bytes per pixel byte; before 1.00"
     assert f"- {sentence}" in as_markdown(comparison, PLAN).splitlines()
     assert sentence in printed(comparison, 200)
     assert f"{ZARR}, raw-64:" not in printed(comparison, 200)
 
 
-def test_the_summary_says_what_same_means() -> None:
+def test_summary_explains_same() -> None:
     assert summary(judged(CELLS), single_look(6, 0.25)).startswith("1 faster, 1 slower, 1 same, ")
     assert "Same means within 25%" in summary(judged(CELLS), single_look(6, 0.25))
 
 
-def test_one_round_has_a_ratio_and_no_interval() -> None:
+def test_one_round_gives_a_ratio_without_interval() -> None:
     (line,) = lines(judged({cell(): ({1: [1.0]}, {1: [2.0]})}))
     assert (line.ratio, line.interval, line.rounds) == ("2.00", "", "1")
     assert line.verdict is Verdict.UNDECIDED

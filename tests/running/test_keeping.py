@@ -1,4 +1,4 @@
-"""A reference run is promoted on purpose, whole, and without overwriting another's files."""
+"""`reference keep` copies a complete reference run and overwrites no other file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LATER = "2026-03-02T10:20:30.000001+00:00"
 
 
 class Place:
-    """A checkout with one commit, and the user's own runs in it."""
+    """A checkout with one commit and the user's own runs."""
 
     def __init__(self, checkout: Path) -> None:
         self.checkout = checkout
@@ -75,7 +75,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "checkout")
 
 
-def test_a_finished_reference_run_is_copied_with_its_machine_and_asv_file(place: Place) -> None:
+def test_finished_reference_run_is_copied_with_machine_and_asv_file(place: Place) -> None:
     run = place.run()
     made = place.keep(run)
     (asv_file,) = (name for name in made if place.commit[:8] in name)
@@ -90,7 +90,7 @@ def test_a_finished_reference_run_is_copied_with_its_machine_and_asv_file(place:
     assert set(listed) == {SCAN, "version"}, "what this run measured"
 
 
-def test_asvs_file_has_no_samples_of_other_runs(place: Place) -> None:
+def test_asv_file_has_no_samples_of_other_runs(place: Place) -> None:
     place.run(seconds=5.0, started=LATER, settings={"rounds": 1})
     place.keep(place.run(seconds=1.0))
     (read,) = asv.results.iter_results(str(place.kept))
@@ -98,7 +98,7 @@ def test_asvs_file_has_no_samples_of_other_runs(place: Place) -> None:
     assert [each for each in found if each] == [[1.0], [1.0]]
 
 
-def test_a_run_is_found_by_the_beginning_of_its_name(place: Place) -> None:
+def test_run_is_found_by_the_beginning_of_its_name(place: Place) -> None:
     place.run()
     assert place.keep("20260301")
 
@@ -112,7 +112,7 @@ def test_a_run_is_found_by_the_beginning_of_its_name(place: Place) -> None:
         ({"commit": "0" * 40}, "no such revision"),
     ],
 )
-def test_other_runs_are_refused_and_nothing_is_written(changed, words, place: Place) -> None:
+def test_other_kinds_of_run_are_refused_without_writing(changed, words, place: Place) -> None:
     run = place.run(**changed)
     with pytest.raises(UserError, match=words):
         place.keep(run)
@@ -123,14 +123,14 @@ def test_other_runs_are_refused_and_nothing_is_written(changed, words, place: Pl
     ("name", "words"),
     [("2027", "no such run"), ("", "no such run"), ("2026", "2 runs begin so; give more")],
 )
-def test_a_name_of_no_run_or_of_several_is_refused(name: str, words: str, place: Place) -> None:
+def test_unknown_or_ambiguous_name_is_refused(name: str, words: str, place: Place) -> None:
     place.run()
     place.run(started=LATER)
     with pytest.raises(UserError, match=words):
         place.keep(name)
 
 
-def test_a_file_that_is_there_is_never_overwritten(place: Place) -> None:
+def test_existing_file_is_not_overwritten(place: Place) -> None:
     run = place.run()
     theirs = place.kept / MACHINE / "machine.json"
     theirs.parent.mkdir(parents=True)
@@ -140,7 +140,7 @@ def test_a_file_that_is_there_is_never_overwritten(place: Place) -> None:
     assert place.contents() == {f"{MACHINE}/machine.json": b'{"mine": 1}'}
 
 
-def test_a_run_that_is_kept_already_changes_nothing(place: Place) -> None:
+def test_keeping_a_run_twice_changes_nothing(place: Place) -> None:
     run = place.run()
     place.keep(run)
     before = place.contents()
@@ -157,7 +157,7 @@ def test_benchmarks_of_earlier_runs_stay_listed(place: Place) -> None:
     assert set(now) == {SCAN, WRITE, "version"}
 
 
-def test_the_selfcheck_of_the_machine_comes_along_when_asked(place: Place) -> None:
+def test_selfcheck_option_also_keeps_the_selfcheck(place: Place) -> None:
     run = place.run()
     with pytest.raises(UserError, match="no finished self-check"):
         place.keep(run, selfcheck=True)
@@ -168,7 +168,7 @@ def test_the_selfcheck_of_the_machine_comes_along_when_asked(place: Place) -> No
     assert selfcheck_kept(place.kept, MACHINE) == selfcheck_kept(place.own, MACHINE)
 
 
-def test_git_sees_what_was_kept_and_nothing_of_the_users_own_runs(checkout: Path) -> None:
+def test_git_shows_kept_files_but_not_the_users_own_runs(checkout: Path) -> None:
     place = Place.__new__(Place)
     place.checkout, place.own = checkout, checkout / ".platebench" / "results"
     place.kept, place.commit = checkout / "results", git(checkout, "rev-parse", "HEAD")

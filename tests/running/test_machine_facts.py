@@ -1,4 +1,4 @@
-"""The disk, filesystem, load and processor are recorded, and what a machine hides is None."""
+"""Recorded facts of a machine. A fact that the machine hides is None."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write(root: Path, name: str, content: str) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The files of a machine with an NVMe disk, a rotating one, and a virtual one."""
+    """System files of a machine with an NVMe disk, a rotating disk and a virtual disk."""
     root = tmp_path / "root"
     write(root, "proc/self/mountinfo", MOUNTS)
     write(root, "proc/loadavg", "0.40 1.50 2.25 1/345 6789\n")
@@ -48,7 +48,7 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def test_facts_name_disk_filesystem_load_governor_and_memory(root: Path) -> None:
+def test_facts_have_disk_filesystem_load_governor_and_memory(root: Path) -> None:
     facts = machine_facts(Path("/srv/work"), root)
     assert facts["disk"] == "Fast 990"
     assert facts["rotational"] is False
@@ -65,19 +65,19 @@ def test_the_innermost_mount_of_a_folder_is_found(root: Path) -> None:
     assert (facts["disk"], facts["rotational"], facts["filesystem"]) == ("Slow 4TB", True, "xfs")
 
 
-def test_a_virtual_disk_does_not_claim_to_rotate(root: Path) -> None:
+def test_rotation_of_a_virtual_disk_is_unknown(root: Path) -> None:
     facts = machine_facts(Path("/cloud"), root)
     assert (facts["disk"], facts["rotational"]) == ("virtual disk vda", None)
 
 
-def test_no_path_of_a_person_is_recorded(root: Path) -> None:
+def test_no_path_is_recorded(root: Path) -> None:
     facts = machine_facts(Path("/joined"), root)
     assert facts["filesystem"] == "overlay"
     assert facts["mount_options"] == "rw,xino=off"
     assert "someone" not in json.dumps(facts)
 
 
-def test_facts_that_a_machine_hides_are_none(tmp_path: Path) -> None:
+def test_hidden_facts_are_none(tmp_path: Path) -> None:
     facts = machine_facts(tmp_path, tmp_path / "nothing")
     hidden = {"disk", "rotational", "filesystem", "mount_options", "load", "governor"}
     hidden |= {"memory_bytes", "swap_bytes", "memory_available_bytes"}
@@ -87,12 +87,12 @@ def test_facts_that_a_machine_hides_are_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "many\n", "x y z\n"])
-def test_a_load_that_cannot_be_read_is_none(content: str, root: Path) -> None:
+def test_unreadable_load_is_none(content: str, root: Path) -> None:
     write(root, "proc/loadavg", content)
     assert machine_facts(Path("/"), root)["load"] is None
 
 
-def test_one_line_tells_disk_filesystem_load_and_governor(root: Path) -> None:
+def test_one_line_has_disk_filesystem_load_and_governor(root: Path) -> None:
     facts = {**machine_facts(Path("/srv"), root), "cores": 4}
     assert one_line(facts) == (
         "Fast 990 (ext4, not rotational); load 0.4 on 4 cores; CPU governor powersave"
@@ -101,13 +101,13 @@ def test_one_line_tells_disk_filesystem_load_and_governor(root: Path) -> None:
 
 
 @pytest.mark.parametrize(("load", "cores", "warned"), [(1.1, 4, True), (1.0, 4, False)])
-def test_a_load_above_a_quarter_of_the_cores_is_a_warning(load, cores, warned) -> None:
+def test_load_above_a_quarter_of_the_cores_gives_a_warning(load, cores, warned) -> None:
     said = busy({"load": [load, 0.0, 0.0], "cores": cores})
     assert said.startswith("warning: this machine is busy (load 1.1 on 4 cores)") is warned
     assert bool(said) is warned
 
 
-def test_facts_of_another_version_do_not_stop_a_report() -> None:
+def test_report_works_with_facts_of_another_version() -> None:
     for odd in ({"load": "high"}, {"load": []}, {"load": [None]}, {"rotational": "no"}, {"x": 1}):
         assert one_line(odd)
         assert busy(odd) == ""
@@ -126,12 +126,12 @@ def known_as(monkeypatch: pytest.MonkeyPatch, **changed: str) -> str:
 @pytest.mark.parametrize(
     "changed", [{"cpu": "Intel"}, {"num_cpu": "2"}, {"ram": "8000000000"}, {"os": "Linux 7.0"}]
 )
-def test_machines_of_one_host_name_are_told_apart(changed, monkeypatch) -> None:
+def test_machines_with_one_host_name_get_different_names(changed, monkeypatch) -> None:
     one, other = known_as(monkeypatch), known_as(monkeypatch, **changed)
     assert one != other
     assert one.startswith("vm-")
     assert other.startswith("vm-")
 
 
-def test_a_machine_keeps_its_name_when_the_kernel_reserves_other_memory(monkeypatch) -> None:
+def test_machine_name_does_not_depend_on_reserved_memory(monkeypatch) -> None:
     assert known_as(monkeypatch) == known_as(monkeypatch, ram="25276518400")

@@ -13,16 +13,16 @@ from platebench.running.newest import UNKNOWN, newer_releases, newest_versions
 MEASURED = {"zarr": "3.1.6", "pyarrow": "26.0.1"}
 
 
-def test_a_library_with_a_newer_release_is_named() -> None:
+def test_library_with_a_newer_release_is_named() -> None:
     said = newer_releases(MEASURED, {"zarr": "3.4.2", "pyarrow": "26.0.1"})
     assert said == "Newer releases existed on the day of the run: zarr 3.4.2 (measured: 3.1.6)."
 
 
-def test_the_newest_releases_are_said_to_be_so() -> None:
+def test_newest_releases_are_reported_as_newest() -> None:
     assert newer_releases(MEASURED, MEASURED) == "Every library was the newest release of the day."
 
 
-def test_a_prerelease_or_local_build_is_not_called_old() -> None:
+def test_prerelease_or_local_build_is_not_reported_as_old() -> None:
     assert "newest release" in newer_releases({"zarr": "3.5.0.dev1"}, {"zarr": "3.4.2"})
 
 
@@ -61,7 +61,7 @@ def test_only_libraries_from_the_index_are_asked_for(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     "error", [OSError("no uv"), subprocess.TimeoutExpired("uv", 60), subprocess.CalledProcessError]
 )
-def test_an_index_that_does_not_answer_is_unknown(error, monkeypatch) -> None:
+def test_silent_index_gives_unknown(error, monkeypatch) -> None:
     def fails(*_, **__):
         raise error(1, "uv") if isinstance(error, type) else error
 
@@ -69,6 +69,6 @@ def test_an_index_that_does_not_answer_is_unknown(error, monkeypatch) -> None:
     assert newest_versions(["numpy"]) is None
 
 
-def test_without_uv_it_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newest_is_unknown_without_uv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(newest.shutil, "which", lambda *_, **__: None)
     assert newest_versions(["numpy"]) is None

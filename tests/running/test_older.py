@@ -1,4 +1,4 @@
-"""A revision from before timing.protocol is measured through the shim that is kept for it."""
+"""A revision without timing.protocol is measured through a shim."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def with_history(checkout: Path) -> Path:
 
 
 @pytest.mark.timeout(600)
-def test_the_last_revision_without_a_protocol_is_compared_with_this_one(with_history) -> None:
+def test_last_revision_without_protocol_can_be_compared(with_history) -> None:
     said = in_a_process(
         "compare", OLDER, ".", "--images", "2", "--stores", "arrow-ipc:pixels:fast",
         "--operations", "first-image", "--rounds", "2", "--quick", "--markdown", "verdicts.md",
@@ -45,12 +45,12 @@ def test_the_last_revision_without_a_protocol_is_compared_with_this_one(with_his
         assert [run.status for run in runs] == ["ok", "ok"]
 
 
-def test_a_revision_with_a_protocol_is_not_older(tmp_path: Path) -> None:
+def test_revision_with_protocol_needs_no_shim(tmp_path: Path) -> None:
     assert not older.is_older(REPOSITORY)
     assert older.is_older(tmp_path)
 
 
-def test_the_shim_answers_what_the_protocol_does() -> None:
+def test_shim_has_the_same_functions_as_the_protocol() -> None:
     asked = older.question()[-1]
     assert {f"'{name}'" in asked for name in protocol.answer()} == {True}
     assert json.loads(json.dumps(protocol.answer()))["protocol"] == protocol.VERSION

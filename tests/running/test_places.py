@@ -1,4 +1,4 @@
-"""Runs are kept in the user's own place, and the tracked results/ is left alone."""
+"""Runs are kept outside the tracked results/."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def test_in_a_checkout_runs_are_kept_in_its_ignored_folder(checkout: Path, monkeypatch) -> None:
+def test_runs_in_a_checkout_are_kept_in_its_ignored_folder(checkout: Path, monkeypatch) -> None:
     monkeypatch.chdir(checkout / "benchmarks")
     assert own_results() == checkout / ".platebench" / "results"
     assert own_results() != reference_results(checkout)
 
 
-def test_outside_a_checkout_runs_are_kept_in_the_users_data_folder(tmp_path, monkeypatch) -> None:
+def test_runs_outside_a_checkout_are_kept_in_the_users_data_folder(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     assert own_results() == tmp_path / "data" / "platebench" / "results"
 
 
-def test_a_folder_that_is_given_is_taken(checkout: Path, tmp_path: Path, monkeypatch) -> None:
+def test_given_folder_is_used(checkout: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(checkout)
     assert own_results(tmp_path / "mine") == tmp_path / "mine"
 
 
-def test_a_path_is_shown_as_it_would_be_typed(checkout: Path, monkeypatch) -> None:
+def test_path_is_shown_relative_to_the_current_folder(checkout: Path, monkeypatch) -> None:
     monkeypatch.chdir(checkout)
     assert shown(checkout / ".platebench" / "results") == ".platebench/results"
     assert shown(Path("/elsewhere")) == "/elsewhere"

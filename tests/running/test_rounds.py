@@ -1,4 +1,4 @@
-"""Every round passes over all cells in an order of its own."""
+"""Each round measures all cells in its own order."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ CELLS = [
 
 
 def fixed(cells: list[CellName], number: int) -> Wanted:
-    """Want all cells in rounds 1 to `number`."""
+    """Ask for all cells in rounds 1 to `number`."""
     return lambda this: cells if this <= number else []
 
 
 class Counting:
-    """In the place of a suite: says what it was asked to measure."""
+    """A suite that records which cells it was asked to measure."""
 
     def __init__(self) -> None:
         self.repeats: set[object] = set()
@@ -37,7 +37,7 @@ def test_every_round_measures_every_cell() -> None:
     assert [number for number, _ in done] == [1] * 12 + [2] * 12 + [3] * 12
 
 
-def test_the_order_differs_from_round_to_round_and_is_the_same_when_repeated() -> None:
+def test_order_differs_between_rounds_and_is_reproducible() -> None:
     orders = [tuple(shuffled(CELLS, number)) for number in range(1, 9)]
     assert len(set(orders)) == 8
     assert orders == [tuple(shuffled(CELLS, number)) for number in range(1, 9)]
@@ -48,7 +48,7 @@ def test_no_cell_always_comes_first() -> None:
     assert len({shuffled(CELLS, number)[0] for number in range(1, 17)}) > 4
 
 
-def test_what_is_done_is_not_measured_again() -> None:
+def test_measured_cells_are_not_repeated() -> None:
     before = list(rounds(Counting(), fixed(CELLS, 2)))
     done = frozenset((number, run.cell) for number, run in before[:15])
     rest = list(rounds(Counting(), fixed(CELLS, 2), done=done))
@@ -64,13 +64,13 @@ def test_each_cell_is_announced_before_it_is_measured() -> None:
     assert told == [(1, first.cell)]
 
 
-def test_a_quick_look_is_handed_on() -> None:
+def test_quick_is_passed_to_the_suite() -> None:
     suite = Counting()
     list(rounds(suite, fixed(CELLS, 1), (1, 2, 0.05)))
     assert suite.repeats == {(1, 2, 0.05)}
 
 
-def test_a_round_may_want_fewer_cells_and_the_first_that_wants_none_is_the_end() -> None:
+def test_rounds_can_shrink_and_end_with_the_first_empty_one() -> None:
     wanted = {1: CELLS, 2: CELLS[:3], 3: []}
     done = [(number, run.cell) for number, run in rounds(Counting(), wanted.__getitem__)]
     assert [number for number, _ in done] == [1] * 12 + [2] * 3

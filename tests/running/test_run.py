@@ -1,4 +1,4 @@
-"""Rounds are added where they are needed and no longer than allowed; nothing is measured twice."""
+"""Runs: adding rounds up to a limit, resuming, and the facts recorded at the start."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ RESTLESS = (1.0, 1.6, 0.8, 1.3, 0.7, 1.5)
 
 
 class Bench:
-    """Runs a made-up suite; `log` says what was measured."""
+    """Runs a made-up suite. `log` lists what was measured."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -81,7 +81,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def restless(*which: CellName, settles_after: int = 1000) -> Answer:
-    """Scatter in these cells until they settle, and be steady in the others."""
+    """Return scattered times for these cells until they settle, steady times for the others."""
 
     def answer(asked: CellName, count: int) -> Measurement:
         if asked not in which or count >= settles_after:
@@ -94,7 +94,7 @@ def restless(*which: CellName, settles_after: int = 1000) -> Answer:
 # Until
 
 
-def test_without_until_the_rounds_are_those_asked_for(bench: Bench) -> None:
+def test_number_of_rounds_without_until_is_as_asked(bench: Bench) -> None:
     bench.answer = restless(cell(SCAN, IPC))
     file = bench.measure(rounds=3)
     assert set(bench.counts().values()) == {3}
@@ -102,7 +102,7 @@ def test_without_until_the_rounds_are_those_asked_for(bench: Bench) -> None:
     assert bench.watcher.said == []
 
 
-def test_rounds_are_added_for_wide_cells_and_their_floor_only(bench: Bench) -> None:
+def test_rounds_are_added_only_for_wide_cells_and_their_floor(bench: Bench) -> None:
     bench.answer = restless(cell(SCAN, IPC))
     bench.measure(rounds=4, until=0.05)
     counts = bench.counts()
@@ -112,7 +112,7 @@ def test_rounds_are_added_for_wide_cells_and_their_floor_only(bench: Bench) -> N
     assert {counts[other] for other in others} == {4}
 
 
-def test_a_cell_that_is_narrow_at_last_is_measured_no_more(bench: Bench) -> None:
+def test_cell_is_not_measured_once_its_interval_is_narrow(bench: Bench) -> None:
     bench.answer = restless(cell(SCAN, IPC), settles_after=3)
     file = bench.measure(until=0.05)
     found = list(file.records())
@@ -123,17 +123,17 @@ def test_a_cell_that_is_narrow_at_last_is_measured_no_more(bench: Bench) -> None
     assert 6 <= len(mine) < MOST_ROUNDS
     assert width(ratio(mine, floor)) <= 0.05
     before = {number: mine[number] for number in range(1, len(mine))}
-    assert width(ratio(before, floor)) > 0.05, "the round before it was still too wide"
+    assert width(ratio(before, floor)) > 0.05, "one round earlier, the interval was too wide"
     assert bench.watcher.said == []
 
 
-def test_one_round_is_never_enough_to_know(bench: Bench) -> None:
+def test_one_round_gives_no_interval_so_another_is_added(bench: Bench) -> None:
     bench.measure(until=0.5)
     assert set(bench.counts().values()) == {2}
 
 
 @pytest.mark.parametrize("minutes", [0.0, 5.0])
-def test_the_time_budget_ends_it_after_the_rounds_asked_for(minutes: float, bench: Bench) -> None:
+def test_time_limit_ends_the_run_after_the_rounds_asked_for(minutes: float, bench: Bench) -> None:
     wide = restless(cell(SCAN, IPC))
 
     def answer(asked: CellName, count: int) -> Measurement:
@@ -142,14 +142,14 @@ def test_the_time_budget_ends_it_after_the_rounds_asked_for(minutes: float, benc
 
     bench.answer = answer
     file = bench.measure(rounds=2, until=0.05, minutes=minutes)
-    assert min(bench.counts().values()) >= 2, "what was asked for is measured in any case"
+    assert min(bench.counts().values()) >= 2, "the rounds asked for are always measured"
     assert bench.counts()[cell(SCAN, IPC)] == 2 if minutes == 0 else MOST_ROUNDS > 2
     assert bench.minutes < minutes + 2 + 1
     assert f"gave up on {cell(SCAN, IPC)}: wider than +-5%" in bench.watcher.said
     assert file.finished
 
 
-def test_every_cell_that_is_given_up_is_named_and_no_other(bench: Bench) -> None:
+def test_cells_still_wide_at_the_time_limit_are_named(bench: Bench) -> None:
     wide = (cell(SCAN, IPC), cell(WRITE, ZARR))
     bench.answer = restless(*wide)
     bench.measure(until=0.005)
@@ -159,7 +159,7 @@ def test_every_cell_that_is_given_up_is_named_and_no_other(bench: Bench) -> None
 
 
 @pytest.mark.parametrize("wrong", [failed, skipped])
-def test_a_cell_that_fails_asks_for_no_rounds(wrong, bench: Bench) -> None:
+def test_failed_cell_adds_no_rounds(wrong, bench: Bench) -> None:
     def answer(asked: CellName, count: int) -> Measurement:
         if asked == cell(SCAN, IPC):
             return wrong("Mismatch", IPC, SCAN)
@@ -171,7 +171,7 @@ def test_a_cell_that_fails_asks_for_no_rounds(wrong, bench: Bench) -> None:
     assert bench.watcher.said == []
 
 
-def test_a_time_budget_alone_is_refused(bench: Bench) -> None:
+def test_minutes_without_until_is_refused(bench: Bench) -> None:
     with pytest.raises(UserError, match="--minutes: only --until adds rounds; give it too"):
         bench.measure(minutes=5)
     assert bench.log == []
@@ -190,9 +190,7 @@ def interrupted_after(count: int, bench: Bench, **settings: object) -> None:
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["one work folder", "two work folders"])
-def test_a_run_that_lives_is_not_taken_for_one_that_was_cut_off(
-    apart: bool, bench: Bench, monkeypatch, tmp_path
-) -> None:
+def test_running_run_is_not_resumed(apart: bool, bench: Bench, monkeypatch, tmp_path) -> None:
     refused = []
 
     def beside(which: CellName, count: int) -> Measurement:
@@ -211,7 +209,7 @@ def test_a_run_that_lives_is_not_taken_for_one_that_was_cut_off(
     assert len(list(file.records())) == 12
 
 
-def test_a_run_without_any_measured_cell_leaves_no_file(bench: Bench) -> None:
+def test_run_without_measured_cells_leaves_no_file(bench: Bench) -> None:
     interrupted_after(0, bench, rounds=3)
     assert record_files(bench.results) == []
     with pytest.raises(UserError, match="was cut off; leave --resume"):
@@ -219,7 +217,7 @@ def test_a_run_without_any_measured_cell_leaves_no_file(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("after", [1, 6, 11, 17])
-def test_a_run_that_was_cut_off_is_taken_up_with_what_is_missing(after, bench: Bench) -> None:
+def test_interrupted_run_resumes_with_the_missing_cells(after, bench: Bench) -> None:
     interrupted_after(after, bench, rounds=3)
     file = bench.measure(rounds=3, resume=True)
     assert set(bench.counts().values()) == {3}
@@ -231,7 +229,7 @@ def test_a_run_that_was_cut_off_is_taken_up_with_what_is_missing(after, bench: B
     assert bench.watcher.shown[-1] == (18, 18), "the bar ends full"
 
 
-def test_a_resumed_run_measures_in_the_order_it_would_have(bench: Bench, tmp_path) -> None:
+def test_resumed_run_keeps_the_original_order(bench: Bench, tmp_path) -> None:
     interrupted_after(7, bench, rounds=3)
     bench.measure(rounds=3, resume=True)
     resumed = list(bench.log)
@@ -240,7 +238,7 @@ def test_a_resumed_run_measures_in_the_order_it_would_have(bench: Bench, tmp_pat
     assert bench.log == resumed
 
 
-def test_a_last_line_cut_off_by_a_crash_is_measured_again(bench: Bench) -> None:
+def test_truncated_last_line_is_measured_again(bench: Bench) -> None:
     interrupted_after(7, bench, rounds=3)
     (file,) = record_files(bench.results)
     file.file.write_bytes(file.file.read_bytes()[:-5])
@@ -249,7 +247,7 @@ def test_a_last_line_cut_off_by_a_crash_is_measured_again(bench: Bench) -> None:
     assert len(bench.log) == 19
 
 
-def test_rounds_added_by_until_are_taken_up_too(bench: Bench) -> None:
+def test_resume_continues_rounds_added_by_until(bench: Bench) -> None:
     bench.answer = restless(cell(SCAN, IPC))
     interrupted_after(40, bench, rounds=2, until=0.05)
     file = bench.measure(rounds=2, until=0.05, resume=True)
@@ -258,7 +256,7 @@ def test_rounds_added_by_until_are_taken_up_too(bench: Bench) -> None:
     assert set(found.values()) == {1}
 
 
-def test_there_is_nothing_to_take_up_of_a_run_that_ended(bench: Bench) -> None:
+def test_finished_run_cannot_be_resumed(bench: Bench) -> None:
     bench.measure(rounds=2)
     refused(bench, rounds=2)
 
@@ -266,12 +264,12 @@ def test_there_is_nothing_to_take_up_of_a_run_that_ended(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "changed", [{"rounds": 3}, {"quick": True}, {"operations": ["scan"]}, {"until": 0.05}]
 )
-def test_a_run_of_other_settings_is_not_taken_up(changed: dict[str, object], bench) -> None:
+def test_run_with_other_settings_is_not_resumed(changed: dict[str, object], bench) -> None:
     interrupted_after(5, bench, rounds=2)
     refused(bench, **{"rounds": 2, **changed})
 
 
-def test_a_run_of_another_commit_or_of_changes_is_not_taken_up(bench: Bench) -> None:
+def test_run_of_another_commit_or_of_changes_is_not_resumed(bench: Bench) -> None:
     interrupted_after(5, bench, rounds=2)
     bench.commit = replace(COMMIT, hash="b" * 40)
     refused(bench, rounds=2)
@@ -280,7 +278,7 @@ def test_a_run_of_another_commit_or_of_changes_is_not_taken_up(bench: Bench) -> 
     refused(bench, rounds=2)
 
 
-def test_a_run_on_other_libraries_is_not_taken_up(bench: Bench, monkeypatch) -> None:
+def test_run_with_other_libraries_is_not_resumed(bench: Bench, monkeypatch) -> None:
     interrupted_after(5, bench, rounds=2)
     monkeypatch.setattr(measuring, "library_versions", lambda: {"numpy": "0.0.1"})
     refused(bench, rounds=2)
@@ -299,7 +297,7 @@ def refused(bench: Bench, **settings: object) -> None:
 # What is recorded at the start
 
 
-def test_a_run_records_and_shows_the_state_of_the_machine(bench: Bench, monkeypatch) -> None:
+def test_run_records_and_shows_the_state_of_the_machine(bench: Bench, monkeypatch) -> None:
     state = {"filesystem": "ext4", "load": [0.5, 0.5, 0.5], "cores": 2}
     monkeypatch.setattr(measuring, "machine_facts", lambda _: state)
     file = bench.measure()
@@ -308,7 +306,7 @@ def test_a_run_records_and_shows_the_state_of_the_machine(bench: Bench, monkeypa
     assert bench.watcher.facts == [shown]
 
 
-def test_a_run_is_resumed_under_another_load(bench: Bench, monkeypatch) -> None:
+def test_run_can_be_resumed_under_another_load(bench: Bench, monkeypatch) -> None:
     monkeypatch.setattr(measuring, "machine_facts", lambda _: {"load": [0.5, 0.5, 0.5]})
     interrupted_after(5, bench, rounds=2)
     monkeypatch.setattr(measuring, "machine_facts", lambda _: {"load": [9.5, 0.5, 0.5]})
@@ -329,7 +327,7 @@ def test_processes_that_measure_get_the_floor_of_this_disk(bench: Bench) -> None
     assert "scan=pread-16" in facts["floor"]
 
 
-def test_the_newest_releases_are_asked_for_on_request_only(bench: Bench, monkeypatch) -> None:
+def test_newest_releases_are_looked_up_only_on_request(bench: Bench, monkeypatch) -> None:
     monkeypatch.setattr(measuring, "newest_versions", lambda names: dict.fromkeys(names, "99"))
     assert bench.measure().info().newest is None
     found = bench.measure(check_newest=True).info()
@@ -338,7 +336,7 @@ def test_the_newest_releases_are_asked_for_on_request_only(bench: Bench, monkeyp
 
 
 @pytest.mark.parametrize("odd", [None, 3, "fast", []])
-def test_facts_of_another_form_are_left_out_and_the_run_is_read(odd: object, bench: Bench) -> None:
+def test_run_with_malformed_facts_is_read_without_them(odd: object, bench: Bench) -> None:
     file = bench.measure()
     first, *rest = file.file.read_text().splitlines(keepends=True)
     changed = json.loads(first) | {"machine_facts": odd, "newest": odd}
@@ -347,7 +345,7 @@ def test_facts_of_another_form_are_left_out_and_the_run_is_read(odd: object, ben
     assert (read.info().machine_facts, read.info().newest) == (None, None)
 
 
-def test_records_from_before_the_facts_are_read(bench: Bench) -> None:
+def test_records_without_facts_are_read(bench: Bench) -> None:
     file = bench.measure()
     first, *rest = file.file.read_text().splitlines(keepends=True)
     known = json.loads(first)
@@ -358,7 +356,7 @@ def test_records_from_before_the_facts_are_read(bench: Bench) -> None:
     assert len(list(read.records())) == 6
 
 
-def test_a_machines_folder_tells_more_than_its_host_name(bench: Bench) -> None:
+def test_machine_folder_name_has_more_than_the_host_name(bench: Bench) -> None:
     file = bench.measure()
     name = asv.machine.Machine.get_defaults()["machine"]
     assert re.fullmatch(rf"{re.escape(name)}-[0-9a-f]{{8}}", file.file.parent.name)

@@ -1,4 +1,4 @@
-"""What a machine is able to tell: met where it is quiet, not met where it is noisy or lied to."""
+"""The self-check: quiet machines pass, noisy machines and wrong statistics do not."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SLOWDOWNS = (1.0, 1.0, 1.10, 1.25)
 
 
 def arms(machine: Machine, rounds: int = ROUNDS, number: int = CELLS) -> list[dict[str, Rounds]]:
-    """Make up the four arms, which share the machine's drift and have a noise of their own."""
+    """Simulate the four arms: a common drift of the machine, and separate noise."""
     random = np.random.default_rng(3)
     drift = np.cumsum(random.normal(0, machine.drift, (number, rounds)), axis=1)
     made = []
@@ -73,10 +73,10 @@ def fewer_relabellings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selfcheck, "RELABELLINGS", 25)
 
 
-# The arithmetic
+# Statistics
 
 
-def test_a_quiet_machine_meets_every_figure() -> None:
+def test_quiet_machine_meets_every_requirement() -> None:
     found = assess(arms(QUIET), ROUNDS)
     assert len(by_what(found)) == 5
     assert found.met, found.findings
@@ -84,7 +84,7 @@ def test_a_quiet_machine_meets_every_figure() -> None:
     assert [finding.trials for finding in found.findings][:3] == [CELLS, CELLS * 25, CELLS]
 
 
-def test_a_noisy_machine_finds_no_slowdown_and_says_so() -> None:
+def test_noisy_machine_misses_slowdowns_and_reports_it() -> None:
     found = assess(arms(NOISY), ROUNDS)
     assert not found.met
     met = by_what(found)
@@ -92,7 +92,7 @@ def test_a_noisy_machine_finds_no_slowdown_and_says_so() -> None:
     assert not met["25% slower"]
 
 
-def test_the_noise_that_is_told_is_the_noise_that_was_there() -> None:
+def test_reported_noise_is_the_simulated_noise() -> None:
     for noise in (0.05, 0.2):
         machine = Machine(noise=noise, within=0.01, drift=0.0)
         found = assess(arms(machine), ROUNDS)
@@ -100,7 +100,7 @@ def test_the_noise_that_is_told_is_the_noise_that_was_there() -> None:
 
 
 def judging_all(verdict: Verdict):
-    """Judge as always, but for the verdict."""
+    """Judge as usual, but replace the verdict."""
 
     def lies(pairs: Mapping[str, tuple[Rounds, Rounds]], plan: Plan) -> dict[str, Judgement]:
         return {name: replace(each, verdict=verdict) for name, each in judge(pairs, plan).items()}
@@ -117,13 +117,13 @@ def judging_all(verdict: Verdict):
         (Verdict.UNDECIDED, {"10% slower", "25% slower"}),
     ],
 )
-def test_a_verdict_that_is_always_one_is_found_out(verdict, not_met, monkeypatch) -> None:
+def test_constant_verdict_does_not_pass(verdict, not_met, monkeypatch) -> None:
     monkeypatch.setattr(selfcheck, "judge", judging_all(verdict))
     found = assess(arms(QUIET), ROUNDS)
     assert {name for name, met in by_what(found).items() if not met} == not_met
 
 
-def test_intervals_that_are_too_narrow_are_found_out(monkeypatch) -> None:
+def test_too_narrow_intervals_do_not_pass(monkeypatch) -> None:
     def narrow(pairs: Mapping[str, tuple[Rounds, Rounds]], plan: Plan) -> dict[str, Judgement]:
         judged = judge(pairs, plan)
         return {name: replace(each, ratio=_narrower(each.ratio)) for name, each in judged.items()}
@@ -136,13 +136,13 @@ def _narrower(whole: Ratio) -> Ratio:
     return Ratio(replace(whole.mean, deviation=whole.mean.deviation / 100))
 
 
-def test_either_half_is_held_against_the_other() -> None:
+def test_each_half_of_the_rounds_is_compared_with_the_other() -> None:
     found = assess(arms(QUIET), ROUNDS)
     assert found.findings[-1].trials == 4 * CELLS, "two arms, both ways"
 
 
 @pytest.mark.parametrize("rounds", [4, 5, 6, 10])
-def test_fewer_rounds_are_assessed_too(rounds: int) -> None:
+def test_fewer_rounds_can_be_assessed(rounds: int) -> None:
     found = assess(arms(QUIET, rounds, 5), rounds)
     assert f"10% slower, {rounds} rounds: found" in [each.what for each in found.findings]
     assert f"25% slower, {min(rounds, FEW_ROUNDS)} rounds: found" in [
@@ -154,7 +154,7 @@ def test_fewer_rounds_are_assessed_too(rounds: int) -> None:
 
 
 class Bench:
-    """A self-check of made-up suites, of which those told to be slower are."""
+    """A self-check of made-up suites, which are slower where the self-check slows them."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -187,7 +187,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path, monkeypatch)
 
 
-def test_slowdowns_that_were_put_in_are_found(bench: Bench) -> None:
+def test_deliberate_slowdowns_are_found(bench: Bench) -> None:
     found = bench.check()
     assert found.met, found.findings
     quarter = [which for name, which in bench.log if name == "slower by 0.25"]
@@ -195,14 +195,14 @@ def test_slowdowns_that_were_put_in_are_found(bench: Bench) -> None:
     assert all(file.finished for file in record_files(bench.results))
 
 
-def test_what_a_self_check_found_is_kept(bench: Bench) -> None:
+def test_selfcheck_result_is_kept(bench: Bench) -> None:
     assert selfcheck.kept(bench.results, "nobody") is None
     found = bench.check()
     (machine,) = {file.info().machine for file in record_files(bench.results)}
     assert selfcheck.kept(bench.results, machine) == found
 
 
-def test_a_self_check_that_was_cut_off_found_nothing(bench: Bench) -> None:
+def test_interrupted_selfcheck_has_no_result(bench: Bench) -> None:
     bench.check()
     newest = record_files(bench.results)[-1]
     lines = newest.file.read_text().splitlines(keepends=True)
@@ -211,9 +211,7 @@ def test_a_self_check_that_was_cut_off_found_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("after", [5, 40])
-def test_a_self_check_that_was_cut_off_goes_on_and_measures_nothing_twice(
-    after: int, bench: Bench
-) -> None:
+def test_interrupted_selfcheck_resumes_without_repeating_cells(after: int, bench: Bench) -> None:
     bench.answer = stopping_after(after, bench.log)
     with pytest.raises(KeyboardInterrupt):
         bench.check()
@@ -228,7 +226,7 @@ def test_a_self_check_that_was_cut_off_goes_on_and_measures_nothing_twice(
     assert [file.file for file in record_files(bench.results)] == [file.file for file in files]
 
 
-def test_a_self_check_that_was_cut_off_leaves_no_copies(bench: Bench) -> None:
+def test_interrupted_selfcheck_leaves_no_copies(bench: Bench) -> None:
     work = Workspace.of(bench.folder).own().root
     left = killed_scratch(work_folder(work, "selfcheck-1"))
     bench.answer = stopping_after(5, bench.log)
@@ -238,7 +236,7 @@ def test_a_self_check_that_was_cut_off_leaves_no_copies(bench: Bench) -> None:
     assert not left.exists()
 
 
-def test_another_self_check_begins_anew(bench: Bench) -> None:
+def test_selfcheck_with_other_settings_starts_from_the_beginning(bench: Bench) -> None:
     bench.check(rounds=4)
     bench.check(rounds=4)
     assert bench.watcher.said == []
@@ -246,7 +244,7 @@ def test_another_self_check_begins_anew(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("wrong", [failed, skipped])
-def test_a_cell_that_cannot_be_measured_is_left_out(wrong, bench: Bench) -> None:
+def test_failing_cell_is_left_out(wrong, bench: Bench) -> None:
     def answer(which: CellName, count: int) -> Measurement:
         if which.store == ZARR:
             return wrong("Mismatch: image 3", ZARR, which.benchmark)
@@ -260,14 +258,14 @@ def test_a_cell_that_cannot_be_measured_is_left_out(wrong, bench: Bench) -> None
 
 
 @pytest.mark.parametrize("wrong", [failed, skipped])
-def test_a_check_of_which_every_cell_fails_says_why_in_one_line(wrong, bench: Bench) -> None:
+def test_selfcheck_with_only_failing_cells_is_a_one_line_error(wrong, bench: Bench) -> None:
     bench.answer = lambda which, count: wrong("Mismatch: image 3", which.store, which.benchmark)
     with pytest.raises(UserError) as refused:
         bench.check()
     assert str(refused.value) == "none of the 6 cells could be measured: Mismatch: image 3"
 
 
-def test_what_was_slowed_down_on_purpose_is_never_pooled_with_results(bench: Bench) -> None:
+def test_slowed_arms_are_not_pooled_with_results(bench: Bench) -> None:
     bench.check()
     info = record_files(bench.results)[0].info()
     later = {"started": "2099-03-01T10:20:30.000001+00:00", "settings": {"rounds": 1}}
@@ -276,7 +274,7 @@ def test_what_was_slowed_down_on_purpose_is_never_pooled_with_results(bench: Ben
 
 
 @pytest.mark.timeout(900)
-def test_the_command_prints_each_figure_beside_what_is_asked(checkout: Path) -> None:
+def test_command_prints_each_figure_beside_its_requirement(checkout: Path) -> None:
     said = in_a_process("calibrate", "selfcheck", "--rounds", "4", "--cells", "2")
     assert said.status in {0, 1}, said.err
     for asked in ("at most 1%", "at least 95%", "at least 90%"):

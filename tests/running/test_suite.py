@@ -1,4 +1,4 @@
-"""A cell is a fresh process that asv starts; whatever becomes of it is a result with a reason."""
+"""A cell runs in a new process that asv starts. Each outcome is a result with a reason."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def cell(way: str) -> CellName:
     return CellName("ways.Way.time_it", StoreName("made-up", way, "fast"), "raw-2")
 
 
-def test_the_cells_are_the_timed_ones_with_all_their_parameters(suite: Suite) -> None:
+def test_cells_are_all_parameters_of_the_timed_benchmarks(suite: Suite) -> None:
     cells = suite.cells()
     assert len(cells) == len(WAYS) * 2
     assert cell("well") in cells
@@ -92,14 +92,14 @@ def test_the_cells_are_the_timed_ones_with_all_their_parameters(suite: Suite) ->
     assert cell("well").kind == "Way"
 
 
-def test_a_full_disk_is_no_fault_of_the_store(suite: Suite) -> None:
+def test_full_disk_is_not_a_failure_of_the_store(suite: Suite) -> None:
     with pytest.raises(OSError, match="No space left on device") as stopped:
         suite.run(cell("full"))
     assert stopped.value.errno == errno.ENOSPC
 
 
 @pytest.mark.parametrize("way", ["well", "chatty"])
-def test_a_cell_that_goes_well_has_samples_and_its_record(way: str, suite: Suite) -> None:
+def test_successful_cell_has_samples_and_record(way: str, suite: Suite) -> None:
     run = suite.run(cell(way))
     assert (run.status, run.message) == ("ok", "")
     assert len(run.samples_s) == 3
@@ -121,16 +121,16 @@ def test_a_cell_that_goes_well_has_samples_and_its_record(way: str, suite: Suite
         ("slow", "failed", "asv: benchmark timed out (timeout 5s)"),
     ],
 )
-def test_what_went_wrong_is_said_in_one_line(way, status, message, suite: Suite) -> None:
+def test_failure_is_described_in_one_line(way, status, message, suite: Suite) -> None:
     run = suite.run(cell(way))
     assert (run.status, run.message, run.samples_s) == (status, message, [])
 
 
-def test_a_quick_look_takes_fewer_samples(suite: Suite) -> None:
+def test_quick_takes_fewer_samples(suite: Suite) -> None:
     assert len(suite.run(cell("well"), (1, 1, 0.05)).samples_s) == 1
 
 
-def test_nothing_stays_in_this_process_or_its_environment(suite: Suite, capfd) -> None:
+def test_this_process_and_its_environment_do_not_change(suite: Suite, capfd) -> None:
     before = dict(os.environ)
     suite.run(cell("chatty"))
     suite.run(cell("failed"))
@@ -138,7 +138,7 @@ def test_nothing_stays_in_this_process_or_its_environment(suite: Suite, capfd) -
     assert capfd.readouterr() == ("", "")
 
 
-def test_benchmarks_that_cannot_be_imported_are_the_users_error(tmp_path: Path) -> None:
+def test_unimportable_benchmarks_raise_user_error(tmp_path: Path) -> None:
     shutil.copy(REPOSITORY / "asv.conf.json", tmp_path)
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "__init__.py").write_text("import nothing_of_the_kind")
@@ -146,7 +146,7 @@ def test_benchmarks_that_cannot_be_imported_are_the_users_error(tmp_path: Path) 
         Suite(tmp_path, ["raw-2"])
 
 
-def test_an_interrupt_ends_the_cell_and_the_run(suite: Suite, tmp_path: Path) -> None:
+def test_interrupt_ends_the_cell_and_the_run(suite: Suite, tmp_path: Path) -> None:
     repository = suite._benchmark_dir.parent
     program = f"""
 import pathlib

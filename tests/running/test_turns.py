@@ -1,4 +1,4 @@
-"""Processes that measure side by side do a sample one at a time, and none waits for the dead."""
+"""Processes measured side by side alternate samples; a dead process blocks none."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if way == "lingers":
 
 
 class Processes:
-    """Jobs that each run one process, and what the processes did."""
+    """Jobs that each run one process, and a log of the samples."""
 
     def __init__(self, folder: Path, turns: TurnServer) -> None:
         self.log = folder / "log"
@@ -64,7 +64,7 @@ class Processes:
         ).returncode
 
     def samples(self) -> list[tuple[int, float, float, float]]:
-        """Return each sample's process, begin, end and when the process was set up, in order."""
+        """Return process, begin, end and end of setup of each sample, in order."""
         return sorted(
             map(tuple, map(json.loads, self.log.read_text().splitlines())), key=lambda s: s[1]
         )
@@ -76,7 +76,7 @@ def processes(tmp_path: Path):
         yield Processes(tmp_path, turns)
 
 
-def test_no_two_samples_are_done_at_a_time(processes: Processes) -> None:
+def test_only_one_sample_runs_at_a_time(processes: Processes) -> None:
     assert processes.turns.together([processes.job(12) for _ in range(3)]) == [0, 0, 0]
     samples = processes.samples()
     assert len(samples) == 36
@@ -84,27 +84,27 @@ def test_no_two_samples_are_done_at_a_time(processes: Processes) -> None:
         assert began >= ended
 
 
-def test_everybody_has_had_a_turn_before_anybody_has_another(processes: Processes) -> None:
+def test_processes_alternate(processes: Processes) -> None:
     processes.turns.together([processes.job(12) for _ in range(3)])
     whose = [sample[0] for sample in processes.samples()]
     cycles = [whose[start : start + 3] for start in range(0, 36, 3)]
     assert all(len(set(cycle)) == 3 for cycle in cycles)
-    assert len({tuple(cycle) for cycle in cycles}) > 1, "nobody always comes after the same one"
+    assert len({tuple(cycle) for cycle in cycles}) > 1, "the order differs between cycles"
 
 
-def test_no_sample_is_done_while_a_process_is_being_set_up(processes: Processes) -> None:
+def test_no_sample_runs_during_setup_of_a_process(processes: Processes) -> None:
     processes.turns.together([processes.job(), processes.job(set_up=0.3)])
     samples = processes.samples()
     assert samples[0][1] >= max(set_up for *_, set_up in samples)
 
 
-def test_one_that_ends_early_is_not_waited_for(processes: Processes) -> None:
+def test_finished_process_does_not_block_the_others(processes: Processes) -> None:
     jobs = [processes.job(2, way="lingers"), processes.job(8), processes.job(8)]
     assert processes.turns.together(jobs) == [0, 0, 0]
     assert len(processes.samples()) == 18
 
 
-def test_no_sample_is_done_while_a_process_ends(processes: Processes) -> None:
+def test_no_sample_runs_while_a_process_ends(processes: Processes) -> None:
     ended: list[float] = []
 
     def lingering() -> None:
@@ -119,38 +119,40 @@ def test_no_sample_is_done_while_a_process_ends(processes: Processes) -> None:
 
 
 @pytest.mark.parametrize("way", ["never asks", "dies"])
-def test_one_that_comes_to_nothing_holds_nobody_up(way: str, processes: Processes) -> None:
+def test_process_that_never_connects_does_not_block_the_others(
+    way: str, processes: Processes
+) -> None:
     jobs = [processes.job(), processes.job(way=way), processes.job()]
     statuses = processes.turns.together(jobs)
     assert (statuses[0], statuses[2]) == (0, 0)
     assert len(processes.samples()) == (10 if way == "never asks" else 12)
 
 
-def test_jobs_without_a_process_return_what_they_return(processes: Processes) -> None:
+def test_jobs_without_a_process_return_their_result(processes: Processes) -> None:
     assert processes.turns.together([lambda: "one", lambda: "two"]) == ["one", "two"]
 
 
-def test_turns_are_given_to_one_cell_after_another(processes: Processes) -> None:
+def test_cells_are_served_one_after_another(processes: Processes) -> None:
     for _ in range(3):
         assert processes.turns.together([processes.job(2), processes.job(2)]) == [0, 0]
     assert len(processes.samples()) == 12
 
 
-def test_what_a_job_raises_ends_the_processes_of_all(processes: Processes) -> None:
+def test_exception_in_a_job_ends_all_processes(processes: Processes) -> None:
     def raises() -> int:
         time.sleep(0.5)
         raise KeyboardInterrupt
 
     began = time.monotonic()
     endless = 10_000_000
-    # Alone in asking, so that it is given turns: the other one never comes.
+    # The first process gets every turn, since the second job never connects.
     jobs = [processes.job(endless), raises]
     with pytest.raises(KeyboardInterrupt):
         processes.turns.together(jobs)
     assert time.monotonic() - began < 20
 
 
-def test_a_process_ends_when_nobody_gives_turns_any_more(tmp_path: Path) -> None:
+def test_process_ends_when_the_server_is_gone(tmp_path: Path) -> None:
     with TurnServer.open() as turns:
         processes = Processes(tmp_path, turns)
         status: list[int] = []
@@ -162,21 +164,21 @@ def test_a_process_ends_when_nobody_gives_turns_any_more(tmp_path: Path) -> None
     assert status == [1]
 
 
-def test_coming_when_nobody_listens_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connecting_without_a_server_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with TurnServer.open() as turns:
         monkeypatch.setenv(TURNS, turns.variables[TURNS])
     with pytest.raises(OSError):
         TurnClient().connect()
 
 
-def test_without_anybody_to_ask_every_turn_is_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_without_a_server_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(TURNS, raising=False)
     turn = TurnClient()
     turn.connect()
     turn.acquire()
 
 
-def test_nothing_is_left_of_it() -> None:
+def test_server_leaves_no_files() -> None:
     with TurnServer.open() as turns:
         place = Path(turns.variables[TURNS])
         assert place.exists()

@@ -70,7 +70,7 @@ def test_contents_lead_to_every_section(whole: Path, look: Look) -> None:
     assert {"answers", "table", "mix"} <= set(links)
 
 
-def test_every_chart_is_drawn_and_said_in_words(whole: Path, look: Look) -> None:
+def test_every_chart_is_drawn_and_described_in_words(whole: Path, look: Look) -> None:
     page = drawn(look(whole))
     charts = page.locator(".chart > div")
     assert charts.count() == len(json.loads(page.locator("#charts").text_content() or ""))
@@ -79,7 +79,7 @@ def test_every_chart_is_drawn_and_said_in_words(whole: Path, look: Look) -> None
         assert chart.get_attribute("aria-label")
 
 
-def test_all_that_is_fetched_up_to_the_first_screen_is_small(whole: Path, look: Look) -> None:
+def test_first_screen_needs_few_bytes(whole: Path, look: Look) -> None:
     page = look(whole)
     fetched = page.locator("script[src], link[rel=stylesheet]").evaluate_all(
         "all => all.map(each => each.getAttribute('src') ?? each.getAttribute('href'))"
@@ -111,7 +111,7 @@ def test_no_page_has_an_accessibility_violation(
     assert violations(page) == ""
 
 
-def test_in_print_what_is_folded_opens_and_the_controls_are_gone(whole: Path, look: Look) -> None:
+def test_print_opens_folded_sections_and_hides_controls(whole: Path, look: Look) -> None:
     page = drawn(look(whole))
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -230,9 +230,7 @@ def test_view_can_be_shared_by_its_address(whole: Path, look: Look) -> None:
 
 
 @pytest.mark.parametrize("choices", ["images=none&cache=&tuning=", "sort=nothing", "%", "a=b"])
-def test_address_that_asks_for_nothing_that_is_here_does_no_harm(
-    choices: str, whole: Path, look: Look
-) -> None:
+def test_unknown_values_in_the_address_are_ignored(choices: str, whole: Path, look: Look) -> None:
     page = look(whole, at=f"#table?{choices}")
     assert page.locator("#grid-count").inner_text()
 
@@ -320,9 +318,7 @@ def test_page_scores_as_python_does(
             assert shown[each["store"]] == pytest.approx(score(figures, by_key), rel=1e-12)
 
 
-def test_what_lacks_an_operation_that_counts_stands_apart_with_the_reason(
-    whole: Path, look: Look
-) -> None:
+def test_stores_without_a_weighted_operation_are_listed_separately(whole: Path, look: Look) -> None:
     page = look(whole)
     assert not page.locator("#mix-apart").is_visible()
     weigh(page, {"versions": 1})

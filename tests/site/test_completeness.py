@@ -182,7 +182,7 @@ def test_run_without_a_plan_is_described_by_its_cells(tmp_path: Path) -> None:
     assert "does not record its plan" in section(run).html
 
 
-def test_nothing_measured_is_said(run: Published) -> None:
+def test_page_says_that_nothing_was_measured(run: Published) -> None:
     assert "Nothing was measured." in section(replace(run, records=[], cells=[])).html
 
 

@@ -28,7 +28,7 @@ def text_of(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
 
 
-def test_every_finding_is_there_with_its_text_and_all_its_commands() -> None:
+def test_page_has_every_finding_with_text_and_commands() -> None:
     text = text_of(section(DOCS).html)
     for finding in FINDINGS:
         for part in (finding.title, finding.happens, finding.instead, *finding.commands):
@@ -48,7 +48,7 @@ def test_finding_has_its_versions(kept: list[dict[str, Any]]) -> None:
             assert f"Seen with {versions}" in text, record["name"]
 
 
-def test_what_is_kept_is_of_every_finding_as_it_is_written_now(kept: list[dict[str, Any]]) -> None:
+def test_kept_results_match_the_current_findings(kept: list[dict[str, Any]]) -> None:
     assert [record["name"] for record in kept] == [finding.name for finding in FINDINGS]
     for record, finding in zip(kept, FINDINGS, strict=True):
         assert record["kind"] == finding.kind.value
@@ -66,7 +66,7 @@ def test_kept_findings_hold(kept: list[dict[str, Any]]) -> None:
         assert bool(record["facts"]) == bool(finding.show), record["name"]
 
 
-def test_what_is_kept_was_seen_on_the_pinned_versions(kept: list[dict[str, Any]]) -> None:
+def test_kept_results_are_from_the_pinned_versions(kept: list[dict[str, Any]]) -> None:
     pins = set(re.findall(r"^([\w-]+==[\w.]+)", (ROOT / "constraints.txt").read_text(), re.M))
     seen = {f"{name}=={of}" for record in kept for name, of in record["versions"].items()}
     assert seen <= pins

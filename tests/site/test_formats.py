@@ -28,7 +28,7 @@ def unnamed_tunings(format_: Format, says: str) -> set[str]:
 
 
 @pytest.mark.parametrize("format_", FORMATS, ids=lambda format_: format_.name)
-def test_every_format_says_what_it_is_and_what_each_of_its_tunings_does(format_: Format) -> None:
+def test_every_format_and_tuning_has_a_description(format_: Format) -> None:
     says = module_of(format_).says
     assert len(says.split()) > 20
     assert not unnamed_tunings(format_, says)
@@ -53,7 +53,7 @@ def test_every_format_is_described_with_its_source_and_the_libraries_of_the_run(
     assert "zarr (not installed)" in section.html
 
 
-def test_every_link_inside_leads_somewhere(run: Published) -> None:
+def test_internal_links_have_a_target(run: Published) -> None:
     section = formats.section(run)
     targets = [part.partition('"')[0] for part in section.html.split('href="')[1:]]
     assert targets

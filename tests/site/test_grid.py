@@ -80,7 +80,7 @@ def test_entry_without_figure_shows_its_reason(make, status, tmp_path: Path) -> 
     assert f"1 cell {status}" in page
 
 
-def test_what_the_part_list_does_for_every_format_refers_to_the_floor(tmp_path: Path) -> None:
+def test_operations_of_the_part_list_refer_to_the_floor(tmp_path: Path) -> None:
     listed = [floor([1.0], benchmark=LIST), ok([2.0], LANCE), ok([2.0])]
     page = html(made(tmp_path, [*listed]))
     assert "part list, see floor" in row(page, IPC)

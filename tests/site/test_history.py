@@ -141,7 +141,7 @@ def test_with_the_archive_nothing_is_asked_of_the_network(
     assert "need the network" not in section(run, made).html
 
 
-def test_every_script_and_style_that_this_asv_loads_has_a_copy() -> None:
+def test_every_script_and_style_of_asv_has_a_copy() -> None:
     index = (Path(asv.__file__).parent / "www" / "index.html").read_text("utf-8")
     assert len(hosts_asked(index)) > 1
     local = with_copies(index)
@@ -243,11 +243,11 @@ def test_without_a_readable_list_of_benchmarks_there_are_no_pages(
     assert make_history(repository, results, tmp_path).why_not
 
 
-def test_no_results_at_all_is_not_an_error(tmp_path: Path, repository: Path) -> None:
+def test_missing_results_are_not_an_error(tmp_path: Path, repository: Path) -> None:
     assert make_history(repository, tmp_path / "nothing", tmp_path).why_not
 
 
-def test_one_commit_makes_no_line(run: Published) -> None:
+def test_one_commit_draws_no_line(run: Published) -> None:
     one = History(files={"history/index.html": b""}, commits=1)
     assert "points but no line" in section(run, one).html
     assert "points but no line" not in section(run, replace(one, commits=2)).html

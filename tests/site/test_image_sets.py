@@ -126,7 +126,7 @@ def test_name_without_a_random_part_stays_whole() -> None:
     assert shortened("c2eef2ea297e4c9591e461149585a5b0.parquet") == "….parquet"
 
 
-def test_tree_of_a_store_that_is_one_file(tmp_path: Path) -> None:
+def test_file_tree_of_a_one_file_store(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(bytes(1500))
     assert list(tree(tmp_path / "data")) == [TreeLine(0, "data", 1500)]
     assert StoredAs("some", list(tree(tmp_path / "data")), 1500).text == "data  1,500"

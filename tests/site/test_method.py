@@ -61,7 +61,7 @@ def test_machine_without_facts_has_its_name(run: Published) -> None:
     assert "No more facts of this machine were recorded" in html
 
 
-def test_nothing_measured_is_said(run: Published) -> None:
+def test_page_says_that_nothing_was_measured(run: Published) -> None:
     assert "Nothing was measured." in words(replace(run, records=[], cells=[]))
 
 

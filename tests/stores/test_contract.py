@@ -203,7 +203,7 @@ def test_path_with_spaces_and_special_characters(name, images, tmp_path):
         assert digests(opened) == images.digests()
 
 
-def test_the_suite_has_stores_of_files_and_of_folders(images, tmp_path):
+def test_suite_has_one_file_stores_and_folder_stores(images, tmp_path):
     made = {}
     for name in ("floor:pixels:fast", "tiff-files:tiff:default", ONE_FILE):
         written(name, images, tmp_path / name)

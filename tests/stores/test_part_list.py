@@ -28,7 +28,7 @@ def parts(path: Path) -> set[str]:
     return {part.name for part in (path / "parts").iterdir()}
 
 
-def test_a_store_with_versions_of_its_own_keeps_them():
+def test_store_with_native_versions_keeps_them():
     store = OneFile("pixels", "fast")
     assert with_versions(store) is store
 

@@ -66,7 +66,7 @@ def test_version_of_a_library_that_is_not_on_pypi() -> None:
     assert not optional.is_on_pypi("sqlite3")
 
 
-def test_absent_sqlite_is_said_without_naming_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_sqlite_message_does_not_name_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(sqlite3, "sqlite_version")
     assert optional.missing("sqlite3") == ["sqlite3"]
     assert registry.why_not(StoreName("sqlite", "pixels", "fast")) == (

@@ -48,7 +48,7 @@ def test_every_form_of_import_is_found(statement: str, tmp_path: Path) -> None:
     assert names("mine", tmp_path) == {"mine", "other"}
 
 
-def test_a_package_is_found_by_its_init_file(tmp_path: Path) -> None:
+def test_package_is_found_by_its_init_file(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "__init__.py").write_text("from platebench.stores.mine.part import x\n")
     (tmp_path / "mine" / "part.py").touch()

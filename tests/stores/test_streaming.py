@@ -79,6 +79,6 @@ def test_memory_does_not_grow_with_the_number_of_images(name: str, tmp_path: Pat
     assert peak_of_scan(name, tmp_path / "store") < MOST
 
 
-def test_a_store_that_holds_all_images_exceeds_the_limit(tmp_path: Path) -> None:
+def test_store_that_holds_all_images_exceeds_the_limit(tmp_path: Path) -> None:
     """`write_feather` holds the whole table, so the test above can fail."""
     assert peak_of_write("arrow-ipc:pixels:default", IMAGES, tmp_path / "store") > MOST

@@ -39,11 +39,11 @@ from tests.timing.conftest import SET, STORE, killed_scratch
 
 OTHER = StoreName("arrow-ipc", "pixels", "small")
 FILE = StoreName("sqlite", "pixels", "fast")
-"""A store that is one file, where the others are folders."""
+"""A store that is one file; the others are folders."""
 
 
 def digest_of(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return every file below `folder` with its number on the disk and its time."""
+    """Return inode and modification time of every file below `folder`."""
     return {
         str(file.relative_to(folder)): (file.stat().st_ino, file.stat().st_mtime_ns)
         for file in page_cache.files_of(folder)
@@ -51,7 +51,7 @@ def digest_of(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def as_other(kind: type[Store]) -> Store:
-    """Return a made-up store that goes by the name of OTHER, since it is not registered."""
+    """Return a made-up store under the name OTHER, because it is not registered itself."""
     return type("MadeUp", (kind,), {"format": OTHER.format})(OTHER.layout, OTHER.tuning)
 
 
@@ -63,7 +63,7 @@ def scans(store, path: Path) -> int:
 # Freshness
 
 
-def test_fresh_files_are_kept(workspace: Workspace, held: DecodedImages) -> None:
+def test_fresh_files_are_not_rewritten(workspace: Workspace, held: DecodedImages) -> None:
     store = registry.find(OTHER)
     path = workspace.stored(store, held)
     before = digest_of(path)
@@ -73,7 +73,7 @@ def test_fresh_files_are_kept(workspace: Workspace, held: DecodedImages) -> None
 
 
 def change_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
-    """Have the stores' source looked up in a copy in which one file has changed or is new."""
+    """Use a copy of the stores' source with one changed or new file."""
     copied = tmp_path / "stores"
     shutil.copytree(source.FOLDER, copied)
     with (copied / name).open("a") as file:
@@ -129,7 +129,7 @@ def test_files_are_stale_when_what_the_store_imports_changes(
 # Stores of one file
 
 
-def test_stale_file_is_rewritten(workspace, held, monkeypatch) -> None:
+def test_stale_one_file_store_is_rewritten(workspace, held, monkeypatch) -> None:
     store = registry.find(FILE)
     path = workspace.stored(store, held)
     assert path.is_file()
@@ -144,7 +144,7 @@ def test_stale_file_is_rewritten(workspace, held, monkeypatch) -> None:
     assert not path.with_name("data-journal").exists()
 
 
-def test_failed_write_of_a_file_leaves_nothing(workspace, held) -> None:
+def test_failed_write_of_a_one_file_store_leaves_nothing(workspace, held) -> None:
     whole = registry.find(FILE)
 
     def interrupted(images, path):
@@ -158,7 +158,7 @@ def test_failed_write_of_a_file_leaves_nothing(workspace, held) -> None:
     assert [file.name for file in page_cache.files_of(folder)] == [".platebench-stored"]
 
 
-def test_file_is_written_by_a_process_of_its_own_and_removed(workspace, held) -> None:
+def test_one_file_store_is_written_by_a_child_process_and_removed(workspace, held) -> None:
     store = registry.find(FILE)
     path = prepare(workspace, store, held, "data")
     assert page_cache.stored_size(path) == (path.stat().st_size, 1)
@@ -168,7 +168,7 @@ def test_file_is_written_by_a_process_of_its_own_and_removed(workspace, held) ->
     assert not path.parent.exists()
 
 
-def test_history_of_one_file(workspace, held) -> None:
+def test_one_file_store_can_have_a_history(workspace, held) -> None:
     store = as_other(OneFile)
     path = workspace.stored(store, held, "history")
     assert path.is_file()
@@ -177,8 +177,8 @@ def test_history_of_one_file(workspace, held) -> None:
     assert scans(store, path) == 23
 
 
-def test_note_is_never_half_written(workspace, held, monkeypatch) -> None:
-    """The note is written under another name. A crash leaves none or a complete one."""
+def test_crash_leaves_no_note_or_a_complete_one(workspace, held, monkeypatch) -> None:
+    """The note is written under another name and then renamed."""
     replace = Path.replace
 
     def crash(self: Path, target: Path) -> Path:
@@ -196,7 +196,7 @@ def test_note_is_never_half_written(workspace, held, monkeypatch) -> None:
     assert scans(store, workspace.stored(store, held)) == 21
 
 
-def test_history_holds_the_images_and_then_a_tenth_more(workspace, held) -> None:
+def test_history_has_the_images_and_one_tenth_more(workspace, held) -> None:
     store = with_versions(registry.find(StoreName.parse(STORE)))
     path = workspace.stored(store, held, "history")
     first = workspace.first_version(store, held)
@@ -226,7 +226,7 @@ def test_interrupted_write_leaves_nothing(error, workspace, held) -> None:
     assert not workspace.is_fresh(whole, held, "data")
 
 
-def test_killed_write_is_not_fresh(workspace, held) -> None:
+def test_store_of_a_killed_write_is_not_fresh(workspace, held) -> None:
     program = f"""
 import pathlib, time
 from platebench.stores import registry
@@ -286,7 +286,7 @@ def small_disk(tmp_path):
 @pytest.mark.parametrize(
     "store", ["arrow-ipc:pixels:fast", "parquet:pixels:fast", "zarr:tensor:fast"]
 )
-def test_really_full_disk_is_reported_and_left_as_it_was(store, small_disk) -> None:
+def test_full_disk_is_reported_and_its_files_do_not_change(store, small_disk) -> None:
     workspace = Workspace(small_disk / "work").own()
     held = decode_to_cache(noise(4, (120, 200)), workspace.root / "images" / "noise-4")
     before = shutil.disk_usage(small_disk).used
@@ -312,7 +312,7 @@ def _stored_by_another(root: Path) -> float:
     return scans(whole, workspace.stored(whole, workspace.images(SET)))
 
 
-def test_two_processes_write_the_files_once(workspace: Workspace) -> None:
+def test_two_processes_write_a_store_once(workspace: Workspace) -> None:
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         counts = list(pool.map(_stored_by_another, [workspace.root] * 2))
     assert counts == [21, 21]
@@ -379,7 +379,7 @@ def test_changed_folder_is_decoded_under_another_name(workspace, tmp_path) -> No
     assert not (workspace.root / "stores" / name).exists()
 
 
-def test_folders_with_the_same_name_do_not_mix(workspace, tmp_path) -> None:
+def test_folders_with_the_same_name_get_different_sets(workspace, tmp_path) -> None:
     one = workspace.hold_folder(tiff_folder(tmp_path / "monday" / "plate", seed=1))
     two = workspace.hold_folder(tiff_folder(tmp_path / "tuesday" / "plate", seed=2))
     assert one != two
@@ -395,7 +395,7 @@ def test_copy_of_a_folder_gets_the_same_name(workspace, tmp_path) -> None:
 @pytest.mark.parametrize(
     "called", ["raw-3", "ic-64", "a plate, of 'two'", ".hidden", "64", "x" * 250, "été"]
 )
-def test_any_folder_name_is_safe(called, workspace, tmp_path) -> None:
+def test_set_name_is_safe_for_any_folder_name(called, workspace, tmp_path) -> None:
     name = workspace.hold_folder(tiff_folder(tmp_path / called))
     assert generated(name) is None
     assert not set(name) & set(", '\"/:")
@@ -439,7 +439,7 @@ def test_unknown_set_names_are_refused(name, tmp_path) -> None:
     assert not workspace.root.exists()
 
 
-def test_environment_names_the_work_folder(monkeypatch, tmp_path) -> None:
+def test_environment_variable_sets_the_work_folder(monkeypatch, tmp_path) -> None:
     monkeypatch.delenv(WORK, raising=False)
     assert Workspace.here(tmp_path / "usual").root == tmp_path / "usual"
     monkeypatch.setenv(WORK, "")
@@ -451,7 +451,7 @@ def test_environment_names_the_work_folder(monkeypatch, tmp_path) -> None:
     assert Workspace.here(tmp_path / "usual").root == root
 
 
-def test_work_folder_leaves_other_files_alone(monkeypatch, tmp_path) -> None:
+def test_work_folder_does_not_change_other_files(monkeypatch, tmp_path) -> None:
     theirs = ["scratch/2023-experiment/a.tif", "scratch/notes-old/b", "images/raw-4/c", "d.txt"]
     for name in theirs:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -468,7 +468,7 @@ def test_work_folder_leaves_other_files_alone(monkeypatch, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("what", ["folder", "file", "link"])
-def test_place_with_other_files_is_refused(what, monkeypatch, tmp_path) -> None:
+def test_work_folder_with_foreign_files_is_refused(what, monkeypatch, tmp_path) -> None:
     place = tmp_path / "platebench"
     if what == "folder":
         place.mkdir()
