@@ -411,7 +411,7 @@ def test_broken_store_fails_without_stopping_the_others(checkout: Path, plate: P
     assert said.status == 1
     assert f"tiff-files:tiff:default failed: {message}" in " ".join(said.out.split())
     assert said.err.splitlines()[-1] == (
-        f"platebench: 3 of 9 cells failed, the first write of tiff-files:tiff:default: {message}"
+        f"platebench: 3 of 9 cells failed; the first: write of tiff-files:tiff:default: {message}"
     )
     (file,) = record_files(checkout / ".platebench" / "results")
     found = {(each.run.cell.kind, str(each.run.cell.store)): each.run for each in file.records()}

@@ -50,7 +50,7 @@ def check_output(file: Path) -> None:
 
 
 def _no_folder(file: Path) -> UserError:
-    return UserError(f"{file}: its folder does not exist; make it, or name another")
+    return UserError(f"{file}: its folder does not exist; create it, or name another file")
 
 
 def _regular(file: Path) -> Path:
@@ -63,7 +63,7 @@ def _regular(file: Path) -> Path:
     if target.is_dir():
         raise UserError(f"{file}: is a folder; name a file")
     if target.exists() and not target.is_file():
-        raise UserError(f"{file}: not a regular file, so it is not replaced; name another")
+        raise UserError(f"{file}: is not a regular file and is not replaced; name another file")
     return target
 
 

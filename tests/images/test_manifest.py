@@ -100,7 +100,7 @@ def test_link_out_of_the_fixture_is_refused(fixture, tmp_path):
     path = sorted((fixture / "tiff").iterdir())[0]
     path.rename(tmp_path / "elsewhere.tif")
     path.symlink_to(tmp_path / "elsewhere.tif")
-    with pytest.raises(UserError, match="a link out of its folder"):
+    with pytest.raises(UserError, match="links to a file outside its folder"):
         open_images(fixture)
 
 

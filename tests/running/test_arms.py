@@ -171,7 +171,7 @@ def test_error_names_an_unknown_revision(revision: str, repository: Path) -> Non
 def test_error_names_a_revision_without_benchmarks(repository: Path) -> None:
     git(repository, "rm", "--quiet", "-r", "benchmarks")
     git(repository, "commit", "--quiet", "--message", "Remove")
-    with pytest.raises(UserError, match=r"^HEAD: that revision has no benchmarks, so nothing"):
+    with pytest.raises(UserError, match=r"^HEAD: this revision has no benchmarks, so there is"):
         made("HEAD", repository)
 
 
@@ -384,7 +384,7 @@ def test_error_says_why_the_source_does_not_run(repository: Path) -> None:
     package = repository / "src" / "platebench"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise ImportError('numpy 1 is too old')\n")
-    with pytest.raises(UserError, match="does not run on those libraries: ImportError: numpy 1"):
+    with pytest.raises(UserError, match="does not run with these libraries: ImportError: numpy 1"):
         made(".", repository)
 
 
@@ -393,7 +393,7 @@ def test_error_says_which_signal_killed_the_interpreter(repository: Path) -> Non
     package = repository / "src" / "platebench"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
-    with pytest.raises(UserError, match="the process ended by SIGKILL and said nothing"):
+    with pytest.raises(UserError, match="the process ended by SIGKILL without a message"):
         made(".", repository)
 
 

@@ -63,7 +63,7 @@ def test_changes_to_unmeasured_files_keep_the_name(checkout: Path) -> None:
 
 
 def test_copy_without_git_history_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no git history; results are kept by commit"):
+    with pytest.raises(UserError, match="has no git history; results are recorded by commit"):
         commit_of(tmp_path)
 
 

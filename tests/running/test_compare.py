@@ -138,7 +138,7 @@ def test_revision_without_turns_is_measured_before_or_after_the_other(bench: Ben
     (bench.arms["old"].checkout / "src" / "platebench" / "timing" / "turns.py").unlink()
     bench.compare()
     assert bench.watcher.said == [
-        "measured one after another: not every revision takes turns at samples"
+        "arms are measured one after another, because a revision cannot alternate samples"
     ]
     assert set(bench.repeats) == {SAMPLES}
     assert not any(TURNS in variables for variables in bench.variables), (
@@ -245,7 +245,7 @@ def test_benchmarks_of_different_versions_are_not_compared(bench: Bench) -> None
     bench.suites["new"] = {"versions": {SCAN: "2"}}
     assert set(bench.verdicts(bench.compare())) == {cell(WRITE, store) for store in STORES}
     (said,) = [line for line in bench.watcher.said if line.startswith("not compared")]
-    assert said == f"not compared, for not every arm has them: {len(STORES)} of {SCAN}"
+    assert said == f"not compared, because an arm lacks them: {len(STORES)} of {SCAN}"
 
 
 def test_cells_missing_from_one_arm_are_not_compared(bench: Bench) -> None:
@@ -323,7 +323,7 @@ def test_interrupted_comparison_says_what_is_kept(bench: Bench) -> None:
     with pytest.raises(KeyboardInterrupt):
         bench.compare()
     (said,) = bench.watcher.said
-    assert re.fullmatch(r"6 measured cells are kept in .*; the same command goes on", said)
+    assert re.fullmatch(r"6 measured cells are kept in .*; repeat the command to continue", said)
 
 
 def test_comparison_without_measured_cells_leaves_no_file(bench: Bench) -> None:
@@ -355,7 +355,7 @@ def test_interrupted_comparison_resumes_without_repeating_cells(after: int, benc
     del bench.answers["new"]
     before = len(bench.log)
     comparison = bench.compare()
-    assert bench.watcher.said == [f"continuing what was cut off after {before} processes"]
+    assert bench.watcher.said == [f"continuing an interrupted measurement after {before} processes"]
     assert len(bench.log) == 2 * 6 * 4
     assert set(Counter(bench.log).values()) == {6}
     assert len(record_files(bench.results)) == 2
@@ -441,7 +441,7 @@ def test_killed_comparison_resumes_when_repeated(checkout: Path, plate: Path) ->
     before = [file.file.read_bytes() for file in record_files(checkout / ".platebench" / "results")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "continuing what was cut off after" in done.stderr
+    assert "continuing an interrupted measurement after" in done.stderr
     files = record_files(checkout / ".platebench" / "results")
     assert len(files) == len(before) == 2
     for file, kept in zip(files, before, strict=True):

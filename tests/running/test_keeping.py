@@ -106,9 +106,9 @@ def test_run_is_found_by_the_beginning_of_its_name(place: Place) -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"finished": False}, "did not reach its end; 'platebench reference run --resume' goes on"),
+        ({"finished": False}, "is not finished; 'platebench reference run --resume' continues it"),
         ({"settings": {"rounds": 1}}, "not a reference run; 'platebench reference run' makes one"),
-        ({"commit": "0" * 40 + "+changes"}, "measured changes that no commit holds"),
+        ({"commit": "0" * 40 + "+changes"}, "measured uncommitted changes"),
         ({"commit": "0" * 40}, "no such revision"),
     ],
 )
@@ -121,7 +121,7 @@ def test_other_kinds_of_run_are_refused_without_writing(changed, words, place: P
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("2027", "no such run"), ("", "no such run"), ("2026", "2 runs begin so; give more")],
+    [("2027", "no such run"), ("", "no such run"), ("2026", "2 runs begin with this; give more")],
 )
 def test_unknown_or_ambiguous_name_is_refused(name: str, words: str, place: Place) -> None:
     place.run()
@@ -135,7 +135,9 @@ def test_existing_file_is_not_overwritten(place: Place) -> None:
     theirs = place.kept / MACHINE / "machine.json"
     theirs.parent.mkdir(parents=True)
     theirs.write_text('{"mine": 1}')
-    with pytest.raises(UserError, match="another file is there, and is kept; nothing was written"):
+    with pytest.raises(
+        UserError, match="another file exists and is not overwritten; nothing was written"
+    ):
         place.keep(run)
     assert place.contents() == {f"{MACHINE}/machine.json": b'{"mine": 1}'}
 

@@ -221,7 +221,7 @@ def test_interrupted_selfcheck_resumes_without_repeating_cells(after: int, bench
     del bench.log[begun:]  # what came to nothing, and what was measured beside it
     bench.answer = steady
     bench.check()
-    assert bench.watcher.said == [f"continuing what was cut off after {begun} processes"]
+    assert bench.watcher.said == [f"continuing an interrupted measurement after {begun} processes"]
     assert len(bench.log) == 6 * (3 * 8 + FEW_ROUNDS)
     assert [file.file for file in record_files(bench.results)] == [file.file for file in files]
 
@@ -279,7 +279,7 @@ def test_command_prints_each_figure_beside_its_requirement(checkout: Path) -> No
     assert said.status in {0, 1}, said.err
     for asked in ("at most 1%", "at least 95%", "at least 90%"):
         assert asked in said.out
-    assert re.search(r"\d cells, 4 rounds\. From process to process a cell's median", said.out)
+    assert re.search(r"\d cells, 4 rounds\. A cell's median", said.out)
     files = record_files(checkout / ".platebench" / "results")
     assert [file.info().settings["slower"] for file in files] == [0.0, 0.0, 0.10, 0.25]
     assert not any(file.info().is_run for file in files)

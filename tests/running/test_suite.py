@@ -116,8 +116,8 @@ def test_successful_cell_has_samples_and_record(way: str, suite: Suite) -> None:
         ("quoted", "skipped", "the folder 'a' has \"no\" images"),
         ("failed", "failed", "Mismatch: image 3 came back as int64, not uint8"),
         ("long", "failed", "last line"),
-        ("killed", "failed", "the process ended by SIGKILL and said nothing"),
-        ("exits", "failed", "the process ended with status 3 and said nothing"),
+        ("killed", "failed", "the process ended by SIGKILL without a message"),
+        ("exits", "failed", "the process ended with status 3 without a message"),
         ("slow", "failed", "asv: benchmark timed out (timeout 5s)"),
     ],
 )

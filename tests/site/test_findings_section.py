@@ -79,7 +79,7 @@ def test_kept_findings_have_no_local_path(kept: list[dict[str, Any]]) -> None:
 def test_finding_without_kept_facts_says_so(tmp_path: Path) -> None:
     page = section(tmp_path)
     assert all(finding.happens in text_of(page.html) for finding in FINDINGS)
-    assert "Not reproduced: no result of it is kept." in text_of(page.html)
+    assert "Not reproduced: no result is kept." in text_of(page.html)
     assert "<details>" not in page.html
 
 

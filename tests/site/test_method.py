@@ -47,7 +47,7 @@ def test_machine_without_a_self_check_says_so(run: Published) -> None:
 
 def test_self_check_shows_its_noise_and_every_finding(run: Published) -> None:
     html = words(run, CHECK)
-    assert "varies by 7.1%" in html
+    assert "varies between processes by 7.1%" in html
     assert "side by side by 9.3%" in html
     assert "Some figures are outside their limits." in html
     for finding in FINDINGS:

@@ -94,12 +94,12 @@ def test_unknown_libraries_are_refused_before_images_are_generated(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(talk_dataset, "generated_dataset", None)
-    with pytest.raises(UserError, match="yesterday: neither then nor between"):
+    with pytest.raises(UserError, match="yesterday: give then, between, or pins"):
         run("--over", "then", "--over", "yesterday")
 
 
 def test_unknown_environment_is_refused(run: Run, small: Dataset) -> None:
-    with pytest.raises(UserError, match="neither then nor between, nor pins"):
+    with pytest.raises(UserError, match="give then, between, or pins"):
         run(str(small.files[0].parent), "--over", "yesterday")
 
 
@@ -112,6 +112,6 @@ def test_missing_folder_is_refused_in_one_line(run: Run, tmp_path: Path) -> None
 def test_failing_interpreter_is_reported_in_one_line(
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(UserError, match="the talk stopped there") as said:
+    with pytest.raises(UserError, match="the talk failed with this interpreter") as said:
         give_talk_with(Path(sys.executable), tmp_path / "nowhere")
     assert "\n" not in str(said.value)

@@ -45,7 +45,7 @@ def test_frame_has_the_columns_of_the_talk(tmp_path: Path) -> None:
     ("arrays", "says"),
     [
         ([IMAGE, IMAGE.astype(np.uint8)], "several types"),
-        ([IMAGE, np.stack([IMAGE, IMAGE])], r"image_1\.tif: not one image alone"),
+        ([IMAGE, np.stack([IMAGE, IMAGE])], r"image_1\.tif: has more than one image"),
         ([IMAGE] * (MOST_IMAGES + 1), f"{MOST_IMAGES} at most"),
     ],
 )
@@ -64,6 +64,6 @@ def test_file_with_more_than_one_image_is_refused_by_name(tmp_path: Path) -> Non
     with tifffile.TiffWriter(tmp_path / "pyramid.tif") as file:
         file.write(IMAGE, subifds=1, photometric="minisblack")
         file.write(IMAGE[::2, ::2], subfiletype=1, photometric="minisblack")
-    with pytest.raises(UserError, match=r"pyramid\.tif: not one image alone") as raised:
+    with pytest.raises(UserError, match=r"pyramid\.tif: has more than one image") as raised:
         folder_dataset(tmp_path, tmp_path)
     assert "\n" not in str(raised.value)

@@ -206,7 +206,7 @@ def test_take_that_drops_duplicate_rows_fails(workspace, sample, breaks, monkeyp
 @pytest.mark.parametrize("kind", ["ReadTable", "ColdReadTable", "Write", *WRITTEN])
 def test_changed_table_fails(kind, sample, breaks, on_disk) -> None:
     breaks(table=broken.well_changed)
-    with pytest.raises(Mismatch, match=r"the table's row of image \d+ is not the one"):
+    with pytest.raises(Mismatch, match=r"the table row of image \d+ differs"):
         sample(kind)
 
 

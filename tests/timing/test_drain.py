@@ -204,7 +204,7 @@ def test_table_is_compared_in_every_column_and_row(images: ArrayImages) -> None:
     changed = images.table.set_column(
         position, images.table.schema.field("well"), pa.array(wells, pa.string())
     )
-    with pytest.raises(Mismatch, match="the table's row of image 7"):
+    with pytest.raises(Mismatch, match="the table row of image 7"):
         check_table(changed, images)
 
 

@@ -134,8 +134,8 @@ def test_program_that_prints_no_digest_fails(said: str, sample, program) -> None
     ("text", "message"),
     [
         ("raise OSError('the file is cut off')", "OSError: the file is cut off"),
-        ("import os; os.kill(os.getpid(), 9)", "the process ended by SIGKILL and said nothing"),
-        ("import os; os._exit(3)", "the process ended with status 3 and said nothing"),
+        ("import os; os.kill(os.getpid(), 9)", "the process ended by SIGKILL without a message"),
+        ("import os; os._exit(3)", "the process ended with status 3 without a message"),
     ],
 )
 def test_failed_program_is_quoted(text: str, message: str, sample, program) -> None:

@@ -13,15 +13,15 @@ from platebench.commands.shared import console
 
 def clean_command(
     yes: Annotated[
-        bool, typer.Option("--yes", help="Remove it. Without this it is only listed.")
+        bool, typer.Option("--yes", help="Remove it. Without this option it is only listed.")
     ] = False,
     older_than: Annotated[
-        float, typer.Option(min=0, help="Only what was not changed in this many days.")
+        float, typer.Option(min=0, help="Only what was not changed for this many days.")
     ] = 0.0,
 ) -> None:
-    """List what the work folder holds, with size and age; --yes removes it.
+    """List the content of the work folder with size and age; --yes removes it.
 
-    platebench makes all of it again when it is needed. Results are not in it and stay.
+    platebench makes it again when needed. Results are kept elsewhere and are not removed.
     """
     from platebench.limits import gigabytes
     from platebench.running.checkout import find_checkout

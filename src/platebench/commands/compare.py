@@ -24,7 +24,7 @@ def compare_command(
     arms: Annotated[
         list[str],
         typer.Argument(
-            help="Git revisions, pins, 'REV with PINS', or . for the files as they are."
+            help="Git revisions, pins, 'REV with PINS', or . for the checkout as it is."
         ),
     ],
     stores: Annotated[

@@ -84,7 +84,7 @@ def exit_by(cells: list[CellResult]) -> None:
         first = failed[0]
         detail = f" {first.detail}" if first.detail else ""
         complain(
-            f"{len(failed)} of {len(cells)} cells failed, the first {first.operation}{detail} of"
+            f"{len(failed)} of {len(cells)} cells failed; the first: {first.operation}{detail} of"
             f" {first.store}: {first.message}"
         )
         raise typer.Exit(FAILED)

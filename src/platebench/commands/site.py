@@ -26,13 +26,16 @@ site_app = typer.Typer(
 )
 
 Out = Annotated[
-    Path | None, typer.Option("--out", help="The site's folder; .platebench/site in the checkout.")
+    Path | None,
+    typer.Option("--out", help="Folder of the site. Default: .platebench/site in the checkout."),
 ]
 
 
 @site_app.command("build", epilog="Example: platebench site build --out public")
 def build_command(
-    results: Annotated[Path | None, typer.Option(help="Folder of results; the checkout's.")] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of results. Default: results/ in the checkout.")
+    ] = None,
     out: Out = None,
 ) -> None:
     """Write the site: a folder that works from a file, offline, and on any web server.
@@ -59,7 +62,7 @@ def serve_command(
     ] = 8000,
     out: Out = None,
 ) -> None:
-    """Show the site in a browser on this machine, until Ctrl-C."""
+    """Serve the site on this machine until Ctrl-C."""
     folder = out or _usual()
     if not (folder / "index.html").is_file():
         raise UserError(f"{folder}: there is no site; 'platebench site build' makes it")
@@ -72,7 +75,7 @@ def serve_command(
             raise
         raise UserError(f"port {port}: {error.strerror}; give another with --port") from error
     with server:
-        say(f"http://127.0.0.1:{server.server_port}/ shows {folder}; Ctrl-C ends it")
+        say(f"http://127.0.0.1:{server.server_port}/ shows {folder}; Ctrl-C stops it")
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -81,7 +84,7 @@ def serve_command(
 
 @site_app.command("figures", epilog="Example: platebench site figures")
 def figures_command() -> None:
-    """Write the README's figure and its sentences with numbers, from the results."""
+    """Update the chart and the figures in the README from the results."""
     require("the site", *NEEDS)
     from platebench.site.readme import figures
 

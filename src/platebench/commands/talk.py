@@ -109,7 +109,7 @@ def _elsewhere(over: list[str], dataset: Dataset) -> dict[str, Talk]:
     talks = {}
     for environment in over:
         python = environment_python(environment, checkout, work, tell)
-        tell(f"running the talk with the libraries of {environment}")
+        tell(f"repeating the talk with the libraries of {environment}")
         talks[environment] = give_talk_with(python, common_folder(dataset))
     return talks
 

@@ -152,12 +152,14 @@ def _in_fixture(
     for entry in manifest.entries:
         file = folder / entry.path
         if not file.is_file():
-            raise UserError(f"{file}: missing, but in the manifest; make the fixture again")
+            raise UserError(f"{file}: is in the manifest, but missing; make the fixture again")
         if not file.resolve().is_relative_to(folder.resolve()):
-            raise UserError(f"{file}: a link out of its folder; make the fixture again")
+            raise UserError(f"{file}: links to a file outside its folder; make the fixture again")
         contents = contents_of(file)
         if not contents.is_one_image:
-            raise UserError(f"{file}: not the one image in the manifest; make the fixture again")
+            raise UserError(
+                f"{file}: is not the single image that the manifest lists; make the fixture again"
+            )
         sources.append(TiffSource(contents.images[0], entry.path, entry.place, is_file=True))
         progress(len(sources), len(manifest.entries))
     # The six table files of a fixture hold the same table.

@@ -157,14 +157,16 @@ def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
         source = _copy_of(checkout, commit, work / "checkouts")
     for file in ("pyproject.toml", "asv.conf.json", "benchmarks"):
         if not (source / file).exists():
-            raise UserError(f"{spec.text}: that revision has no {file}, so nothing to measure")
+            raise UserError(
+                f"{spec.text}: this revision has no {file}, so there is nothing to measure"
+            )
     python = _environment(spec, source, checkout, work, say)
     is_older = older.is_older(source)
     told = _ask(python, source, older.question() if is_older else protocol.question())
     if not is_older and told["images"] != SCHEMA:
         raise UserError(
-            f"{spec.text}: that revision keeps image sets in another form ({told['images']}, here"
-            f" {SCHEMA}), so the same images cannot be given to both"
+            f"{spec.text}: this revision stores image sets in another format ({told['images']},"
+            f" here {SCHEMA}), so it cannot measure the same images"
         )
     key = _digest(str(source), json.dumps(told["libraries"]), told["python"])
     own = work_folder(work, key, shares_images=not is_older)
@@ -253,7 +255,7 @@ def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: S
     claim(work, MARK)
     with in_turn(
         work / "locks" / f"environment-{key}.lock",
-        lambda who: say(f"waiting for the same environment, which is made by {who}"),
+        lambda who: say(f"waiting for the same environment: {who} makes it"),
     ):
         if not (made / _READY).exists():
             say(f"making an environment for {spec.text}")
@@ -322,7 +324,7 @@ def _make_environment(
         # pip can require versions but not prefer them, and the pins may contradict some.
         held = [] if spec.pins else ["-c", str(pinned)]
         if spec.pins:
-            say("without uv on PATH, libraries that are not pinned are the newest that fit")
+            say("uv is not on PATH, so libraries without a pin get their newest version that fits")
         _run([*install, "-r", str(listed), *held])
         return
     # uv prefers the versions that the output file already names, where they fit.
@@ -353,7 +355,7 @@ def _ask(python: Path, source: Path, question: Sequence[str]) -> Any:
     )
     if done.returncode != 0:
         said = why_failed(done.stderr, done.returncode)
-        raise UserError(f"platebench of that revision does not run on those libraries: {said}")
+        raise UserError(f"platebench at this revision does not run with these libraries: {said}")
     return json.loads(done.stdout)
 
 

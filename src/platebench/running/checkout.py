@@ -24,7 +24,10 @@ def commit_of(checkout: Path) -> Commit:
     """Return the commit that is checked out, and whether files that figures depend on differ."""
     head = _commit(checkout, "HEAD")
     if head is None:
-        raise UserError(f"{checkout}: no git history; results are kept by commit, so clone it")
+        raise UserError(
+            f"{checkout}: has no git history; results are recorded by commit, so clone the"
+            " repository"
+        )
     changes = _git(checkout, "status", "--porcelain", "--", *MEASURED)
     return Commit(*head, changed=bool(changes))
 

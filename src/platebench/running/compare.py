@@ -91,7 +91,9 @@ def _compare(
     with TurnServer.open() as turns:
         given = turns if all(arm.takes_turns for arm in arms) else None
         if given is None:
-            watcher.says("measured one after another: not every revision takes turns at samples")
+            watcher.says(
+                "arms are measured one after another, because a revision cannot alternate samples"
+            )
         # Without a server no process may see these variables: it would wait for a turn forever.
         ours = floor.variables if given is None else floor.variables | given.variables
         suites = [Suite(arm.checkout, names, arm.python, arm.variables | ours) for arm in arms]
@@ -103,7 +105,7 @@ def _compare(
         ]
         files = arm_files(results, names, each, facts, watcher)
         measured = Measured(files)
-        with recording(files, watcher, "the same command goes on"):
+        with recording(files, watcher, "repeat the command to continue"):
             try:
                 _measure(SideBySide(suites, measured, given, watcher), cells, settings)
                 for file in files:
@@ -138,7 +140,7 @@ def _shared_cells(
     left_out = [cell for cell in chosen if cell not in both]
     if left_out:
         benchmarks = ", ".join(dict.fromkeys(cell.benchmark for cell in left_out))
-        watcher.says(f"not compared, for not every arm has them: {len(left_out)} of {benchmarks}")
+        watcher.says(f"not compared, because an arm lacks them: {len(left_out)} of {benchmarks}")
     return shared
 
 
@@ -302,7 +304,7 @@ def arm_files(
         return [_arm_file(results, arm, images, same | more, facts) for arm, same, more in arms]
     files = [file for file in found if file is not None]
     begun = sum(1 for file in files for _ in file.records())
-    watcher.says(f"continuing what was cut off after {begun} processes")
+    watcher.says(f"continuing an interrupted measurement after {begun} processes")
     for file in files:
         file.mend()
     return files

@@ -40,12 +40,10 @@ def keep_reference(
         raise UserError(f"{file.file}: not a reference run; 'platebench reference run' makes one")
     if not file.finished:
         raise UserError(
-            f"{file.file}: did not reach its end; 'platebench reference run --resume' goes on"
+            f"{file.file}: is not finished; 'platebench reference run --resume' continues it"
         )
     if info.commit.endswith(CHANGES):
-        raise UserError(
-            f"{file.file}: measured changes that no commit holds; commit them and run again"
-        )
+        raise UserError(f"{file.file}: measured uncommitted changes; commit them and run again")
     source = file.file.parent
     records = [file]
     if with_selfcheck:
@@ -83,7 +81,7 @@ def find_run(run: str, own: Path) -> RecordFile:
     if not found:
         raise UserError(f"{run}: no such run in {own}; give a file or the beginning of its name")
     if len(found) > 1:
-        raise UserError(f"{run}: {len(found)} runs begin so; give more of the name")
+        raise UserError(f"{run}: {len(found)} runs begin with this; give more of the name")
     return found[0]
 
 
@@ -125,7 +123,7 @@ def _read(file: Path, missing: bool = False) -> dict[str, Any]:
     except FileNotFoundError:
         if missing:
             return {}
-        raise UserError(f"{file}: not there; a run writes it when it ends") from None
+        raise UserError(f"{file}: does not exist; a run writes it at its end") from None
     except Damaged as reason:
         raise UserError(f"{file}: {reason}") from reason
 
@@ -135,7 +133,9 @@ def _has(target: Path, content: bytes) -> bool:
     if not target.exists() and not target.is_symlink():
         return False
     if target.is_symlink() or not target.is_file() or not _is_same(target, content):
-        raise UserError(f"{target}: another file is there, and is kept; nothing was written")
+        raise UserError(
+            f"{target}: another file exists and is not overwritten; nothing was written"
+        )
     return True
 
 

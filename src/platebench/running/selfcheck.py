@@ -115,7 +115,7 @@ def _selfcheck(
         files = arm_files(results, names, each, facts, watcher)
         measured = Measured(files)
         bench = SideBySide(suites, measured, turns, watcher)
-        with recording(files, watcher, "the same command goes on"):
+        with recording(files, watcher, "repeat the command to continue"):
             try:
                 for number in range(1, rounds + 1):
                     arms = range(len(suites) if number <= FEW_ROUNDS else len(suites) - 1)

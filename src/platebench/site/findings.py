@@ -52,7 +52,7 @@ def _kept(file: Path) -> Mapping[str, Mapping[str, Any]]:
 
 def _told(finding: Finding, record: Mapping[str, Any] | None) -> _Told:
     if record is None:
-        return _Told(finding, "", (), None, "no result of it is kept")
+        return _Told(finding, "", (), None, "no result is kept")
     return _Told(
         finding,
         ", ".join(f"{name} {version}" for name, version in record["versions"].items()),

@@ -104,7 +104,7 @@ def folder_dataset(path: Path, scratch: Path) -> Dataset:
     for row in rows:
         if not origins[row].is_one_image:
             raise UserError(
-                f"{origins[row].path}: not one image alone; the talk needs one image per file"
+                f"{origins[row].path}: has more than one image; the talk needs one image per file"
             )
     if len(rows) > MOST_IMAGES:
         raise UserError(

@@ -41,7 +41,7 @@ def parse_environment(environment: str) -> ArmSpec:
     spec = parse_arm(requirements_of(environment))
     if spec.revision is not None:
         raise UserError(
-            f"{environment}: neither {' nor '.join(ENVIRONMENTS)}, nor pins such as lancedb==0.24.0"
+            f"{environment}: give {', '.join(ENVIRONMENTS)}, or pins such as lancedb==0.24.0"
         )
     return spec
 
@@ -72,7 +72,7 @@ def give_talk_with(python: Path, folder: Path) -> Talk:
         )
     if done.returncode != 0:
         said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise UserError(f"{python}: the talk stopped there ({said[-1]})")
+        raise UserError(f"{python}: the talk failed with this interpreter ({said[-1]})")
     return Talk.from_json(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -123,7 +123,7 @@ def check_table(table: pa.Table, images: ImageSet) -> None:
         )
     pairs = zip(table.to_pylist(), images.table.to_pylist(), strict=True)
     row = next((row for row, (back, put) in enumerate(pairs) if back != put), 0)
-    raise Mismatch(f"the table's row of image {row} is not the one that was put in")
+    raise Mismatch(f"the table row of image {row} differs from the one that was written")
 
 
 def check_stored(store: Any, path: Path, images: ImageSet, version: int | None = None) -> None:

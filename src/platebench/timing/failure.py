@@ -15,5 +15,5 @@ def why_failed(output: str, status: int) -> str:
     lines = [line for line in output.splitlines() if line.strip()]
     if not lines or lines[-1].startswith("For parameters"):
         how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
-        return f"the process ended {how} and said nothing"
+        return f"the process ended {how} without a message"
     return re.sub(r"^(?:\w+\.)+(\w+: )", r"\1", lines[-1].strip())

@@ -70,7 +70,7 @@ class Look:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            reason = f"cannot be written ({error.strerror}); name another"
+            reason = f"cannot be written ({error.strerror}); name another file"
             raise UserError(f"{file}: {reason}") from error
 
     def as_files(self, folder: Path | str) -> pd.DataFrame:

@@ -38,8 +38,8 @@ def processor_time(cells: Sequence[CellResult], question: Question) -> Drawing:
         return Drawing(anchor, title, "Not shown: no store was measured.", None)
     caption = (
         "CPU seconds of all threads per wall second. At 1 one processor is busy, above 1 several "
-        "are, below 1 the store waits for the disk. A store far up is fast, but leaves less of the "
-        f"machine to other work. {POINTS_SAY} {BARS_SAY}"
+        "are, below 1 the store waits for the disk. A store near the top is fast, but leaves less "
+        f"of the machine to other work. {POINTS_SAY} {BARS_SAY}"
     )
     return Drawing(anchor, title, caption, framed(drawn(rows)), HEADS, texts(rows, HEADS))
 

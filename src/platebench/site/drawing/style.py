@@ -27,9 +27,7 @@ POINTS_SAY = "Outlined: default tuning; pale: small; full: fast."
 LINES_SAY = "Dotted: default tuning; dashed: small; solid: fast."
 """Said in words: the renderer draws no legend for either."""
 
-BARS_SAY = (
-    "Bars: where a second run's figure would be 95 times in 100; one at the edge goes beyond it."
-)
+BARS_SAY = "Bars: 95% interval for a repeat run; a bar at the edge continues beyond it."
 
 HEIGHT = 420
 """Pixels, legends and all; the width is that of the page."""
