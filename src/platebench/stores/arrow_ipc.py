@@ -4,13 +4,17 @@
   batches of up to 65,536 rows, so all images are in one batch. Writing holds the whole table in
   memory. Rows are taken from the table that `read_all` returns.
 - `fast`: uncompressed, one record batch per image, read through a memory map: a batch is a
-  view of the page cache, and only the requested images are read.
+  view of the page cache, and only the requested images are read. `included_fields`, with which
+  pyarrow copies what it reads, is for the table only.
 - `small`: one record batch per image, Zstandard level 9.
 """
 
 from __future__ import annotations
 
+import mmap
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +23,10 @@ from pyarrow import feather, ipc
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows
+from platebench.stores.read_ahead import read_ahead
 from platebench.stores.values import (
     IMAGE,
+    Kinds,
     decode,
     decode_all,
     image_batches,
@@ -66,48 +72,70 @@ class ArrowIpc(Store):
 
 
 class _OpenIpc(OpenStore):
-    def __init__(self, file: Path, layout: str) -> None:
+    """The parts that both ways of reading share: the map, the table, the shapes."""
+
+    def __init__(self, path: Path, layout: str) -> None:
+        self._path = path
         self._layout = layout
-        self._map = pa.memory_map(str(file))
-        self._schema = ipc.open_file(self._map).schema
-        self._images = self._columns([IMAGE])
-        self._kinds = kinds_of(self._schema, lambda names: self._columns(names).read_all())
+        self._map = pa.memory_map(str(path))
+
+    @cached_property
+    def _batches(self) -> ipc.RecordBatchFileReader:
+        return ipc.open_file(self._map)
+
+    @cached_property
+    def _kinds(self) -> Kinds:
+        return kinds_of(self._batches.schema, lambda names: self.table().select(names))
 
     def close(self) -> None:
         self._map.close()
 
     def table(self) -> pa.Table:
-        return table_of(self._columns(IMAGE_SCHEMA.names).read_all())
-
-    def _columns(self, names: list[str]) -> ipc.RecordBatchFileReader:
-        """Return a reader of some columns; it neither reads nor decompresses the others."""
-        included = [self._schema.get_field_index(name) for name in names]
-        return ipc.open_file(self._map, options=ipc.IpcReadOptions(included_fields=included))
+        # Neither reads nor decompresses the image, which is the last column.
+        options = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
+        return table_of(ipc.open_file(self._map, options=options).read_all())
 
 
 class _OpenBatches(OpenByRow, _OpenIpc):
     """One batch per image."""
 
+    def __init__(self, path: Path, layout: str) -> None:
+        super().__init__(path, layout)
+        self._descriptor = os.open(path, os.O_RDONLY)
+
+    @cached_property
+    def _image_bytes(self) -> int:
+        return int(self._map.size() // max(1, len(self)))
+
+    def close(self) -> None:
+        super().close()
+        os.close(self._descriptor)
+
     def __len__(self) -> int:
-        return int(self._images.num_record_batches)
+        return int(self._batches.num_record_batches)
 
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        for row in rows:
-            column = self._images.get_batch(row).column(0)
+        for row in read_ahead(self._descriptor, rows, self._span):
+            column = self._batches.get_batch(row).column(IMAGE)
             yield from decode(column, self._layout, self._kinds, [row])
+
+    def _span(self, row: int) -> tuple[int, int]:
+        """Estimate where a batch is: pyarrow does not say, and most images have one size."""
+        return row * self._image_bytes, self._image_bytes + mmap.PAGESIZE
 
 
 class _OpenTable(_OpenIpc):
     """All images in one batch, or in a few."""
 
     def __len__(self) -> int:
-        return int(self._columns(["row"]).read_all().num_rows)
+        return int(self.table().num_rows)
 
     def scan(self) -> Iterator[np.ndarray]:
-        batches = map(self._images.get_batch, range(self._images.num_record_batches))
-        return decode_all((batch.column(0) for batch in batches), self._layout, self._kinds)
+        batches = map(self._batches.get_batch, range(self._batches.num_record_batches))
+        columns = (batch.column(IMAGE) for batch in batches)
+        return decode_all(columns, self._layout, self._kinds)
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        check_rows(rows, len(self))
-        taken = self._images.read_all().take(pa.array(rows, pa.int64()))
-        return decode(taken[IMAGE], self._layout, self._kinds, rows)
+        images = self._batches.read_all()[IMAGE]
+        check_rows(rows, len(images))
+        return decode(images.take(pa.array(rows, pa.int64())), self._layout, self._kinds, rows)

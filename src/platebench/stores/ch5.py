@@ -2,7 +2,8 @@
 
 Images of one plate, well, site, shape and dtype are the frames of one movie, in row order, as
 `/sample/0/plate/{plate}/experiment/{well}/position/{site}/image/channel` of (c, t, z, y, x).
-The table is a CSV file beside them. The layout holds only two-dimensional images.
+The table is a CSV file beside them, and a JSON file says which rows are the frames of each movie:
+CSV takes 2 ms to parse. The layout holds only two-dimensional images.
 
 - `default`: what CellH5 writes: chunks of a quarter by a quarter of an image, gzip.
 - `fast`: contiguous and uncompressed. Readers of CellH5 can read it too.
@@ -10,6 +11,7 @@ The table is a CSV file beside them. The layout holds only two-dimensional image
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,9 +24,11 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
-from platebench.stores.contract import OpenByRow, OpenStore, Store
+from platebench.stores.contract import OpenIntoMemory, OpenStore, Store
+from platebench.stores.hdf5_images import ImageReader, ImageWriter
 
 TABLE = "images.csv"
+MOVIES = "movies.json"
 PIXELS = "image/channel"
 OBJECTS = "definition/object"
 
@@ -43,15 +47,18 @@ class Ch5(Store):
             if len(shape) != 2 or 0 in shape:
                 raise Unsupported(f"CellH5 holds images of shape (y, x), not {shape}")
         path.mkdir(parents=True)
-        for number, (movie, rows) in enumerate(_movies(images.table).items()):
+        movies = _movies(images.table)
+        for number, (movie, rows) in enumerate(movies.items()):
             with h5py.File(_file(path, number), "w") as file:
                 self._write_movie(file, movie, images, rows)
                 # Bio-Formats requires this group in every file.
                 file.create_group(OBJECTS)
+        index = {"datasets": [_dataset(movie) for movie in movies], "rows": list(movies.values())}
+        (path / MOVIES).write_text(json.dumps(index))
         csv_table.write_table(images.table, path / TABLE)
 
     def open(self, path: Path) -> OpenStore:
-        """Read the table, which maps rows to frames. Each file is opened when it is first read."""
+        """Read which rows each movie has. A movie's file is opened when it is first read."""
         return _OpenCh5(path)
 
     def _write_movie(
@@ -59,14 +66,15 @@ class Ch5(Store):
     ) -> None:
         height, width = images.shapes[rows[0]]
         pixels = file.create_dataset(
-            f"{_position(movie)}/{PIXELS}",
+            _dataset(movie),
             shape=(1, len(rows), 1, height, width),
             dtype=images.dtypes[rows[0]],
             **self._storage(height, width),
         )
         pixels.attrs["valid"] = np.ones(len(rows))
+        write = ImageWriter(pixels.id, (height, width))
         for frame, row in enumerate(rows):
-            pixels[0, frame, 0] = images.pixels(row)
+            write((0, frame, 0), images.pixels(row))
 
     def _storage(self, height: int, width: int) -> dict[str, Any]:
         if self.tuning == "fast":
@@ -85,47 +93,49 @@ def _movies(table: pa.Table) -> dict[Movie, list[int]]:
     return movies
 
 
-def _position(movie: Movie) -> str:
+def _dataset(movie: Movie) -> str:
     plate, well, site, _ = movie
-    return f"/sample/0/plate/{plate}/experiment/{well}/position/{site}"
+    return f"/sample/0/plate/{plate}/experiment/{well}/position/{site}/{PIXELS}"
 
 
 def _file(path: Path, number: int) -> Path:
     return path / f"{number:05d}_01.ch5"
 
 
-class _OpenCh5(OpenByRow):
+class _OpenCh5(OpenIntoMemory):
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._table = csv_table.read_table(path / TABLE)
-        self._frames: list[tuple[int, Movie, int]] = [None] * len(self._table)  # type: ignore[list-item]
-        for number, (movie, rows) in enumerate(_movies(self._table).items()):
+        index = json.loads((path / MOVIES).read_bytes())
+        self._datasets: list[str] = index["datasets"]
+        self._images = sum(map(len, index["rows"]))
+        self._frames: list[tuple[int, int]] = [(0, 0)] * self._images
+        for number, rows in enumerate(index["rows"]):
             for frame, row in enumerate(rows):
-                self._frames[row] = (number, movie, frame)
-        self._open: dict[int, tuple[h5py.File, h5py.Dataset, np.ndarray]] = {}
+                self._frames[row] = (number, frame)
+        self._open: dict[int, ImageReader] = {}
 
     def close(self) -> None:
-        for file, _, _ in self._open.values():
-            file.close()
+        for reader in self._open.values():
+            reader.close()
         self._open.clear()
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return self._images
 
     def table(self) -> pa.Table:
-        return self._table
+        return csv_table.read_table(self._path / TABLE)
 
-    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+    @property
+    def largest_image(self) -> int:
+        readers = map(self._reader, range(len(self._datasets)))
+        return max((reader.image_bytes for reader in readers), default=0)
+
+    def images_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
         for row in rows:
-            number, movie, frame = self._frames[row]
-            pixels, image = self._movie(number, movie)
-            pixels.read_direct(image, np.s_[0, frame, 0])
-            yield image
+            number, frame = self._frames[row]
+            yield self._reader(number).read((0, frame, 0), memory)
 
-    def _movie(self, number: int, movie: Movie) -> tuple[h5py.Dataset, np.ndarray]:
-        """Return a movie's dataset and a buffer for one of its images."""
+    def _reader(self, number: int) -> ImageReader:
         if number not in self._open:
-            file = h5py.File(_file(self._path, number), "r")
-            pixels = file[f"{_position(movie)}/{PIXELS}"]
-            self._open[number] = (file, pixels, np.empty(pixels.shape[3:], pixels.dtype))
-        return self._open[number][1:]
+            self._open[number] = ImageReader(_file(self._path, number), self._datasets[number], 3)
+        return self._open[number]

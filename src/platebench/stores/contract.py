@@ -106,6 +106,36 @@ class OpenByRow(OpenStore):
         """Yield the images of `rows`, in this order. The caller has checked that they exist."""
 
 
+class OpenIntoMemory(OpenStore):
+    """A stored image set whose images are read one at a time into given memory."""
+
+    def scan(self) -> Iterator[np.ndarray]:
+        """Read all rows, one after another."""
+        return self.scan_into(np.empty(self.largest_image, np.uint8))
+
+    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        """Read these rows, one after another."""
+        return self.take_into(rows, np.empty(self.largest_image, np.uint8))
+
+    def scan_into(self, memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read all rows into `memory`, one after another."""
+        return self.images_into(range(len(self)), memory)
+
+    def take_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read these rows into `memory`, one after another."""
+        check_rows(rows, len(self))
+        return self.images_into(rows, memory)
+
+    @property
+    @abstractmethod
+    def largest_image(self) -> int:
+        """The bytes of the largest image."""
+
+    @abstractmethod
+    def images_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the images of `rows`, each at the start of `memory`. The rows exist."""
+
+
 @dataclass(frozen=True)
 class Store(ABC):
     """One way to store images: a format with a layout and a tuning."""
@@ -167,7 +197,9 @@ def copied_into(memory: np.ndarray, images: Iterable[np.ndarray]) -> Iterator[np
 
     Raises Mismatch for what is not an array of pixels, and for an image larger than `memory`.
     """
-    for number, image in enumerate(images):
+    number = -1
+    for image in images:  # enumerate() would hold the image in its last tuple
+        number += 1
         if type(image) is not np.ndarray and not isinstance(image, np.memmap):
             raise Mismatch(f"read {number} gave a {type(image).__name__}, not an array of pixels")
         if image.nbytes > memory.size:
@@ -177,6 +209,7 @@ def copied_into(memory: np.ndarray, images: Iterable[np.ndarray]) -> Iterator[np
             )
         copy = memory[: image.nbytes].view(image.dtype).reshape(image.shape)
         copy[...] = image
+        del image  # so that the store's next image gets the same memory, still in the cache
         yield copy
 
 

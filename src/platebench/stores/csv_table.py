@@ -10,6 +10,11 @@ from pyarrow import csv
 from platebench.images.imageset import IMAGE_SCHEMA
 
 _SHAPE = IMAGE_SCHEMA.get_field_index("shape")
+_OPTIONS = csv.ConvertOptions(
+    column_types={field.name: field.type for field in IMAGE_SCHEMA} | {"shape": pa.string()},
+    strings_can_be_null=True,
+    quoted_strings_can_be_null=False,
+)
 
 
 def write_table(table: pa.Table, file: Path) -> None:
@@ -20,11 +25,9 @@ def write_table(table: pa.Table, file: Path) -> None:
 
 def read_table(file: Path) -> pa.Table:
     """Read what `write_table` wrote."""
-    types = {field.name: field.type for field in IMAGE_SCHEMA} | {"shape": pa.string()}
-    options = csv.ConvertOptions(
-        column_types=types, strings_can_be_null=True, quoted_strings_can_be_null=False
-    )
-    table = csv.read_csv(file, convert_options=options)
-    shapes = [[int(n) for n in text.split("x") if n] for text in table["shape"].to_pylist()]
-    shape_column = pa.array(shapes, IMAGE_SCHEMA.field(_SHAPE).type)
-    return table.set_column(_SHAPE, "shape", shape_column).cast(IMAGE_SCHEMA)
+    table = csv.read_csv(file, convert_options=_OPTIONS)
+    texts = table["shape"].to_pylist()
+    shapes = {text: [int(n) for n in text.split("x") if n] for text in set(texts)}
+    shape_column = pa.array([shapes[text] for text in texts], IMAGE_SCHEMA.field(_SHAPE).type)
+    columns = [*table.columns[:_SHAPE], shape_column, *table.columns[_SHAPE + 1 :]]
+    return pa.Table.from_arrays(columns, schema=IMAGE_SCHEMA)

@@ -1,13 +1,16 @@
-"""LanceDB tables, through lancedb, and for scans and rows through its Lance dataset (pylance).
+"""LanceDB tables, through lancedb and its Lance dataset (pylance).
 
 - `default`: what `create_table` writes from an Arrow table: file version 2.1 or later, which
   compresses binary columns by default. A scan is `to_batches` without options; rows are read by
   `take_offsets` and reordered as requested.
 - `fast`: for TIFF files and raw pixels a blob column (`lancedb.blob`), which Lance's guide
-  recommends for images. It is not compressed, and rows are read by `read_blobs`. For tensors the
+  recommends for images. It is not compressed, and rows are read by `take_blobs`. For tensors the
   field's compression is `none`. Scans request one image per batch.
 - `small`: the field's compression is Zstandard level 9, and scans are those of `fast`. Tensors
   are not compressed, here and with `default`: Lance writes long lists of fixed size as they are.
+
+Scans, blobs and the table open the dataset with `lance.dataset`, and `take_offsets` opens the
+LanceDB table: `open_table().to_lance()` opens the same dataset twice.
 
 Lance files are immutable. A version is a manifest that lists them.
 """
@@ -17,8 +20,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from datetime import UTC, timedelta
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import lance
 import lancedb
 import numpy as np
 import pyarrow as pa
@@ -29,6 +35,7 @@ from platebench.stores.contract import OpenStore, Version, VersionedStore, check
 from platebench.stores.values import (
     COMMON,
     IMAGE,
+    Kinds,
     decode,
     decode_all,
     decode_value,
@@ -72,15 +79,12 @@ class LanceDb(VersionedStore):
 
     def open(self, path: Path, version: int | None = None) -> OpenStore:
         """Open the newest version, or check out an older one."""
-        table = _table(path)
-        if version is not None:
-            if version not in {known.number for known in self.versions(path)}:
-                raise KeyError(version)
-            table.checkout(version)
+        if version is not None and version not in {each.number for each in self.versions(path)}:
+            raise KeyError(version)
         if self._blobs:
-            return _OpenBlobs(table, self.layout)
+            return _OpenBlobs(path, self.layout, version)
         opened = _OpenLance if self.tuning == "default" else _OpenTuned
-        return opened(table, self.layout)
+        return opened(path, self.layout, version)
 
     def append(self, images: ImageSet, path: Path) -> int:
         """Add rows. Raises Unsupported if the table has one shape and dtype and these differ."""
@@ -159,11 +163,24 @@ def _as_blobs(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 class _OpenLance(OpenStore):
     """The calls that LanceDB's documentation shows. A scan is in row order."""
 
-    def __init__(self, table: lancedb.table.Table, layout: str) -> None:
-        self._table = table
+    def __init__(self, path: Path, layout: str, version: int | None) -> None:
+        self._path = path
         self._layout = layout
-        self._dataset = table.to_lance()
-        self._kinds = kinds_of(table.schema, self._dataset.to_table)
+        self._version = version
+
+    @cached_property
+    def _table(self) -> lancedb.table.Table:
+        table = _table(self._path)
+        if self._version is not None:
+            table.checkout(self._version)
+        return table
+
+    @cached_property
+    def _dataset(self) -> Any:
+        return lance.dataset(str(self._path / f"{TABLE}.lance"), version=self._version)
+
+    def _kinds(self, schema: pa.Schema) -> Kinds:
+        return kinds_of(schema, lambda names: self._dataset.to_table(columns=names))
 
     def __len__(self) -> int:
         return int(self._dataset.count_rows())
@@ -173,23 +190,24 @@ class _OpenLance(OpenStore):
 
     def scan(self) -> Iterator[np.ndarray]:
         columns = (batch.column(IMAGE) for batch in self._batches())
-        return decode_all(columns, self._layout, self._kinds)
+        return decode_all(columns, self._layout, self._kinds(self._dataset.schema))
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        check_rows(rows, len(self))
-        return self._taken(rows)
+        table = self._table
+        check_rows(rows, int(table.count_rows()))
+        return self._taken(rows, self._kinds(table.schema))
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         return iter(self._dataset.to_batches(columns=[IMAGE]))
 
-    def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+    def _taken(self, rows: Sequence[int], kinds: Kinds) -> Iterator[np.ndarray]:
         if not hasattr(self._table, "take_offsets"):  # lancedb 0.14 has none yet
             column = self._dataset.take(list(rows), columns=[IMAGE])[IMAGE]
-            return decode(column, self._layout, self._kinds, rows)
+            return decode(column, self._layout, kinds, rows)
         column = self._table.take_offsets(list(rows)).select([IMAGE]).to_arrow()[IMAGE]
         # take_offsets returns rows sorted, so a requested row is at the place of its rank.
         ranks = np.argsort(np.argsort(rows, kind="stable"), kind="stable")
-        images = list(decode(column, self._layout, self._kinds, sorted(rows)))
+        images = list(decode(column, self._layout, kinds, sorted(rows)))
         return (images[rank] for rank in ranks)
 
 
@@ -201,13 +219,18 @@ class _OpenTuned(_OpenLance):
 
 
 class _OpenBlobs(_OpenLance):
-    """Blob columns: read as binary in a scan, as bytes by row."""
+    """Blob columns: read as binary in a scan, as files by row."""
+
+    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        check_rows(rows, len(self))
+        return self._read(rows, self._kinds(self._dataset.schema))
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         scanner = self._dataset.scanner(columns=[IMAGE], blob_handling="all_binary", **_STREAMING)
         return iter(scanner.to_batches())
 
-    def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        read = self._dataset.read_blobs(IMAGE, indices=list(rows), preserve_order=True)
-        for row, (_, value) in zip(rows, read, strict=True):
-            yield decode_value(value, self._layout, self._kinds[row])
+    def _read(self, rows: Sequence[int], kinds: Kinds) -> Iterator[np.ndarray]:
+        # take_blobs: 31 ms for 16 images, read_blobs 51, which returns all at once; readinto 36.
+        blobs = self._dataset.take_blobs(IMAGE, indices=list(rows))
+        for row, blob in zip(rows, blobs, strict=True):
+            yield decode_value(blob.readall(), self._layout, kinds[row])

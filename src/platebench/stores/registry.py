@@ -124,6 +124,14 @@ FORMATS: tuple[Format, ...] = (
         Mark.TRIANGLE_DOWN,
     ),
     Format(
+        "hdf5",
+        "hdf5:Hdf5",
+        {"tensor": _ALL},
+        ("h5py",),
+        Colour.PURPLE,
+        Mark.SQUARE,
+    ),
+    Format(
         "ch5", "ch5:Ch5", {"tensor": "default fast"}, ("h5py",), Colour.PURPLE, Mark.TRIANGLE_RIGHT
     ),
     Format(

@@ -11,8 +11,9 @@ The tunings:
 
 - `default`: what `CREATE TABLE` and `executemany` make, in one transaction: pages of 4 KiB.
 - `fast`: pages of 64 KiB (16 times fewer to follow), read through a memory map (`mmap_size`), and
-  pixels in a second table, so that reading the metadata reads no page of an image. Images are
-  read with `blobopen`, which is as fast as `SELECT` with these pages (64 images: 9 ms).
+  pixels in a second table, so that reading the metadata reads no page of an image. A third table,
+  `common`, has the shape and dtype of all images if they share them. Images are read with
+  `blobopen`, which copies once less than `SELECT` (16 images: 9 and 12 ms).
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ import pyarrow as pa
 
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenByRow, OpenStore, Store
+from platebench.stores.contract import OpenByRow, OpenStore, Store, common_image
+from platebench.stores.plain_tiff import Kind
 from platebench.stores.values import IMAGE, decode_value
 
 LARGEST_ROW = 1_000_000_000
@@ -89,6 +91,11 @@ class Sqlite(Store):
             return
         connection.execute(f"CREATE TABLE images (id INTEGER PRIMARY KEY, {_TYPED})")
         connection.execute(f"CREATE TABLE pixels (id INTEGER PRIMARY KEY, {IMAGE} BLOB)")
+        connection.execute("CREATE TABLE common (shape TEXT, dtype TEXT)")
+        common = common_image(images)
+        if common is not None:
+            shape, dtype = common
+            connection.execute("INSERT INTO common VALUES (?, ?)", (json.dumps(shape), dtype.str))
         connection.executemany(f"INSERT INTO images VALUES ({marks})", _metadata(images))
         connection.executemany("INSERT INTO pixels VALUES (?, ?)", enumerate(values))
 
@@ -141,7 +148,7 @@ class _OpenSqlite(OpenByRow):
         return pa.Table.from_arrays(arrays, schema=IMAGE_SCHEMA)
 
     def _decoded(self, value: bytes, shape: str, dtype: str) -> np.ndarray:
-        return decode_value(value, self._layout, (tuple(json.loads(shape)), np.dtype(dtype)))
+        return decode_value(value, self._layout, _kind(shape, dtype))
 
 
 class _OpenRows(_OpenSqlite):
@@ -161,9 +168,17 @@ class _OpenBlobs(_OpenSqlite):
     """Images in a table of their own, read as incremental BLOBs."""
 
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        execute = self._connection.execute
+        common = execute("SELECT shape, dtype FROM common").fetchone()
+        kind = None if common is None else _kind(*common)
         query = "SELECT shape, dtype FROM images WHERE id = ?"
         for row in rows:
-            shape, dtype = self._connection.execute(query, [row]).fetchone()
+            here = kind or _kind(*execute(query, [row]).fetchone())
             with self._connection.blobopen("pixels", IMAGE, row, readonly=True) as blob:
-                value = blob.read()
-            yield self._decoded(value, shape, dtype)
+                image = decode_value(blob.read(), self._layout, here)
+            yield image
+            del image
+
+
+def _kind(shape: str, dtype: str) -> Kind:
+    return tuple(json.loads(shape)), np.dtype(dtype)

@@ -1,0 +1,180 @@
+"""One HDF5 file with one dataset of all images, through h5py.
+
+- On disk, `images` is one array of (images, *shape), and `table` beside it has one record per
+  image. `missing`, if there is one, marks the missing values of `table`.
+- One image is `h5py.File(path)["images"][i]`; MATLAB, ImageJ, HDFView, napari and R read it too.
+- A random image costs one read, of its own bytes or of its own chunk.
+- It keeps no versions, has one writer at a time, and every image has one shape and dtype.
+- A crash while a file is written can make it unreadable.
+
+The tunings:
+
+- `default`: what `create_dataset(name, shape, dtype)` makes: contiguous, uncompressed. Images are
+  read by `d[i]`.
+- `fast`: the same file, written and read by the low-level `d.id`, straight into the reader's
+  memory.
+- `small`: one image per chunk, gzip 9, with bytes shuffled if a pixel has several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow as pa
+
+from platebench.errors import Unsupported
+from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.contract import (
+    OpenByRow,
+    OpenIntoMemory,
+    OpenStore,
+    Store,
+    require_common_image,
+)
+from platebench.stores.hdf5_images import ImageReader, ImageWriter
+
+IMAGES = "images"
+TABLE = "table"
+MISSING = "missing"
+
+
+class Hdf5(Store):
+    """One HDF5 file."""
+
+    format = "hdf5"
+
+    def write(self, images: ImageSet, path: Path) -> None:
+        """Write one image at a time, then the table."""
+        shape, dtype = require_common_image(images, self.layout)
+        if self.tuning == "small" and (0 in shape or not shape):
+            raise Unsupported("HDF5 has no chunks without pixels")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(path, "w") as file:
+            pixels = file.create_dataset(
+                IMAGES, (len(images), *shape), dtype, **self._storage(shape, dtype)
+            )
+            if self.tuning == "default":
+                for row in range(len(images)):
+                    pixels[row] = images.pixels(row)
+            else:
+                write = ImageWriter(pixels.id, shape)
+                for row in range(len(images)):
+                    write((row,), images.pixels(row))
+            _write_table(images.table, file)
+
+    def open(self, path: Path) -> OpenStore:
+        """Open the file for reading."""
+        return _OpenIndexed(path) if self.tuning == "default" else _OpenInto(path)
+
+    def _storage(self, shape: tuple[int, ...], dtype: np.dtype) -> dict[str, Any]:
+        if self.tuning != "small":
+            return {}
+        return {
+            "chunks": (1, *shape),
+            "compression": "gzip",
+            "compression_opts": 9,
+            "shuffle": dtype.itemsize > 1,
+        }
+
+
+def _write_table(table: pa.Table, file: h5py.File) -> None:
+    """Write records of numbers, UTF-8 texts of fixed length, and shapes."""
+    columns = {field.name: table[field.name].to_pylist() for field in IMAGE_SCHEMA}
+    kinds = [(field.name, *_kind(field.type, columns[field.name])) for field in IMAGE_SCHEMA]
+    records = np.zeros(len(table), kinds)
+    missing = np.zeros(len(table), [(name, bool) for name in columns])
+    for name, values in columns.items():
+        missing[name] = [value is None for value in values]
+        filled = [value for value in values if value is not None]
+        if filled and isinstance(filled[0], str):
+            filled = [text.encode() for text in filled]
+        records[name][~missing[name]] = filled
+    file[TABLE] = records
+    if any(missing[name].any() for name in columns):
+        file[MISSING] = missing
+
+
+def _kind(kind: pa.DataType, values: list[Any]) -> tuple[Any, ...]:
+    """Return the type of a column, and its shape if a value is a list."""
+    if pa.types.is_string(kind):
+        longest = max((len(text.encode()) for text in values if text is not None), default=0)
+        return (h5py.string_dtype("utf-8", max(1, longest)),)
+    if pa.types.is_list(kind):
+        return (kind.value_type.to_pandas_dtype(), (len(values[0]),))
+    return (kind.to_pandas_dtype(),)
+
+
+def _read_table(file: h5py.File) -> pa.Table:
+    records = file[TABLE][()]
+    missing = file[MISSING][()] if MISSING in file else {}
+    columns = []
+    for field in IMAGE_SCHEMA:
+        values = np.ascontiguousarray(records[field.name])
+        mask = missing[field.name] if len(missing) else None
+        if pa.types.is_string(field.type):
+            columns.append(pa.array(values, pa.binary(), mask=mask).cast(pa.string()))
+        elif pa.types.is_list(field.type):
+            columns.append(_lists(values, field.type))
+        else:
+            columns.append(pa.array(values, field.type, mask=mask))
+    return pa.Table.from_arrays(columns, schema=IMAGE_SCHEMA)
+
+
+def _lists(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    rows, length = values.shape
+    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * np.int32(length))
+    return pa.ListArray.from_arrays(offsets, pa.array(values.reshape(-1)), type=kind)
+
+
+class _OpenIndexed(OpenByRow):
+    """Images by `d[i]`."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = h5py.File(path, "r")
+        self._pixels = self._file[IMAGES]
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return int(self._pixels.shape[0])
+
+    def table(self) -> pa.Table:
+        return _read_table(self._file)
+
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        return (np.asarray(self._pixels[row]) for row in rows)
+
+
+class _OpenInto(OpenIntoMemory):
+    """Images by `d.id.read`, which fills the reader's memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def _reader(self) -> ImageReader:
+        return ImageReader(self._path, IMAGES, 1)
+
+    def close(self) -> None:
+        if "_reader" in vars(self):
+            self._reader.close()
+
+    def __len__(self) -> int:
+        return self._reader.images
+
+    @property
+    def largest_image(self) -> int:
+        return int(self._reader.image_bytes)
+
+    def table(self) -> pa.Table:
+        with h5py.File(self._path, "r") as file:
+            return _read_table(file)
+
+    def images_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        return (self._reader.read((row,), memory) for row in rows)
