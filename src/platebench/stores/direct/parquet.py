@@ -1,0 +1,106 @@
+"""Parquet, through pyarrow alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+
+from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.direct.arrow_values import batches, images_in, schema_of
+from platebench.stores.direct.calls import About, Calls, Images, Reading, TableReading, Writing
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "fast": {"compression": "none", "use_dictionary": False, "write_statistics": False},
+    "small": {
+        "compression": "zstd",
+        "compression_level": 9,
+        "use_dictionary": False,
+        "write_statistics": False,
+    },
+}
+
+
+def calls(layout: str, tuning: str) -> Calls:
+    """Return the calls of one layout and tuning."""
+    tables = [
+        TableReading("pq.read_table(columns=)", _read_table),
+        TableReading("ParquetFile(pre_buffer=False).read", _file_table),
+    ]
+    if tuning == "default":
+        readings = [
+            Reading("iter_batches", pq.ParquetFile, scan=partial(_batches, layout)),
+            Reading("iter_batches, pre_buffer=False", _unbuffered, scan=partial(_batches, layout)),
+            Reading("dataset.take", _dataset, take=partial(_dataset_take, layout)),
+        ]
+        writing = Writing("ParquetWriter, write_batch of 16", partial(_write_default, layout))
+        # Nested default values are Python records, as the talk made them.
+        return Calls([] if layout == "nested" else [writing], readings, tables)
+    take = partial(_row_groups, layout)
+    readings = [
+        Reading("read_row_group, pre_buffer=False", _unbuffered, take),
+        Reading("read_row_group, pre_buffer=False, memory_map", _mapped, take),
+        Reading("read_row_group, pre_buffer=True", pq.ParquetFile, take),
+    ]
+    writing = Writing("ParquetWriter.write_batch per row", partial(_write_rows, layout, tuning))
+    return Calls([writing], readings, tables)
+
+
+def _unbuffered(path: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(path, pre_buffer=False)
+
+
+def _mapped(path: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(path, pre_buffer=False, memory_map=True)
+
+
+def _row_groups(
+    layout: str, file: pq.ParquetFile, rows: Sequence[int], about: About, memory: np.ndarray
+) -> Images:
+    for row in rows:
+        group = file.read_row_group(row, columns=["image"], use_threads=False)
+        yield from images_in(group["image"].chunk(0), layout, about, memory)
+
+
+def _batches(layout: str, file: pq.ParquetFile, about: About, memory: np.ndarray) -> Images:
+    for batch in file.iter_batches(batch_size=16, columns=["image"]):
+        yield from images_in(batch.column("image"), layout, about, memory)
+
+
+def _dataset(path: Path) -> AbstractContextManager[pa.dataset.Dataset]:
+    return nullcontext(pa.dataset.dataset(path))
+
+
+def _dataset_take(
+    layout: str, dataset: pa.dataset.Dataset, rows: Sequence[int], about: About, memory: np.ndarray
+) -> Images:
+    for chunk in dataset.take(pa.array(rows, pa.int64()), columns=["image"])["image"].chunks:
+        yield from images_in(chunk, layout, about, memory)
+
+
+def _read_table(path: Path) -> pa.Table:
+    return pq.read_table(path, columns=IMAGE_SCHEMA.names)
+
+
+def _file_table(path: Path) -> pa.Table:
+    with _unbuffered(path) as file:
+        return file.read(columns=IMAGE_SCHEMA.names)
+
+
+def _write_rows(layout: str, tuning: str, images: ImageSet, path: Path) -> None:
+    with pq.ParquetWriter(path, schema_of(images, layout), **_OPTIONS[tuning]) as writer:
+        for batch in batches(images, layout):
+            writer.write_table(pa.Table.from_batches([batch]))
+
+
+def _write_default(layout: str, images: ImageSet, path: Path) -> None:
+    with pq.ParquetWriter(path, schema_of(images, layout)) as writer:
+        for batch in batches(images, layout, 16):
+            writer.write_batch(batch)
