@@ -99,9 +99,9 @@ class _OpenIpc(OpenStore):
 class _OpenBatches(OpenByRow, _OpenIpc):
     """One batch per image."""
 
-    def __init__(self, path: Path, layout: str) -> None:
-        super().__init__(path, layout)
-        self._descriptor = os.open(path, os.O_RDONLY)
+    @cached_property
+    def _descriptor(self) -> int:
+        return os.open(self._path, os.O_RDONLY)
 
     @cached_property
     def _image_bytes(self) -> int:
@@ -109,7 +109,8 @@ class _OpenBatches(OpenByRow, _OpenIpc):
 
     def close(self) -> None:
         super().close()
-        os.close(self._descriptor)
+        if "_descriptor" in vars(self):
+            os.close(self._descriptor)
 
     def __len__(self) -> int:
         return int(self._batches.num_record_batches)

@@ -100,24 +100,25 @@ class Reason:
     why: str
 
 
-def calls_of(store: StoreName) -> Calls | None:
-    """Return a store's direct calls, None for a store that has none."""
-    module = _module(store)
-    if module is None:
-        return None
-    calls: Calls = module.calls(store.layout, store.tuning)
+def has_calls(store: StoreName) -> bool:
+    """Say whether a store has direct calls; imports no library of the format."""
+    return importlib.util.find_spec(_name(store)) is not None
+
+
+def calls_of(store: StoreName) -> Calls:
+    """Return a store's direct calls. Raises ImportError for a store without any."""
+    calls: Calls = importlib.import_module(_name(store)).calls(store.layout, store.tuning)
     return calls
 
 
 def reason_for(store: StoreName, operation: str) -> str:
     """Return the reason that is given for a store and an operation, or an empty text."""
-    module = _module(store)
+    module = importlib.import_module(_name(store))
     for reason in getattr(module, "REASONS", ()):
         if fnmatchcase(str(store), reason.stores) and fnmatchcase(operation, reason.operation):
             return str(reason.why)
     return ""
 
 
-def _module(store: StoreName) -> Any:
-    name = f"{__package__}.{registry.format_of(store).module}"
-    return importlib.import_module(name) if importlib.util.find_spec(name) else None
+def _name(store: StoreName) -> str:
+    return f"{__package__}.{registry.format_of(store).module}"
