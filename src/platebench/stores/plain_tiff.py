@@ -23,6 +23,9 @@ _BASELINE = frozenset(
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8}
 _KINDS = {1: "u", 2: "i", 3: "f"}
+_LOSSLESS = {(5,), (8,), (32773,), (32946,), (50000,)}
+"""LZW, deflate, PackBits, deflate's old number, Zstandard."""
+
 _ENTRY = struct.Struct("<HHII")
 
 
@@ -47,28 +50,36 @@ def plain_page(data: bytes | memoryview, expected: Kind | None = None) -> Page |
     it must be tifffile's `{"shape": [height, width]}`, unless the image is known to be `expected`.
     """
     tags = _tags(data)
-    if tags is None or not tags.keys() <= _BASELINE:
+    if tags is None or not tags.keys() <= _BASELINE or len(tags.get(258, ())) != 1:
         return None
+    (bits,) = tags[258]
     try:
-        shape = (tags[257][0], tags[256][0])
-        kind = _KINDS[tags.get(339, (1,))[0]]
-        dtype = np.dtype(f"<{kind}{tags.get(258, (1,))[0] // 8}")
-        offsets, counts = tags[273], tags[279]
-    except (KeyError, TypeError, IndexError):
+        (height,), (width,), (kind,) = tags[257], tags[256], tags.get(339, (1,))
+        shape, dtype = (height, width), np.dtype(f"<{_KINDS[kind]}{bits // 8}")
+    except (KeyError, TypeError, ValueError):
         return None
-    one_sample = tags.get(277, (1,)) == (1,) and len(tags.get(258, ())) == 1
-    plain = one_sample and tags.get(254, (0,)) == (0,) and tags.get(262) in {(0,), (1,)}
+    plain = tags.get(277, (1,)) == (1,) and tags.get(254, (0,)) == (0,)
+    plain = plain and tags.get(262) in {(0,), (1,)} and bits % 8 == 0 and dtype.isnative
     known = expected == (shape, dtype) if expected else _described(tags.get(270), shape)
-    if not plain or not known or not dtype.isnative or tags[258][0] % 8:
+    if not plain or not known:
         return None
-    compressed = tags.get(259, (1,)) != (1,)
-    if compressed:
+    if tags.get(259, (1,)) in _LOSSLESS:
         return Page(shape, dtype, None)
-    page = Page(shape, dtype, offsets[0])
-    ends = [offset + count for offset, count in zip(offsets, counts, strict=True)]
-    if list(offsets[1:]) != ends[:-1] or sum(counts) != page.size or 317 in tags:
+    offset = _offset(tags.get(273, ()), tags.get(279, ()), height * width * dtype.itemsize)
+    if offset is None or tags.get(259, (1,)) != (1,) or 317 in tags:
         return None
-    return page
+    return Page(shape, dtype, offset)
+
+
+def _offset(offsets: tuple[int, ...], counts: tuple[int, ...], size: int) -> int | None:
+    """Return where the pixels begin if all strips follow one another.
+
+    A strip at 0 or of 0 bytes is one that was not written; tifffile reads it as zeros.
+    """
+    if not all(offsets) or not all(counts) or len(offsets) != len(counts) or sum(counts) != size:
+        return None
+    ends = [offset + count for offset, count in zip(offsets, counts, strict=True)]
+    return offsets[0] if list(offsets[1:]) == ends[:-1] else None
 
 
 def read_tiff(data: bytes | memoryview, expected: Kind | None = None) -> np.ndarray:
@@ -105,7 +116,7 @@ def native(array: np.ndarray) -> np.ndarray:
 def _tags(data: bytes | memoryview) -> dict[int, tuple[int, ...]] | None:
     """Return the values of a classic little-endian file's tags, None if it has several pages.
 
-    Also None if a tag is beyond `data`. Values of other types than SHORT and LONG are bytes.
+    Also None if a tag is beyond `data`. Texts are bytes, and values that are no integers are empty.
     """
     view = memoryview(data)
     if bytes(view[:4]) != b"II*\0" or len(view) < 8:
@@ -122,8 +133,8 @@ def _tags(data: bytes | memoryview) -> dict[int, tuple[int, ...]] | None:
         raw = view[value : value + size] if size > 4 else value.to_bytes(4, "little")[:size]
         if len(raw) != size:
             return None
-        form = {3: "H", 4: "I"}.get(kind)
-        tags[code] = struct.unpack(f"<{count}{form}", raw) if form else tuple(raw)
+        form = {2: "B", 3: "H", 4: "I"}.get(kind)
+        tags[code] = struct.unpack(f"<{count}{form}", raw) if form else ()
     return tags
 
 
