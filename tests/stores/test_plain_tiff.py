@@ -14,6 +14,7 @@ import tifffile
 
 from platebench.images.imageset import digest
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 from platebench.stores.plain_tiff import decode_page, plain_page, read_tiff
 from platebench.timing.drain import Drain
 from tests.conftest import noise
@@ -139,7 +140,7 @@ def test_a_file_of_another_shape_is_read_right(
     tuning: str, other: np.ndarray, tmp_path: Path
 ) -> None:
     images = noise(3, (30, 40))
-    store = registry.find(f"tiff-files:tiff:{tuning}")
+    store = registry.find(StoreName("tiff-files", "tiff", tuning))
     store.write(images, tmp_path / "store")
     (tmp_path / "store" / "000001.tif").write_bytes(tiff(other))
     right = [images.digests()[0], digest(other), images.digests()[2]]
@@ -151,7 +152,7 @@ def test_a_file_of_another_shape_is_read_right(
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     images = noise(3, (30, 40))
-    store = registry.find("tiff-files:tiff:fast")
+    store = registry.find(StoreName("tiff-files", "tiff", "fast"))
     store.write(images, tmp_path / "store")
     file = tmp_path / "store" / "000001.tif"
     file.write_bytes(file.read_bytes()[:-1])

@@ -19,7 +19,7 @@ from platebench.timing.workspace import Workspace
 from tests.conftest import noise
 
 WARM = [operation for operation in adapters.OPERATIONS if not operation.startswith("cold")]
-STORES = [name for name in registry.names() if has_calls(StoreName.parse(name))]
+STORES = [name for name in registry.names() if has_calls(name)]
 
 
 @pytest.fixture
@@ -33,7 +33,9 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     return made
 
 
-def measured(workspace: Workspace, store: str, operations: list[str]) -> Iterator[adapters.Timed]:
+def measured(
+    workspace: Workspace, store: StoreName, operations: list[str]
+) -> Iterator[adapters.Timed]:
     reason = registry.why_not(store)
     if reason:
         pytest.skip(reason)
@@ -45,13 +47,13 @@ def test_every_format_but_the_floor_has_direct_calls() -> None:
     assert without <= {registry.FLOOR}
 
 
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", STORES, ids=str)
 def test_direct_calls_return_the_images_and_every_turn_is_timed(
-    store: str, workspace: Workspace
+    store: StoreName, workspace: Workspace
 ) -> None:
     times = list(measured(workspace, store, WARM))
     found = [timed.operation for timed in times]
-    assert found == (WARM if calls_of(StoreName.parse(store)).writings else WARM[1:])
+    assert found == (WARM if calls_of(store).writings else WARM[1:])
     for timed in times:
         turns = {len(seconds) for seconds in [timed.adapter, *timed.direct.values()]}
         assert turns == {adapters.FEWEST_TURNS}
@@ -59,8 +61,9 @@ def test_direct_calls_return_the_images_and_every_turn_is_timed(
 
 @pytest.mark.parametrize("store", ["sqlite:pixels:fast", "arrow-ipc:pixels:fast"])
 def test_cold_reads_are_timed(store: str, workspace: Workspace) -> None:
+    cold = measured(workspace, StoreName.parse(store), ["cold scan", "cold take"])
     try:
-        found = [each.operation for each in measured(workspace, store, ["cold scan", "cold take"])]
+        found = [each.operation for each in cold]
     except Unsupported as reason:
         pytest.skip(str(reason))
     assert found == ["cold scan", "cold take"]
@@ -69,8 +72,8 @@ def test_cold_reads_are_timed(store: str, workspace: Workspace) -> None:
 def test_a_direct_call_that_returns_other_images_is_named(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = "sqlite:pixels:fast"
-    calls = calls_of(StoreName.parse(name))
+    name = StoreName("sqlite", "pixels", "fast")
+    calls = calls_of(name)
     first = calls.readings[0]
 
     def reversed_rows(handle, rows, about, memory: np.ndarray):
@@ -87,8 +90,8 @@ def test_a_direct_call_that_returns_other_images_is_named(
 def test_a_direct_write_that_loses_an_image_is_found(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = "sqlite:pixels:fast"
-    calls = calls_of(StoreName.parse(name))
+    name = StoreName("sqlite", "pixels", "fast")
+    calls = calls_of(name)
     whole = calls.writings[0].write
     swapped = dataclasses.replace(
         calls.writings[0],
@@ -105,5 +108,5 @@ def test_reasons_are_sentences() -> None:
         if registry.why_not(name):
             continue
         for operation in adapters.OPERATIONS:
-            reason = reason_for(StoreName.parse(name), operation)
+            reason = reason_for(name, operation)
             assert not reason or (reason[0].isupper() and reason.endswith(".")), reason

@@ -9,7 +9,16 @@ import typer
 from rich.table import Table
 
 from platebench.atomic_files import check_output, write_whole
-from platebench.commands.shared import FAILED, HELP, Results, console, errors, say_where
+from platebench.commands.shared import (
+    FAILED,
+    HELP,
+    Results,
+    console,
+    errors,
+    say,
+    say_where,
+    split,
+)
 
 ROUNDS, CELLS = 16, 40
 """The self-check's defaults. Repeated here so that --help need not import running/selfcheck.py."""
@@ -97,3 +106,67 @@ def floor_command(
     if out is not None:
         command = f"platebench calibrate floor --images {images} --seconds {seconds:g}"
         write_whole(out, as_markdown(calibration, facts, command))
+
+
+@calibrate_app.command(
+    "adapters", epilog="Example: platebench calibrate adapters --stores 'parquet,zarr:*:fast'"
+)
+def adapters_command(
+    stores: Annotated[
+        str | None,
+        typer.Option(help="Formats, stores or patterns, separated by commas. Default: all."),
+    ] = None,
+    operations: Annotated[
+        str | None,
+        typer.Option(help="Such as 'write,take kept,cold scan'. Default: all."),
+    ] = None,
+    images: Annotated[int, typer.Option(min=16, help="Number of generated images.")] = 32,
+    seconds: Annotated[
+        float, typer.Option(min=0.01, help="Seconds per cell, if six turns fit in.")
+    ] = 1.0,
+    out: Annotated[
+        Path, typer.Option(help="Page to write; cells measured before under the same facts stay.")
+    ] = Path("docs/adapters.md"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Measure only the cells that the page lacks.")
+    ] = False,
+) -> None:
+    """Measure each store against the best direct calls known of its library.
+
+    Exit status: 1 if a store is slower than 1.05 times the direct call beyond doubt and gives no
+    reason, or failed; 0 otherwise. It takes about ten minutes; leave the machine idle meanwhile.
+    """
+    from platebench.running.adapters import AdapterSettings, check_settings, measure_adapters
+    from platebench.running.checkout import find_checkout
+    from platebench.running.progress import Bar
+    from platebench.running.run import stores_to_measure
+    from platebench.timing.adapters import OPERATIONS
+
+    settings = AdapterSettings(
+        stores=stores_to_measure(split(stores) or ["*"], floor=False),
+        operations=split(operations) or OPERATIONS,
+        images=images,
+        seconds=seconds,
+        out=out,
+        resume=resume,
+        command="platebench calibrate adapters"
+        + (f" --images {images}" if images != 32 else "")
+        + (f" --seconds {seconds:g}" if seconds != 1 else ""),
+    )
+    check_settings(settings)
+    with Bar(errors) as bar:
+        measured = measure_adapters(find_checkout(Path.cwd()), settings, bar)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("store", "operation", "ms", "best direct call", "its ms", "ratio", "interval"):
+        table.add_column(head, justify="right" if head in {"ms", "its ms", "ratio"} else "left")
+    for cell in measured.cells:
+        times = [f"{cell.adapter_ms:.3g}", cell.call, f"{cell.call_ms:.3g}", f"{cell.ratio:.2f}"]
+        style = "red" if cell.unexplained else ""
+        table.add_row(str(cell.store), cell.operation, *times, cell.interval, style=style)
+    console.print(table)
+    for cell in measured.cells:
+        if cell.slower:
+            why = cell.reason or "slower, and no reason is given"
+            say(f"{cell.store}, {cell.operation}: {why}")
+    say_where(out)
+    raise typer.Exit(0 if measured.met else FAILED)

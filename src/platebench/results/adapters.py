@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from platebench.stores.name import StoreName
+
 LIMIT = 1.05
 """The highest ratio that needs no reason."""
 
@@ -26,7 +28,7 @@ class AdapterCell:
     its interval. `reason` says why the adapter may be slower, or is empty.
     """
 
-    store: str
+    store: StoreName
     operation: str
     adapter_ms: float
     call: str
@@ -36,6 +38,11 @@ class AdapterCell:
     high: float
     turns: int
     reason: str = ""
+
+    @property
+    def interval(self) -> str:
+        """The interval as text."""
+        return f"{self.low:.2f} to {self.high:.2f}"
 
     @property
     def slower(self) -> bool:
@@ -61,7 +68,7 @@ class AdapterFacts:
 
 
 def adapter_cell(
-    store: str,
+    store: StoreName,
     operation: str,
     adapter: Sequence[float],
     direct: Mapping[str, Sequence[float]],
@@ -129,17 +136,20 @@ def _line(cell: AdapterCell) -> str:
     reason = (cell.reason or "**none given**") if cell.slower else ""
     return (
         f"| {cell.store} | {cell.operation} | {cell.adapter_ms:.3g} | {cell.call} |"
-        f" {cell.call_ms:.3g} | {cell.ratio:.2f} | {cell.low:.2f} to {cell.high:.2f} | {reason} |"
+        f" {cell.call_ms:.3g} | {cell.ratio:.2f} | {cell.interval} | {reason} |"
     )
 
 
 def as_record(cells: Sequence[AdapterCell], facts: AdapterFacts) -> dict[str, Any]:
     """Return the cells and their facts as a JSON-compatible dict."""
-    return {"facts": asdict(facts), "cells": [asdict(cell) for cell in cells]}
+    rows = [{**asdict(cell), "store": str(cell.store)} for cell in cells]
+    return {"facts": asdict(facts), "cells": rows}
 
 
 def from_record(record: Mapping[str, Any], facts: AdapterFacts) -> list[AdapterCell]:
     """Return the cells of a record, none if they were measured under other facts."""
     if record.get("facts") != asdict(facts):
         return []
-    return [AdapterCell(**cell) for cell in record["cells"]]
+    return [
+        AdapterCell(**{**cell, "store": StoreName.parse(cell["store"])}) for cell in record["cells"]
+    ]

@@ -58,7 +58,7 @@ class Watcher(Protocol):
 class AdapterSettings:
     """What is measured, and the page that is written."""
 
-    stores: Sequence[str]
+    stores: Sequence[StoreName]
     operations: Sequence[str]
     images: int
     seconds: float
@@ -72,7 +72,7 @@ class AdaptersMeasured:
     """The cells of the page, and the stores that failed with their messages."""
 
     cells: list[AdapterCell]
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[StoreName, str] = field(default_factory=dict)
 
     @property
     def met(self) -> bool:
@@ -100,7 +100,7 @@ def measure_adapters(
         kept = from_record(read_object(_data_file(settings.out)) or {}, facts)
         table = {(cell.store, cell.operation): cell for cell in kept}
         measured = AdaptersMeasured(kept)
-        stores = [store for store in settings.stores if has_calls(StoreName.parse(store))]
+        stores = [store for store in settings.stores if has_calls(store)]
         for number, store in enumerate(stores):
             wanted = [
                 operation
@@ -113,7 +113,7 @@ def measure_adapters(
             if absent or not wanted:
                 continue
 
-            def show(operation: str, store: str = store, number: int = number) -> None:
+            def show(operation: str, store: StoreName = store, number: int = number) -> None:
                 watcher.show(f"{store} {operation}", number, len(stores))
 
             try:
@@ -136,7 +136,7 @@ class _Skipped(Exception):
 def _measured(
     workspace: Workspace,
     settings: AdapterSettings,
-    store: str,
+    store: StoreName,
     operations: Sequence[str],
     show: Callable[[str], None],
 ) -> Iterator[AdapterCell]:
@@ -153,13 +153,13 @@ def _measured(
 def _cells(
     workspace: Workspace,
     settings: AdapterSettings,
-    store: str,
+    store: StoreName,
     operations: Sequence[str],
     seconds: float,
     show: Callable[[str], None],
 ) -> Iterator[AdapterCell]:
-    command = [sys.executable, "-m", "platebench.timing.adapters", str(workspace.root), store]
-    command += [f"raw-{settings.images}", str(seconds), *operations]
+    command = [sys.executable, "-m", "platebench.timing.adapters", str(workspace.root)]
+    command += [str(store), f"raw-{settings.images}", str(seconds), *operations]
     show(operations[0])
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=os.sep
@@ -171,7 +171,7 @@ def _cells(
                 interrupts.check()
                 timed = json.loads(line)
                 operation = timed["operation"]
-                reason = reason_for(StoreName.parse(store), operation)
+                reason = reason_for(store, operation)
                 yield adapter_cell(store, operation, timed["adapter"], timed["direct"], reason)
                 place = operations.index(operation) + 1
                 show(operations[min(place, len(operations) - 1)])
@@ -200,7 +200,7 @@ def _facts(workspace: Workspace, settings: AdapterSettings) -> AdapterFacts:
     )
 
 
-def _in_order(table: dict[tuple[str, str], AdapterCell]) -> list[AdapterCell]:
+def _in_order(table: dict[tuple[StoreName, str], AdapterCell]) -> list[AdapterCell]:
     places = [(store, operation) for store in registry.names() for operation in OPERATIONS]
     return [table[place] for place in places if place in table]
 

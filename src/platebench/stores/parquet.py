@@ -33,6 +33,7 @@ from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows
 from platebench.stores.read_ahead import read_ahead
 from platebench.stores.values import (
     IMAGE,
+    Kinds,
     decode,
     decode_all,
     image_batches,
@@ -97,7 +98,10 @@ class _OpenParquet(OpenStore):
     def __init__(self, file: pq.ParquetFile, layout: str) -> None:
         self._layout = layout
         self._file = file
-        self._kinds = kinds_of(self._file.schema_arrow, self._file.read)
+
+    @cached_property
+    def _kinds(self) -> Kinds:
+        return kinds_of(self._file.schema_arrow, self._file.read)
 
     def close(self) -> None:
         self._file.close()
@@ -106,20 +110,28 @@ class _OpenParquet(OpenStore):
         return int(self._file.metadata.num_rows)
 
     def table(self) -> pa.Table:
-        return table_of(self._file.read(columns=IMAGE_SCHEMA.names))
+        return table_of(self._file.read(columns=IMAGE_SCHEMA.names, use_threads=False))
 
 
 class _OpenRowGroups(OpenByRow, _OpenParquet):
     """One row group per image: a row is one read of known offset and size."""
 
     def __init__(self, path: Path, layout: str) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY)
         super().__init__(pq.ParquetFile(path, pre_buffer=False, memory_map=True), layout)
-        self._image = self._file.schema_arrow.get_field_index(IMAGE)
+        self._path = path
+
+    @cached_property
+    def _descriptor(self) -> int:
+        return os.open(self._path, os.O_RDONLY)
+
+    @cached_property
+    def _image(self) -> int:
+        return int(self._file.schema_arrow.get_field_index(IMAGE))
 
     def close(self) -> None:
         super().close()
-        os.close(self._descriptor)
+        if "_descriptor" in vars(self):
+            os.close(self._descriptor)
 
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         for row in read_ahead(self._descriptor, rows, self._span):

@@ -28,6 +28,7 @@ from platebench.ownership import Lent
 from platebench.stores import registry
 from platebench.stores.contract import common_image
 from platebench.stores.direct.calls import About, Calls, Reading, Writing, calls_of
+from platebench.stores.name import StoreName
 from platebench.timing import page_cache
 from platebench.timing.drain import Drain, check, check_stored, check_table
 from platebench.timing.parent import end_with_parent
@@ -60,7 +61,7 @@ Rows = Sequence[int]
 class Timed:
     """Seconds of each turn of one operation: of the adapter, and of each direct call by name."""
 
-    store: str
+    store: StoreName
     operation: str
     adapter: list[float]
     direct: dict[str, list[float]]
@@ -82,7 +83,7 @@ class _Variant:
 
 
 def measure(
-    workspace: Workspace, store: str, images: str, seconds: float, operations: Sequence[str]
+    workspace: Workspace, store: StoreName, images: str, seconds: float, operations: Sequence[str]
 ) -> Iterator[Timed]:
     """Yield the times of each operation that has direct calls.
 
@@ -127,7 +128,7 @@ def _take_turns(
 class _Cell:
     """One store and one image set, with the suite's memory."""
 
-    def __init__(self, workspace: Workspace, store: str, images: str, seconds: float) -> None:
+    def __init__(self, workspace: Workspace, store: StoreName, images: str, seconds: float) -> None:
         self.seconds = seconds
         self.store = registry.find(store)
         self.calls: Calls = calls_of(self.store.name)
@@ -287,8 +288,9 @@ def main() -> None:
     end_with_parent()
     work, store, images, seconds, *operations = sys.argv[1:]
     try:
-        for timed in measure(Workspace(Path(work)), store, images, float(seconds), operations):
-            print(json.dumps(asdict(timed)), flush=True)
+        name, workspace = StoreName.parse(store), Workspace(Path(work))
+        for timed in measure(workspace, name, images, float(seconds), operations):
+            print(json.dumps({**asdict(timed), "store": store}), flush=True)
     except Unsupported as reason:
         print(reason, file=sys.stderr)
         sys.exit(UNSUPPORTED)

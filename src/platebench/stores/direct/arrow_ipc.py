@@ -40,6 +40,7 @@ def calls(layout: str, tuning: str) -> Calls:
         advised = Reading("memory_map, posix_fadvise", _advised, partial(_batches_ahead, layout))
         readings.append(advised)
     if tuning == "default":
+        readings = readings[:1]
         writing = Writing("feather.write_feather", partial(_write_feather, layout))
     else:
         writing = Writing("RecordBatchFileWriter per row", partial(_write_rows, layout, tuning))

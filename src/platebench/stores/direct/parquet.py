@@ -37,12 +37,11 @@ def calls(layout: str, tuning: str) -> Calls:
     if tuning == "default":
         readings = [
             Reading("iter_batches", pq.ParquetFile, scan=partial(_batches, layout)),
-            Reading("iter_batches, pre_buffer=False", _unbuffered, scan=partial(_batches, layout)),
             Reading("dataset.take", _dataset, take=partial(_dataset_take, layout)),
         ]
         writing = Writing("ParquetWriter, write_batch of 16", partial(_write_default, layout))
         # Nested default values are Python records, as the talk made them.
-        return Calls([] if layout == "nested" else [writing], readings, tables)
+        return Calls([] if layout == "nested" else [writing], readings, tables[:1])
     take = partial(_row_groups, layout)
     readings = [
         Reading("read_row_group, pre_buffer=False", _unbuffered, take),
