@@ -36,6 +36,10 @@ from platebench.stores.values import (
 )
 
 
+_TABLE = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
+"""Neither reads nor decompresses the image, which is the last column."""
+
+
 class ArrowIpc(Store):
     """One Arrow IPC file of images."""
 
@@ -77,7 +81,10 @@ class _OpenIpc(OpenStore):
     def __init__(self, path: Path, layout: str) -> None:
         self._path = path
         self._layout = layout
-        self._map = pa.memory_map(str(path))
+
+    @cached_property
+    def _map(self) -> pa.MemoryMappedFile:
+        return pa.memory_map(str(self._path))
 
     @cached_property
     def _batches(self) -> ipc.RecordBatchFileReader:
@@ -88,12 +95,12 @@ class _OpenIpc(OpenStore):
         return kinds_of(self._batches.schema, lambda names: self.table().select(names))
 
     def close(self) -> None:
-        self._map.close()
+        if "_map" in vars(self):
+            self._map.close()
 
     def table(self) -> pa.Table:
-        # Neither reads nor decompresses the image, which is the last column.
-        options = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
-        return table_of(ipc.open_file(self._map, options=options).read_all())
+        with pa.OSFile(str(self._path)) as file:
+            return table_of(ipc.open_file(file, options=_TABLE).read_all())
 
 
 class _OpenBatches(OpenByRow, _OpenIpc):

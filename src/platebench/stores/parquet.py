@@ -95,30 +95,35 @@ class Parquet(Store):
 class _OpenParquet(OpenStore):
     """The parts that both ways of reading share: the footer, the table, the shapes."""
 
-    def __init__(self, file: pq.ParquetFile, layout: str) -> None:
+    def __init__(self, path: Path, layout: str) -> None:
+        self._path = path
         self._layout = layout
-        self._file = file
+
+    @cached_property
+    def _file(self) -> pq.ParquetFile:
+        return pq.ParquetFile(self._path)
 
     @cached_property
     def _kinds(self) -> Kinds:
         return kinds_of(self._file.schema_arrow, self._file.read)
 
     def close(self) -> None:
-        self._file.close()
+        if "_file" in vars(self):
+            self._file.close()
 
     def __len__(self) -> int:
         return int(self._file.metadata.num_rows)
 
     def table(self) -> pa.Table:
-        return table_of(self._file.read(columns=IMAGE_SCHEMA.names, use_threads=False))
+        return table_of(self._file.read(columns=IMAGE_SCHEMA.names))
 
 
 class _OpenRowGroups(OpenByRow, _OpenParquet):
     """One row group per image: a row is one read of known offset and size."""
 
-    def __init__(self, path: Path, layout: str) -> None:
-        super().__init__(pq.ParquetFile(path, pre_buffer=False, memory_map=True), layout)
-        self._path = path
+    @cached_property
+    def _file(self) -> pq.ParquetFile:
+        return pq.ParquetFile(self._path, pre_buffer=False, memory_map=True)
 
     @cached_property
     def _descriptor(self) -> int:
@@ -132,6 +137,10 @@ class _OpenRowGroups(OpenByRow, _OpenParquet):
         super().close()
         if "_descriptor" in vars(self):
             os.close(self._descriptor)
+
+    def table(self) -> pa.Table:
+        with pq.ParquetFile(self._path, pre_buffer=False) as file:
+            return table_of(file.read(columns=IMAGE_SCHEMA.names))
 
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         for row in read_ahead(self._descriptor, rows, self._span):
@@ -147,10 +156,6 @@ class _OpenRowGroups(OpenByRow, _OpenParquet):
 
 class _OpenWholeFile(_OpenParquet):
     """All images in one row group: batches for a scan, a dataset's `take` for rows."""
-
-    def __init__(self, path: Path, layout: str) -> None:
-        super().__init__(pq.ParquetFile(path), layout)
-        self._path = path
 
     def scan(self) -> Iterator[np.ndarray]:
         batches = self._file.iter_batches(batch_size=BATCH, columns=[IMAGE])

@@ -71,10 +71,8 @@ class Sqlite(Store):
     def open(self, path: Path) -> OpenStore:
         """Open the database read-only."""
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        if self.tuning == "default":
-            return _OpenRows(connection, self.layout)
-        connection.execute(f"PRAGMA mmap_size = {MAPPED}")
-        return _OpenBlobs(connection, self.layout)
+        opened = _OpenRows if self.tuning == "default" else _OpenBlobs
+        return opened(connection, self.layout)
 
     def _insert(self, connection: sqlite3.Connection, images: ImageSet) -> None:
         marks = ", ".join("?" * (len(IMAGE_SCHEMA) + 1))
@@ -169,6 +167,7 @@ class _OpenBlobs(_OpenSqlite):
 
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         execute = self._connection.execute
+        execute(f"PRAGMA mmap_size = {MAPPED}")
         common = execute("SELECT shape, dtype FROM common").fetchone()
         kind = None if common is None else _kind(*common)
         query = "SELECT shape, dtype FROM images WHERE id = ?"
