@@ -30,6 +30,7 @@ COMMANDS = (
     "compare",
     "reference run",
     "reference keep",
+    "calibrate adapters",
     "calibrate selfcheck",
     "calibrate floor",
     "report",

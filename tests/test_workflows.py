@@ -134,7 +134,8 @@ def check_line(line: Line) -> None:
     else:
         assert program == "cat", f"{program}: not a command of this project"
         written = [other.command for other in LINES if other.workflow == line.workflow]
-        assert any(f"--markdown {arguments[0]}" in command for command in written)
+        options = (f"--markdown {arguments[0]}", f"--out {arguments[0]}")
+        assert any(option in command for option in options for command in written)
 
 
 def check_platebench(arguments: list[str]) -> None:

@@ -35,7 +35,6 @@ from platebench.stores.values import (
     table_of,
 )
 
-
 _TABLE = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
 """Neither reads nor decompresses the image, which is the last column."""
 
