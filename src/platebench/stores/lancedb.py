@@ -193,20 +193,24 @@ class _OpenLance(OpenStore):
         return decode_all(columns, self._layout, self._kinds(self._dataset.schema))
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        table = self._table
-        check_rows(rows, int(table.count_rows()))
-        return self._taken(rows, self._kinds(table.schema))
+        if not hasattr(self._table, "take_offsets"):  # lancedb 0.14 has none yet
+            check_rows(rows, len(self))
+            column = self._dataset.take(list(rows), columns=[IMAGE])[IMAGE]
+            return decode(column, self._layout, self._kinds(self._dataset.schema), rows)
+        return self._taken(rows)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         return iter(self._dataset.to_batches(columns=[IMAGE]))
 
-    def _taken(self, rows: Sequence[int], kinds: Kinds) -> Iterator[np.ndarray]:
-        if not hasattr(self._table, "take_offsets"):  # lancedb 0.14 has none yet
-            column = self._dataset.take(list(rows), columns=[IMAGE])[IMAGE]
-            return decode(column, self._layout, kinds, rows)
+    def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        if min(rows, default=0) < 0:
+            check_rows(rows, len(self))
         column = self._table.take_offsets(list(rows)).select([IMAGE]).to_arrow()[IMAGE]
+        if len(column) != len(rows):  # it leaves out rows that do not exist; counting takes longer
+            check_rows(rows, len(self))
         # take_offsets returns rows sorted, so a requested row is at the place of its rank.
         ranks = np.argsort(np.argsort(rows, kind="stable"), kind="stable")
+        kinds = self._kinds(self._table.schema)
         images = list(decode(column, self._layout, kinds, sorted(rows)))
         return (images[rank] for rank in ranks)
 
