@@ -136,7 +136,10 @@ class _OpenIndexed(OpenByRow):
 
     def __init__(self, path: Path) -> None:
         self._file = h5py.File(path, "r")
-        self._pixels = self._file[IMAGES]
+
+    @cached_property
+    def _pixels(self) -> h5py.Dataset:
+        return self._file[IMAGES]
 
     def close(self) -> None:
         self._file.close()
