@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Protocol
 
 from platebench import interrupts
+from platebench.atomic_files import check_output, write_whole
 from platebench.errors import UserError
-from platebench.ownership import check_output, write_whole
 from platebench.results.adapters import (
     AdapterCell,
     AdapterFacts,

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from platebench.drafts import Lent
 from platebench.errors import Mismatch, Unsupported, UserError
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.ownership import Lent
 from platebench.stores import registry
 from platebench.stores.contract import common_image
 from platebench.stores.direct.calls import About, Calls, Reading, Writing, calls_of
