@@ -216,3 +216,16 @@ def test_every_image_set_has_its_own_table(tmp_path) -> None:
     assert printed(cells).count("scan, warm") == 2
     again = [*cells, *(replace(cell, commit="other") for cell in cells)]
     assert len(json.loads(as_json(again))) == 4
+
+
+def test_tables_of_versions_name_the_part_list_and_what_was_freed(tmp_path) -> None:
+    prune, lance = "versions.Prune.time_prune", "lancedb:pixels:fast"
+    runs = [
+        floor([1.0], benchmark=prune, freed_bytes=8_000_000),
+        ok([2.0], lance, benchmark=prune, freed_bytes=12_000_000),
+        ok([2.0]),
+    ]
+    text = " ".join(printed(tidy(run_file(tmp_path, runs)), 120).split())
+    assert "lancedb: native versions; all others: versions by platebench's part list" in text
+    assert "freed: floor:pixels:fast 8.0 MB, lancedb:pixels:fast 12.0 MB" in text
+    assert text.count("part list") == 1, "a scan has no versions"

@@ -252,6 +252,11 @@ def says_of(name: str, cache: str) -> str:
     raise KeyError(f"{name}, {cache}")
 
 
+def has_native_versions(store: StoreName) -> bool:
+    """Return True if the store's format keeps versions itself; False for an unregistered one."""
+    return store in registry.names() and format_of(store).native_versions
+
+
 def measured_once(operation: str, store: StoreName) -> bool:
     """Return True if an operation on a store is only that of platebench's part list.
 

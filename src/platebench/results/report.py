@@ -12,10 +12,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from platebench.results.fitted_table import FittedTables, Titled
-from platebench.results.operations import says_of
+from platebench.results.operations import has_native_versions, operation_named, says_of
 from platebench.results.ranking import Ranking, rank
 from platebench.results.telling import one_line
 from platebench.results.tidy import CellResult
+from platebench.stores.part_list import NAME
 from platebench.stores.registry import FLOOR
 
 COLUMNS = (
@@ -100,7 +101,22 @@ def as_tables(cells: Sequence[CellResult], finished: bool = True) -> RenderableT
 
 
 def _reasons(cells: Sequence[CellResult]) -> list[str]:
-    return [f"{cell.store} {cell.status}: {cell.message}" for cell in cells if cell.status != "ok"]
+    """Return why cells have no time, whose versions were measured, and what was freed."""
+    return [
+        *(f"{cell.store} {cell.status}: {cell.message}" for cell in cells if cell.status != "ok"),
+        *_versions(cells),
+    ]
+
+
+def _versions(cells: Sequence[CellResult]) -> list[str]:
+    if not operation_named(cells[0].operation).on_versions:
+        return []
+    native = sorted({cell.format for cell in cells if has_native_versions(cell.store)})
+    listed = [cell for cell in cells if not has_native_versions(cell.store)]
+    said = [f"{', '.join(native)}: native versions"] if native else []
+    said += [f"{'all others' if native else 'all'}: versions by {NAME}"] if listed else []
+    freed = [f"{cell.store} {cell.freed_bytes / 1e6:,.1f} MB" for cell in cells if cell.freed_bytes]
+    return ["; ".join(said), *([f"freed: {', '.join(freed)}"] if freed else [])]
 
 
 def _groups(cells: Sequence[CellResult]) -> list[tuple[str, list[CellResult]]]:

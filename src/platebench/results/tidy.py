@@ -31,6 +31,7 @@ class CellResult:
     pixels. `cpu_s` is the median over samples, all threads; `peak_bytes` the largest over rounds.
     `stored_pixel_bytes` are the uncompressed pixels that the measured store holds: those of the
     image set, and a tenth more if it has a second version (see `stored_pixel_bytes_of`).
+    `freed_bytes` are what `prune` removed from the disk, None for other operations.
     `floor_ratio` is the ratio to the floor in the same rounds, `floor_low` and `floor_high` its 95%
     interval for a repeat run (see `ratios`); so are those to the TIFF folder (`tiff_`) and to the
     fastest store of the same operation (`best_`), which may be the TIFF folder but not the floor.
@@ -56,6 +57,7 @@ class CellResult:
     peak_bytes: int | None
     stored_bytes: int | None
     stored_files: int | None
+    freed_bytes: int | None
     set_pixel_bytes: int | None
     stored_pixel_bytes: int | None
     read_images: int | None
@@ -254,6 +256,7 @@ def _cell(
         peak_bytes=_largest(record.run.record.get("peak_bytes") for record in records),
         stored_bytes=noted.get("stored_bytes"),
         stored_files=noted.get("stored_files"),
+        freed_bytes=noted.get("freed_bytes"),
         set_pixel_bytes=noted.get("set_pixel_bytes"),
         stored_pixel_bytes=stored_pixel_bytes_of(noted),
         read_images=noted.get("images"),

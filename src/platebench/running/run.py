@@ -214,8 +214,8 @@ def _prepare(
     workspace: Workspace, stores: Sequence[StoreName], names: Sequence[str], watcher: Watcher
 ) -> None:
     """Write the files of all stores in parallel: those of an overview fit on any disk."""
-    wanted: list[tuple[StoreName, Kind]] = [(name, "data") for name in stores]
-    wanted += [(name, "history") for name in stores]
+    kinds: tuple[Kind, ...] = ("data", "first", "history")
+    wanted = [(name, kind) for kind in kinds for name in stores]
     for name in names:
         told = partial(watcher.preparing, f"storing {name}", total=len(wanted))
         prepare_together(workspace, wanted, name, told)
