@@ -34,7 +34,7 @@ endif
 	constraints clean
 
 bench: install
-	$(BIN)/platebench run --newcomer --images 64
+	$(BIN)/platebench run --newcomer --images 32 --rounds 2
 
 test: install lint types check-tests
 

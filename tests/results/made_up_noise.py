@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+from platebench.results.blocks import blocks_of
+from platebench.results.ratios import Timing
 
 Rounds = dict[int, list[float]]
 Pairs = dict[str, tuple[Rounds, Rounds]]
@@ -49,6 +53,18 @@ class Machine:
         noise = self.noise * np.exp(random.normal(0, self.unlike, (cells, 1, 1)))
         of_median = self.within * math.sqrt(math.pi / 2 / self.samples)
         return np.sqrt(np.maximum(noise**2 - of_median**2, 0))
+
+
+def timed(side: Rounds | None) -> Timing | None:
+    """Return samples by round as the timing of a cell."""
+    return None if side is None else Timing(blocks_of(side))
+
+
+def timed_pairs(
+    cells: Mapping[str, tuple[Rounds | None, Rounds | None]],
+) -> dict[str, tuple[Timing | None, Timing | None]]:
+    """Return the timings of cells in two arms."""
+    return {name: (timed(first), timed(second)) for name, (first, second) in cells.items()}
 
 
 def by_round(samples: np.ndarray) -> Rounds:

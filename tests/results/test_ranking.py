@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from platebench.results.blocks import blocks_of
 from platebench.results.questions import fastest_first, of_image_set
 from platebench.results.ranking import pair_scores, rank
 from platebench.results.ratios import log_ratios
@@ -109,7 +110,7 @@ def test_nothing_measured_has_no_rank() -> None:
 
 def test_score_is_the_mean_of_the_log_ratios_where_rounds_are_the_same() -> None:
     chance = random.Random(1)
-    cells = [{n: [chance.uniform(1, 2)] for n in range(8)} for _ in range(5)]
+    cells = [blocks_of({n: [chance.uniform(1, 2)] for n in range(8)}) for _ in range(5)]
     means = [sum(pool(log_ratios(a, b)).centre for b in cells) / len(cells) for a in cells]
     assert pair_scores(cells) == pytest.approx(means)
 

@@ -11,13 +11,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from platebench.results import ratios as of_blocks
+from platebench.results.blocks import blocks_of
 from platebench.results.moderated_variance import _inverse_trigamma, moderate
-from platebench.results.ratios import Ratio, log_ratios, ratio, typical, width
+from platebench.results.ratios import Pooled, Ratio, width
 from platebench.results.robust_mean import RobustMean, pool
 from tests.results.made_up_noise import Machine, Rounds
 
 seconds = st.floats(1e-6, 1e3)
 cells = st.dictionaries(st.integers(0, 5), st.lists(seconds, min_size=1, max_size=4), min_size=1)
+
+
+def ratio(cell: Rounds, base: Rounds) -> Ratio:
+    return of_blocks.ratio(blocks_of(cell), blocks_of(base))
+
+
+def log_ratios(cell: Rounds, base: Rounds) -> np.ndarray:
+    return of_blocks.log_ratios(blocks_of(cell), blocks_of(base))
+
+
+def typical(cell: Rounds) -> Pooled:
+    return of_blocks.typical(blocks_of(cell))
 
 
 def pair(

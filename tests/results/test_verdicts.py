@@ -9,19 +9,24 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from platebench.results import verdicts as judging
+from platebench.results.blocks import blocks_of
 from platebench.results.ratios import ratio
 from platebench.results.verdicts import (
     Judgement,
     Plan,
     Verdict,
     exit_status,
-    judge,
     single_look,
 )
-from tests.results.made_up_noise import Machine, Pairs, Rounds
+from tests.results.made_up_noise import Machine, Pairs, Rounds, timed_pairs
 
 CALLED = {Verdict.SLOWER, Verdict.FASTER}
 CALM = Machine(noise=0.01, within=0.005)
+
+
+def judge(cells, plan: Plan | None = None) -> dict[str, Judgement]:
+    return judging.judge(timed_pairs(cells), plan)
 
 
 def family(machine: Machine, slower: float, count: int, seed: int, rounds: int = 16) -> Pairs:
@@ -126,7 +131,7 @@ def test_slower_cells_do_not_make_their_neighbours_look_slower() -> None:
 
 def test_uncontrolled_false_discoveries_call_many_cells() -> None:
     p_values = [
-        ratio(second, first).p_value or 0.0
+        ratio(blocks_of(second), blocks_of(first)).p_value or 0.0
         for seed in range(10)
         for first, second in family(Machine(), 1.0, 0, seed).values()
     ]
@@ -151,7 +156,9 @@ def test_moderated_variance_finds_a_lone_slowdown_in_six_rounds() -> None:
     for seed in range(60):
         pairs = family(Machine(), 1.25, 1, seed, rounds=6)
         shared += judge(pairs, plan)["cell 0"].verdict is Verdict.SLOWER
-        p_values = [ratio(second, first).p_value for first, second in pairs.values()]
+        p_values = [
+            ratio(blocks_of(second), blocks_of(first)).p_value for first, second in pairs.values()
+        ]
         alone += stats.false_discovery_control(p_values)[0] <= 0.10
     assert shared > 0.85 * 60
     assert alone < 0.9 * shared

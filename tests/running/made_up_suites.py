@@ -10,6 +10,7 @@ from typing import Any
 from platebench.results.commit import Commit
 from platebench.results.measurement import CellName, Measurement
 from platebench.running.arms import Arm
+from platebench.running.groups import Group
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from platebench.timing.protocol import WORK
@@ -116,6 +117,9 @@ class Silent:
 
     def begins(self, number: int, cells: int, cell: CellName) -> None:
         self.shown.append((number, cells))
+
+    def measures(self, number: int, groups: int, group: Group) -> None:
+        self.shown.append((number, groups))
 
     def ended(self, run: Measurement) -> None:
         """Do nothing."""

@@ -16,7 +16,7 @@ from platebench.results.verdicts import Judgement, Verdict, judge, single_look
 from platebench.running.compare import Comparison
 from platebench.running.compare_report import as_markdown, as_tables, heading, lines, summary
 from platebench.stores import registry
-from tests.results.made_up_noise import Rounds
+from tests.results.made_up_noise import Rounds, timed_pairs
 from tests.results.made_up_runs import IPC, SCAN, TAKE, WRITE, ok, run_file
 from tests.running.made_up_suites import ZARR, cell, made_up_arm
 
@@ -39,7 +39,7 @@ CELLS: dict[CellName, tuple[Rounds | None, Rounds | None]] = {
 
 def judged(cells: dict[CellName, tuple[Rounds | None, Rounds | None]]) -> dict[CellName, Judgement]:
     by_name = {str(which): which for which in cells}
-    verdicts = judge({str(which): sides for which, sides in cells.items()}, PLAN)
+    verdicts = judge(timed_pairs({str(which): sides for which, sides in cells.items()}), PLAN)
     return {by_name[name]: verdict for name, verdict in verdicts.items()}
 
 

@@ -92,10 +92,10 @@ def test_reference_run_records_machine_and_newest_releases(measure) -> None:
     assert info.newest == dict.fromkeys(info.libraries, "99")
 
 
-def test_progress_is_counted_in_cells(measure) -> None:
+def test_progress_is_counted_in_groups(measure) -> None:
     watcher = Silent()
     measure(watcher=watcher)
-    assert watcher.shown == [(number, 10) for number in range(1, 11)]
+    assert watcher.shown == [(number, 4) for number in range(1, 5)]
 
 
 def test_record_has_the_plan_and_what_it_leaves_out(measure) -> None:
@@ -116,7 +116,6 @@ def test_stored_files_are_removed_after_their_last_cell(measure, log, work) -> N
     for place, (_, which) in enumerate(log, 1):
         assert which.store.folder in there[place], "not before"
     assert len(there[1]) == 3
-    assert len(there[10]) == 1
 
 
 def test_interrupted_run_resumes(measure, log, work) -> None:

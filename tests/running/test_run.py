@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections import Counter
+from collections import Counter, namedtuple
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +16,10 @@ from platebench.errors import UserError
 from platebench.results.commit import Commit
 from platebench.results.measurement import CellName, Measurement
 from platebench.results.operations import floor_of
-from platebench.results.ratios import ratio, width
+from platebench.results.ratios import RUN_SHIFT, width
 from platebench.results.records import RecordFile, record_files
-from platebench.results.tidy import samples_by_round
+from platebench.results.timings import by_cell, timings
+from platebench.running import groups as grouping
 from platebench.running import run as measuring
 from platebench.running.floor_choice import floor_choice, keep
 from platebench.running.run import MOST_ROUNDS, Settings, measure
@@ -38,8 +39,13 @@ from tests.running.made_up_suites import (
     stopping_after,
 )
 
+Images = namedtuple("Images", "pixel_bytes")
 COMMIT = Commit("a" * 40, 1_772_000_000_000, False)
 EVERYTHING = Settings([FLOOR, IPC, ZARR], ["64"], [])
+UNTIL = 5 * RUN_SHIFT["warm"]
+"""Wide enough that a steady cell reaches it: no rounds narrow what shifts a whole run."""
+
+NO_LESS = "cold: no number of rounds gives less than +-13%"
 RESTLESS = (1.0, 1.6, 0.8, 1.3, 0.7, 1.5)
 
 
@@ -60,6 +66,8 @@ class Bench:
         monkeypatch.setattr(measuring, "image_sets", lambda *_: ["raw-64"])
         monkeypatch.setattr(measuring, "commit_of", lambda _: self.commit)
         monkeypatch.setattr(measuring, "Suite", self._suite)
+        monkeypatch.setattr(grouping, "at_once", lambda _: 1)  # so the log has one order
+        monkeypatch.setattr(Workspace, "images", lambda *_: Images(1000))
         monkeypatch.setattr(measuring.time, "monotonic", lambda: 60 * self.minutes)
 
     def _suite(self, *_: object, variables: dict[str, str]) -> MadeUpSuite:
@@ -104,7 +112,7 @@ def test_number_of_rounds_without_until_is_as_asked(bench: Bench) -> None:
 
 def test_rounds_are_added_only_for_wide_cells_and_their_floor(bench: Bench) -> None:
     bench.answer = restless(cell(SCAN, IPC))
-    bench.measure(rounds=4, until=0.05)
+    bench.measure(rounds=4, until=UNTIL)
     counts = bench.counts()
     assert counts[cell(SCAN, IPC)] == counts[cell(SCAN, FLOOR)] == MOST_ROUNDS
     others = set(counts) - {cell(SCAN, IPC), cell(SCAN, FLOOR)}
@@ -114,17 +122,21 @@ def test_rounds_are_added_only_for_wide_cells_and_their_floor(bench: Bench) -> N
 
 def test_cell_is_not_measured_once_its_interval_is_narrow(bench: Bench) -> None:
     bench.answer = restless(cell(SCAN, IPC), settles_after=3)
-    file = bench.measure(until=0.05)
+    file = bench.measure(until=UNTIL)
     found = list(file.records())
-    mine, floor = (
-        samples_by_round(record for record in found if record.run.cell == which)
-        for which in (cell(SCAN, IPC), floor_of(cell(SCAN, IPC)))
-    )
-    assert 6 <= len(mine) < MOST_ROUNDS
-    assert width(ratio(mine, floor)) <= 0.05
-    before = {number: mine[number] for number in range(1, len(mine))}
-    assert width(ratio(before, floor)) > 0.05, "one round earlier, the interval was too wide"
-    assert bench.watcher.said == []
+
+    def reach(rounds: int) -> float:
+        early = by_cell(record for record in found if record.round <= rounds)
+        every = timings(early)
+        formed = every[cell(SCAN, IPC)].over(every[floor_of(cell(SCAN, IPC))])
+        assert formed is not None
+        return width(formed)
+
+    rounds = bench.counts()[cell(SCAN, IPC)]
+    assert 6 <= rounds < MOST_ROUNDS
+    assert reach(rounds) <= UNTIL
+    assert reach(rounds - 1) > UNTIL, "the round before it was still too wide"
+    assert bench.watcher.said == [NO_LESS]
 
 
 def test_one_round_gives_no_interval_so_another_is_added(bench: Bench) -> None:
@@ -141,20 +153,20 @@ def test_time_limit_ends_the_run_after_the_rounds_asked_for(minutes: float, benc
         return wide(asked, count)
 
     bench.answer = answer
-    file = bench.measure(rounds=2, until=0.05, minutes=minutes)
+    file = bench.measure(rounds=2, until=UNTIL, minutes=minutes)
     assert min(bench.counts().values()) >= 2, "the rounds asked for are always measured"
     assert bench.counts()[cell(SCAN, IPC)] == 2 if minutes == 0 else MOST_ROUNDS > 2
     assert bench.minutes < minutes + 2 + 1
-    assert f"gave up on {cell(SCAN, IPC)}: wider than +-5%" in bench.watcher.said
+    assert f"gave up on {cell(SCAN, IPC)}: wider than +-10%" in bench.watcher.said
     assert file.finished
 
 
 def test_cells_still_wide_at_the_time_limit_are_named(bench: Bench) -> None:
     wide = (cell(SCAN, IPC), cell(WRITE, ZARR))
     bench.answer = restless(*wide)
-    bench.measure(until=0.005)
-    assert sorted(bench.watcher.said) == sorted(
-        f"gave up on {which}: wider than +-0.5%" for which in wide
+    bench.measure(until=0.07)
+    assert sorted(bench.watcher.said[1:]) == sorted(
+        f"gave up on {which}: wider than +-7%" for which in wide
     )
 
 
@@ -166,9 +178,9 @@ def test_failed_cell_adds_no_rounds(wrong, bench: Bench) -> None:
         return steady(asked, count)
 
     bench.answer = answer
-    bench.measure(rounds=4, until=0.05)
+    bench.measure(rounds=4, until=UNTIL)
     assert set(bench.counts().values()) == {4}
-    assert bench.watcher.said == []
+    assert bench.watcher.said == [NO_LESS]
 
 
 def test_minutes_without_until_is_refused(bench: Bench) -> None:
@@ -185,7 +197,6 @@ def interrupted_after(count: int, bench: Bench, **settings: object) -> None:
     bench.answer = stopping_after(count, bench.log, answer)
     with pytest.raises(KeyboardInterrupt):
         bench.measure(**settings)
-    bench.log.pop()  # the one that came to nothing
     bench.answer = answer
 
 
@@ -216,23 +227,23 @@ def test_run_without_measured_cells_leaves_no_file(bench: Bench) -> None:
         bench.measure(rounds=3, resume=True)
 
 
-@pytest.mark.parametrize("after", [1, 6, 11, 17])
+@pytest.mark.parametrize("after", [4, 6, 11, 17])
 def test_interrupted_run_resumes_with_the_missing_cells(after, bench: Bench) -> None:
     interrupted_after(after, bench, rounds=3)
     file = bench.measure(rounds=3, resume=True)
-    assert set(bench.counts().values()) == {3}
+    assert max(bench.counts().values()) <= 4, "one group of three was cut off at most"
     assert file.finished
     assert len(record_files(bench.results)) == 1
     found = Counter((record.round, record.run.cell) for record in file.records())
     assert set(found.values()) == {1}
     assert len(found) == 18
-    assert bench.watcher.shown[-1] == (18, 18), "the bar ends full"
+    assert bench.watcher.shown[-1] == (6, 6), "the bar ends full"
 
 
 def test_resumed_run_keeps_the_original_order(bench: Bench, tmp_path) -> None:
     interrupted_after(7, bench, rounds=3)
     bench.measure(rounds=3, resume=True)
-    resumed = list(bench.log)
+    resumed = bench.log[:6] + bench.log[8:]  # the third group was cut off in its second cell
     bench.log.clear()
     bench.measure(rounds=3)
     assert bench.log == resumed
@@ -243,14 +254,15 @@ def test_truncated_last_line_is_measured_again(bench: Bench) -> None:
     (file,) = record_files(bench.results)
     file.file.write_bytes(file.file.read_bytes()[:-5])
     taken_up = bench.measure(rounds=3, resume=True)
-    assert len(list(taken_up.records())) == 18
-    assert len(bench.log) == 19
+    found = [(record.round, record.run.cell) for record in taken_up.records()]
+    assert len(set(found)) == 18
+    assert len(found) == 20, "its whole group, whose other two are there twice"
 
 
 def test_resume_continues_rounds_added_by_until(bench: Bench) -> None:
     bench.answer = restless(cell(SCAN, IPC))
-    interrupted_after(40, bench, rounds=2, until=0.05)
-    file = bench.measure(rounds=2, until=0.05, resume=True)
+    interrupted_after(40, bench, rounds=2, until=UNTIL)
+    file = bench.measure(rounds=2, until=UNTIL, resume=True)
     assert bench.counts()[cell(SCAN, IPC)] == MOST_ROUNDS
     found = Counter((record.round, record.run.cell) for record in file.records())
     assert set(found.values()) == {1}
@@ -262,7 +274,7 @@ def test_finished_run_cannot_be_resumed(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"rounds": 3}, {"quick": True}, {"operations": ["scan"]}, {"until": 0.05}]
+    "changed", [{"rounds": 3}, {"quick": True}, {"operations": ["scan"]}, {"until": UNTIL}]
 )
 def test_run_with_other_settings_is_not_resumed(changed: dict[str, object], bench) -> None:
     interrupted_after(5, bench, rounds=2)

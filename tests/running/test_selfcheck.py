@@ -13,7 +13,7 @@ import pytest
 
 from platebench.errors import UserError
 from platebench.results.measurement import CellName, Measurement
-from platebench.results.ratios import Ratio
+from platebench.results.ratios import Ratio, Timing
 from platebench.results.records import record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge
 from platebench.running import selfcheck
@@ -23,7 +23,7 @@ from platebench.running.selfcheck import CELLS, FEW_ROUNDS, ROUNDS, SelfCheck, a
 from platebench.stores.registry import FLOOR
 from platebench.timing.protocol import SLOWER, WORK
 from platebench.timing.workspace import Workspace
-from tests.results.made_up_noise import Machine, Rounds, by_round
+from tests.results.made_up_noise import Machine, Rounds, by_round, timed
 from tests.results.made_up_runs import IPC, failed, ok, run_file, skipped
 from tests.running.made_up_suites import (
     ZARR,
@@ -42,7 +42,7 @@ NOISY = Machine(noise=0.5, within=0.1, drift=0.1)
 SLOWDOWNS = (1.0, 1.0, 1.10, 1.25)
 
 
-def arms(machine: Machine, rounds: int = ROUNDS, number: int = CELLS) -> list[dict[str, Rounds]]:
+def arms(machine: Machine, rounds: int = ROUNDS, number: int = CELLS) -> list[dict[str, Timing]]:
     """Simulate the four arms: a common drift of the machine, and separate noise."""
     random = np.random.default_rng(3)
     drift = np.cumsum(random.normal(0, machine.drift, (number, rounds)), axis=1)
@@ -52,7 +52,7 @@ def arms(machine: Machine, rounds: int = ROUNDS, number: int = CELLS) -> list[di
         inner = random.normal(0, machine.within, (*drift.shape, machine.samples))
         seconds = 0.06 * np.exp(logs[..., None] + inner)
         made.append({f"cell {n}": by_round(seconds[n, :last]) for n in range(number)})
-    return [{name: _from_one(made) for name, made in arm.items()} for arm in made]
+    return [{name: timed(_from_one(made)) for name, made in arm.items()} for arm in made]
 
 
 def _from_one(rounds: Rounds) -> Rounds:
@@ -102,7 +102,7 @@ def test_reported_noise_is_the_simulated_noise() -> None:
 def judging_all(verdict: Verdict):
     """Judge as usual, but replace the verdict."""
 
-    def lies(pairs: Mapping[str, tuple[Rounds, Rounds]], plan: Plan) -> dict[str, Judgement]:
+    def lies(pairs: Mapping[str, tuple[Timing, Timing]], plan: Plan) -> dict[str, Judgement]:
         return {name: replace(each, verdict=verdict) for name, each in judge(pairs, plan).items()}
 
     return lies
@@ -124,7 +124,7 @@ def test_constant_verdict_does_not_pass(verdict, not_met, monkeypatch) -> None:
 
 
 def test_too_narrow_intervals_do_not_pass(monkeypatch) -> None:
-    def narrow(pairs: Mapping[str, tuple[Rounds, Rounds]], plan: Plan) -> dict[str, Judgement]:
+    def narrow(pairs: Mapping[str, tuple[Timing, Timing]], plan: Plan) -> dict[str, Judgement]:
         judged = judge(pairs, plan)
         return {name: replace(each, ratio=_narrower(each.ratio)) for name, each in judged.items()}
 

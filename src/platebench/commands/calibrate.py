@@ -31,6 +31,40 @@ calibrate_app = typer.Typer(
 
 
 @calibrate_app.command(
+    "coverage", epilog="Example: platebench calibrate coverage 20261128T08 20261128T10"
+)
+def coverage_command(
+    first: Annotated[str, typer.Argument(help="A run's file, or the beginning of its name.")],
+    second: Annotated[str, typer.Argument(help="A later run of the same plan.")],
+    results: Results = None,
+) -> None:
+    """Say how often a second run's ratios lie inside the first run's intervals.
+
+    90 to 97 of 100 are expected: the interval is one of 95% for a repeat run.
+    """
+    from platebench.results.coverage import coverage, rank_changes
+    from platebench.results.tidy import tidy
+    from platebench.running.keeping import find_run
+    from platebench.running.places import own_results
+
+    folder = own_results(results)
+    ours, theirs = (tidy(find_run(name, folder)) for name in (first, second))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("", "ratios", "2nd in 1st", "1st in 2nd", "difference", "half-width"):
+        table.add_column(head, justify="left" if not head else "right")
+    for found in coverage(ours, theirs):
+        shares = (found.second_inside, found.first_inside, found.difference, found.half_width)
+        table.add_row(found.cache, f"{found.ratios:,}", *(f"{share:.1%}" for share in shares))
+    console.print(table)
+    ranks = rank_changes(ours, theirs)
+    say(
+        f"Fastest in the second run is the first run's fastest, or tied with it, in"
+        f" {ranks.same_best} of {ranks.tables} tables. Of {ranks.pairs:,} pairs settled in the"
+        f" first run, {ranks.reversed_pairs} are settled the other way in the second."
+    )
+
+
+@calibrate_app.command(
     "selfcheck", epilog="Example: platebench calibrate selfcheck --rounds 6 --cells 10"
 )
 def selfcheck_command(
@@ -143,7 +177,7 @@ def adapters_command(
     from platebench.timing.adapters import OPERATIONS
 
     settings = AdapterSettings(
-        stores=stores_to_measure(split(stores) or ["*"], floor=False),
+        stores=stores_to_measure(split(stores) or ["*"], references=False),
         operations=split(operations) or OPERATIONS,
         images=images,
         seconds=seconds,

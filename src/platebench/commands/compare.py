@@ -73,7 +73,7 @@ def compare_command(
     plan = single_look(rounds, threshold) if rounds else Plan(threshold)
     settings = CompareSettings(
         arms=arms,
-        stores=stores_to_measure(split(stores), floor=False) if stores else newcomer_stores(),
+        stores=stores_to_measure(split(stores), references=False) if stores else newcomer_stores(),
         images=split_images(images),
         operations=split(operations),
         plan=plan,

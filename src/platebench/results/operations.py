@@ -134,9 +134,12 @@ OPERATIONS = {
         ),
     ),
     "FirstImage": Operation(
-        "first-image", "warm", "start Python, import the library, open the store, read one image"
+        "first-image",
+        "warm",
+        "start Python, import the library, open the store, read one image",
+        in_brief=(),
     ),
-    "ReadTable": Operation("table", "warm", "read the columns without pixels"),
+    "ReadTable": Operation("table", "warm", "read the columns without pixels", in_brief=()),
     "ColdReadTable": Operation(
         "table", "cold", "read the columns without pixels, from the disk", in_brief=()
     ),
@@ -158,7 +161,12 @@ OPERATIONS = {
         "grow", "warm", "add a tenth more images, twenty times", in_brief=(), on_versions=True
     ),
     "ListVersions": Operation(
-        "list-versions", "warm", "list the versions", on_versions=True, list_only=True
+        "list-versions",
+        "warm",
+        "list the versions",
+        in_brief=(),
+        on_versions=True,
+        list_only=True,
     ),
     "OpenVersion": Operation(
         "open-version",
@@ -178,6 +186,7 @@ OPERATIONS = {
         "restore",
         "warm",
         "make the first version the newest again",
+        in_brief=(),
         on_versions=True,
         list_only=True,
     ),
@@ -185,6 +194,7 @@ OPERATIONS = {
         "prune",
         "warm",
         "remove all versions but the newest, and free their bytes",
+        in_brief=(),
         on_versions=True,
         list_only=True,
     ),
@@ -206,9 +216,14 @@ def pattern_text(benchmark_class: str, details: Sequence[str]) -> str:
     return " ".join([benchmark_class, *details])
 
 
+def same_on(cell: CellName, store: StoreName) -> CellName:
+    """Return the cell of the same operation and image set on another store."""
+    return replace(cell, store=store)
+
+
 def floor_of(cell: CellName) -> CellName:
     """Return the cell of the same operation on the floor."""
-    return replace(cell, store=FLOOR)
+    return same_on(cell, FLOOR)
 
 
 def operation_names() -> list[str]:

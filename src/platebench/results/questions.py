@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from platebench.images.camera import Profile
 from platebench.results.operations import OPERATIONS, Asked, Operation
 from platebench.results.ranking import Ranking, rank
-from platebench.results.ratios import ratio
 from platebench.results.report import figure
 from platebench.results.tidy import CellResult
 from platebench.stores import registry
@@ -212,7 +211,5 @@ def of_floor(cell: CellResult) -> Times | None:
 
 def times_of(cell: CellResult, base: CellResult) -> Times | None:
     """Return a cell's time relative to another's in their shared rounds, None without any."""
-    if not cell.by_round.keys() & base.by_round.keys():
-        return None
-    formed = ratio(cell.by_round, base.by_round)
-    return Times(formed.estimate, formed.low, formed.high)
+    formed = cell.wall.over(base.wall)
+    return None if formed is None else Times(formed.estimate, formed.low, formed.high)

@@ -1,7 +1,8 @@
 """Rank stores by speed, from pairs inside rounds, and name ties.
 
 Machines drift, so a store's median over all rounds says little about its order. Every pair of
-stores that shares rounds gives one log ratio, formed inside rounds and pooled as in `ratios`. The
+stores that shares rounds gives one log ratio, formed inside rounds and pooled as in `ratios`, from
+samples that took turns or through the reference stores of their groups. The
 scores are the least-squares fit of one value per store to all these pair ratios (Jiang, Lim, Yao
 and Ye 2011, Statistical ranking and combinatorial Hodge theory, Math. Program. 127:203). Where all
 stores share the same rounds, a score is the mean of a store's log ratios to all others. One noisy
@@ -9,22 +10,31 @@ store, the floor for example, can then not decide the order of two others.
 
 A group holds stores that tie: the group's fastest store, and each slower one whose paired ratio to
 it is not settled (`ratios.Ratio.settled`). The report, the page and the README all use this order.
+Stores are also ranked by CPU seconds, in the same way: threads are not free for a reader who has
+other work.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from platebench.results.ratios import Rounds, log_ratios, ratio, typical
+from platebench.results.blocks import Blocks, by_round
+from platebench.results.ratios import Timing, log_ratios, typical
 from platebench.results.robust_mean import pool
-from platebench.results.tidy import CellResult
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
+
+if TYPE_CHECKING:
+    from platebench.results.tidy import CellResult
+
+TimingOf = Callable[["CellResult"], Timing]
+"""Returns by what a cell is ranked."""
 
 FEWEST_ROUNDS = 2
 """With fewer shared rounds there is no interval, so no order is settled and no tie is shown."""
@@ -74,33 +84,43 @@ class Ranking:
         return {cell.store: place for place, cell in enumerate(self.order, 1)}
 
 
-def rank(cells: Iterable[CellResult]) -> Ranking:
+def wall(cell: CellResult) -> Timing:
+    """Return the wall time of a cell."""
+    return cell.wall
+
+
+def cpu(cell: CellResult) -> Timing:
+    """Return the CPU time of a cell, of all its threads."""
+    return cell.cpu
+
+
+def rank(cells: Iterable[CellResult], by: TimingOf = wall) -> Ranking:
     """Rank the measured cells of one operation, detail, cache and image set.
 
     Cells without a time are left out. The floor takes part in the pairs, but gets no rank.
     """
-    found = [cell for cell in cells if cell.status == "ok" and cell.by_round]
-    scores = pair_scores([cell.by_round for cell in found])
+    found = [cell for cell in cells if cell.status == "ok" and by(cell).blocks]
+    scores = pair_scores([by(cell).blocks for cell in found])
     by_score = sorted(zip(scores, found, strict=True), key=lambda each: (each[0], each[1].store))
     left = [cell for _, cell in by_score if cell.store != FLOOR]
-    one_round = bool(left) and len(left[0].by_round) < FEWEST_ROUNDS
+    one_round = bool(left) and len(by(left[0]).rounds) < FEWEST_ROUNDS
     groups = []
     while left:
         best, *others = left
-        group = [best, *(cell for cell in others if ties(cell, best))]
+        group = [best, *(cell for cell in others if ties(by(cell), by(best)))]
         groups.append(tuple(group))
-        left = [cell for cell in left if cell not in group]
+        stores = {cell.store for cell in group}
+        left = [cell for cell in left if cell.store not in stores]
     return Ranking(tuple(groups), one_round)
 
 
-def ties(cell: CellResult, other: CellResult) -> bool:
+def ties(one: Timing, other: Timing) -> bool:
     """Return True if two cells share rounds, and these leave open which is faster."""
-    if len(cell.by_round.keys() & other.by_round.keys()) < FEWEST_ROUNDS:
-        return False
-    return not ratio(cell.by_round, other.by_round).settled
+    found = one.over(other)
+    return found is not None and found.rounds >= FEWEST_ROUNDS and not found.settled
 
 
-def pair_scores(cells: Sequence[Rounds]) -> list[float]:
+def pair_scores(cells: Sequence[Blocks]) -> list[float]:
     """Return a score per cell on the log scale, lower is faster; only differences have a meaning.
 
     A pair is weighted by the rounds that it shares.
@@ -119,9 +139,9 @@ def pair_scores(cells: Sequence[Rounds]) -> list[float]:
     return [float(score) for score in scores]
 
 
-def _pair(cell: Rounds, other: Rounds) -> tuple[float, float]:
+def _pair(cell: Blocks, other: Blocks) -> tuple[float, float]:
     """Return the log ratio of two cells and its weight."""
-    shared = len(cell.keys() & other.keys())
+    shared = len(by_round(cell).keys() & by_round(other).keys())
     if shared:
         return pool(log_ratios(cell, other)).centre, float(shared)
     return math.log(typical(cell).estimate / typical(other).estimate), _UNPAIRED

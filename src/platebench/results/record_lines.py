@@ -52,6 +52,7 @@ class CellLine:
     round: int
     name: str
     run: Measurement | None
+    group: int | None = None
 
 
 def is_plain_name(name: str) -> bool:
@@ -107,6 +108,7 @@ def read_line(line: bytes) -> CellLine | None:
     number = count_of(read.get("round"), "round", 1)
     if number > _MOST_ROUNDS:
         raise Damaged(f"round is above {_MOST_ROUNDS:,}")
+    group = None if read.get("group") is None else count_of(read["group"], "group", 1)
     status = text_of(read, "status")
     if status not in get_args(Status):
         raise Damaged("status is none of ok, failed and skipped")
@@ -127,7 +129,7 @@ def read_line(line: bytes) -> CellLine | None:
         samples_s=samples,
         record=noted,
     )
-    return CellLine(number, name, run)
+    return CellLine(number, name, run, group)
 
 
 def _facts(read: object) -> dict[str, Any] | None:

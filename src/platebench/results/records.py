@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from platebench.errors import UserError
+from platebench.results.blocks import Block
 from platebench.results.measurement import Measurement
 from platebench.results.record_lines import CellLine, is_plain_name, read_header, read_line
 from platebench.results.strict_json import Damaged
@@ -56,10 +57,20 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class Record:
-    """One cell in one round."""
+    """One cell in one round.
+
+    `group` numbers the processes of the cell's operation that took turns at samples in this round;
+    None if it took no turns.
+    """
 
     round: int
     run: Measurement
+    group: int | None = None
+
+    @property
+    def block(self) -> Block:
+        """The round and the group."""
+        return Block(self.round, self.group)
 
 
 class RecordFile:
@@ -94,13 +105,15 @@ class RecordFile:
 
     def append(self, record: Record) -> None:
         """Append a line and sync it to the disk."""
-        run = record.run
-        cell = {"benchmark": run.cell.benchmark, "params": list(run.cell.params)}
-        self._add({"round": record.round, **asdict(run), "cell": cell})
+        self.append_all([record])
+
+    def append_all(self, records: Sequence[Record]) -> None:
+        """Append the lines of processes that took turns, and sync them to the disk."""
+        self._add([_line(record) for record in records])
 
     def finish(self) -> None:
         """Mark the run as finished."""
-        self._add({"finished": datetime.now(UTC).isoformat(timespec="seconds")})
+        self._add([{"finished": datetime.now(UTC).isoformat(timespec="seconds")}])
 
     @property
     def finished(self) -> bool:
@@ -124,16 +137,16 @@ class RecordFile:
         """
         for line in self._lines():
             if line is not None and line.run is not None:
-                yield Record(line.round, line.run)
+                yield Record(line.round, line.run, line.group)
 
     def check(self) -> list[str]:
         """Read the whole file; return the cells that `records` ignores. Raises Damaged."""
         self.info()
         return [line.name for line in self._lines() if line is not None and line.run is None]
 
-    def _add(self, line: dict[str, Any]) -> None:
+    def _add(self, lines: Sequence[dict[str, Any]]) -> None:
         with self.file.open("a") as opened:
-            opened.write(json.dumps(line) + "\n")
+            opened.write("".join(json.dumps(line) + "\n" for line in lines))
             opened.flush()
             os.fsync(opened.fileno())
 
@@ -163,6 +176,14 @@ class RecordFile:
             return self.file.open("rb")
         except OSError as error:
             raise Damaged(f"{self.file}: cannot be read ({error.strerror})") from error
+
+
+def _line(record: Record) -> dict[str, Any]:
+    """Return a record's line. One that took no turns has no group."""
+    run = record.run
+    block = {"round": record.round} | ({} if record.group is None else {"group": record.group})
+    cell = {"benchmark": run.cell.benchmark, "params": list(run.cell.params)}
+    return {**block, **asdict(run), "cell": cell}
 
 
 def record_files(

@@ -19,10 +19,10 @@ from platebench.results.tidy import CellResult
 from platebench.stores.registry import FLOOR
 
 COLUMNS = (
-    *("store", "rank", "median", "x floor", "+-"),
+    *("store", "rank", "median", "x floor", "+-", "x TIFF", "x best", "CPU rank"),
     *("MB/s", "images/s", "bytes", "CPU", "peak MB"),
 )
-LEAST = ("peak MB", "CPU", "images/s", "MB/s", "bytes", "+-")
+LEAST = ("peak MB", "CPU", "images/s", "MB/s", "bytes", "CPU rank", "x best", "x TIFF", "+-")
 """Columns that a narrow terminal leaves out, the first one first."""
 
 UNFINISHED = "This run is not finished: the table shows what was measured so far."
@@ -30,9 +30,25 @@ UNFINISHED = "This run is not finished: the table shows what was measured so far
 LEGEND = (
     "rank: from pairs of stores inside rounds; = marks a tie. With one round the order is not"
     " reliable and no tie is marked. x floor: time relative to one bare file with the same bytes."
-    " +-: 95% interval for a repeat run. bytes: stored per byte of pixels. CPU: CPU seconds per"
-    " wall second, all threads."
+    " +-: 95% interval for a repeat run. x TIFF, x best: time relative to the TIFF folder and to"
+    " the fastest store. CPU rank: rank by CPU seconds, all threads. bytes: stored per byte of"
+    " pixels."
+    " CPU: CPU seconds per wall second."
 )
+
+
+def below_floor(cells: Sequence[CellResult]) -> list[str]:
+    """Return a notice for each store that is faster than the floor beyond doubt.
+
+    The floor is meant to be the least time of any store. Where it is not, it must be mended.
+    """
+    return [
+        f"BELOW THE FLOOR: {cell.store} takes {figure(cell.floor_ratio)} of the floor's time"
+        f" (95% interval for a repeat run: {figure(cell.floor_low)} to {figure(cell.floor_high)})"
+        f" for {_title(cell)}"
+        for cell in cells
+        if cell.below_floor
+    ]
 
 
 def as_json(cells: Sequence[CellResult]) -> str:
@@ -53,6 +69,8 @@ def as_csv(cells: Sequence[CellResult]) -> str:
 def as_markdown(cells: Sequence[CellResult], finished: bool = True) -> str:
     """Return a Markdown table per operation, with a notice if the run is not finished."""
     parts = [] if finished else [f"**{UNFINISHED}**", ""]
+    for notice in below_floor(cells):
+        parts += [f"**{one_line(notice)}**", ""]
     for title, group in _groups(cells):
         parts += [f"### {title}", "", _markdown_row(COLUMNS), _markdown_row(["---"] * len(COLUMNS))]
         parts += [_markdown_row(fields) for fields in _rows(group)]
@@ -64,9 +82,11 @@ def as_markdown(cells: Sequence[CellResult], finished: bool = True) -> str:
 def as_tables(cells: Sequence[CellResult], finished: bool = True) -> RenderableType:
     """Return a table per operation, for a terminal of 40 columns or more.
 
-    A notice stands above and below them if the run is not finished.
+    A notice stands above and below them if the run is not finished, and one above them for each
+    store below the floor.
     """
     notice = [] if finished else [Text(UNFINISHED, "yellow")]
+    below = [Text(line, "bold red") for line in below_floor(cells)]
     tables = [
         Titled(
             Text(title, "bold"),
@@ -76,7 +96,7 @@ def as_tables(cells: Sequence[CellResult], finished: bool = True) -> RenderableT
         for title, group in _groups(cells)
     ]
     fitted = FittedTables(COLUMNS, tables, LEAST)
-    return Group(*notice, fitted, Text(LEGEND, "dim"), *notice)
+    return Group(*notice, *below, fitted, Text(LEGEND, "dim"), *notice)
 
 
 def _reasons(cells: Sequence[CellResult]) -> list[str]:
@@ -115,19 +135,21 @@ def _title(cell: CellResult) -> str:
 
 def _rows(cells: Sequence[CellResult]) -> list[list[str]]:
     """Return the fields of each cell of a group."""
-    ranks = rank(cells).ranks()
-    return [_fields(cell, ranks.get(cell.store, "")) for cell in cells]
+    return [_fields(cell) for cell in cells]
 
 
-def _fields(cell: CellResult, place: str) -> list[str]:
+def _fields(cell: CellResult) -> list[str]:
     if cell.status != "ok" or cell.median_s is None:
         return [str(cell.store), "", cell.status, *[""] * (len(COLUMNS) - 3)]
     return [
         str(cell.store),
-        place,
+        cell.rank or "",
         seconds(cell.median_s),
         figure(cell.floor_ratio),
         percent(cell.floor_reach),
+        figure(cell.tiff_ratio),
+        figure(cell.best_ratio),
+        cell.cpu_rank or "",
         figure(cell.mb_per_s),
         figure(cell.images_per_s),
         figure(cell.bytes_per_pixel_byte),

@@ -6,17 +6,20 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from platebench.images.generated import generated
 from platebench.results.measurement import CellName
-from platebench.results.operations import OPERATIONS, floor_of
-from platebench.results.ratios import Ratio, Rounds, ratio
+from platebench.results.operations import OPERATIONS
+from platebench.results.ranking import cpu, rank
+from platebench.results.ratios import Timing
 from platebench.results.records import Record, RecordFile, RunInfo
+from platebench.results.timings import by_cell, cpu_seconds, timings
 from platebench.stores.name import StoreName
+from platebench.stores.registry import FLOOR, TIFF_FOLDER
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,10 @@ class CellResult:
     `stored_pixel_bytes` are the uncompressed pixels that the measured store holds: those of the
     image set, and a tenth more if it has a second version (see `stored_pixel_bytes_of`).
     `floor_ratio` is the ratio to the floor in the same rounds, `floor_low` and `floor_high` its 95%
-    interval for a repeat run (see `ratios`). `by_round` holds all samples.
+    interval for a repeat run (see `ratios`); so are those to the TIFF folder (`tiff_`) and to the
+    fastest store of the same operation (`best_`), which may be the TIFF folder but not the floor.
+    `rank` and `cpu_rank` are the places by wall and by CPU time, `=2` in a tie, None for the floor
+    and without a time. `wall` and `cpu` hold all samples.
     """
 
     operation: str
@@ -57,10 +63,24 @@ class CellResult:
     floor_ratio: float | None
     floor_low: float | None
     floor_high: float | None
+    tiff_ratio: float | None
+    tiff_low: float | None
+    tiff_high: float | None
+    best_ratio: float | None
+    best_low: float | None
+    best_high: float | None
+    rank: str | None
+    cpu_rank: str | None
     commit: str
     machine: str
     libraries: Mapping[str, str]
-    by_round: Rounds
+    wall: Timing
+    cpu: Timing
+
+    @property
+    def table(self) -> tuple[str, ...]:
+        """What cells that are compared have in common: all but the store."""
+        return (self.operation, self.detail, self.cache, self.image_set)
 
     @property
     def format(self) -> str:
@@ -95,6 +115,11 @@ class CellResult:
         return math.sqrt(self.floor_high / self.floor_low) - 1
 
     @property
+    def below_floor(self) -> bool:
+        """True if the store is faster than the floor beyond doubt, so the floor is not one."""
+        return self.floor_high is not None and self.floor_high < 1
+
+    @property
     def mb_per_s(self) -> float | None:
         """Uncompressed pixels read or written per second, in 10^6 bytes."""
         return self.read_bytes / 1e6 / self.median_s if self.read_bytes and self.median_s else None
@@ -107,11 +132,12 @@ class CellResult:
     def as_dict(self) -> dict[str, Any]:
         """Return the cell for JSON and CSV, without its samples."""
         published: dict[str, Any] = {}
-        for key, value in asdict(self).items():
-            if key == "store":
-                published |= {"store": str(self.store), **value}
-            elif key != "by_round":
-                published[key] = value
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name == "store":
+                published |= {"store": str(value), **asdict(value)}
+            elif each.name not in ("wall", "cpu"):
+                published[each.name] = value
         return published
 
 
@@ -122,15 +148,55 @@ def tidy(file: RecordFile) -> list[CellResult]:
 
 def cells_of(info: RunInfo, records: Iterable[Record]) -> list[CellResult]:
     """Return the cells of a run from its records, in the same order."""
-    by_cell: dict[CellName, list[Record]] = defaultdict(list)
-    for record in records:
-        by_cell[record.run.cell].append(record)
-    sizes = _sizes_of_sets(by_cell)
+    found = by_cell(records)
+    sizes = _sizes_of_sets(found)
+    wall, cpu = timings(found), timings(found, cpu_seconds)
     cells = [
-        _cell(info, cell, records, sizes.get(cell.images, {}), _floor_ratio(cell, by_cell))
-        for cell, records in by_cell.items()
+        _cell(
+            info,
+            cell,
+            mine,
+            sizes.get(cell.images, {}),
+            wall.get(cell, Timing({})),
+            cpu.get(cell, Timing({})),
+        )
+        for cell, mine in found.items()
     ]
-    return sorted(cells, key=_place)
+    tables: dict[tuple[object, ...], list[CellResult]] = defaultdict(list)
+    for cell in cells:
+        tables[cell.table].append(cell)
+    return sorted((each for table in tables.values() for each in _related(table)), key=_place)
+
+
+def _related(table: Sequence[CellResult]) -> list[CellResult]:
+    """Return the cells of a table with their ratios to each other and their ranks."""
+    by_store = {cell.store: cell for cell in table}
+    ranking, by_cpu = rank(table), rank(table, cpu)
+    ranks, cpu_ranks = ranking.ranks(), by_cpu.ranks()
+    bases = {"floor": by_store.get(FLOOR), "tiff": by_store.get(TIFF_FOLDER), "best": ranking.best}
+    return [
+        replace(
+            cell,
+            rank=ranks.get(cell.store),
+            cpu_rank=cpu_ranks.get(cell.store),
+            **{
+                name: value
+                for key, base in bases.items()
+                if base is not None
+                for name, value in _ratio_fields(key, cell, base).items()
+            },
+        )
+        for cell in table
+    ]
+
+
+def _ratio_fields(key: str, cell: CellResult, base: CellResult) -> dict[str, Any]:
+    if cell is base and cell.wall.blocks:
+        return dict.fromkeys((f"{key}_ratio", f"{key}_low", f"{key}_high"), 1.0)
+    found = cell.wall.over(base.wall)
+    if found is None:
+        return {}
+    return {f"{key}_ratio": found.estimate, f"{key}_low": found.low, f"{key}_high": found.high}
 
 
 def _sizes_of_sets(cells: Mapping[CellName, Sequence[Record]]) -> dict[str, dict[str, int]]:
@@ -158,7 +224,8 @@ def _cell(
     cell: CellName,
     records: Sequence[Record],
     size: Mapping[str, int],
-    floor_ratio: Ratio | None,
+    wall: Timing,
+    cpu: Timing,
 ) -> CellResult:
     operation = OPERATIONS[cell.kind]
     samples = [sample for record in records for sample in record.run.samples_s]
@@ -180,7 +247,7 @@ def _cell(
         q25_s=quartiles[0],
         q75_s=quartiles[2],
         samples=len(samples),
-        rounds=len(records),
+        rounds=len({record.round for record in records}),
         cpu_s=_median(
             second for record in records for second in record.run.record.get("cpu_s", [])
         ),
@@ -191,13 +258,22 @@ def _cell(
         stored_pixel_bytes=stored_pixel_bytes_of(noted),
         read_images=noted.get("images"),
         read_bytes=noted.get("pixel_bytes"),
-        floor_ratio=None if floor_ratio is None else floor_ratio.estimate,
-        floor_low=None if floor_ratio is None else floor_ratio.low,
-        floor_high=None if floor_ratio is None else floor_ratio.high,
+        floor_ratio=None,
+        floor_low=None,
+        floor_high=None,
+        tiff_ratio=None,
+        tiff_low=None,
+        tiff_high=None,
+        best_ratio=None,
+        best_low=None,
+        best_high=None,
+        rank=None,
+        cpu_rank=None,
         commit=info.commit,
         machine=info.machine,
         libraries=info.libraries,
-        by_round=samples_by_round(records),
+        wall=wall,
+        cpu=cpu,
     )
 
 
@@ -222,18 +298,6 @@ SEVERITY = {"failed": 0, "skipped": 1, "ok": 2}
 def worst(records: Iterable[Record]) -> Record:
     """Return the record with the most severe status: a failure in any round is a failed cell."""
     return min(records, key=lambda record: SEVERITY[record.run.status])
-
-
-def samples_by_round(records: Iterable[Record]) -> dict[int, list[float]]:
-    """Return the samples of each measured round."""
-    return {record.round: record.run.samples_s for record in records if record.run.samples_s}
-
-
-def _floor_ratio(cell: CellName, records: Mapping[CellName, Sequence[Record]]) -> Ratio | None:
-    """Return the cell's ratio to the floor, None if they share no round."""
-    mine = samples_by_round(records[cell])
-    floor = samples_by_round(records.get(floor_of(cell), []))
-    return ratio(mine, floor) if mine.keys() & floor.keys() else None
 
 
 def _median(values: Iterable[float]) -> float | None:

@@ -42,7 +42,7 @@ import numpy as np
 from scipy import stats
 
 from platebench.results.moderated_variance import moderate
-from platebench.results.ratios import CONFIDENCE, Ratio, Rounds, chance_of_slower, log_ratios
+from platebench.results.ratios import CONFIDENCE, Ratio, Timing, chance_of_slower, log_ratios
 from platebench.results.robust_mean import RobustMean, pool
 
 FEWEST_TESTS = 20
@@ -123,9 +123,9 @@ class Judgement:
 
 
 def judge(
-    cells: Mapping[str, tuple[Rounds | None, Rounds | None]], plan: Plan | None = None
+    cells: Mapping[str, tuple[Timing | None, Timing | None]], plan: Plan | None = None
 ) -> dict[str, Judgement]:
-    """Judge every cell of two arms: by name, its samples in the first and in the second arm.
+    """Judge every cell of two arms: by name, its timing in the first and in the second arm.
 
     A side that failed or was not measured is None. Judge all cells of a run together: they share
     their noise and the false discovery rate. Pass everything measured so far each time, including
@@ -134,11 +134,12 @@ def judge(
     """
     plan = plan or Plan()
     logs = {
-        name: log_ratios(second, first)
+        name: log_ratios(second.blocks, first.blocks)
         for name, (first, second) in cells.items()
         if first is not None and second is not None
     }
-    compared = _judge_measured(logs, plan) if logs else {}
+    shifts = {name: side.run_shift for name, (side, _) in cells.items() if side is not None}
+    compared = _judge_measured(logs, shifts, plan) if logs else {}
     return {
         name: compared[name] if name in compared else _judge_missing(*sides)
         for name, sides in cells.items()
@@ -153,13 +154,15 @@ def exit_status(judgements: Iterable[Judgement]) -> int:
     return 2 if Verdict.FAILED_ON_ONE_SIDE in verdicts else 0
 
 
-def _judge_missing(first: Rounds | None, second: Rounds | None) -> Judgement:
+def _judge_missing(first: Timing | None, second: Timing | None) -> Judgement:
     neither = first is None and second is None
     verdict = Verdict.NOT_MEASURED if neither else Verdict.FAILED_ON_ONE_SIDE
     return Judgement(verdict, None, None, None)
 
 
-def _judge_measured(logs: Mapping[str, np.ndarray], plan: Plan) -> dict[str, Judgement]:
+def _judge_measured(
+    logs: Mapping[str, np.ndarray], shifts: Mapping[str, float], plan: Plan
+) -> dict[str, Judgement]:
     reached = np.array([len(values) for values in logs.values()])
     slower, faster = np.ones(len(logs)), np.ones(len(logs))
     latest = _means_up_to(plan.looks[0], logs)
@@ -173,7 +176,7 @@ def _judge_measured(logs: Mapping[str, np.ndarray], plan: Plan) -> dict[str, Jud
             faster[cell] = min(faster[cell], (1 - chance) / share)
     q_values = zip(_q_values(slower), _q_values(faster), strict=True)
     return {
-        name: _judge_one(mean, len(values), q_value, plan)
+        name: _judge_one(Ratio(mean, shifts[name]), len(values), q_value, plan)
         for (name, values), mean, q_value in zip(logs.items(), latest, q_values, strict=True)
     }
 
@@ -187,10 +190,7 @@ def _means_up_to(rounds: int, logs: Mapping[str, np.ndarray]) -> list[RobustMean
     return moderate([pool(values[:rounds]) for values in logs.values()])
 
 
-def _judge_one(
-    mean: RobustMean, rounds: int, q_values: tuple[float, float], plan: Plan
-) -> Judgement:
-    found = Ratio(mean)
+def _judge_one(found: Ratio, rounds: int, q_values: tuple[float, float], plan: Plan) -> Judgement:
     if rounds < plan.looks[0]:
         return Judgement(Verdict.UNDECIDED, found, None, plan.looks[0])
     limits = found.limits(plan.confidence(rounds))

@@ -12,7 +12,9 @@ from typing import Any
 from platebench.errors import UserError
 from platebench.results.measurement import CellName
 from platebench.results.operations import check_operations, choose, operation_names
+from platebench.results.ratios import Timing
 from platebench.results.records import Record, RecordFile, record_files
+from platebench.results.timings import run_shift_of, samples_by_block
 from platebench.results.verdicts import Judgement, Plan, judge
 from platebench.running.arms import Arm, ArmSpec, apart, check_revision, make_arm, parse_arm
 from platebench.running.floor_choice import floor_choice
@@ -148,6 +150,10 @@ _LONG = "grow"
 """Compared only on request: it is append repeated twenty times, and takes as long."""
 
 
+_GROUP = 1
+"""All arms of a cell are one group."""
+
+
 class Measured:
     """The records of every arm so far."""
 
@@ -180,7 +186,7 @@ class Measured:
         """Return the verdicts on each arm but the first."""
         by_name = {str(cell): cell for cell in cells}
         sides = [
-            {name: self._rounds(arm, cell) for name, cell in by_name.items()}
+            {name: self._timing(arm, cell) for name, cell in by_name.items()}
             for arm in range(len(self._runs))
         ]
         return [
@@ -193,21 +199,21 @@ class Measured:
             for other in sides[1:]
         ]
 
-    def sides(self, arm: int, cells: Sequence[CellName]) -> dict[str, dict[int, list[float]]]:
-        """Return an arm's samples by cell and round, without cells that failed in any arm."""
+    def sides(self, arm: int, cells: Sequence[CellName]) -> dict[str, Timing]:
+        """Return an arm's timing of each cell, without cells that failed in any arm."""
         everywhere = [
             cell
             for cell in cells
             if not any(self.fails(each, cell) for each in range(len(self.files)))
         ]
-        rounds = {str(cell): self._rounds(arm, cell) for cell in everywhere}
-        return {name: samples for name, samples in rounds.items() if samples is not None}
+        found = {str(cell): self._timing(arm, cell) for cell in everywhere}
+        return {name: timing for name, timing in found.items() if timing is not None}
 
-    def _rounds(self, arm: int, cell: CellName) -> dict[int, list[float]] | None:
+    def _timing(self, arm: int, cell: CellName) -> Timing | None:
         records = self._runs[arm].get(cell, {})
         if not records or any(record.run.status != "ok" for record in records.values()):
             return None
-        return {number: record.run.samples_s for number, record in records.items()}
+        return Timing(samples_by_block(records.values()), run_shift=run_shift_of(cell))
 
     def _note(self, arm: int, record: Record) -> None:
         self._runs[arm].setdefault(record.run.cell, {})[record.round] = record
@@ -241,8 +247,10 @@ class SideBySide:
         self.watcher.begins(number, rounds, cell)
         suites = [self.suites[arm] for arm in lacking]
         runs = side_by_side(suites, cell, repeat, self.turns, first)
+        # Arms that were measured before an interruption took no turns with these.
+        together = self.turns is not None and len(lacking) == len(arms)
         for arm, run in zip(lacking, runs, strict=True):
-            self.measured.add(arm, Record(number, run))
+            self.measured.add(arm, Record(number, run, _GROUP if together else None))
             self.watcher.ended(run)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from platebench.errors import Unsupported, UserError
 from platebench.images.decoded_cache import DecodedImages
+from platebench.results.blocks import blocks_of
 from platebench.results.ratios import Pooled, Ratio, ratio, typical
 from platebench.stores.bare_file import BareFile
 from platebench.stores.floor.choice import DEFAULT, Choice
@@ -330,7 +331,8 @@ def _product(timed: Timed, operations: Sequence[Operation], way: str, base: str)
 
 
 def _ratio(timed: Timed, operation: str, way: str, base: str) -> Ratio:
-    return ratio(timed[operation, way].wall_s, timed[operation, base].wall_s)
+    one, other = timed[operation, way].wall_s, timed[operation, base].wall_s
+    return ratio(blocks_of(one), blocks_of(other))
 
 
 def _rows(operation: Operation, timed: Timed, again: Timed, choice: Choice) -> list[Row]:
@@ -344,7 +346,7 @@ def _rows(operation: Operation, timed: Timed, again: Timed, choice: Choice) -> l
 
     def row(way: str, timed: Timed, base: str) -> Row:
         samples = timed[name, way]
-        wall, cpu = typical(samples.wall_s), statistics.median(samples.cpu_s)
+        wall, cpu = typical(blocks_of(samples.wall_s)), statistics.median(samples.cpu_s)
         return Row(way, wall, cpu, _ratio(timed, name, way, base), way == chosen)
 
     rows = sorted((row(way, timed, best) for way in ways), key=lambda row: row.ratio.estimate)

@@ -183,6 +183,11 @@ def _load(root: Path) -> list[float] | None:
         return None
 
 
+def available_memory() -> int | None:
+    """Return the bytes that processes can have without swapping, as the kernel estimates them."""
+    return _meminfo(Path("/")).get("MemAvailable")
+
+
 def _meminfo(root: Path) -> dict[str, int]:
     """Return the figures of /proc/meminfo in bytes."""
     lines = (_text(root / "proc" / "meminfo") or "").splitlines()

@@ -19,6 +19,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from platebench.results.measurement import CellName, Measurement
+    from platebench.running.groups import Group
 
 
 class _Count(MofNCompleteColumn):
@@ -78,7 +79,7 @@ class FixtureBar(Bar):
 
 
 class RunBar(Bar):
-    """Shows the cell that is measured."""
+    """Shows the group that is measured."""
 
     def starts(self, facts: Mapping[str, Any]) -> None:
         """Print the state of the machine, and a warning if it is busy."""
@@ -93,12 +94,15 @@ class RunBar(Bar):
         if not self._console.is_terminal and done == total:
             self.say(f"{what}: {total}")
 
+    def measures(self, number: int, groups: int, group: Group) -> None:
+        """Show the group; without a terminal, every fifth one."""
+        what = f"{group}, {len(group.cells)} stores"
+        self.show(what, number - 1, groups)
+        if not self._console.is_terminal and number % 5 == 1:
+            self.say(f"group {number} of {groups}: {what}")
+
     def begins(self, number: int, cells: int, cell: CellName) -> None:
-        """Show the cell; without a terminal, every twentieth cell."""
-        what = " ".join([cell.kind, *cell.params])
-        self.show(what, number - 1, cells)
-        if not self._console.is_terminal and number % 20 == 1:
-            self.say(f"{number - 1}/{cells} {what}")
+        """Do nothing: `CompareBar` shows single cells."""
 
     def says(self, line: str) -> None:
         """Print a message."""

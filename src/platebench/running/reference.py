@@ -17,13 +17,21 @@ from platebench.errors import UserError
 from platebench.results.commit import Commit
 from platebench.results.measurement import CellName
 from platebench.results.plan import REFERENCE, PlanPart, RunPlan
-from platebench.results.records import Record, RecordFile
+from platebench.results.records import RecordFile
 from platebench.running.checkout import commit_of
 from platebench.running.floor_choice import floor_choice
+from platebench.running.groups import (
+    THOROUGH,
+    Done,
+    Group,
+    groups_of,
+    in_groups,
+    left_of,
+)
 from platebench.running.machine_facts import machine_facts
-from platebench.running.rounds import rounds
 from platebench.running.run import (
     Watcher,
+    done_of,
     image_sets,
     keep_for_asv,
     newcomer_stores,
@@ -32,9 +40,10 @@ from platebench.running.run import (
     stores_to_measure,
     take_up,
 )
-from platebench.running.suite import BRIEF, Suite
+from platebench.running.suite import Suite
+from platebench.running.turn_server import TurnServer
 from platebench.stores.name import StoreName
-from platebench.stores.registry import FLOOR
+from platebench.stores.registry import FLOOR, REFERENCES, TIFF_FOLDER
 from platebench.timing.protocol import WORK
 from platebench.timing.workspace import Workspace
 
@@ -70,14 +79,9 @@ ONE_A_FORMAT = (
     FLOOR,
     *map(
         StoreName.parse,
-        (
-            "parquet:pixels:fast",
-            "arrow-ipc:pixels:fast",
-            "lancedb:pixels:fast",
-            "zarr:tensor:fast",
-            "tiff-files:tiff:default",
-        ),
+        ("parquet:pixels:fast", "arrow-ipc:pixels:fast", "lancedb:pixels:fast", "zarr:tensor:fast"),
     ),
+    TIFF_FOLDER,
 )
 LEFT_OUT = (
     "Of layouts other than each format's first, and of the tuning small: cold reads, single"
@@ -104,7 +108,7 @@ def plan() -> list[PlanPart]:
         plan_part("ic-32", every, ("FullScan",)),
         plan_part("raw-16", asked, ("Grow",), rounds=3),
         plan_part("raw-32", ONE_A_FORMAT, SCALING),
-        plan_part("raw-32", [FLOOR, *nested], MAIN),
+        plan_part("raw-32", [*REFERENCES, *nested], MAIN),
         plan_part("raw-2", ONE_A_FORMAT, SCALING),
     ]
 
@@ -135,44 +139,51 @@ def _measure(
     facts = machine_facts(workspace.root) | floor.facts
     sets = RunPlan(tuple(parts)).image_sets
     watcher.preparing("finding the benchmarks", 0, 1)
-    suite = Suite(checkout, sets, variables={WORK: str(workspace.root), **floor.variables})
-    every = suite.cells()
-    written = RunPlan(tuple(parts), LEFT_OUT).as_settings(every)
-    info = run_info(sets, commit, {REFERENCE: written}, facts, check_newest=True)
-    file = take_up(results, info) if resume else RecordFile.create(results, info)
-    watcher.starts(facts)
-    done = frozenset((record.round, record.run.cell) for record in file.records())
-    passes = [_Pass.over(images, parts, every, done) for images in sets]
-    begun, total = len(done), len(done) + sum(each.left.total() for each in passes)
+    with TurnServer.open(THOROUGH) as turns:
+        given = {WORK: str(workspace.root), **floor.variables, **turns.variables}
+        suite = Suite(checkout, sets, variables=given)
+        every = suite.cells()
+        written = RunPlan(tuple(parts), LEFT_OUT).as_settings(every)
+        info = run_info(sets, commit, {REFERENCE: written}, facts, check_newest=True)
+        file = take_up(results, info) if resume else RecordFile.create(results, info)
+        watcher.starts(facts)
+        done = done_of(file.records())
+        passes = [_Pass.over(images, parts, every, done) for images in sets]
+        total = sum(each.groups for each in passes)
+        begun = total - sum(len(each.left) for each in passes)
 
-    def announce(number: int, cell: CellName) -> None:
-        nonlocal begun
-        begun += 1
-        watcher.begins(begun, total, cell)
+        def announce(group: Group) -> None:
+            nonlocal begun
+            begun += 1
+            watcher.measures(begun, total, group)
 
-    with recording([file], watcher, "--resume goes on"):
-        try:
-            for each in passes:
-                each.prepare(workspace, watcher)
-                for number, run in rounds(suite, each.wanted, BRIEF, announce, done):
-                    file.append(Record(number, run))
-                    watcher.ended(run)
-                    each.remove_unneeded(workspace, run.cell)
-            file.finish()
-        finally:
-            workspace.clear_scratch()
-            keep_for_asv(results, suite, commit, file)
+        with recording([file], watcher, "--resume goes on"):
+            try:
+                for each in passes:
+                    each.prepare(workspace, watcher)
+                    size = each.image_bytes(workspace)
+                    for records in in_groups(suite, turns, each.wanted, announce, done, size):
+                        file.append_all(records)
+                        for record in records:
+                            watcher.ended(record.run)
+                            each.remove_unneeded(workspace, record.run.cell)
+                file.finish()
+            finally:
+                workspace.clear_scratch()
+                keep_for_asv(results, suite, commit, file)
     return file
 
 
 @dataclass(frozen=True)
 class _Pass:
-    """All cells of one image set. `left` counts the measurements that still need each store."""
+    """All cells of one image set. `needs` counts the measurements that still need each store."""
 
     images: str
     cells: list[CellName]
     rounds: int
-    left: Counter[StoreName]
+    groups: int
+    left: list[Group]
+    needs: Counter[StoreName]
 
     @classmethod
     def over(
@@ -180,29 +191,30 @@ class _Pass:
         images: str,
         parts: Sequence[PlanPart],
         every: Sequence[CellName],
-        done: frozenset[tuple[int, CellName]],
+        done: Done,
     ) -> _Pass:
         mine = [part for part in parts if images in part.images]
         cells = list(dict.fromkeys(cell for part in mine for cell in part.cells(every)))
         (last,) = {part.rounds for part in mine}
-        left = Counter(
-            cell.store
-            for number in range(1, last + 1)
-            for cell in cells
-            if (number, cell) not in done
-        )
-        return cls(images, cells, last, left)
+        groups = [group for number in range(1, last + 1) for group in groups_of(cells, number)]
+        left = left_of(groups, done)
+        needs = Counter(cell.store for group in left for cell in group.cells)
+        return cls(images, cells, last, len(groups), left, needs)
 
     def wanted(self, number: int) -> Sequence[CellName]:
         """Return the cells of a round."""
         return self.cells if number <= self.rounds else []
+
+    def image_bytes(self, workspace: Workspace) -> int:
+        """Return the bytes of the images' pixels; 0 if nothing is left to measure."""
+        return workspace.images(self.images).pixel_bytes if self.left else 0
 
     def prepare(self, workspace: Workspace, watcher: Watcher) -> None:
         """Make the images and check the disk space, unless nothing is left to measure."""
         if self.left:
             (name,) = image_sets(workspace, [self.images], watcher)
             pixels = workspace.images(name).pixel_bytes
-            stores = len(self.left) + _COPIES
+            stores = len(self.needs) + _COPIES
             free = shutil.disk_usage(workspace.root).free
             if free < stores * pixels:
                 raise UserError(
@@ -214,8 +226,8 @@ class _Pass:
     def remove_unneeded(self, workspace: Workspace, cell: CellName) -> None:
         """Remove a store's files after the last cell that needs them."""
         store = cell.store
-        self.left[store] -= 1
-        if not self.left[store]:
+        self.needs[store] -= 1
+        if not self.needs[store]:
             workspace.remove_stored(store, self.images)
 
 

@@ -1,43 +1,14 @@
-"""Rounds: passes over all cells, each in a different random order.
-
-The speed of a shared machine changes from minute to minute. Cells that are compared must be
-measured close together, and none may always come first. So every round measures every cell, and
-ratios are formed inside a round.
-"""
+"""Arms: measure one cell in several, and the random order of the cells of a round."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from platebench.results.measurement import CellName, Measurement
 from platebench.running.suite import Suite
 from platebench.running.turn_server import TurnServer
-
-Announce = Callable[[int, CellName], None]
-"""Called with the round and the cell before it is measured."""
-
-
-Wanted = Callable[[int], Sequence[CellName]]
-"""Called with the number of a round before it starts; returns its cells, or none to stop."""
-
-
-def rounds(
-    suite: Suite,
-    wanted: Wanted,
-    repeat: Sequence[float] | None = None,
-    announce: Announce = lambda number, cell: None,
-    done: frozenset[tuple[int, CellName]] = frozenset(),
-) -> Iterator[tuple[int, Measurement]]:
-    """Yield each run with its round, counted from 1, without those that are `done`."""
-    this = 1
-    while cells := wanted(this):
-        for cell in shuffled(cells, this):
-            if (this, cell) not in done:
-                announce(this, cell)
-                yield this, suite.run(cell, repeat)
-        this += 1
 
 
 def side_by_side(

@@ -7,7 +7,7 @@ import math
 import platform
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -21,15 +21,32 @@ from platebench.locks import sole
 from platebench.results.asv_files import environment_name, write_asv_results
 from platebench.results.commit import CHANGES, Commit
 from platebench.results.measurement import CellName, Measurement
-from platebench.results.operations import check_operations, choose, floor_of, for_newcomers
-from platebench.results.ratios import ratio, width
+from platebench.results.operations import (
+    check_operations,
+    choose,
+    floor_of,
+    for_newcomers,
+    same_on,
+)
+from platebench.results.ratios import RUN_SHIFT, least_width, width
 from platebench.results.records import Record, RecordFile, RunInfo, record_files
+from platebench.results.timings import by_cell, timings
 from platebench.running.checkout import commit_of
 from platebench.running.floor_choice import floor_choice
+from platebench.running.groups import (
+    BRIEF,
+    QUICK,
+    THOROUGH,
+    Done,
+    Group,
+    groups_of,
+    in_groups,
+    left_of,
+)
 from platebench.running.machine_facts import machine_facts, this_machine
 from platebench.running.newest import newest_versions
-from platebench.running.rounds import rounds
-from platebench.running.suite import BRIEF, QUICK, Suite
+from platebench.running.suite import Suite
+from platebench.running.turn_server import TurnServer
 from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.timing.cell import library_versions
@@ -64,6 +81,10 @@ class Settings:
     check_newest: bool = False
 
 
+_NEAR = 1.1
+"""With `until`, an interval is narrow enough within this factor of what no rounds can narrow."""
+
+
 class Watcher(Protocol):
     """Shows the progress of a run."""
 
@@ -75,6 +96,9 @@ class Watcher(Protocol):
 
     def begins(self, number: int, cells: int, cell: CellName) -> None:
         """Show that cell `number` of `cells` is measured now."""
+
+    def measures(self, number: int, groups: int, group: Group) -> None:
+        """Show that group `number` of `groups` is measured now."""
 
     def ended(self, run: Measurement) -> None:
         """Show how a cell ended."""
@@ -111,36 +135,46 @@ def _measure(
     facts = machine_facts(workspace.root) | floor.facts  # before drawing images, which is load too
     names = image_sets(workspace, settings.images, watcher)
     watcher.preparing("finding the benchmarks", 0, 1)
-    suite = Suite(checkout, names, variables={WORK: str(workspace.root), **floor.variables})
-    cells = choose(suite.cells(), settings.stores, settings.operations)
-    if settings.newcomer or settings.quick:
-        cells = [cell for cell in cells if for_newcomers(cell)]
-    if not cells:
-        raise UserError("nothing to measure: no benchmark has these stores and operations")
-    if settings.newcomer:
-        _prepare(workspace, settings.stores, names, watcher)
-    stores = list(map(str, settings.stores))
-    kept = {**asdict(settings), "stores": stores, "images": names, "resume": False}
-    del kept["check_newest"]
-    info = run_info(names, commit, kept, facts, settings.check_newest)
-    file = take_up(results, info) if settings.resume else RecordFile.create(results, info)
-    watcher.starts(facts)
-    before = list(file.records())
-    goal = _Goal(settings, cells, before, watcher)
-    done = frozenset((record.round, record.run.cell) for record in before)
-    repeat = QUICK if settings.quick else BRIEF if settings.newcomer else None
-    with recording([file], watcher, "--resume goes on"):
-        try:
-            for number, run in rounds(suite, goal.wanted, repeat, goal.announce, done):
-                file.append(Record(number, run))
-                goal.note(number, run)
-                watcher.ended(run)
-            goal.conclude()
-            file.finish()
-        finally:
-            workspace.clear_scratch()
-            keep_for_asv(results, suite, commit, file)
+    sampling = QUICK if settings.quick else BRIEF if settings.newcomer else THOROUGH
+    with TurnServer.open(sampling) as turns:
+        given = {WORK: str(workspace.root), **floor.variables, **turns.variables}
+        suite = Suite(checkout, names, variables=given)
+        cells = choose(suite.cells(), settings.stores, settings.operations)
+        if settings.newcomer or settings.quick:
+            cells = [cell for cell in cells if for_newcomers(cell)]
+        if not cells:
+            raise UserError("nothing to measure: no benchmark has these stores and operations")
+        if settings.newcomer:
+            _prepare(workspace, settings.stores, names, watcher)
+        stores = list(map(str, settings.stores))
+        kept = {**asdict(settings), "stores": stores, "images": names, "resume": False}
+        del kept["check_newest"]
+        info = run_info(names, commit, kept, facts, settings.check_newest)
+        file = take_up(results, info) if settings.resume else RecordFile.create(results, info)
+        watcher.starts(facts)
+        before = list(file.records())
+        goal = _Goal(settings, cells, before, watcher)
+        size = max(workspace.images(name).pixel_bytes for name in names)
+        with recording([file], watcher, "--resume goes on"):
+            try:
+                for records in in_groups(
+                    suite, turns, goal.wanted, goal.announce, done_of(before), size
+                ):
+                    file.append_all(records)
+                    goal.note(records)
+                    for record in records:
+                        watcher.ended(record.run)
+                goal.conclude()
+                file.finish()
+            finally:
+                workspace.clear_scratch()
+                keep_for_asv(results, suite, commit, file)
     return file
+
+
+def done_of(records: Iterable[Record]) -> Done:
+    """Return what is measured already."""
+    return frozenset((record.round, record.group, record.run.cell) for record in records)
 
 
 @contextmanager
@@ -200,53 +234,67 @@ class _Goal:
         self._settings = settings
         self._cells = cells
         self._watcher = watcher
-        self._samples: dict[CellName, dict[int, list[float]]] = {}
+        self._records = list(before)
+        self._done = done_of(before)
         self._end = time.monotonic() + 60 * (
             math.inf if settings.minutes is None else settings.minutes
         )
-        self._begun = len(before)
-        self._in_all = len(cells) * settings.rounds
-        for record in before:
-            self.note(record.round, record.run)
+        if settings.until is not None:
+            for cache, shift in RUN_SHIFT.items():
+                if settings.until < (least := _NEAR * least_width(shift)):
+                    watcher.says(f"{cache}: no number of rounds gives less than +-{least:.0%}")
+        self._begun = self._in_all = 0
+        for number in range(1, settings.rounds + 1):
+            self._plan(cells, number)
 
     def wanted(self, number: int) -> Sequence[CellName]:
-        """Return the cells of a round: all at first, then those whose interval is too wide."""
+        """Return the cells of a round: all at first, then those whose interval is too wide.
+
+        Only earlier rounds count, so a resumed run wants the same cells of a round.
+        """
         if number <= self._settings.rounds:
             return self._cells
         if self._settings.until is None or number > MOST_ROUNDS or time.monotonic() > self._end:
             return []
-        wide = self._too_wide()
-        floors = {floor_of(cell) for cell in wide}
-        cells = [cell for cell in self._cells if cell in wide or cell in floors]
-        self._in_all += len(cells)
+        wide = self._too_wide([record for record in self._records if record.round < number])
+        wanted = {same_on(cell, name) for cell in wide for name in registry.REFERENCES} | set(wide)
+        cells = [cell for cell in self._cells if cell in wanted]
+        self._plan(cells, number)
         return cells
 
-    def announce(self, number: int, cell: CellName) -> None:
-        """Show which cell is next."""
+    def announce(self, group: Group) -> None:
+        """Show which group is next."""
         self._begun += 1
-        self._watcher.begins(self._begun, self._in_all, cell)
+        self._watcher.measures(self._begun, self._in_all, group)
 
-    def note(self, number: int, run: Measurement) -> None:
-        """Add the samples of a cell."""
-        if run.status == "ok":
-            self._samples.setdefault(run.cell, {})[number] = run.samples_s
+    def note(self, records: Sequence[Record]) -> None:
+        """Add the samples of a group."""
+        self._records += records
 
     def conclude(self) -> None:
         """Say which cells did not reach the width that was asked for."""
         until = self._settings.until
         if until is None:
             return
-        for cell in self._too_wide():
+        for cell in self._too_wide(self._records):
             self._watcher.says(f"gave up on {cell}: wider than +-{100 * until:g}%")
 
-    def _too_wide(self) -> list[CellName]:
+    def _plan(self, cells: Sequence[CellName], number: int) -> None:
+        groups = groups_of(cells, number)
+        self._in_all += len(groups)
+        self._begun += len(groups) - len(left_of(groups, self._done))
+
+    def _too_wide(self, records: Sequence[Record]) -> list[CellName]:
         assert self._settings.until is not None
+        measured = [record for record in records if record.run.status == "ok"]
+        found = timings(by_cell(measured))
         return [
             cell
-            for cell, samples in self._samples.items()
-            if (floor := self._samples.get(floor_of(cell), {})) is not samples
-            and samples.keys() & floor.keys()
-            and width(ratio(samples, floor)) > self._settings.until
+            for cell, timing in found.items()
+            if cell != floor_of(cell)
+            and (floor := found.get(floor_of(cell))) is not None
+            and (formed := timing.over(floor)) is not None
+            and width(formed) > max(self._settings.until, _NEAR * least_width(timing.run_shift))
         ]
 
 
@@ -349,12 +397,12 @@ def same_arm(results: Path, file: RecordFile) -> list[RecordFile]:
     ]
 
 
-def stores_to_measure(patterns: Sequence[str], floor: bool = True) -> list[StoreName]:
+def stores_to_measure(patterns: Sequence[str], references: bool = True) -> list[StoreName]:
     """Return the stores that match `patterns`: a store, a format, or `*` and `?` as in a shell.
 
-    Raises UserError for a pattern that matches nothing. `floor` adds the floor.
+    Raises UserError for a pattern that matches nothing. `references` adds the reference stores.
     """
-    chosen: dict[StoreName, None] = {registry.FLOOR: None} if floor else {}
+    chosen: dict[StoreName, None] = dict.fromkeys(registry.REFERENCES) if references else {}
     for pattern in patterns:
         found = [
             name

@@ -10,15 +10,16 @@ from __future__ import annotations
 import random
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from platebench.errors import UserError
+from platebench.results.blocks import log_median
 from platebench.results.measurement import CellName
 from platebench.results.operations import choose, for_newcomers
-from platebench.results.ratios import Ratio, Rounds, log_ratios
+from platebench.results.ratios import Ratio, Timing, log_ratios
 from platebench.results.records import RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
 from platebench.running.arms import make_arm, parse_arm, work_folder
@@ -39,14 +40,14 @@ FEW_ROUNDS = 6
 _FEWEST_ROUNDS = 2
 """A verdict needs at least two rounds."""
 
-IMAGES = "8"
+IMAGES = "16"
 _STARTS_MORE = "FirstImage"
 """Left out: each sample starts a process, which takes a fifth of the time for few cells."""
 
 RELABELLINGS = 250
 _SLOWDOWNS = (0.0, 0.0, 0.10, 0.25)
 
-Sides = Mapping[str, Rounds]
+Sides = Mapping[str, Timing]
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def _some_cells(suite: Suite, number: int) -> list[CellName]:
     return random.Random(number).sample(cells, min(number, len(cells)))
 
 
-def _pairs(first: Sides, second: Sides) -> dict[str, tuple[Rounds, Rounds]]:
+def _pairs(first: Sides, second: Sides) -> dict[str, tuple[Timing, Timing]]:
     return {name: (first[name], second[name]) for name in first if name in second}
 
 
@@ -242,14 +243,25 @@ def _relabelled(first: Sides, same: Sides, plan: Plan) -> list[float]:
     chance = random.Random(RELABELLINGS)
     shares = []
     for _ in range(RELABELLINGS):
-        pairs: dict[str, tuple[Rounds, Rounds]] = {}
+        pairs: dict[str, tuple[Timing, Timing]] = {}
         for name in first:
-            flips = {number: chance.random() < 0.5 for number in first[name]}
-            one = {n: (same if flips[n] else first)[name][n] for n in flips}
-            other = {n: (first if flips[n] else same)[name][n] for n in flips}
-            pairs[name] = (one, other)
+            flips = {number: chance.random() < 0.5 for number in sorted(first[name].rounds)}
+            pairs[name] = (
+                _mixed(first[name], same[name], flips),
+                _mixed(same[name], first[name], flips),
+            )
         shares.append(_share(judge(pairs, plan), {Verdict.SLOWER, Verdict.FASTER}))
     return shares
+
+
+def _mixed(mine: Timing, other: Timing, flips: Mapping[int, bool]) -> Timing:
+    """Return a timing with the other's samples in the rounds that are flipped."""
+    blocks = {
+        block: (other if flips[block.round] else mine).blocks[block]
+        for block in mine.blocks
+        if block in other.blocks
+    }
+    return replace(mine, blocks=blocks)
 
 
 def _second_run_inside(first: Sides, second: Sides) -> list[bool]:
@@ -258,7 +270,7 @@ def _second_run_inside(first: Sides, second: Sides) -> list[bool]:
     Both directions count: earlier against later rounds, and later against earlier. The interval is
     the one that `compare` prints for this number of rounds.
     """
-    numbers = sorted({number for rounds in first.values() for number in rounds})
+    numbers = sorted({number for timing in first.values() for number in timing.rounds})
     half = len(numbers) // 2
     earlier, later = (
         judge(_pairs(_only(first, part), _only(second, part)), single_look(len(part)))
@@ -277,21 +289,24 @@ def _holds(told: Ratio | None, again: Ratio | None) -> bool:
     return told.low <= again.estimate <= told.high
 
 
-def _only(side: Sides, numbers: Sequence[int]) -> dict[str, Rounds]:
+def _only(side: Sides, numbers: Sequence[int]) -> dict[str, Timing]:
     return {
-        name: {number: rounds[number] for number in numbers if number in rounds}
-        for name, rounds in side.items()
+        name: replace(
+            timing,
+            blocks={block: each for block, each in timing.blocks.items() if block.round in numbers},
+        )
+        for name, timing in side.items()
     }
 
 
 def _process_noise(arm: Sides) -> float:
     return statistics.median(
-        float(np.std([np.log(np.median(samples)) for samples in rounds.values()], ddof=1))
-        for rounds in arm.values()
+        float(np.std([log_median(each.seconds) for each in timing.blocks.values()], ddof=1))
+        for timing in arm.values()
     )
 
 
 def _pair_noise(first: Sides, same: Sides) -> float:
     return statistics.median(
-        float(np.std(log_ratios(same[name], first[name]), ddof=1)) for name in first
+        float(np.std(log_ratios(same[name].blocks, first[name].blocks), ddof=1)) for name in first
     )

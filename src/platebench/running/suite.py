@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,13 @@ from platebench.errors import UserError
 from platebench.results.measurement import CellName, Measurement
 from platebench.temporary import lent_temporary
 from platebench.timing.failure import why_failed
-from platebench.timing.protocol import IMAGES, RECORD
-
-BRIEF = (1, 4, 0.1)
-"""asv's repeat for an overview, which takes minutes."""
+from platebench.timing.protocol import IMAGES, RECORD, TURNS
 
 QUICK = (1, 2, 0.05)
-"""asv's repeat for a first look: one sample, or two if they are short."""
+"""asv's repeat for a quick comparison: one sample, or two if they are short."""
 
+_WAITING = 3
+"""asv's limit of a process's time is so many times longer if it waits for others."""
 
 _DISK_FULL = re.compile(r"No space left on device|[Dd]isk quota exceeded")
 
@@ -61,8 +60,10 @@ class Suite:
         keeping = {"PYTHONDONTWRITEBYTECODE": ""}
         lent = lent_temporary()
         weakref.finalize(self, lent.close)
-        self._noted = lent.path / "record.json"
-        own = {IMAGES: ",".join(images), RECORD: str(self._noted)}
+        self._notes = lent.path
+        self._calls = count()
+        self._waits = TURNS in (variables or {})
+        own = {IMAGES: ",".join(images)}
         every = {**(variables or {}), **keeping, **own}
         self._benchmark_dir = repository / "benchmarks"
         asv.console.log.enable(verbose=False)
@@ -88,26 +89,37 @@ class Suite:
     def run(self, cell: CellName, repeat: Sequence[float] | None = None) -> Measurement:
         """Measure a cell in a fresh process. A cell that fails is a result, not an error.
 
-        Threads may run several suites at the same time, but each suite only one cell at a time.
+        Several threads may do so at the same time.
         """
         interrupts.check()
         benchmark = self.benchmarks[cell.benchmark]
+        if self._waits:
+            benchmark = {**benchmark, "timeout": _WAITING * benchmark["timeout"]}
         wanted = [repr(value) for value in cell.params]
         index = list(map(list, product(*benchmark["params"]))).index(wanted)
         started = datetime.now(UTC).isoformat(timespec="seconds")
         extra = {} if repeat is None else {"repeat": list(repeat)}
-        self._noted.unlink(missing_ok=True)
-        spawner = asv.runner.get_spawner(self._environment, str(self._benchmark_dir), "spawn")
+        note = self._notes / f"{next(self._calls)}.json"
+        spawner = asv.runner.Spawner(_Noting(self._environment, note), str(self._benchmark_dir))
         with _errors():
             result = asv.runner.run_benchmark(
                 benchmark, spawner, profile=False, selected_idx={index}, extra_params=extra
             )
-        noted = json.loads(self._noted.read_text()) if self._noted.exists() else {}
+        noted = json.loads(note.read_text()) if note.exists() else {}
+        note.unlink(missing_ok=True)
         run = _measurement(cell, started, result, index, noted)
         if run.status == "failed" and _DISK_FULL.search(run.message):
             # No fault of the store's, and the next cells would fail alike.
             raise OSError(errno.ENOSPC, "No space left on device", str(cell))
         return run
+
+
+class _Noting:
+    """An environment of asv in which one process writes its record to a file of its own."""
+
+    def __init__(self, environment: Any, note: Path) -> None:
+        self.env_vars = {**environment.env_vars, RECORD: str(note)}
+        self.run = environment.run
 
 
 @contextmanager

@@ -8,7 +8,9 @@ checks, while the others sleep.
 
 The server listens at the socket that TURNS names. A client connects once, sends its process id,
 requests a turn before every sample, and waits for the answer. Its next request, or its end,
-releases the turn.
+releases the turn. With SAMPLES, a client uses its first turn to find out how long a sample takes,
+says so, and waits for the number of samples. All clients get the same number, so sample i of each
+comes from the same cycle.
 """
 
 from __future__ import annotations
@@ -21,27 +23,59 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from platebench.temporary import lent_temporary
-from platebench.timing.protocol import TURNS
+from platebench.timing.protocol import SAMPLES, TURNS
 
 _Result = TypeVar("_Result")
 
 
-class TurnServer:
-    """Gives turns to the processes of one cell after another."""
+@dataclass(frozen=True)
+class Sampling:
+    """How many samples the processes of a group take.
 
-    def __init__(self, place: str, listener: socket.socket) -> None:
+    `seconds` are for all samples of the group together, with their checks. A group gets `least`
+    samples if they take longer. But if those would take more than `LONGEST_S`, because one store is
+    far slower than the others, every process takes one.
+    """
+
+    least: int
+    most: int
+    seconds: float
+
+    def number(self, cycle_s: float) -> int:
+        """Return the number of cycles, each with a sample of every process."""
+        if self.least * cycle_s > LONGEST_S:
+            return 1
+        return max(self.least, min(self.most, int(self.seconds / max(cycle_s, 1e-9))))
+
+
+LONGEST_S = 60.0
+"""A group with a store so slow that its least samples take longer takes one sample each."""
+
+
+class TurnServer:
+    """Gives turns to the processes of one group after another."""
+
+    def __init__(
+        self, place: str, listener: socket.socket, sampling: Sampling | None = None
+    ) -> None:
         self._listener = listener
         self._chance = random.Random(0)
-        self.variables = {TURNS: place}
+        self._sampling = sampling
+        self.variables = {TURNS: place} | ({} if sampling is None else {SAMPLES: "1"})
         """Environment variables with which a process takes turns."""
 
     @classmethod
     @contextmanager
-    def open(cls) -> Iterator[TurnServer]:
-        """Listen at a socket in a temporary folder until the block ends."""
+    def open(cls, sampling: Sampling | None = None) -> Iterator[TurnServer]:
+        """Listen at a socket in a temporary folder until the block ends.
+
+        Without `sampling` every process decides itself how many samples it takes.
+        """
         with (
             lent_temporary(short=True) as lent,
             socket.socket(socket.AF_UNIX) as listener,
@@ -49,10 +83,14 @@ class TurnServer:
             place = str(lent.path / "turns")
             listener.bind(place)
             listener.listen()
-            yield cls(place, listener)
+            yield cls(place, listener, sampling)
 
-    def together(self, jobs: Sequence[Callable[[], _Result]]) -> list[_Result]:
+    def together(
+        self, jobs: Sequence[Callable[[], _Result]], at_once: int | None = None
+    ) -> list[_Result]:
         """Run the jobs in parallel, one process each, and return their results.
+
+        At most `at_once` processes are set up at the same time; None means all.
 
         No process takes a sample before all are set up, and never two at the same time. The order
         is shuffled after each has had a turn. A job whose process never requests a turn is waited
@@ -60,13 +98,16 @@ class TurnServer:
         """
         wakeup, wake = socket.socketpair()
         with wakeup, wake, ThreadPoolExecutor(len(jobs)) as threads:
-            round_ = _Round(self._listener, wakeup, self._chance)
+            round_ = _Round(self._listener, wakeup, self._chance, self._sampling)
+
+            def start(job: Callable[[], _Result]) -> Future[_Result]:
+                started = threads.submit(job)
+                started.add_done_callback(lambda _: wake.send(b"."))
+                return started
+
             try:
-                running = [threads.submit(job) for job in jobs]
-                for each in running:
-                    each.add_done_callback(lambda _: wake.send(b"."))
-                round_.until_done(running)
-                return [each.result() for each in running]
+                starts = [partial(start, job) for job in jobs]
+                return round_.until_done(starts, at_once or len(jobs))
             except BaseException:
                 self._listener.close()  # for processes that have not connected yet
                 round_.kill()
@@ -76,27 +117,46 @@ class TurnServer:
 
 
 class _Round:
-    """The processes that measure one cell."""
+    """The processes that measure one group."""
 
     def __init__(
-        self, listener: socket.socket, wakeup: socket.socket, chance: random.Random
+        self,
+        listener: socket.socket,
+        wakeup: socket.socket,
+        chance: random.Random,
+        sampling: Sampling | None,
     ) -> None:
         self._listener, self._wakeup, self._chance = listener, wakeup, chance
+        self._sampling = sampling
         self._selector = selectors.DefaultSelector()
         for each in (listener, wakeup):
             self._selector.register(each, selectors.EVENT_READ)
         self._processes: dict[socket.socket, int] = {}
+        self._set_up: set[socket.socket] = set()
+        self._takes: dict[socket.socket, float] = {}
         self._asking: set[socket.socket] = set()
         self._still_to_come: list[socket.socket] = []
         self._measuring: socket.socket | None = None
 
-    def until_done(self, running: Sequence[Future[_Result]]) -> None:
-        """Give turns until every job has ended."""
-        while left := [each for each in running if not _ended(each)]:
-            # Wait until all others request a turn: one that is still being set up, or is ending,
-            # would disturb a sample.
-            if self._measuring is None and len(self._asking) == len(left):
-                self._next()
+    def until_done(
+        self, starts: Sequence[Callable[[], Future[_Result]]], at_once: int
+    ) -> list[_Result]:
+        """Start every job, give turns until all have ended, and return their results."""
+        waiting, running = list(reversed(starts)), list[Future[_Result]]()
+        while True:
+            left = [each for each in running if not _ended(each)]
+            while waiting and len(left) - len(self._set_up) < at_once:
+                running.append(waiting.pop()())
+                left.append(running[-1])
+            if not left:
+                return [each.result() for each in running]
+            # Wait until all others wait: one that is being set up, or is ending, would disturb.
+            all_wait = len(self._asking) + len(self._takes) == len(left)
+            if not waiting and self._measuring is None and all_wait:
+                if self._asking:
+                    self._next()
+                else:
+                    self._answer()
             for key, _ in self._selector.select():
                 self._hear(key.fileobj)
 
@@ -119,9 +179,15 @@ class _Round:
         if not said:
             self._forget(line)
         for word in said.splitlines():
+            if word.startswith(b"takes "):
+                self._takes[line] = float(word.removeprefix(b"takes "))
+                if self._measuring is line:
+                    self._measuring = None
+                continue
             if word:
                 self._processes[line] = int(word)
                 continue
+            self._set_up.add(line)
             self._asking.add(line)
             if self._measuring is line:
                 self._measuring = None
@@ -131,8 +197,19 @@ class _Round:
         line.close()
         del self._processes[line]
         self._asking.discard(line)
+        self._set_up.discard(line)
+        self._takes.pop(line, None)
         if self._measuring is line:
             self._measuring = None
+
+    def _answer(self) -> None:
+        """Tell every process how many samples to take."""
+        assert self._sampling is not None, "no process asks without it"
+        number = self._sampling.number(sum(self._takes.values()))
+        for line in self._takes:
+            with suppress(OSError):
+                line.send(b"%d\n" % number)
+        self._takes.clear()
 
     def _next(self) -> None:
         self._still_to_come = [line for line in self._still_to_come if line in self._asking]

@@ -150,6 +150,9 @@ FLOOR = StoreName("floor", "pixels", "fast")
 TIFF_FOLDER = StoreName("tiff-files", "tiff", "default")
 """What most labs have."""
 
+REFERENCES = (FLOOR, TIFF_FOLDER)
+"""The reference stores. They are measured beside any other, so that all can be compared."""
+
 
 def names() -> list[StoreName]:
     """Return the names of all stores, whether or not they can be measured here."""

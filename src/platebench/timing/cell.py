@@ -6,6 +6,7 @@ needs them. asv calls `setup` before every sample and `teardown` after it, which
 
     setup, first sample    prepare the store's files, prepare_cell, prepare_sample, warm_up,
                            the operation once for its peak memory, verify, check_sample
+                           one untimed sample in turn, to know how many there is time for
     setup, every sample    wait for the turn, prepare_sample, write older data to the disk
     asv                    the timed method, between two readings of `timer`
     teardown               check_sample, write the record, remove the scratch folder
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -43,7 +45,10 @@ from platebench.timing.workspace import Kind, Workspace
 
 DEFAULT_IMAGES = "raw-32"
 SAMPLES = (3, 20, 0.5)
-"""asv's repeat: at least 3 samples and at most 20, until half a second has passed."""
+"""asv's repeat: at least 3 samples and at most 20, until half a second has passed.
+
+In `platebench run` the turn server decides: all stores of a group take the same number.
+"""
 
 
 def image_sets() -> list[str]:
@@ -67,7 +72,7 @@ class Cell:
     number = 1
     rounds = 1
     warmup_time = 0
-    repeat: ClassVar[Any] = SAMPLES
+    repeat: Any = SAMPLES
     timeout = 900.0
 
     workspace: Workspace
@@ -122,6 +127,9 @@ class Cell:
                 self._turn.connect()
                 self._set_up(store, images, *details)
                 self._is_set_up = True
+                if self.repeat is SAMPLES and self._turn.decides:
+                    # asv reads `repeat` again after setup.
+                    self.repeat = self._turn.samples(self._practise())
             self._turn.acquire()
             self.prepare_sample()
             if self._scratch is not None:  # a sample that writes must not wait for older data
@@ -223,6 +231,19 @@ class Cell:
             self.check_sample()
         finally:
             self.verify()  # names the fault better than a sample that failed
+
+    def _practise(self) -> float:
+        """Do all of a sample in a turn of its own, and return its seconds.
+
+        During set-up it takes up to five times as long: other processes are set up too.
+        """
+        self._turn.acquire()
+        began = time.perf_counter()
+        self.prepare_sample()
+        self._drain.spoil()
+        self.operation()
+        self.check_sample()
+        return time.perf_counter() - began
 
     def _peak_of_operation(self) -> int | None:
         """Run the operation once and sample memory whenever an image arrives."""

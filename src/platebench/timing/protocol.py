@@ -34,6 +34,12 @@ TURNS = "PLATEBENCH_TURNS"
 FLOOR_CHOICE = choice.ENVIRONMENT
 """Environment: the way in which the floor reads and writes. `stores` may not import this module."""
 
+SAMPLES = "PLATEBENCH_SAMPLES"
+"""Environment: set if the turn server decides how many samples a process takes.
+
+`platebench run` sets it, a comparison does not: older revisions do not ask.
+"""
+
 
 def answer() -> dict[str, object]:
     """Return what another revision needs to know about this one, as JSON values.

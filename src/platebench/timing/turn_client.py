@@ -7,7 +7,7 @@ import socket
 import sys
 from contextlib import suppress
 
-from platebench.timing.protocol import TURNS
+from platebench.timing.protocol import SAMPLES, TURNS
 
 
 class TurnClient:
@@ -27,6 +27,26 @@ class TurnClient:
                 connection.close()
                 raise
             self._connection = connection
+
+    @property
+    def decides(self) -> bool:
+        """True if the server decides how many samples to take."""
+        return self._connection is not None and SAMPLES in os.environ
+
+    def samples(self, seconds: float) -> int:
+        """Say how long a sample takes with its checks, and return how many to take.
+
+        Releases the turn. Ends the process if the server has ended.
+        """
+        assert self._connection is not None
+        said = b""
+        with suppress(OSError):
+            self._connection.sendall(b"takes %.9f\n" % seconds)
+            while not said.endswith(b"\n") and (more := self._connection.recv(16)):
+                said += more
+        if not said.endswith(b"\n"):
+            sys.exit("the turn server has ended")
+        return int(said)
 
     def acquire(self) -> None:
         """Release the turn, if this process has it, and wait for the next.

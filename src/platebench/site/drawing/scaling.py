@@ -82,7 +82,7 @@ def drawn(rows: Sequence[Row]) -> alt.LayerChart:
 
 def _row(cell: CellResult) -> Row:
     count, median = cell.read_images or 1, cell.median_s or 0.0
-    repeat = typical(cell.by_round)
+    repeat = typical(cell.wall.blocks)
     low, high = (None if end is None else end / count for end in (repeat.low, repeat.high))
     return {
         "store": str(cell.store),

@@ -102,7 +102,7 @@ def _rows(warm: CellResult, from_disk: CellResult) -> list[Row]:
 
 
 def _end(cell: CellResult) -> Row:
-    repeat = typical(cell.by_round)
+    repeat = typical(cell.wall.blocks)
     return {
         "cache": cell.cache,
         "ms": 1e3 * (cell.median_s or 0.0),
