@@ -18,7 +18,6 @@ from platebench.results.questions import (
     headline_image_set,
     of_floor,
 )
-from platebench.results.ratios import ratio
 from platebench.results.report import as_json, as_markdown, figure, seconds
 from platebench.results.store_words import in_words
 from platebench.results.tidy import CellResult, tidy
@@ -125,7 +124,9 @@ def test_intervals_agree_with_the_report(whole: Published, found: Answers) -> No
 def test_size_agrees_with_the_report_and_has_no_interval(whole, found: Answers) -> None:
     best = smallest(found).best
     sizes = [
-        float(row[7]) for row in report_rows(whole.cells, best) if row[0] != FLOOR and len(row) > 7
+        float(row[10])
+        for row in report_rows(whole.cells, best)
+        if row[0] != FLOOR and len(row) > 10
     ]
     assert float(figure(best.bytes_per_pixel_byte)) == min(sizes)
     assert smallest(found).lab_takes is not None
@@ -149,7 +150,7 @@ def test_lab_and_default_stores_are_compared_in_shared_rounds(
     assert answer is not None
     mine = [cell for cell in whole.cells if cell.image_set == "raw-32"]
     stores = {cell.store: cell for cell in answering(mine, TAKE)}
-    formed = ratio(stores[LAB].by_round, answer.best.by_round)
+    formed = stores[LAB].wall.over(answer.best.wall)
     assert answer.lab_takes is not None
     assert (answer.lab_takes.estimate, answer.lab_takes.high) == (formed.estimate, formed.high)
     typed = [cell for cell in fastest_first(mine, TAKE).order if cell.tuning == "default"]

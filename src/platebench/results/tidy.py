@@ -194,7 +194,8 @@ def _related(table: Sequence[CellResult]) -> list[CellResult]:
 
 def _ratio_fields(key: str, cell: CellResult, base: CellResult) -> dict[str, Any]:
     if cell is base and cell.wall.blocks:
-        return dict.fromkeys((f"{key}_ratio", f"{key}_low", f"{key}_high"), 1.0)
+        end = 1.0 if len(cell.wall.rounds) > 1 else None
+        return {f"{key}_ratio": 1.0, f"{key}_low": end, f"{key}_high": end}
     found = cell.wall.over(base.wall)
     if found is None:
         return {}
