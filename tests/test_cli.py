@@ -367,9 +367,14 @@ def test_run_measures_every_operation_and_asv_reads_it(checkout: Path) -> None:
     assert {(cell["operation"], cell["cache"]) for cell in cells} == {
         (operation.name, operation.cache) for operation in OPERATIONS.values() if operation.in_brief
     }
-    assert {cell["store"] for cell in cells} == {store, "floor:pixels:fast"}
+    references = {"floor:pixels:fast", "tiff-files:tiff:default"}
+    assert {cell["store"] for cell in cells} == {store, *references}
     for cell in cells:
-        assert cell["status"] == "ok" or "page cache" in cell["message"], cell["message"]
+        assert (
+            cell["status"] == "ok"
+            or "page cache" in cell["message"]
+            or (cell["operation"] == "take" and "16" in cell["message"])
+        ), cell["message"]
         assert cell["commit"] == file.info().commit
     (read,) = asv.results.iter_results(str(checkout / ".platebench" / "results"))
     assert read.commit_hash == file.info().commit
@@ -396,8 +401,8 @@ def asv_command(*arguments: str) -> str:
     [
         (
             "src/platebench/stores/tiff_files.py",
-            "self._read(_file(self._path, row)) for row in rows",
-            "self._read(_file(self._path, row ^ 1)) for row in rows",
+            "tifffile.imread(_file(self._path, row))) for row in rows",
+            "tifffile.imread(_file(self._path, row ^ 1))) for row in rows",
         )
     ],
     indirect=True,

@@ -205,10 +205,17 @@ GROW = "Grow"
 """The benchmark class that notes a store's size after each of twenty versions."""
 
 
-def for_newcomers(cell: CellName) -> bool:
-    """Return True if a newcomer's run and a quick look measure this cell."""
+def for_newcomers(cell: CellName, named: Sequence[str] = ()) -> bool:
+    """Return True if a newcomer's run and a quick look measure this cell.
+
+    They also measure an operation that the user named and that they otherwise leave out.
+    """
     operation = OPERATIONS.get(cell.kind)
-    return operation is None or cell.details in operation.in_brief
+    if operation is None:
+        return True
+    return cell.details in operation.in_brief or (
+        not operation.in_brief and operation.name in named
+    )
 
 
 def pattern_text(benchmark_class: str, details: Sequence[str]) -> str:

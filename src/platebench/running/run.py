@@ -141,7 +141,7 @@ def _measure(
         suite = Suite(checkout, names, variables=given)
         cells = choose(suite.cells(), settings.stores, settings.operations)
         if settings.newcomer or settings.quick:
-            cells = [cell for cell in cells if for_newcomers(cell)]
+            cells = [cell for cell in cells if for_newcomers(cell, settings.operations)]
         if not cells:
             raise UserError("nothing to measure: no benchmark has these stores and operations")
         if settings.newcomer:
