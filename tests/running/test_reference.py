@@ -105,17 +105,18 @@ def test_record_has_the_plan_and_what_it_leaves_out(measure) -> None:
 
 
 def test_stored_files_are_removed_after_their_last_cell(measure, log, work) -> None:
-    there: dict[int, set[str]] = {}
+    there: list[tuple[CellName, set[str]]] = []  # the cells of a group run side by side
 
     def looking(which: CellName, count: int) -> Measurement:
-        there[len(log)] = left(work)
+        there.append((which, left(work)))
         return steady(which, count)
 
     measure(looking)
     assert left(work) == set()
-    for place, (_, which) in enumerate(log, 1):
-        assert which.store.folder in there[place], "not before"
-    assert len(there[1]) == 3
+    assert len(there) == len(log)
+    for which, stored in there:
+        assert which.store.folder in stored, "not before"
+    assert len(there[0][1]) == 3
 
 
 def test_interrupted_run_resumes(measure, log, work) -> None:

@@ -309,9 +309,7 @@ def test_page_scores_as_python_does(
     page.locator("#mix-form [name=cache]").select_option(cache)
     data = json.loads(page.locator("#mix-data").text_content() or "")[f"raw-64 {cache}"]
     shown = scores(page)
-    assert len(shown) == len(STORES) - 1 - (3 if by_key["versions"] else 0) + (
-        by_key["versions"] > 0
-    )
+    assert len(shown) == len(STORES) - 1 - (by_key["versions"] > 0), "without floor, without zarr"
     for each in data:
         if each["store"] in shown:
             figures = {key: Figure(*found) for key, found in each["figures"].items()}
