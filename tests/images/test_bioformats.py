@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from platebench.stores.name import StoreName
 from platebench.stores.registry import find
 from tests.conftest import noise
 
@@ -40,7 +41,7 @@ def test_bioformats_reads_size_and_dtype_of_images_and_labels(screen, jar):
 
 @pytest.mark.parametrize("tuning", ["default", "fast"])
 def test_bioformats_reads_files_of_the_ch5_store(tmp_path, jar, tuning):
-    find(f"ch5:tensor:{tuning}").write(noise(5, (32, 48), "<u2"), tmp_path / "store")
+    find(StoreName("ch5", "tensor", tuning)).write(noise(5, (32, 48), "<u2"), tmp_path / "store")
     for path in sorted((tmp_path / "store").glob("*.ch5")):
         said = info(jar, path)
         assert "Width = 48" in said
