@@ -9,6 +9,7 @@ import pytest
 from platebench.errors import UserError
 from platebench.optional import missing, require
 from platebench.stores import registry
+from platebench.stores.name import StoreName
 
 
 def test_missing_returns_only_absent_libraries() -> None:
@@ -34,9 +35,9 @@ def test_only_the_nested_layout_of_parquet_needs_awkward(monkeypatch: pytest.Mon
         return version(name)
 
     monkeypatch.setattr(metadata, "version", without_awkward)
-    assert registry.why_not("parquet:pixels:fast") is None
-    assert registry.why_not("parquet:nested:fast") == (
+    assert registry.why_not(StoreName("parquet", "pixels", "fast")) is None
+    assert registry.why_not(StoreName("parquet", "nested", "fast")) == (
         "awkward is not installed; type: pip install awkward"
     )
-    assert registry.needs_of("parquet:nested:fast") == ("pyarrow", "awkward")
-    assert "awkward" in registry.format_of("parquet:pixels:fast").all_needs
+    assert registry.needs_of(StoreName("parquet", "nested", "fast")) == ("pyarrow", "awkward")
+    assert "awkward" in registry.format_of(StoreName("parquet", "pixels", "fast")).all_needs

@@ -38,7 +38,8 @@ block = np.ones(80_000_000, np.uint8)
 del block
 print(peak.bytes)
 """)
-    assert 79 * MB < peak < 85 * MB
+    # The kernel counts pages per processor and adds them up late: up to 2 MB may be missing.
+    assert 77 * MB < peak < 85 * MB
 
 
 def test_earlier_peak_is_not_counted() -> None:
