@@ -43,6 +43,15 @@ def write_whole(file: Path, content: str | bytes) -> Path:
     return file
 
 
+def sync(path: Path) -> None:
+    """Return when a file's content, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def check_output(file: Path) -> None:
     """Raise UserError for a file that `write_whole` would refuse."""
     if not _regular(file).parent.is_dir():

@@ -112,6 +112,6 @@ def test_a_store_that_fails_is_named_and_the_others_are_measured(
 @pytest.mark.parametrize(
     "wrong", [{"operations": ["fly"]}, {"out": Path("/missing/folder/page.md")}]
 )
-def test_what_cannot_be_used_is_refused_first(settings: AdapterSettings, wrong) -> None:
+def test_unusable_settings_are_refused_before_measuring(settings: AdapterSettings, wrong) -> None:
     with pytest.raises(UserError):
         check_settings(AdapterSettings(**{**vars(settings), **wrong}))

@@ -123,7 +123,7 @@ def test_records_have_their_round_and_group() -> None:
     ]
 
 
-def test_what_is_done_is_not_measured_again() -> None:
+def test_measured_groups_are_not_measured_again() -> None:
     records = measured(Counting(), fixed(1))
     done = frozenset((record.round, record.group, record.run.cell) for record in records)
     suite = Counting()

@@ -85,7 +85,7 @@ def test_a_view_that_repeats_bytes_fails(images: ArrayImages) -> None:
         drain([repeated])
 
 
-def test_what_an_earlier_sample_left_is_not_taken_for_read(images: ArrayImages) -> None:
+def test_memory_left_by_an_earlier_sample_fails(images: ArrayImages) -> None:
     drain = received(images, images)
     drain.spoil()
     assert drain.last is None

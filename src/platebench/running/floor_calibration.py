@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import math
-import os
 import random
 import statistics
 import time
@@ -17,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from pathlib import Path
 
+from platebench.atomic_files import sync
 from platebench.errors import Unsupported, UserError
 from platebench.images.decoded_cache import DecodedImages
 from platebench.results.blocks import blocks_of
@@ -247,8 +246,8 @@ class _Bench:
         page_cache.sync_tree(self._lent.path)
         with self._timing() as times:
             store.write(self._images, target)
-            _sync(target)
-            _sync(target.parent)
+            sync(target)
+            sync(target.parent)
         target.unlink()
         return times[0]
 
@@ -289,14 +288,6 @@ def _store(writer: str, reader: str) -> BareFile:
     """Return a store that reads warm and cold in the same way, so it need not look which it is."""
     read = {name.name: reader for name in fields(Choice) if name.name != "write"}
     return BareFile("pixels", "fast", replace(DEFAULT, write=writer, **read))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _choose(timed: Timed) -> Choice:

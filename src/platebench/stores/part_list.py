@@ -33,6 +33,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from platebench.atomic_files import sync
 from platebench.errors import Conflict
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, Version, VersionedStore, check_rows
@@ -116,10 +117,10 @@ class PartList(VersionedStore):
         old = {part for number in removed for part in _read(path, number).parts}
         for number in removed:
             _list_file(path, number).unlink()
-        _sync(path)  # no list may come back after a crash without its parts
+        sync(path)  # no list may come back after a crash without its parts
         for part in old - {part for number in kept for part in _read(path, number).parts}:
             _remove(path / PARTS / part)
-        _sync(path / PARTS)
+        sync(path / PARTS)
 
     def _write_part(self, images: ImageSet, path: Path) -> str:
         """Write a part, sync it to the disk, and return its name."""
@@ -131,8 +132,8 @@ class PartList(VersionedStore):
         except BaseException:
             _remove(part)
             raise
-        _sync(part)
-        _sync(part.parent)
+        for place in (part, *part.rglob("*"), part.parent):
+            sync(place)
         return name
 
 
@@ -168,7 +169,7 @@ def _publish(path: Path, number: int, parts: list[str]) -> int:
     draft = path / f".{uuid.uuid4().hex}.draft"
     try:
         draft.write_text(json.dumps(listed._asdict()))
-        _sync(draft)
+        sync(draft)
         os.link(draft, _list_file(path, number))  # unlike a rename, fails if the version exists
     except FileExistsError:
         raise Conflict(
@@ -176,19 +177,8 @@ def _publish(path: Path, number: int, parts: list[str]) -> int:
         ) from None
     finally:
         draft.unlink(missing_ok=True)
-    _sync(path)
+    sync(path)
     return number
-
-
-def _sync(path: Path) -> None:
-    """Return when a file, or a folder with all that is in it, is on the disk."""
-    inside = path.rglob("*") if path.is_dir() and path.parent.name == PARTS else ()
-    for place in (path, *inside):
-        descriptor = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _remove(part: Path) -> None:

@@ -5,7 +5,7 @@ and its own `prepare_cell`, `prepare_sample`, `warm_up`, `verify` and `check_sam
 needs them. asv calls `setup` before every sample and `teardown` after it, which call these:
 
     setup, first sample    prepare the store's files, prepare_cell, prepare_sample, warm_up,
-                           the operation once for its peak memory, verify, check_sample
+                           the operation once for its peak memory, check_sample, verify
                            one untimed sample in turn, to know how many there is time for
     setup, every sample    wait for the turn, prepare_sample, write older data to the disk
     asv                    the timed method, between two readings of `timer`
