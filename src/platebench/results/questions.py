@@ -33,7 +33,6 @@ class Question:
     operation: str
     cache: str
     detail: str
-    versions: bool
     asked: Asked
 
     @property
@@ -44,7 +43,7 @@ class Question:
 
 def _question(operation: Operation, asked: Asked) -> Question:
     detail = ", ".join(asked.details)
-    return Question(operation.name, operation.cache, detail, operation.on_versions, asked)
+    return Question(operation.name, operation.cache, detail, asked)
 
 
 def _by_class() -> dict[str, Question]:
