@@ -103,7 +103,12 @@ def assert_nothing_left(isolated_checkout: Path, tmp_path: Path) -> None:
     assert list(scratch.glob("*")) == []
 
 
-def test_sweep_keeps_folders_without_a_mark(tmp_path: Path) -> None:
-    (tmp_path / ".mine.platebench-1").mkdir()
+def test_sweep_keeps_folders_without_a_mark_that_are_new_or_hold_something(tmp_path: Path) -> None:
+    new, filled, empty = (tmp_path / f".{name}.platebench-1" for name in ("new", "filled", "empty"))
+    for folder in (new, filled, empty):
+        folder.mkdir()
+    (filled / "notes.txt").touch()
+    for folder in (filled, empty):
+        os.utime(folder, (0, 0))
     sweep(tmp_path)
-    assert (tmp_path / ".mine.platebench-1").is_dir()
+    assert sorted(tmp_path.iterdir()) == [filled, new]

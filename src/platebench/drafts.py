@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,6 +31,8 @@ from platebench.ownership import (
 _DRAFT = ".platebench-"
 _LONGEST_NAME = 200
 """Bytes of a name that leave room for prefix and suffix: file systems allow 255."""
+_SECONDS_UNMARKED = 60
+"""After that time an empty draft has no owner: a living process marks it within milliseconds."""
 _SCRATCH = FolderKind("scratch", "a scratch folder")
 
 
@@ -133,6 +136,10 @@ def _sweep_one(draft: Path) -> None:
         with suppress(OSError), mark.open("r+b") as opened:
             if try_lock(opened.fileno()):
                 remove_marked(draft, mark)
+    # A process that was killed before it made the mark, or after it had removed it.
+    with suppress(OSError):
+        if time.time() - draft.stat().st_mtime > _SECONDS_UNMARKED:
+            draft.rmdir()  # fails unless it is empty
 
 
 _EXCHANGE = 2

@@ -9,6 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from platebench.timing import protocol
+
 CHILD = """
 import time
 from platebench.timing.parent import end_with_parent
@@ -48,3 +52,17 @@ def test_child_ends_when_its_parent_is_killed() -> None:
         time.sleep(0.1)
     os.kill(child, signal.SIGKILL)
     raise AssertionError("the child outlived its parent")
+
+
+def test_child_ends_if_its_parent_was_killed_before_it_could_watch_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    monkeypatch.setenv(protocol.PARENT, str(ended.pid))
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert child.returncode == 1
+    assert child.stdout == ""
+    assert child.stderr == "the process that started this one has ended\n"

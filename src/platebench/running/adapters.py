@@ -35,6 +35,7 @@ from platebench.stores.name import StoreName
 from platebench.timing.adapters import OPERATIONS
 from platebench.timing.cell import library_versions
 from platebench.timing.failure import why_failed
+from platebench.timing.parent import variables_for_a_child
 from platebench.timing.prepare import UNSUPPORTED
 from platebench.timing.workspace import Workspace
 
@@ -162,7 +163,12 @@ def _cells(
     command += [str(store), f"raw-{settings.images}", str(seconds), *operations]
     show(operations[0])
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=os.sep
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=os.sep,
+        env={**os.environ, **variables_for_a_child()},
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -35,6 +35,7 @@ from platebench.errors import UserError
 from platebench.results.measurement import CellName, Measurement
 from platebench.temporary import lent_temporary
 from platebench.timing.failure import why_failed
+from platebench.timing.parent import variables_for_a_child
 from platebench.timing.protocol import IMAGES, RECORD, TURNS
 
 QUICK = (1, 2, 0.05)
@@ -118,7 +119,7 @@ class _Noting:
     """An environment of asv in which one process writes its record to a file of its own."""
 
     def __init__(self, environment: Any, note: Path) -> None:
-        self.env_vars = {**environment.env_vars, RECORD: str(note)}
+        self.env_vars = {**environment.env_vars, RECORD: str(note), **variables_for_a_child()}
         self.run = environment.run
 
 

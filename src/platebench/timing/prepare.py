@@ -17,7 +17,7 @@ from platebench.stores.contract import Store
 from platebench.stores.name import StoreName
 from platebench.timing.failure import why_failed
 from platebench.timing.page_cache import sync_tree
-from platebench.timing.parent import end_with_parent
+from platebench.timing.parent import end_with_parent, variables_for_a_child
 from platebench.timing.workspace import Kind, Workspace
 
 UNSUPPORTED = 3
@@ -55,7 +55,10 @@ def prepare_together(
 def _write(workspace: Workspace, store: StoreName, images: str, kind: Kind) -> None:
     """Write in a process of its own; raise as `prepare` does."""
     command = [sys.executable, "-m", __name__, str(workspace.root), str(store), images, kind]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=os.sep)
+    variables = {**os.environ, **variables_for_a_child()}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=os.sep, env=variables
+    )
     if done.returncode == UNSUPPORTED:
         raise Unsupported(done.stderr.splitlines()[-1])
     if done.returncode != 0:

@@ -25,6 +25,9 @@ IMAGES = "PLATEBENCH_IMAGES"
 RECORD = "PLATEBENCH_RECORD"
 """Environment: a file for the record, as JSON. asv's own result has no room for it."""
 
+PARENT = "PLATEBENCH_PARENT"
+"""Environment: the process id of the command that started this process, if a command did."""
+
 SLOWER = "PLATEBENCH_SLOWER"
 """Environment: slow timed operations down by this share, for `platebench calibrate selfcheck`."""
 
