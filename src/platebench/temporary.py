@@ -12,8 +12,11 @@ from platebench.drafts import Lent, sweep
 
 _NAME = "platebench"
 
-_LONGEST = 80
-"""Maximum length of a folder's path that leaves room for a socket: sockaddr_un has 108 bytes."""
+_LONGEST = 64
+"""Maximum length of a parent's path that leaves room for a socket.
+
+sockaddr_un has 108 bytes with the final zero. The folder's name takes 32 of them.
+"""
 
 
 def lent_temporary(short: bool = False) -> Lent:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -183,3 +184,16 @@ def test_server_leaves_no_files() -> None:
         place = Path(turns.variables[TURNS])
         assert place.exists()
     assert not place.parent.exists()
+
+
+@pytest.mark.parametrize("length", [20, 60, 64, 65, 69, 70, 80, 81, 100, 200])
+def test_server_listens_whatever_the_length_of_the_temporary_folders_path(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="t") as short:
+        folder = Path(short) / ("x" * max(1, length - len(short) - 1))
+        folder.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        with TurnServer.open() as server:
+            assert server.variables
+        assert list(folder.iterdir()) == []
