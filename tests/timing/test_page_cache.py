@@ -63,9 +63,32 @@ def test_reading_fills_the_cache_and_empty_clears_it(on_disk: Path) -> None:
     assert resident(on_disk) == 0
 
 
-def test_filled_files_are_in_memory(on_disk: Path) -> None:
-    page_cache.fill(on_disk)
+def test_renewed_files_are_in_memory(on_disk: Path) -> None:
+    page_cache.renew(on_disk)
     assert resident(on_disk) == 12 * PAGE
+
+
+def test_renewed_files_were_read_from_the_disk_although_they_were_in_memory(
+    on_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page_cache.renew(on_disk)
+    left: list[int] = []
+    emptied = page_cache.empty
+
+    def empty(path: Path) -> None:
+        emptied(path)
+        left.append(resident(path))
+
+    monkeypatch.setattr(page_cache, "empty", empty)
+    page_cache.renew(on_disk)
+    assert left == [0]
+    assert resident(on_disk) == 12 * PAGE
+
+
+def test_files_that_cannot_leave_memory_stay_there(in_memory: Path) -> None:
+    (in_memory / "a.bin").write_bytes(b"a" * PAGE)
+    page_cache.renew(in_memory)
+    assert resident(in_memory) == PAGE
 
 
 def test_new_files_are_emptied(on_disk: Path) -> None:

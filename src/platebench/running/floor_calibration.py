@@ -226,6 +226,8 @@ class _Bench:
         while number < FEWEST_PASSES or time.monotonic() - begun < seconds:
             for operation in OPERATIONS:
                 progress(round(time.monotonic() - begun), round(seconds))
+                if operation.kind == READ and not operation.cold:
+                    page_cache.renew(self._path)
                 variants = [way for each, way in ways if each is operation] * operation.samples
                 for way in self._chance.sample(variants, len(variants)):
                     samples = timed.setdefault((operation.name, way), Samples())
@@ -256,8 +258,6 @@ class _Bench:
         rows = None if operation.rows is None else self._chance.sample(range(count), operation.rows)
         if operation.cold:
             page_cache.empty(self._path)
-        else:
-            page_cache.fill(self._path)
         self._drain.spoil()
         memory = self._drain.memory
         with self._timing() as times, store.open(self._path) as opened:

@@ -171,6 +171,8 @@ class _Cell:
             streams = {"adapter": lambda rows: self._adapter(None if whole else rows)}
             streams |= {each.says: self._opened(each, whole) for each in readings}
         cold = operation.startswith("cold")
+        if not cold:
+            page_cache.renew(self.path)
         return [self._read(says, stream, cold) for says, stream in streams.items()]
 
     def _adapter(self, rows: Rows | None) -> Iterator[np.ndarray]:

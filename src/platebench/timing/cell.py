@@ -212,7 +212,7 @@ class Cell:
         self._drain = Drain(self.images)
         self.memory, self.drain = self._drain.memory, self._drain
         self.path = prepare(self.workspace, self.store, self.images, self.kind)
-        page_cache.fill(self.path)  # a store may bypass the cache
+        page_cache.renew(self.path)
         if self.versioned:
             self.store = with_versions(self.store)
         stored_bytes, stored_files = page_cache.stored_size(self.path)

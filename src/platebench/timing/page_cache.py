@@ -6,6 +6,7 @@ import ctypes
 import mmap
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from platebench.errors import Unsupported
@@ -52,13 +53,22 @@ def _drop(file: Path) -> None:
         os.close(descriptor)
 
 
-def fill(path: Path) -> None:
-    """Read the files at `path` into the page cache, as far as they are not in it."""
+def renew(path: Path) -> None:
+    """Read the files at `path` from the disk into the page cache, before warm reads.
+
+    How pages came into the cache decides how fast they are copied out of it. Written pages lie in
+    larger folios than pages that were read: a scan of 44 MB took 2.4 ms after the files were
+    written, and 4.6 to 6.5 ms after they were dropped and read again (Linux 6.18, ext4). Without
+    this, a store read after a cold cell would seem half as fast as one that was just written.
+    Where pages cannot be dropped, as on tmpfs, they stay as they are.
+    """
+    with suppress(Unsupported):
+        empty(path)
+    memory = bytearray(_FILL)
     for file in files_of(path):
-        if resident_bytes(file) < file.stat().st_size:
-            with file.open("rb", buffering=0) as opened:
-                while opened.read(_FILL):
-                    pass
+        with file.open("rb", buffering=0) as opened:
+            while opened.readinto(memory):
+                pass
 
 
 def resident_bytes(file: Path) -> int:
