@@ -43,10 +43,10 @@ class Choice:
 
 
 DEFAULT = Choice(
-    write="allocated-direct-4-threads",
-    scan="map",
+    write="allocated-early-4-MiB",
+    scan="pread-4",
     take="pread",
-    cold_scan="sequential",
+    cold_scan="pread",
     cold_take="direct-4",
 )
 """docs/floor.md has the measurements."""
