@@ -215,7 +215,7 @@ def test_reader_knows_what_is_in_the_page_cache(tmp_path):
     places = Places.of_images(images)
     with path.open("rb") as file:
         assert not residency.is_resident(file.fileno(), places, range(20))
-    page_cache.fill(path)
+    page_cache.renew(path)
     with path.open("rb") as file:
         assert residency.is_resident(file.fileno(), places, range(20))
         assert residency.is_resident(file.fileno(), places, [])
