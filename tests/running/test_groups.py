@@ -144,10 +144,10 @@ def test_the_order_of_arms_cells_depends_on_the_round_only() -> None:
 
 @pytest.mark.parametrize(
     ("cycle_s", "number"),
-    [(0.001, 20), (0.5, 12), (3.0, 3), (19.0, 3), (LONGEST_S / 3 + 1, 1), (0.0, 20)],
+    [(0.001, 20), (0.625, 16), (3.0, 6), (19.0, 3), (LONGEST_S + 1, 1), (0.0, 20)],
 )
-def test_samples_fill_their_time_and_a_very_slow_store_gives_one(cycle_s, number) -> None:
-    assert Sampling(least=3, most=20, seconds=6.0).number(cycle_s) == number
+def test_samples_fill_their_time_and_a_very_slow_store_gives_fewer(cycle_s, number) -> None:
+    assert Sampling(least=6, most=20, seconds=10.0).number(cycle_s) == number
 
 
 def test_large_images_are_set_up_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

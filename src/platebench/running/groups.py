@@ -24,14 +24,22 @@ from platebench.running.suite import Suite
 from platebench.running.turn_server import Sampling, TurnServer
 from platebench.stores.registry import FLOOR, REFERENCES
 
-MOST_STORES = 10
-"""Processes of a group, with those of the reference stores. Each holds a few hundred MB."""
+MOST_STORES = 18
+"""Processes of a group, with those of the reference stores. Each has 100 to 200 MB of its own.
 
-THOROUGH = Sampling(least=3, most=20, seconds=6.0)
+Setting up a process takes a second, and the reference stores are set up again for every group. So
+one group of 17 stores takes three quarters of the time of two, and needs no reference between them.
+"""
+
+THOROUGH = Sampling(least=6, most=20, seconds=10.0)
 """Samples of a run and of the reference."""
 
-BRIEF = Sampling(least=3, most=6, seconds=1.5)
-"""Samples of an overview, which takes minutes."""
+BRIEF = Sampling(least=6, most=10, seconds=3.0)
+"""Samples of an overview, which takes minutes.
+
+With 3 samples per process their own noise was half of the variance between rounds, or all of it
+(7 operations, 17 stores, 3 rounds). Taking 6 adds a second or two to the eight of a group.
+"""
 
 QUICK = Sampling(least=1, most=2, seconds=0.5)
 """Samples of a first look."""

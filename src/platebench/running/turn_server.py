@@ -38,8 +38,8 @@ class Sampling:
     """How many samples the processes of a group take.
 
     `seconds` are for all samples of the group together, with their checks. A group gets `least`
-    samples if they take longer. But if those would take more than `LONGEST_S`, because one store is
-    far slower than the others, every process takes one.
+    samples if they take longer. If those would take more than `LONGEST_S`, because one store is far
+    slower than the others, it gets as many as fit into that, and one at least.
     """
 
     least: int
@@ -49,12 +49,12 @@ class Sampling:
     def number(self, cycle_s: float) -> int:
         """Return the number of cycles, each with a sample of every process."""
         if self.least * cycle_s > LONGEST_S:
-            return 1
+            return max(1, int(LONGEST_S / cycle_s))
         return max(self.least, min(self.most, int(self.seconds / max(cycle_s, 1e-9))))
 
 
 LONGEST_S = 60.0
-"""A group with a store so slow that its least samples take longer takes one sample each."""
+"""A group with a very slow store takes no longer than this, or one sample of each process."""
 
 
 class TurnServer:
