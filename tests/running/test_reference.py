@@ -19,7 +19,8 @@ from platebench.results.plan import RunPlan
 from platebench.results.records import RecordFile
 from platebench.running import reference
 from platebench.running import run as running
-from platebench.running.reference import measure_reference, plan, plan_part
+from platebench.running.groups import MOST_STORES, groups_of
+from platebench.running.reference import full_plan, measure_reference, plan_part, small_plan
 from platebench.running.suite import Suite
 from platebench.stores.registry import FLOOR, names
 from platebench.timing.protocol import WORK
@@ -28,6 +29,7 @@ from tests.results.made_up_runs import IPC, SCAN, WRITE
 from tests.running.made_up_suites import ZARR, MadeUpSuite, Measured, Silent, cell, steady
 
 COMMIT = Commit("a" * 40, 1_772_000_000_000, False)
+LEFT_OUT = ("Other stores.",)
 PARTS = [
     plan_part("raw-64", [FLOOR, IPC, ZARR], ["FullScan"], rounds=2),
     plan_part("raw-64", [FLOOR, IPC], ["Write"], rounds=2),
@@ -67,7 +69,9 @@ def measure(
     def run(answer=steady, resume: bool = False, watcher=None) -> RecordFile:
         monkeypatch.setattr(reference, "Suite", lambda *_, **__: MadeUpSuite("it", log, answer))
         results = tmp_path / "results"
-        return measure_reference(tmp_path, results, PARTS, resume, watcher or Silent())
+        return measure_reference(
+            tmp_path, results, RunPlan(tuple(PARTS), LEFT_OUT), resume, watcher or Silent()
+        )
 
     return run
 
@@ -101,7 +105,7 @@ def test_progress_is_counted_in_groups(measure) -> None:
 def test_record_has_the_plan_and_what_it_leaves_out(measure) -> None:
     settings = measure().info().settings["reference"]
     assert [part["cells"] for part in settings["parts"]] == [3, 2]
-    assert settings["left_out"]
+    assert settings["left_out"] == list(LEFT_OUT)
 
 
 def test_stored_files_are_removed_after_their_last_cell(measure, log, work) -> None:
@@ -150,9 +154,20 @@ def test_too_little_disk_space_is_reported_before_anything_is_stored(
     assert not log
 
 
-def test_plan_has_every_store_and_no_empty_pattern() -> None:
-    parts = plan()
-    every = Suite(REPOSITORY, RunPlan(tuple(parts)).image_sets).cells()
+def test_small_plan_has_every_format_in_a_group_or_two_per_operation() -> None:
+    plan = small_plan()
+    every = Suite(REPOSITORY, plan.image_sets).cells()
+    cells = [cell for part in plan.parts for cell in part.cells(every)]
+    assert len(set(cells)) == len(cells)
+    assert {cell.store.format for cell in cells} == {name.format for name in names()}
+    assert {floor_of(cell) for cell in cells} <= set(cells)
+    assert all(len(each.cells) <= MOST_STORES for each in groups_of(cells, 1))
+
+
+def test_full_plan_has_every_store_and_no_empty_pattern() -> None:
+    plan = full_plan()
+    parts = plan.parts
+    every = Suite(REPOSITORY, plan.image_sets).cells()
     for part in parts:
         for pattern in part.operations:
             assert replace(part, operations=(pattern,)).cells(every), pattern

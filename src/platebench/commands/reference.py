@@ -16,8 +16,14 @@ reference_app = typer.Typer(
 )
 
 
-@reference_app.command("run", epilog="Example: platebench reference run --resume")
+@reference_app.command(
+    "run", epilog="Examples: platebench reference run --small, platebench reference run --resume"
+)
 def reference_run_command(
+    small: Annotated[
+        bool,
+        typer.Option("--small", help="64 images, one layout per format, 6 rounds: half an hour."),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the same run where it was interrupted.")
     ] = False,
@@ -32,11 +38,12 @@ def reference_run_command(
     from platebench.running.checkout import find_checkout
     from platebench.running.places import own_results
     from platebench.running.progress import RunBar
-    from platebench.running.reference import measure_reference, plan
+    from platebench.running.reference import full_plan, measure_reference, small_plan
 
     checkout = find_checkout(Path.cwd())
+    plan = small_plan() if small else full_plan()
     with RunBar(errors) as bar:
-        file = measure_reference(checkout, own_results(results), plan(), resume, bar)
+        file = measure_reference(checkout, own_results(results), plan, resume, bar)
     say_where(file.file)
     exit_by(tidy(file))
 

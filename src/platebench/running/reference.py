@@ -2,7 +2,7 @@
 
 One image set after another, each in rounds over all its cells. A store's files are removed when no
 cell needs them any more. An interrupted run can be resumed. The plan takes less than two hours on
-four processors; what it leaves out for that is listed in `LEFT_OUT` and on the page.
+four processors; what it leaves out for that is listed in the plan and on the page.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from platebench.timing.protocol import WORK
 from platebench.timing.workspace import Workspace
 
 ROUNDS = 8
+ROUNDS_OF_SMALL = 6
 
 
 def plan_part(
@@ -83,7 +84,7 @@ ONE_A_FORMAT = (
     ),
     TIFF_FOLDER,
 )
-LEFT_OUT = (
+_LEFT_OUT = (
     "Of layouts other than each format's first, and of the tuning small: cold reads, single"
     " images, first images, the table and versions.",
     "Nested lists are measured on 32 images; 64 take them minutes.",
@@ -92,15 +93,35 @@ LEFT_OUT = (
     " 2,048.",
     "Of ic: all but reading everything, for size is what a black background changes.",
 )
-"""What the plan leaves out so that it fits in two hours."""
+_LEFT_OUT_OF_SMALL = (
+    "Each format's layouts other than its first, and sets of other sizes than 64 images.",
+    "Of the tuning small: all but reading everything from the disk.",
+    "Handles kept open, 16 images in a run, the table from the disk, and growth with versions.",
+)
 
 
-def plan() -> list[PlanPart]:
+def small_plan() -> RunPlan:
+    """Return what half an hour has time for: one image set, each format's first layout."""
+    firsts = newcomer_stores()
+    smallest = [
+        name
+        for name in stores_to_measure(["*:small"])
+        if name not in firsts
+        and any((name.format, name.layout) == (first.format, first.layout) for first in firsts)
+    ]
+    parts = (
+        plan_part("raw-64", firsts, (*MAIN, *MORE), ROUNDS_OF_SMALL),
+        plan_part("raw-64", smallest, ("ColdFullScan",), ROUNDS_OF_SMALL),
+    )
+    return RunPlan(parts, _LEFT_OUT_OF_SMALL)
+
+
+def full_plan() -> RunPlan:
     """Return what is measured, image set by image set, what matters most first."""
     every, asked = stores_to_measure(["*"]), newcomer_stores()
     nested = [store for store in every if store.layout == "nested"]
     flat = [store for store in every if store not in nested]
-    return [
+    parts = (
         plan_part("raw-64", flat, MAIN),
         plan_part("raw-64", asked, MORE),
         plan_part("raw-128", ONE_A_FORMAT, MAIN),
@@ -110,26 +131,27 @@ def plan() -> list[PlanPart]:
         plan_part("raw-32", ONE_A_FORMAT, SCALING),
         plan_part("raw-32", [*REFERENCES, *nested], MAIN),
         plan_part("raw-2", ONE_A_FORMAT, SCALING),
-    ]
+    )
+    return RunPlan(parts, _LEFT_OUT)
 
 
 def measure_reference(
-    checkout: Path, results: Path, parts: Sequence[PlanPart], resume: bool, watcher: Watcher
+    checkout: Path, results: Path, plan: RunPlan, resume: bool, watcher: Watcher
 ) -> RecordFile:
-    """Measure the parts, or the rest of an interrupted run, and return the record file.
+    """Measure the plan, or the rest of an interrupted run, and return the record file.
 
     Raises UserError if there is nothing to resume, or too little disk space.
     """
     commit = commit_of(checkout)
     workspace = Workspace.of(checkout)
     with workspace.measuring():
-        return _measure(checkout, results, parts, resume, commit, workspace, watcher)
+        return _measure(checkout, results, plan, resume, commit, workspace, watcher)
 
 
 def _measure(
     checkout: Path,
     results: Path,
-    parts: Sequence[PlanPart],
+    plan: RunPlan,
     resume: bool,
     commit: Commit,
     workspace: Workspace,
@@ -137,18 +159,18 @@ def _measure(
 ) -> RecordFile:
     floor = floor_choice(workspace.root)
     facts = machine_facts(workspace.root) | floor.facts
-    sets = RunPlan(tuple(parts)).image_sets
+    sets = plan.image_sets
     watcher.preparing("finding the benchmarks", 0, 1)
     with TurnServer.open(THOROUGH) as turns:
         given = {WORK: str(workspace.root), **floor.variables, **turns.variables}
         suite = Suite(checkout, sets, variables=given)
         every = suite.cells()
-        written = RunPlan(tuple(parts), LEFT_OUT).as_settings(every)
+        written = plan.as_settings(every)
         info = run_info(sets, commit, {REFERENCE: written}, facts, check_newest=True)
         file = take_up(results, info) if resume else RecordFile.create(results, info)
         watcher.starts(facts)
         done = done_of(file.records())
-        passes = [_Pass.over(images, parts, every, done) for images in sets]
+        passes = [_Pass.over(images, plan.parts, every, done) for images in sets]
         total = sum(each.groups for each in passes)
         begun = total - sum(len(each.left) for each in passes)
 
