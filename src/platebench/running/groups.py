@@ -31,14 +31,15 @@ Setting up a process takes a second, and the reference stores are set up again f
 one group of 17 stores takes three quarters of the time of two, and needs no reference between them.
 """
 
-THOROUGH = Sampling(least=6, most=20, seconds=10.0)
+THOROUGH = Sampling(least=4, most=24, seconds=12.0)
 """Samples of a run and of the reference."""
 
-BRIEF = Sampling(least=6, most=10, seconds=3.0)
+BRIEF = Sampling(least=4, most=16, seconds=9.0)
 """Samples of an overview, which takes minutes.
 
-With 3 samples per process their own noise was half of the variance between rounds, or all of it
-(7 operations, 17 stores, 3 rounds). Taking 6 adds a second or two to the eight of a group.
+The noise of 3 samples of a process was half of the variance between rounds, or all of it (7
+operations, 17 stores, 3 rounds). Setting up a group takes 9 seconds, so more samples cost less than
+more rounds.
 """
 
 QUICK = Sampling(least=1, most=2, seconds=0.5)
