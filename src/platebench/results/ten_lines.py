@@ -7,8 +7,8 @@ more data than memory. Every time is relative to a folder of TIFF files, which m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from platebench.images.generated import generated
 from platebench.limits import gigabytes
@@ -60,13 +60,13 @@ TOPICS = (
 class Context:
     """What the lines say beside the figures.
 
-    `source` is what the user gave to `--images`, "" if it is not known. `taken_of` is the number of
-    images that the measured ones are a sample of, None for no sample. `program` is how this shell
-    starts platebench.
+    `source` is what the user gave to `--images`, "" if it is not known. `samples` are the image
+    sets that are samples, with the number of images that they were taken from. `program` is how
+    the user's shell starts platebench.
     """
 
     source: str = ""
-    taken_of: int | None = None
+    samples: Mapping[str, int] = field(default_factory=dict)
     program: str = "platebench"
 
 
@@ -99,8 +99,8 @@ def _answer(found: Answers, topic: Topic) -> Fastest | None:
 def _heading(found: Answers, context: Context, said: Sequence[tuple[Topic, Fastest]]) -> str:
     """Return what was measured, and what the figures below are relative to."""
     count = f"{found.count or 0:,} image{'' if found.count == 1 else 's'}"
-    if context.taken_of is not None:
-        count = f"{found.count or 0:,} of {context.taken_of:,} images"
+    if found.images in context.samples:
+        count = f"{found.count or 0:,} of {context.samples[found.images]:,} images"
     size = "" if found.pixel_bytes is None else f", {gigabytes(found.pixel_bytes)}"
     cold = any(answer.question.cache == "cold" for _, answer in said)
     read = "Read from the disk; speed" if cold else "Read from memory; speed"
@@ -142,7 +142,7 @@ def _from_memory(found: Answers, said: Sequence[tuple[Topic, Fastest]]) -> Itera
     warm = [
         (topic, found.to(topic.questions[-1]))
         for topic, answer in said
-        if answer.question.cache == "cold"
+        if answer.question.cache == "cold" and not answer.one_round
     ]
     parts = [f"{topic.short} {_brief(answer)}" for topic, answer in warm if answer is not None]
     if parts:
@@ -154,15 +154,15 @@ def _brief(answer: Fastest) -> str:
 
 
 def _floor(said: Sequence[tuple[Topic, Fastest]]) -> Iterator[str]:
-    """Yield how much faster one bare file is than the best store: what is left to gain."""
+    """Yield the best stores' times relative to one bare file's: what is left to gain."""
     parts = [
-        f"{topic.short} {_digits(answer.of_floor.estimate)}x"
+        f"{topic.short} {_digits(answer.of_floor.estimate)}"
         for topic, answer in said
         if answer.of_floor is not None
     ]
     if parts:
         texts = (", ".join(parts[:end]) for end in range(len(parts), 0, -1))
-        yield _line("Floor", *(f"one bare file: {text} faster" for text in texts))
+        yield _line("Floor", *(f"times a bare file's time: {text}" for text in texts))
 
 
 def _how_sure(

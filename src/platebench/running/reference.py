@@ -24,24 +24,18 @@ from platebench.running.groups import (
     THOROUGH,
     Done,
     Group,
+    done_of,
     groups_of,
     in_groups,
     left_of,
 )
+from platebench.running.image_sets import image_sets
 from platebench.running.machine_facts import machine_facts
-from platebench.running.run import (
-    Watcher,
-    done_of,
-    image_sets,
-    keep_for_asv,
-    newcomer_stores,
-    recording,
-    run_info,
-    stores_to_measure,
-    take_up,
-)
+from platebench.running.run import keep_for_asv, recording, run_info, take_up
+from platebench.running.settings import newcomer_stores, stores_to_measure
 from platebench.running.suite import Suite
 from platebench.running.turn_server import TurnServer
+from platebench.running.watcher import Watcher
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR, REFERENCES, TIFF_FOLDER
 from platebench.timing.protocol import WORK

@@ -25,11 +25,14 @@ from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_
 from platebench.running.arms import make_arm, parse_arm, work_folder
 from platebench.running.compare import Measured, SideBySide, arm_files, digest_of
 from platebench.running.floor_choice import floor_choice
+from platebench.running.image_sets import image_sets
 from platebench.running.machine_facts import machine_facts
 from platebench.running.rounds import shuffled
-from platebench.running.run import Watcher, image_sets, newcomer_stores, recording
+from platebench.running.run import recording
+from platebench.running.settings import newcomer_stores
 from platebench.running.suite import Suite
 from platebench.running.turn_server import TurnServer
+from platebench.running.watcher import Watcher
 from platebench.timing.cell import SAMPLES
 from platebench.timing.protocol import SLOWER, WORK
 from platebench.timing.workspace import Workspace
