@@ -62,7 +62,7 @@ def test_odd_samples_in_a_file_count_as_none(samples: object) -> None:
 
 
 def test_report_leads_with_the_answer(tmp_path: Path, platebench: Command) -> None:
-    run_file(tmp_path, *ROUNDS)
+    run_file(tmp_path, *ROUNDS).finish()
     said = platebench("report", "--results", str(tmp_path))
     lines = said.out.strip().splitlines()
     assert lines[0].startswith("64 images (raw-64), 88 MB.")
@@ -84,5 +84,5 @@ def test_sample_is_named_in_the_report(tmp_path: Path, platebench: Command) -> N
     assert (
         platebench("report", "--results", str(tmp_path))
         .out.lstrip()
-        .startswith("64 of 4,812 images (raw-64), 88 MB.")
+        .startswith("64 of 4,812 images, 88 MB.")
     )

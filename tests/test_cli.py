@@ -177,9 +177,14 @@ def test_unusable_settings_are_a_one_line_error_and_leave_nothing(
     assert not (checkout / ".platebench" / "results").exists()
 
 
-def test_run_outside_a_checkout_says_what_to_do(tmp_path, monkeypatch, platebench) -> None:
+@pytest.mark.parametrize(
+    "command", [["compare", "HEAD~1", "."], ["reference", "run"], ["site", "build"]], ids=" ".join
+)
+def test_command_that_needs_a_checkout_says_so_outside_of_one(
+    command: list[str], tmp_path: Path, monkeypatch, platebench: Command
+) -> None:
     monkeypatch.chdir(tmp_path)
-    said = platebench("run", "--images", "2")
+    said = platebench(*command)
     assert said.status == 2
     assert (
         said.err

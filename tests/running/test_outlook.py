@@ -15,7 +15,7 @@ from platebench.images import folder
 from platebench.results.operations import OPERATIONS
 from platebench.running.estimate import FEWEST_IMAGES, Plan, Size, evenly_spread
 from platebench.running.outlook import Outlook, look_ahead
-from platebench.running.settings import Settings, newcomer_stores, stores_to_measure
+from platebench.running.settings import Settings, brief_stores, stores_to_measure
 from platebench.stores.registry import FLOOR, REFERENCES
 from platebench.timing.protocol import WORK
 from platebench.timing.workspace import Workspace
@@ -52,9 +52,9 @@ def looked(workspace: Workspace, settings: Settings, *images: object) -> tuple[O
 
 
 def test_cells_are_those_of_the_questions(workspace: Workspace) -> None:
-    plan = Plan.of(newcomer_stores(), [], brief=True)
+    plan = Plan.of(brief_stores(), [], brief=True)
     asked = [operation for operation in OPERATIONS.values() if operation.in_brief]
-    assert plan.cells == len(newcomer_stores()) * len(asked)
+    assert plan.cells == len(brief_stores()) * len(asked)
 
 
 def test_everything_is_more_than_the_answer_needs() -> None:
@@ -76,7 +76,7 @@ def test_named_operation_outside_the_answer_is_counted_with_all_details() -> Non
 
 
 def test_more_images_take_longer_and_more_room() -> None:
-    plan = Plan.of(newcomer_stores(), [], brief=True)
+    plan = Plan.of(brief_stores(), [], brief=True)
     small, large = Size(32, 44_000_000), Size(320, 440_000_000)
     assert plan.seconds(small, 2) < plan.seconds(large, 2) < 10 * plan.seconds(small, 2)
     assert plan.disk_bytes(large) == 10 * plan.disk_bytes(small)
@@ -85,14 +85,14 @@ def test_more_images_take_longer_and_more_room() -> None:
 
 @pytest.mark.parametrize("size", [Size(100_000, 10**12), Size(5000, 10**10), Size(10**6, 10**9)])
 def test_images_that_fit_take_the_time_that_there_is(size: Size) -> None:
-    plan = Plan.of(newcomer_stores(), [], brief=True)
+    plan = Plan.of(brief_stores(), [], brief=True)
     number = plan.images_that_fit(size, 2, 600)
     share = Size(number, number * size.pixel_bytes // size.images)
     assert number == FEWEST_IMAGES or 500 < plan.seconds(share, 2) <= 600
 
 
 def test_all_images_of_a_small_folder_fit() -> None:
-    plan = Plan.of(newcomer_stores(), [], brief=True)
+    plan = Plan.of(brief_stores(), [], brief=True)
     assert plan.images_that_fit(Size(3, 4_000_000), 2, 300) == 3
 
 

@@ -85,12 +85,12 @@ def run_command(
     from platebench.running.places import home, own_results
     from platebench.running.progress import RunBar
     from platebench.running.run import measure
-    from platebench.running.settings import Settings, newcomer_stores, stores_to_measure
+    from platebench.running.settings import Settings, brief_stores, stores_to_measure
 
     limited = not (everything or quick) and rounds is None and until is None
-    brief_stores = newcomer_stores() if stores is None and not everything else None
+    overview = brief_stores() if stores is None and not everything else None
     settings = Settings(
-        stores=brief_stores or stores_to_measure(split(stores) or ["*"]),
+        stores=overview or stores_to_measure(split(stores) or ["*"]),
         images=split_images(images),
         operations=split(operations),
         rounds=rounds or (1 if quick else ROUNDS),

@@ -1,4 +1,4 @@
-"""The answer of a run in at most ten lines of plain text, each of at most 80 columns.
+"""The answer of a run in at most ten lines of plain text of at most 80 columns.
 
 `platebench run`, `make bench` and `platebench report` print them. What they say is decided in
 `answer`; this module only chooses words. Reads from the disk come first, since most readers have
@@ -156,13 +156,13 @@ def _brief(answer: Fastest) -> str:
 def _floor(said: Sequence[tuple[Topic, Fastest]]) -> Iterator[str]:
     """Yield the best stores' times relative to one bare file's: what is left to gain."""
     parts = [
-        f"{topic.short} {_digits(answer.of_floor.estimate)}"
+        f"{topic.short} {_digits(answer.of_floor.estimate)}x"
         for topic, answer in said
         if answer.of_floor is not None
     ]
     if parts:
         texts = (", ".join(parts[:end]) for end in range(len(parts), 0, -1))
-        yield _line("Floor", *(f"times a bare file's time: {text}" for text in texts))
+        yield _line("Floor", *(f"of one bare file's time: {text}" for text in texts))
 
 
 def _how_sure(
@@ -174,15 +174,13 @@ def _how_sure(
     if found.half_width is not None:
         rounds += f", accurate to ±{found.half_width:.0%}"
     open_ = [topic.short for topic, answer in said if answer.winner is None]
-    settled = f"not settled: {', '.join(open_)}"
-    if not open_:
-        settled = "every order is settled"
-    elif len(open_) == len(said) and len(said) > 1:
-        settled = "no order is settled"
-    few = f"not settled: {len(open_)} of {len(said)}" if open_ else settled
+    ties = f"ties: {', '.join(open_)}" if open_ else "no ties"
+    few = f"{len(open_)} of {len(said)} tie"
+    if found.one_round:
+        ties = few = "no order is settled"
     return _line(
         "How sure",
-        f"{rounds}; {settled}{failures}",
+        f"{rounds}; {ties}{failures}",
         f"{rounds}; {few}{failures}",
         f"{rounds}{failures}",
     )
@@ -192,11 +190,12 @@ def _next(found: Answers, context: Context, said: Sequence[tuple[Topic, Fastest]
     """Return the command to type next: for images of one's own, or for surer figures."""
     command = f"{context.program} run --images"
     if generated(found.images) is not None:
-        return _line("Your images", f"{command} path/to/tiffs")
+        return f"{'Your images':<{_LABEL}}{command} path/to/tiffs"
     open_ = any(answer.winner is None for _, answer in said)
     more = "--minutes 30" if open_ else "--all"
     label = "Surer" if open_ else "Everything"
-    return _line(label, f"{command} {context.source} {more}", f"{command} DIR {more}")
+    # A command is never cut: the terminal wraps it, and it can still be copied.
+    return f"{label:<{_LABEL}}{command} {context.source or 'DIR'} {more}"
 
 
 def _without_answer(cells: Sequence[CellResult], context: Context) -> list[str]:

@@ -171,7 +171,7 @@ def _processes(stores: Sequence[StoreName]) -> int:
 
 
 def _details(operation: Operation, named: Sequence[str], brief: bool) -> Sequence[tuple[str, ...]]:
-    """Return the details of an operation that a run measures (see `operations.for_newcomers`)."""
+    """Return the details of an operation that a run measures (see `operations.in_brief_run`)."""
     if brief and (operation.in_brief or operation.name not in named):
         return operation.in_brief
     return operation.details

@@ -32,7 +32,7 @@ from platebench.running.groups import (
 from platebench.running.image_sets import image_sets
 from platebench.running.machine_facts import machine_facts
 from platebench.running.run import keep_for_asv, recording, run_info, take_up
-from platebench.running.settings import newcomer_stores, stores_to_measure
+from platebench.running.settings import brief_stores, stores_to_measure
 from platebench.running.suite import Suite
 from platebench.running.turn_server import TurnServer
 from platebench.running.watcher import Watcher
@@ -112,7 +112,7 @@ def small_plan() -> RunPlan:
 
 def full_plan() -> RunPlan:
     """Return what is measured, image set by image set, what matters most first."""
-    every, asked = stores_to_measure(["*"]), newcomer_stores()
+    every, asked = stores_to_measure(["*"]), brief_stores()
     nested = [store for store in every if store.layout == "nested"]
     flat = [store for store in every if store not in nested]
     parts = (

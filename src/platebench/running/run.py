@@ -16,7 +16,7 @@ from platebench.locks import sole
 from platebench.results.asv_files import environment_name, write_asv_results
 from platebench.results.commit import CHANGES, Commit
 from platebench.results.measurement import CellName
-from platebench.results.operations import OPERATIONS, check_operations, choose, for_newcomers
+from platebench.results.operations import OPERATIONS, check_operations, choose, in_brief_run
 from platebench.results.records import RecordFile, RunInfo, record_files
 from platebench.running.floor_choice import floor_choice
 from platebench.running.goal import Goal
@@ -80,7 +80,7 @@ def _measure(
         suite = Suite(home.suite, names, variables=given)
         cells = choose(suite.cells(), settings.stores, settings.operations)
         if settings.brief:
-            cells = [cell for cell in cells if for_newcomers(cell, settings.operations)]
+            cells = [cell for cell in cells if in_brief_run(cell, settings.operations)]
         if not cells:
             raise UserError("nothing to measure: no benchmark has these stores and operations")
         stores = list(map(str, settings.stores))

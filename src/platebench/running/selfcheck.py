@@ -18,7 +18,7 @@ import numpy as np
 from platebench.errors import UserError
 from platebench.results.blocks import log_median
 from platebench.results.measurement import CellName
-from platebench.results.operations import choose, for_newcomers
+from platebench.results.operations import choose, in_brief_run
 from platebench.results.ratios import Ratio, Timing, log_ratios
 from platebench.results.records import RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
@@ -29,7 +29,7 @@ from platebench.running.image_sets import image_sets
 from platebench.running.machine_facts import machine_facts
 from platebench.running.rounds import shuffled
 from platebench.running.run import recording
-from platebench.running.settings import newcomer_stores
+from platebench.running.settings import brief_stores
 from platebench.running.suite import Suite
 from platebench.running.turn_server import TurnServer
 from platebench.running.watcher import Watcher
@@ -222,8 +222,8 @@ def _some_cells(suite: Suite, number: int) -> list[CellName]:
     """Return a fixed sample of the cells of an overview, of all operations."""
     cells = [
         cell
-        for cell in choose(suite.cells(), newcomer_stores(), [])
-        if for_newcomers(cell) and cell.kind != _STARTS_MORE
+        for cell in choose(suite.cells(), brief_stores(), [])
+        if in_brief_run(cell) and cell.kind != _STARTS_MORE
     ]
     return random.Random(number).sample(cells, min(number, len(cells)))
 

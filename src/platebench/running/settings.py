@@ -61,7 +61,7 @@ def stores_to_measure(patterns: Sequence[str], references: bool = True) -> list[
     return list(chosen)
 
 
-def newcomer_stores() -> list[StoreName]:
+def brief_stores() -> list[StoreName]:
     """Return the stores of an overview: each format's first layout, tuned `default` and `fast`."""
     return [
         name
