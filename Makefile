@@ -1,5 +1,5 @@
 # On a machine with git, make and Python 3.11, 3.12 or 3.13:
-#   make bench    a five-minute overview; prints the results and where they are kept
+#   make bench    a five-minute overview; ends with the answer in ten lines
 #   make test     lint, types, tests
 #   make site     build the page of the kept reference run, and serve it
 
@@ -34,7 +34,7 @@ endif
 	constraints clean
 
 bench: install
-	$(BIN)/platebench run --newcomer --images 32 --rounds 2
+	$(BIN)/platebench run
 
 test: install lint types check-tests
 

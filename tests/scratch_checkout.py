@@ -64,7 +64,7 @@ def checkout(
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("src", "benchmarks"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=ignore)
-    for name in ("asv.conf.json", "pyproject.toml", ".gitignore"):
+    for name in ("asv.conf.json", "pyproject.toml", "setup.py", ".gitignore"):
         shutil.copy(REPOSITORY / name, folder)
     if hasattr(request, "param"):
         file, text, other = request.param

@@ -20,6 +20,7 @@ import pytest
 
 from platebench.results.operations import OPERATIONS
 from platebench.results.records import record_files
+from platebench.results.ten_lines import MOST
 from platebench.running.machine_facts import this_machine
 from tests.results.made_up_runs import failed, ok, run_file
 from tests.scratch_checkout import PROGRAM, REPOSITORY, Command, git, in_a_process
@@ -176,9 +177,14 @@ def test_unusable_settings_are_a_one_line_error_and_leave_nothing(
     assert not (checkout / ".platebench" / "results").exists()
 
 
-def test_run_outside_a_checkout_says_what_to_do(tmp_path, monkeypatch, platebench) -> None:
+@pytest.mark.parametrize(
+    "command", [["compare", "HEAD~1", "."], ["reference", "run"], ["site", "build"]], ids=" ".join
+)
+def test_command_that_needs_a_checkout_says_so_outside_of_one(
+    command: list[str], tmp_path: Path, monkeypatch, platebench: Command
+) -> None:
     monkeypatch.chdir(tmp_path)
-    said = platebench("run", "--images", "2")
+    said = platebench(*command)
     assert said.status == 2
     assert (
         said.err
@@ -344,7 +350,11 @@ def test_run_does_not_change_published_results(checkout: Path) -> None:
     assert said.status == 0, said.err
     assert git(checkout, "status", "--porcelain") == "", "results/ is as it was"
     (file,) = record_files(checkout / ".platebench" / "results")
-    assert f"Kept in {file.file.relative_to(checkout)}" in said.out
+    table = file.file.relative_to(checkout).with_name(
+        file.file.name.replace(".run.jsonl", ".table.txt")
+    )
+    assert f"report, or {table}\n" in said.out
+    assert "scan, warm, 2 raw images" in table.read_text()
     assert re.search(r"; load \S+ on \d+ cores; CPU governor ", said.err)
     assert file.info().machine_facts
     elsewhere = in_a_process(
@@ -415,7 +425,9 @@ def test_broken_store_fails_without_stopping_the_others(checkout: Path, plate: P
     )
     message = "Mismatch: image 1 came back in place of image 0"
     assert said.status == 1
-    assert f"tiff-files:tiff:default failed: {message}" in " ".join(said.out.split())
+    assert "3 of 9 measurements failed" in said.out
+    told = in_a_process("report").out
+    assert f"tiff-files:tiff:default failed: {message}" in " ".join(told.split())
     assert said.err.splitlines()[-1] == (
         f"platebench: 3 of 9 cells failed; the first: write of tiff-files:tiff:default: {message}"
     )
@@ -442,12 +454,14 @@ def test_changed_checkout_is_recorded_under_its_own_name(checkout: Path, plate: 
     assert list(asv.results.iter_results(str(checkout / ".platebench" / "results"))) == []
 
 
+RUNNING = "arrow-ipc,parquet:pixels:*,tiff-files"
+
+
 @pytest.fixture
 def running(checkout: Path, plate: Path) -> Iterator[subprocess.Popen[str]]:
     """A run of many cells, in a process group of its own."""
-    stores = "arrow-ipc,parquet:pixels:*,tiff-files"
     with subprocess.Popen(
-        [*PROGRAM, "run", "--images", str(plate), "--stores", stores],
+        [*PROGRAM, "run", "--images", str(plate), "--stores", RUNNING, "--all"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -470,10 +484,17 @@ def wait_for_records(checkout: Path, process: subprocess.Popen[str]) -> None:
     raise AssertionError(process.communicate())
 
 
-def test_interrupted_run_keeps_its_records(checkout: Path, running: subprocess.Popen[str]) -> None:
+def test_interrupted_run_prints_its_answer_and_keeps_its_records(
+    checkout: Path, plate: Path, running: subprocess.Popen[str]
+) -> None:
     os.killpg(running.pid, signal.SIGINT)
-    _, err = running.communicate()
+    out, err = running.communicate()
     assert running.returncode == 130
+    *lines, go_on = out.split("\n\n")[-1].splitlines()
+    assert re.match(r"2 images|No measurement succeeded", lines[0])
+    assert len(lines) <= MOST
+    assert go_on.startswith("To go on: ")
+    assert go_on.endswith(f"run --images {plate} --stores '{RUNNING}' --all --resume")
     assert err.splitlines()[-1] == "platebench: interrupted"
     assert re.search(r"^\d+ measured cells are kept in .*; --resume goes on$", err, re.MULTILINE)
     assert "Traceback" not in err

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from platebench.results.answer import answers
 from platebench.results.blocks import blocks_of
 from platebench.results.questions import fastest_first, of_image_set
 from platebench.results.ranking import pair_scores, rank
@@ -20,7 +21,6 @@ from platebench.results.records import RecordFile
 from platebench.results.report import as_tables
 from platebench.results.robust_mean import pool
 from platebench.results.tidy import CellResult, tidy
-from platebench.site.answers import answers
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import IPC, failed, floor, ok, run_file

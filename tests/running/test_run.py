@@ -19,10 +19,16 @@ from platebench.results.operations import floor_of
 from platebench.results.ratios import RUN_SHIFT, width
 from platebench.results.records import RecordFile, record_files
 from platebench.results.timings import by_cell, timings
+from platebench.running import goal
 from platebench.running import groups as grouping
 from platebench.running import run as measuring
+from platebench.running.estimate import Size
 from platebench.running.floor_choice import floor_choice, keep
-from platebench.running.run import MOST_ROUNDS, Settings, measure
+from platebench.running.goal import MOST_ROUNDS
+from platebench.running.outlook import Outlook, Source
+from platebench.running.places import Home
+from platebench.running.run import measure
+from platebench.running.settings import Settings
 from platebench.stores.floor.choice import DEFAULT
 from platebench.stores.registry import FLOOR
 from platebench.timing.protocol import FLOOR_CHOICE, WORK
@@ -63,12 +69,13 @@ class Bench:
         self.work = folder / "work" / SUBFOLDER
         self.variables: dict[str, str] = {}
         monkeypatch.setenv(WORK, str(folder / "work"))
-        monkeypatch.setattr(measuring, "image_sets", lambda *_: ["raw-64"])
-        monkeypatch.setattr(measuring, "commit_of", lambda _: self.commit)
+        images = Source("raw-64", Size(64, 1000))
+        monkeypatch.setattr(measuring, "look_ahead", lambda *_: Outlook((images,), False))
+        monkeypatch.setattr(Home, "commit", lambda _: self.commit)
         monkeypatch.setattr(measuring, "Suite", self._suite)
         monkeypatch.setattr(grouping, "at_once", lambda _: 1)  # so the log has one order
         monkeypatch.setattr(Workspace, "images", lambda *_: Images(1000))
-        monkeypatch.setattr(measuring.time, "monotonic", lambda: 60 * self.minutes)
+        monkeypatch.setattr(goal.time, "monotonic", lambda: 60 * self.minutes)
 
     def _suite(self, *_: object, variables: dict[str, str]) -> MadeUpSuite:
         self.variables = variables
@@ -77,7 +84,8 @@ class Bench:
     def measure(self, **changed: object) -> RecordFile:
         self.folder.joinpath("results").mkdir(exist_ok=True)
         settings = replace(EVERYTHING, **changed)
-        return measure(self.folder, self.results, settings, self.watcher)
+        home = Home(self.folder, self.folder / "unused", self.results)
+        return measure(home, self.results, settings, self.watcher)
 
     def counts(self) -> Counter[CellName]:
         return Counter(which for _, which in self.log)
@@ -144,21 +152,66 @@ def test_one_round_gives_no_interval_so_another_is_added(bench: Bench) -> None:
     assert set(bench.counts().values()) == {2}
 
 
-@pytest.mark.parametrize("minutes", [0.0, 5.0])
-def test_time_limit_ends_the_run_after_the_rounds_asked_for(minutes: float, bench: Bench) -> None:
-    wide = restless(cell(SCAN, IPC))
+def slowly(bench: Bench, minutes: float, answer: Answer = steady) -> None:
+    """Let each cell take this long."""
 
-    def answer(asked: CellName, count: int) -> Measurement:
-        bench.minutes += 1 / 6
-        return wide(asked, count)
+    def answers(asked: CellName, count: int) -> Measurement:
+        bench.minutes += minutes
+        return answer(asked, count)
 
-    bench.answer = answer
-    file = bench.measure(rounds=2, until=UNTIL, minutes=minutes)
-    assert min(bench.counts().values()) >= 2, "the rounds asked for are always measured"
-    assert bench.counts()[cell(SCAN, IPC)] == 2 if minutes == 0 else MOST_ROUNDS > 2
-    assert bench.minutes < minutes + 2 + 1
+    bench.answer = answers
+
+
+def test_time_limit_adds_no_rounds_for_wide_cells(bench: Bench) -> None:
+    slowly(bench, 1 / 6, restless(cell(SCAN, IPC)))
+    file = bench.measure(rounds=2, until=UNTIL, minutes=5)
+    assert 2 < bench.counts()[cell(SCAN, IPC)] < MOST_ROUNDS
+    assert min(bench.counts().values()) == 2
+    assert bench.minutes < 5 + 1
     assert f"gave up on {cell(SCAN, IPC)}: wider than +-10%" in bench.watcher.said
     assert file.finished
+
+
+def test_time_limit_ends_the_run_after_a_group_and_says_what_is_left(bench: Bench) -> None:
+    slowly(bench, 1)
+    file = bench.measure(rounds=2, minutes=4)
+    assert len(bench.log) == 6, "two of four groups, the second whole"
+    assert not file.finished
+    assert bench.watcher.said == [
+        "4 minutes are over: 2 of 4 groups of measurements are left, of write, scan"
+    ]
+
+
+def test_run_that_ran_out_of_time_is_taken_up_where_it_stopped(bench: Bench) -> None:
+    slowly(bench, 1)
+    bench.measure(rounds=2, minutes=4)
+    file = bench.measure(rounds=2, minutes=4, resume=True)
+    assert file.finished
+    assert set(bench.counts().values()) == {2}
+    assert len(record_files(bench.results)) == 1
+
+
+def test_rounds_are_added_while_they_fit_into_the_time(bench: Bench) -> None:
+    slowly(bench, 1)
+    file = bench.measure(rounds=2, minutes=26, more=True)
+    assert set(bench.counts().values()) == {4}, "a fifth round of six minutes would end at 30"
+    assert file.finished
+
+
+def test_rounds_are_not_added_without_being_asked_for(bench: Bench) -> None:
+    slowly(bench, 1)
+    bench.measure(rounds=2, minutes=60)
+    assert set(bench.counts().values()) == {2}
+
+
+def test_added_round_that_was_cut_off_is_taken_up(bench: Bench) -> None:
+    slowly(bench, 1)
+    interrupted_after(14, bench, rounds=2, minutes=20, more=True)
+    file = bench.measure(rounds=2, minutes=20, more=True, resume=True)
+    assert file.finished
+    found = Counter((record.round, record.run.cell) for record in file.records())
+    assert set(found.values()) == {1}
+    assert len({cell for number, cell in found if number == 3}) == 6
 
 
 def test_cells_still_wide_at_the_time_limit_are_named(bench: Bench) -> None:
@@ -181,12 +234,6 @@ def test_failed_cell_adds_no_rounds(wrong, bench: Bench) -> None:
     bench.measure(rounds=4, until=UNTIL)
     assert set(bench.counts().values()) == {4}
     assert bench.watcher.said == [NO_LESS]
-
-
-def test_minutes_without_until_is_refused(bench: Bench) -> None:
-    with pytest.raises(UserError, match="--minutes: only --until adds rounds; give it too"):
-        bench.measure(minutes=5)
-    assert bench.log == []
 
 
 # Resume

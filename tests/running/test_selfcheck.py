@@ -166,7 +166,7 @@ class Bench:
         monkeypatch.setenv(WORK, str(folder / "work"))
         monkeypatch.setattr(selfcheck, "image_sets", lambda *_: ["raw-64"])
         monkeypatch.setattr(selfcheck, "make_arm", lambda *_: self.arm)
-        monkeypatch.setattr(selfcheck, "newcomer_stores", lambda: [FLOOR, IPC, ZARR])
+        monkeypatch.setattr(selfcheck, "brief_stores", lambda: [FLOOR, IPC, ZARR])
         monkeypatch.setattr(selfcheck, "Suite", self._suite)
 
     def _suite(self, *given: object) -> MadeUpSuite:

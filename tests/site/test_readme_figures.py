@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from platebench.errors import UserError
+from platebench.results.answer import answers
 from platebench.results.records import RecordFile
 from platebench.results.tidy import tidy
 from platebench.running.selfcheck import Finding, SelfCheck
-from platebench.site.answers import answers
 from platebench.site.readme import (
     FIGURE,
     README,

@@ -121,9 +121,9 @@ def floor_command(
     from platebench.running.floor_calibration import calibrate
     from platebench.running.floor_choice import keep
     from platebench.running.floor_table import as_markdown, as_table
+    from platebench.running.image_sets import image_sets
     from platebench.running.machine_facts import machine_facts
     from platebench.running.progress import RunBar
-    from platebench.running.run import image_sets
     from platebench.timing.workspace import Workspace
 
     if out is not None:
@@ -173,7 +173,7 @@ def adapters_command(
     from platebench.running.adapters import AdapterSettings, check_settings, measure_adapters
     from platebench.running.checkout import find_checkout
     from platebench.running.progress import Bar
-    from platebench.running.run import stores_to_measure
+    from platebench.running.settings import stores_to_measure
     from platebench.timing.adapters import OPERATIONS
 
     settings = AdapterSettings(

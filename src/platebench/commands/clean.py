@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,12 +23,12 @@ def clean_command(
     platebench makes it again when needed. Results are kept elsewhere and are not removed.
     """
     from platebench.limits import gigabytes
-    from platebench.running.checkout import find_checkout
     from platebench.running.cleaning import disk_bytes, free, kept, unmarked
+    from platebench.running.places import home
     from platebench.timing.workspace import Workspace
 
-    checkout = find_checkout(Path.cwd())
-    workspace = Workspace.of(checkout)
+    work = home().work
+    workspace = Workspace.here(work)
     things = [each for each in kept(workspace) if each.days >= older_than]
     total = gigabytes(sum(each.bytes for each in things))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -45,7 +44,7 @@ def clean_command(
         free(workspace, things)
     done = "freed" if yes else "can be freed with --yes" if things else "to free"
     console.print(f"{workspace.root}: {total} {done}", highlight=False, soft_wrap=True)
-    for folder in unmarked(checkout / ".platebench"):
+    for folder in unmarked(work.parent):
         console.print(
             f"{folder}: {gigabytes(disk_bytes(folder))}, left by an older version of platebench;"
             " remove it yourself if you do not need it",

@@ -30,7 +30,7 @@ def compare_command(
     stores: Annotated[
         str | None,
         typer.Option(
-            help="Formats, stores or patterns, separated by commas. Default: those of --newcomer."
+            help="Formats, stores or patterns, separated by commas. Default: those of a run."
         ),
     ] = None,
     images: Annotated[str, typer.Option(help="As in 'platebench run'.")] = "32",
@@ -61,7 +61,7 @@ def compare_command(
     from platebench.running.compare import CompareSettings, compare
     from platebench.running.places import own_results
     from platebench.running.progress import CompareBar
-    from platebench.running.run import newcomer_stores, stores_to_measure
+    from platebench.running.settings import brief_stores, stores_to_measure
 
     if len(arms) < 2:
         raise UserError("give two arms or more, such as HEAD~1 and .")
@@ -73,7 +73,7 @@ def compare_command(
     plan = single_look(rounds, threshold) if rounds else Plan(threshold)
     settings = CompareSettings(
         arms=arms,
-        stores=stores_to_measure(split(stores), references=False) if stores else newcomer_stores(),
+        stores=stores_to_measure(split(stores), references=False) if stores else brief_stores(),
         images=split_images(images),
         operations=split(operations),
         plan=plan,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from platebench.commands.answer import answer_lines, print_answer
 from platebench.commands.shared import Results, console, say, tell
 from platebench.errors import UserError
 
@@ -29,7 +30,7 @@ def report_command(
     results: Results = None,
     machine: Annotated[str | None, typer.Option(help="Runs of this machine only.")] = None,
 ) -> None:
-    """Show the newest run: each cell's median, and its ratio to one bare file (the floor).
+    """Show the newest run: the answer in ten lines, then a row per cell.
 
     The kept reference: platebench report --results results
     """
@@ -48,9 +49,12 @@ def report_command(
     cells, finished = tidy(files[-1]), files[-1].finished
     if output is Format.table:
         _say_conditions(info)
+        print_answer(cells, info)
+        say("")
         console.print(reports.as_tables(cells, finished))
     elif output is Format.markdown:
-        sys.stdout.write(reports.as_markdown(cells, finished) + "\n")
+        lines = "\n".join(answer_lines(cells, info))
+        sys.stdout.write(f"```\n{lines}\n```\n\n{reports.as_markdown(cells, finished)}\n")
     else:
         writers = {"json": reports.as_json, "csv": reports.as_csv}
         sys.stdout.write(writers[output.value](cells) + "\n")

@@ -2,51 +2,71 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from platebench.commands.answer import print_answer, resume_command, table_file
 from platebench.commands.shared import (
     Results,
-    console,
     errors,
     exit_by,
-    say_where,
+    say,
     share,
     split,
     split_images,
 )
 
+IMAGES = "32"
+MINUTES = 5.0
+"""The time of a run that is not told how many rounds to measure, or how narrow to get."""
+
+ROUNDS = 2
+"""One round leaves every order open."""
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+
 
 def run_command(
-    stores: Annotated[
-        str | None,
-        typer.Option(help="Formats, stores or patterns, separated by commas. Default: all."),
-    ] = None,
     images: Annotated[
         str,
-        typer.Option(help="Number of generated images, ic-N, or your folder; separated by commas."),
-    ] = "64",
-    operations: Annotated[
-        str | None, typer.Option(help="Operations, separated by commas. Default: all.")
+        typer.Option(help="Your folder, a number of generated images, or ic-N; commas between."),
+    ] = IMAGES,
+    stores: Annotated[
+        str | None,
+        typer.Option(
+            help="Formats, stores or patterns, separated by commas. Default: the tunings default"
+            " and fast of each format."
+        ),
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Number of passes over all cells.")] = 1,
+    operations: Annotated[
+        str | None,
+        typer.Option(help="Operations, separated by commas. Default: those of the answer."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All stores, operations and details; no time limit.")
+    ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help=f"Stop after this time. Default: {MINUTES:g}, without limit if --all,"
+            " --rounds, --until or --quick is given.",
+        ),
+    ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of passes over all cells. Default: as time allows."),
+    ] = None,
     until: Annotated[
         str | None, typer.Option(help="Add rounds until all intervals are this narrow, such as 5%.")
     ] = None,
-    minutes: Annotated[
-        float | None, typer.Option(min=0, help="With --until: add no rounds after this time.")
-    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One round with one sample per cell: a first look.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the same run where it was interrupted.")
-    ] = False,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="One sample per cell and fewer details: a first look.")
-    ] = False,
-    newcomer: Annotated[
-        bool,
-        typer.Option("--newcomer", help="An overview: the default and fast tuning per format."),
     ] = False,
     check_newest: Annotated[
         bool,
@@ -56,33 +76,47 @@ def run_command(
     ] = False,
     results: Results = None,
 ) -> None:
-    """Measure, and print the table.
+    """Measure, and print the answer in ten lines.
 
     Each cell is saved as soon as it is measured, so an interrupted run loses nothing.
     """
-    from platebench.results import report as reports
+    from platebench.results.records import RecordFile
     from platebench.results.tidy import tidy
-    from platebench.running.checkout import find_checkout
-    from platebench.running.places import own_results
+    from platebench.running.places import home, own_results
     from platebench.running.progress import RunBar
-    from platebench.running.run import Settings, measure, newcomer_stores, stores_to_measure
+    from platebench.running.run import measure
+    from platebench.running.settings import Settings, brief_stores, stores_to_measure
 
-    checkout = find_checkout(Path.cwd())
+    limited = not (everything or quick) and rounds is None and until is None
+    overview = brief_stores() if stores is None and not everything else None
     settings = Settings(
-        stores=newcomer_stores() if newcomer else stores_to_measure(split(stores) or ["*"]),
+        stores=overview or stores_to_measure(split(stores) or ["*"]),
         images=split_images(images),
         operations=split(operations),
-        rounds=rounds,
+        rounds=rounds or (1 if quick else ROUNDS),
         quick=quick,
-        newcomer=newcomer,
+        brief=not everything,
         until=None if until is None else share(until),
-        minutes=minutes,
+        minutes=MINUTES if minutes is None and limited else minutes,
+        more=limited,
         resume=resume,
         check_newest=check_newest,
     )
-    with RunBar(errors) as bar:
-        file = measure(checkout, own_results(results), settings, bar)
+    begun: list[RecordFile] = []
+    stopped = False
+    try:
+        with RunBar(errors) as bar:
+            measure(home(), own_results(results), settings, bar, begun.append)
+    except KeyboardInterrupt:
+        if not begun or not begun[0].file.exists():
+            raise
+        stopped = True
+    (file,) = begun
     cells = tidy(file)
-    console.print(reports.as_tables(cells))
-    say_where(file.file)
+    table_file(file, cells)
+    print_answer(cells, file.info(), source=images)
+    if not file.finished:
+        say(f"To go on: {resume_command()}")
+    if stopped:
+        raise typer.Exit(INTERRUPTED)
     exit_by(cells)

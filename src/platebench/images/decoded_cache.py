@@ -150,6 +150,10 @@ class DecodedImages(ImageSet):
         """Return the digests recorded when the set was written."""
         return self._digests
 
+    def digest_of(self, row: int) -> str:
+        """Return the recorded digest of one image."""
+        return self._digests[row]
+
     def touch(self) -> None:
         """Read every page once, so that later reads cause no page fault."""
         for view in (self._pixels, self._files):

@@ -255,11 +255,15 @@ class FolderImages(ImageSet):
         """Return the digest of every image, from the manifest or else from the pixels."""
         return self._digests
 
+    def digest_of(self, row: int) -> str:
+        """Return the digest of one image, without decoding the others."""
+        if self._manifest is not None:
+            return self._manifest.entries[row].digest
+        return digest(self.pixels(row))
+
     @cached_property
     def _digests(self) -> list[str]:
-        if self._manifest is not None:
-            return [entry.digest for entry in self._manifest.entries]
-        return [digest(self.pixels(row)) for row in range(len(self))]
+        return [self.digest_of(row) for row in range(len(self))]
 
 
 def _image_table(sources: Sequence[Source]) -> pa.Table:

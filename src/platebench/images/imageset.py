@@ -67,6 +67,10 @@ class ImageSet(ABC):
     def digests(self) -> Sequence[str]:
         """Return the `digest` of every image, in row order."""
 
+    def digest_of(self, row: int) -> str:
+        """Return the digest of one image."""
+        return digest(self.pixels(row))
+
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self.pixels(row) for row in range(len(self)))
 
@@ -119,5 +123,4 @@ class _Selection(ImageSet):
         return self._source.file(self._rows[row])
 
     def digests(self) -> Sequence[str]:
-        digests = self._source.digests()
-        return [digests[row] for row in self._rows]
+        return [self._source.digest_of(row) for row in self._rows]

@@ -10,11 +10,16 @@ CHANGES = "+changes"
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit, with its date in milliseconds since 1970, as asv has it."""
+    """A commit, with its date in milliseconds since 1970, as asv has it.
+
+    Of an installed package it is the version that was released (`is_release`), since there is no
+    git history.
+    """
 
     hash: str
     date_ms: int
     changed: bool
+    is_release: bool = False
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ from platebench.results.operations import (
     operation_names,
     pattern_text,
 )
-from platebench.results.plan import BRIEF, PlanPart, RunPlan, passed_over, plan_of
+from platebench.results.plan import PlanPart, RunPlan, is_brief, passed_over, plan_of
 from platebench.results.questions import in_order
 from platebench.results.records import Record, RunInfo
 from platebench.results.tidy import SEVERITY, worst
@@ -103,15 +103,15 @@ class LeftOut(NamedTuple):
 class Completeness:
     """What a run planned and what it holds.
 
-    `parts` are the plan's, each with its operations in words. `brief` names the settings that made
-    the run a short one, `passed_over` the operations that it therefore leaves out. `absent` are
+    `parts` are the plan's, each with its operations in words. `brief`: it is a short run.
+    `passed_over` are the operations that it therefore leaves out. `absent` are
     planned operations with fewer cells than planned, of which `rows` knows nothing. `not_measured`
     are the plan's own sentences on what it leaves out.
     """
 
     rows: list[Row]
     parts: list[tuple[PlanPart, list[str]]]
-    brief: list[str]
+    brief: bool
     passed_over: list[str]
     absent: list[str]
     reasons: list[Reason]
@@ -130,7 +130,7 @@ def completeness(info: RunInfo, records: Sequence[Record]) -> Completeness:
     return Completeness(
         rows=_rows(plan, variants, records),
         parts=[(part, _in_words(part, variants)) for part in plan.parts],
-        brief=[name for name in BRIEF if info.settings.get(name)],
+        brief=is_brief(info),
         passed_over=passed_over(info),
         absent=_absent(plan, variants),
         reasons=_reasons(records),

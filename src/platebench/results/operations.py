@@ -1,6 +1,6 @@
 """The operations, each declared once, keyed by the benchmark class that times it.
 
-Names, caches, details, the cells of a newcomer's run and the questions of the page all come from
+Names, caches, details, the cells of a brief run and the questions of the page all come from
 here. `tests/results/test_operations.py` compares the declarations with the benchmark classes.
 """
 
@@ -43,7 +43,7 @@ class Operation:
     """What one benchmark class measures.
 
     `details` lists all combinations of the class's further parameters; `in_brief` those that a
-    newcomer's run and a quick look measure. `on_versions`: it needs versions, the format's own or
+    brief run measures. `on_versions`: it needs versions, the format's own or
     platebench's part list. `list_only`: with the part list it does not depend on the format. Then
     it is measured once, on the floor, and on formats with versions of their own.
     """
@@ -206,10 +206,10 @@ GROW = "Grow"
 """The benchmark class that notes a store's size after each of twenty versions."""
 
 
-def for_newcomers(cell: CellName, named: Sequence[str] = ()) -> bool:
-    """Return True if a newcomer's run and a quick look measure this cell.
+def in_brief_run(cell: CellName, named: Sequence[str] = ()) -> bool:
+    """Return True if a brief run, which is the default, measures this cell.
 
-    They also measure an operation that the user named and that they otherwise leave out.
+    It also measures an operation that the user named and that it otherwise leaves out.
     """
     operation = OPERATIONS.get(cell.kind)
     if operation is None:
@@ -240,7 +240,7 @@ def operation_names() -> list[str]:
 
 
 def brief_operations() -> list[str]:
-    """Return the names of the operations that a newcomer's run measures at all."""
+    """Return the names of the operations that a brief run measures at all."""
     return list(dict.fromkeys(each.name for each in OPERATIONS.values() if each.in_brief))
 
 

@@ -29,7 +29,7 @@ REFERENCE = "reference"
 """The setting that holds a reference run's plan."""
 
 BRIEF = ("newcomer", "quick")
-"""Settings of runs that measure some details of some operations only."""
+"""Settings of runs before `brief` that measured some details of some operations only."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,16 @@ def plan_of(info: RunInfo) -> RunPlan:
         return RunPlan((), _left_out(info))
 
 
+def is_brief(info: RunInfo) -> bool:
+    """Return True if a run measures some details of some operations only."""
+    if "brief" in info.settings:
+        return bool(info.settings["brief"])
+    return any(info.settings.get(name) for name in BRIEF)
+
+
 def passed_over(info: RunInfo) -> list[str]:
-    """Return the operations that a newcomer's run or a quick look does not measure."""
-    if not any(info.settings.get(name) for name in BRIEF):
+    """Return the operations that a brief run does not measure."""
+    if not is_brief(info):
         return []
     return [name for name in operation_names() if name not in brief_operations()]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from platebench.stores import registry
 from platebench.stores.name import StoreName
+from platebench.stores.registry import TIFF_FOLDER
 
 LAYOUTS = {
     "tiff": "TIFF bytes",
@@ -22,3 +24,14 @@ def in_words(store: StoreName) -> str:
     """Return `arrow-ipc, tensors, tuned for speed` for `arrow-ipc:tensor:fast`."""
     layout = LAYOUTS.get(store.layout, store.layout)
     return f"{store.format}, {layout}, {TUNINGS.get(store.tuning, store.tuning)}"
+
+
+def short_name(store: StoreName) -> str:
+    """Return `Arrow IPC fast`: the format and the tuning, whatever the layout."""
+    title = format_title(store.format)
+    return title if store == TIFF_FOLDER else f"{title} {store.tuning}"
+
+
+def format_title(name: str) -> str:
+    """Return a format's name as its makers write it; a format without an entry as it is."""
+    return next((each.title or name for each in registry.FORMATS if each.name == name), name)

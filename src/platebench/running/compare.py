@@ -18,18 +18,13 @@ from platebench.results.timings import run_shift_of, samples_by_block
 from platebench.results.verdicts import Judgement, Plan, judge
 from platebench.running.arms import Arm, ArmSpec, apart, check_revision, make_arm, parse_arm
 from platebench.running.floor_choice import floor_choice
+from platebench.running.image_sets import check_images, image_sets
 from platebench.running.machine_facts import machine_facts, this_machine
 from platebench.running.rounds import shuffled, side_by_side
-from platebench.running.run import (
-    Watcher,
-    check_images,
-    image_sets,
-    keep_for_asv,
-    recording,
-    run_info,
-)
+from platebench.running.run import keep_for_asv, recording, run_info
 from platebench.running.suite import QUICK, Suite
 from platebench.running.turn_server import TurnServer
+from platebench.running.watcher import Watcher
 from platebench.stores.name import StoreName
 from platebench.timing.cell import SAMPLES
 from platebench.timing.workspace import Workspace

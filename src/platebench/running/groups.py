@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -70,6 +70,11 @@ Announce = Callable[[Group], None]
 
 Done = frozenset[tuple[int, int | None, CellName]]
 """Round, group and cell of what is measured already."""
+
+
+def done_of(records: Iterable[Record]) -> Done:
+    """Return what is measured already."""
+    return frozenset((record.round, record.group, record.run.cell) for record in records)
 
 
 def groups_of(cells: Sequence[CellName], this_round: int, most: int = MOST_STORES) -> list[Group]:

@@ -24,24 +24,18 @@ from platebench.running.groups import (
     THOROUGH,
     Done,
     Group,
+    done_of,
     groups_of,
     in_groups,
     left_of,
 )
+from platebench.running.image_sets import image_sets
 from platebench.running.machine_facts import machine_facts
-from platebench.running.run import (
-    Watcher,
-    done_of,
-    image_sets,
-    keep_for_asv,
-    newcomer_stores,
-    recording,
-    run_info,
-    stores_to_measure,
-    take_up,
-)
+from platebench.running.run import keep_for_asv, recording, run_info, take_up
+from platebench.running.settings import brief_stores, stores_to_measure
 from platebench.running.suite import Suite
 from platebench.running.turn_server import TurnServer
+from platebench.running.watcher import Watcher
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR, REFERENCES, TIFF_FOLDER
 from platebench.timing.protocol import WORK
@@ -119,7 +113,7 @@ def small_plan() -> RunPlan:
 
 def full_plan() -> RunPlan:
     """Return what is measured, image set by image set, what matters most first."""
-    every, asked = stores_to_measure(["*"]), newcomer_stores()
+    every, asked = stores_to_measure(["*"]), brief_stores()
     nested = [store for store in every if store.layout == "nested"]
     flat = [store for store in every if store not in nested]
     parts = (

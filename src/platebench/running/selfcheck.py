@@ -18,18 +18,21 @@ import numpy as np
 from platebench.errors import UserError
 from platebench.results.blocks import log_median
 from platebench.results.measurement import CellName
-from platebench.results.operations import choose, for_newcomers
+from platebench.results.operations import choose, in_brief_run
 from platebench.results.ratios import Ratio, Timing, log_ratios
 from platebench.results.records import RecordFile, record_files
 from platebench.results.verdicts import Judgement, Plan, Verdict, judge, single_look
 from platebench.running.arms import make_arm, parse_arm, work_folder
 from platebench.running.compare import Measured, SideBySide, arm_files, digest_of
 from platebench.running.floor_choice import floor_choice
+from platebench.running.image_sets import image_sets
 from platebench.running.machine_facts import machine_facts
 from platebench.running.rounds import shuffled
-from platebench.running.run import Watcher, image_sets, newcomer_stores, recording
+from platebench.running.run import recording
+from platebench.running.settings import brief_stores
 from platebench.running.suite import Suite
 from platebench.running.turn_server import TurnServer
+from platebench.running.watcher import Watcher
 from platebench.timing.cell import SAMPLES
 from platebench.timing.protocol import SLOWER, WORK
 from platebench.timing.workspace import Workspace
@@ -219,8 +222,8 @@ def _some_cells(suite: Suite, number: int) -> list[CellName]:
     """Return a fixed sample of the cells of an overview, of all operations."""
     cells = [
         cell
-        for cell in choose(suite.cells(), newcomer_stores(), [])
-        if for_newcomers(cell) and cell.kind != _STARTS_MORE
+        for cell in choose(suite.cells(), brief_stores(), [])
+        if in_brief_run(cell) and cell.kind != _STARTS_MORE
     ]
     return random.Random(number).sample(cells, min(number, len(cells)))
 

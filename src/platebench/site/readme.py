@@ -10,13 +10,13 @@ import vl_convert
 
 from platebench.atomic_files import write_whole
 from platebench.errors import UserError
+from platebench.results.answer import LAB, Answers, Fastest, Smallest, answers
 from platebench.results.questions import QUESTIONS, headline_image_set, of_image_set
 from platebench.results.records import RecordFile, record_files
 from platebench.results.report import figure
 from platebench.results.store_words import in_words
 from platebench.results.tidy import CellResult, tidy
 from platebench.running.selfcheck import SelfCheck, kept
-from platebench.site.answers import LAB, Answers, Fastest, Smallest, answers
 from platebench.site.drawing.size_and_speed import picture
 
 README = "README.md"

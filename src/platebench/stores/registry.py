@@ -27,7 +27,8 @@ class Format:
     what is measured: distributions on PyPI, or names that `platebench.optional` knows otherwise
     (`sqlite3`). `layout_needs` are those of one layout only. `colour` and `mark` are the format's
     in every chart; no two formats share both. `native_versions`: the format keeps versions
-    itself; all others are measured with platebench's part list (`part_list`).
+    itself; all others are measured with platebench's part list (`part_list`). `title` is the name
+    in sentences, as the format's makers write it; "" if that is `name`.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Format:
     mark: Mark
     native_versions: bool = False
     layout_needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    title: str = ""
 
     @property
     def module(self) -> str:
@@ -89,6 +91,7 @@ FORMATS: tuple[Format, ...] = (
         Colour.BLUE,
         Mark.CIRCLE,
         layout_needs={"nested": ("awkward",)},
+        title="Parquet",
     ),
     Format(
         "arrow-ipc",
@@ -97,6 +100,7 @@ FORMATS: tuple[Format, ...] = (
         ("pyarrow",),
         Colour.GREEN,
         Mark.SQUARE,
+        title="Arrow IPC",
     ),
     Format(
         "lancedb",
@@ -106,6 +110,7 @@ FORMATS: tuple[Format, ...] = (
         Colour.VERMILION,
         Mark.TRIANGLE_UP,
         native_versions=True,
+        title="LanceDB",
     ),
     Format(
         "zarr",
@@ -114,6 +119,7 @@ FORMATS: tuple[Format, ...] = (
         ("zarr", "numcodecs"),
         Colour.ORANGE,
         Mark.DIAMOND,
+        title="Zarr",
     ),
     Format(
         "tiff-files",
@@ -122,6 +128,7 @@ FORMATS: tuple[Format, ...] = (
         ("tifffile", "imagecodecs"),
         Colour.SKY_BLUE,
         Mark.TRIANGLE_DOWN,
+        title="TIFF folder",
     ),
     Format(
         "hdf5",
@@ -130,9 +137,16 @@ FORMATS: tuple[Format, ...] = (
         ("h5py",),
         Colour.PURPLE,
         Mark.SQUARE,
+        title="HDF5",
     ),
     Format(
-        "ch5", "ch5:Ch5", {"tensor": "default fast"}, ("h5py",), Colour.PURPLE, Mark.TRIANGLE_RIGHT
+        "ch5",
+        "ch5:Ch5",
+        {"tensor": "default fast"},
+        ("h5py",),
+        Colour.PURPLE,
+        Mark.TRIANGLE_RIGHT,
+        title="CellH5",
     ),
     Format(
         "sqlite",
@@ -141,6 +155,7 @@ FORMATS: tuple[Format, ...] = (
         ("sqlite3",),
         Colour.BLUE,
         Mark.DIAMOND,
+        title="SQLite",
     ),
 )
 

@@ -23,10 +23,10 @@ import json
 import os
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from platebench.atomic_files import write_whole
 from platebench.drafts import Lent, sweep
@@ -46,6 +46,9 @@ from platebench.stores.name import StoreName
 from platebench.stores.part_list import with_versions
 from platebench.timing.protocol import WORK
 
+if TYPE_CHECKING:
+    from platebench.images.folder import FolderImages
+
 SUBFOLDER = "platebench"
 SEED = 1
 MARK = FolderKind("work", "a work folder")
@@ -64,6 +67,12 @@ also a second version that adds a tenth."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being made, how much of it is done, and how much there is."""
+
+
+def expected_bytes(name: str) -> int:
+    """Return the bytes of the pixels of a generated image set; 0 for another set."""
+    made = generated(name)
+    return 0 if made is None else made[1] * _IMAGE_BYTES
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -124,21 +133,22 @@ class Workspace:
         folder: Path,
         progress: Progress = no_progress,
         say: Callable[[str], None] = lambda line: None,
+        opened: FolderImages | None = None,
+        rows: Sequence[int] | None = None,
     ) -> str:
         """Hold the images of a user's folder, again if it changed, and return the set's name.
 
         The name is the folder's with a digest of what is in it, so that figures of two folders
         that are called alike, or of one before and after a change, never stand under one name.
-        `say` is told how many files and images there are, and what is left out and why.
+        `say` is told how many files and images there are, and what is left out and why. `opened`
+        is what `open_folder` returned for the folder, and `rows` a sample of its images.
         """
-        from platebench.images.folder import open_images  # not in the processes that measure
-
         folder = folder.resolve()
-        images = open_images(
-            folder, progress=lambda done, total: progress("looking at files", done, total)
-        )
-        say(f"{folder.name}: {images.counted.said()}")
-        source = {"folder": str(folder), "files": _listing(folder)}
+        every = self.open_folder(folder, progress, say) if opened is None else opened
+        images = every if rows is None else every.select(rows)
+        source: dict[str, Any] = {"folder": str(folder), "files": _listing(folder)}
+        if rows is not None:
+            source["rows"] = list(rows)
         with self._lock(self.root / "images" / "folders"):
             known = {mark.parent.name: _noted(mark) for mark in self._sources()}
             for name, other in known.items():
@@ -147,10 +157,27 @@ class Workspace:
             images.name = _name_for(folder, images)
             self._hold(images, progress)
             for name, other in known.items():
-                if other.get("folder") == source["folder"] and name != images.name:
+                same_folder = other.get("folder") == source["folder"]
+                if same_folder and other.get("files") != source["files"] and name != images.name:
                     self._forget_images(name)
             _note(self._source(images.name), source)
         return images.name
+
+    @staticmethod
+    def open_folder(
+        folder: Path,
+        progress: Progress = no_progress,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> FolderImages:
+        """Read the headers of a user's files, and say how many files and images there are."""
+        from platebench.images.folder import open_images  # not in the processes that measure
+
+        folder = folder.resolve()
+        images = open_images(
+            folder, progress=lambda done, total: progress("looking at files", done, total)
+        )
+        say(f"{folder.name}: {images.counted.said()}")
+        return images
 
     def _sources(self) -> list[Path]:
         return sorted((self.root / "images").glob("*/source.json"))

@@ -1,0 +1,129 @@
+"""What a run will take: its images, or a sample of them, its minutes and its room on the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platebench.images.generated import generated
+from platebench.limits import gigabytes, require_room
+from platebench.running.estimate import Plan, Size, evenly_spread
+from platebench.running.image_sets import check_images
+from platebench.running.places import shown
+from platebench.running.settings import Settings
+from platebench.running.watcher import Watcher
+from platebench.timing.workspace import Workspace, expected_bytes
+
+if TYPE_CHECKING:
+    from platebench.images.folder import FolderImages
+
+SHARE = 0.9
+"""Of the time that a run may take, what its first rounds should take by the estimate."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Images that a user named: the name of a generated set, or a folder with its headers read.
+
+    `size` is of the images that are measured, `rows` which of the folder's they are, None for all.
+    """
+
+    wanted: str | Path
+    size: Size
+    opened: FolderImages | None = None
+    rows: list[int] | None = None
+
+    @property
+    def sampled_from(self) -> int | None:
+        """The number of images of the folder, None if all of them are measured."""
+        return None if self.rows is None or self.opened is None else len(self.opened)
+
+    def hold(self, workspace: Workspace, watcher: Watcher) -> str:
+        """Make or load the images, and return the name of the set."""
+        if isinstance(self.wanted, Path):
+            return workspace.hold_folder(
+                self.wanted, watcher.preparing, opened=self.opened, rows=self.rows
+            )
+        workspace.images(self.wanted, watcher.preparing)
+        return self.wanted
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The sources of a run's images. `stores_first`: there is time to write all stores first."""
+
+    sources: tuple[Source, ...]
+    stores_first: bool
+
+    def hold(self, workspace: Workspace, watcher: Watcher) -> dict[str, Source]:
+        """Make or load the image sets, and return their sources by the names of the sets."""
+        return {source.hold(workspace, watcher): source for source in self.sources}
+
+
+def look_ahead(workspace: Workspace, settings: Settings, watcher: Watcher) -> Outlook:
+    """Read what there is, choose samples of large folders, and say what the run will take.
+
+    A sample is taken if the run has a time limit that the whole folder would exceed. Raises
+    UserError if there is too little room on the disk.
+    """
+    plan = Plan.of(settings.stores, settings.operations, settings.brief)
+    every = [_surveyed(wanted, workspace, watcher) for wanted in check_images(settings.images)]
+    limit = None if settings.minutes is None else 60 * settings.minutes
+    share = None if limit is None else SHARE * limit / len(every)
+    sources = tuple(_sampled(each, plan, settings.rounds, share, watcher) for each in every)
+    seconds = sum(plan.seconds(each.size, settings.rounds) for each in sources)
+    stored = sum(plan.disk_bytes(each.size) for each in sources)
+    cells = plan.cells * len(sources)
+    rounds = "1 round" if settings.rounds == 1 else f"{settings.rounds} rounds"
+    more = " or more" if settings.more or settings.until is not None else ""
+    watcher.says(
+        f"{cells} measurements in {rounds}{more}: {_minutes(seconds, settings)},"
+        f" {gigabytes(stored)} in {shown(workspace.root)}"
+    )
+    require_room(workspace.root, stored, f"{cells} measurements")
+    return Outlook(sources, stores_first=settings.brief and (limit is None or seconds <= limit))
+
+
+def _surveyed(wanted: str | Path, workspace: Workspace, watcher: Watcher) -> Source:
+    if isinstance(wanted, Path):
+        opened = workspace.open_folder(wanted, watcher.preparing, watcher.says)
+        return Source(wanted, Size(len(opened), opened.pixel_bytes), opened)
+    made = generated(wanted)
+    return Source(wanted, Size(0 if made is None else made[1], expected_bytes(wanted)))
+
+
+def _sampled(
+    source: Source, plan: Plan, rounds: int, seconds: float | None, watcher: Watcher
+) -> Source:
+    """Return a sample of a folder that cannot be measured whole in so many seconds."""
+    whole = source.size
+    if source.opened is None or seconds is None:
+        return source
+    number = plan.images_that_fit(whole, rounds, seconds)
+    if number == whole.images:
+        return source
+    rows = evenly_spread(whole.images, number)
+    size = Size(number, sum(source.opened.image_bytes(row) for row in rows))
+    watcher.says(
+        f"a sample of {number:,} of your {whole.images:,} images, evenly spread;"
+        " --rounds 2 measures all of them"
+    )
+    return replace(source, size=size, rows=rows)
+
+
+def _minutes(seconds: float, settings: Settings) -> str:
+    """Return about how long a run takes, in words."""
+    limit = settings.minutes
+    if limit is not None and settings.more and seconds <= 60 * limit:
+        return f"about {limit:g} minutes"
+    about = f"about {_rounded(seconds / 60)}"
+    if limit is not None and seconds > 60 * limit:
+        return f"{about}, but it stops after {limit:g}"
+    return about
+
+
+def _rounded(minutes: float) -> str:
+    if minutes < 1.5:
+        return "a minute"
+    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.0f} hours"

@@ -1,0 +1,71 @@
+"""What a run measures, and the stores that a pattern names."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from platebench.errors import UserError
+from platebench.running.groups import BRIEF, QUICK, THOROUGH
+from platebench.running.turn_server import Sampling
+from platebench.stores import registry
+from platebench.stores.name import StoreName
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to measure. `images` are numbers of generated images, or folders.
+
+    `brief`: measure the details of each operation that answer a reader's question, and of a large
+    folder a sample of the images. `quick`: one sample per cell. `rounds` are measured at least.
+    `until`: add rounds for each cell until the interval of its ratio to the floor is this narrow
+    (0.05 is +-5%). `minutes`: stop after this time, at the end of a group. `more`: until then, add
+    rounds of all cells. `resume`: continue the newest interrupted run that has the same settings,
+    commit and libraries. `check_newest`: also record the newest release of each library.
+    """
+
+    stores: list[StoreName]
+    images: list[str]
+    operations: list[str]
+    rounds: int = 1
+    quick: bool = False
+    brief: bool = False
+    until: float | None = None
+    minutes: float | None = None
+    more: bool = False
+    resume: bool = False
+    check_newest: bool = False
+
+    @property
+    def sampling(self) -> Sampling:
+        """How many samples the processes of a group take."""
+        return QUICK if self.quick else BRIEF if self.brief else THOROUGH
+
+
+def stores_to_measure(patterns: Sequence[str], references: bool = True) -> list[StoreName]:
+    """Return the stores that match `patterns`: a store, a format, or `*` and `?` as in a shell.
+
+    Raises UserError for a pattern that matches nothing. `references` adds the reference stores.
+    """
+    chosen: dict[StoreName, None] = dict.fromkeys(registry.REFERENCES) if references else {}
+    for pattern in patterns:
+        found = [
+            name
+            for name in registry.names()
+            if any(fnmatch.fnmatchcase(str(name), each) for each in (pattern, f"{pattern}:*"))
+        ]
+        if not found:
+            raise UserError(f"{pattern}: no such store; 'platebench stores' lists them")
+        chosen |= dict.fromkeys(found)
+    return list(chosen)
+
+
+def brief_stores() -> list[StoreName]:
+    """Return the stores of an overview: each format's first layout, tuned `default` and `fast`."""
+    return [
+        name
+        for format_ in registry.FORMATS
+        for name in format_.stores
+        if name.layout == next(iter(format_.variants)) and name.tuning in {"default", "fast"}
+    ]
