@@ -46,7 +46,7 @@ def run_command(
     ] = False,
     newcomer: Annotated[
         bool,
-        typer.Option("--newcomer", help="An overview: the default and fast tuning per format."),
+        typer.Option("--newcomer", help="An overview: each format without the tuning small."),
     ] = False,
     check_newest: Annotated[
         bool,
