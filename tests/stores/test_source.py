@@ -24,7 +24,15 @@ def test_source_of_a_format_leaves_out_other_formats_and_the_registry(format_) -
 
 
 def test_imports_are_followed_to_their_end() -> None:
-    beside = {"contract", "name", "values", "plain_tiff", "read_ahead"}
+    beside = {
+        "contract",
+        "name",
+        "values",
+        "plain_tiff",
+        "read_ahead",
+        "tiff_codec",
+        "variants",
+    }
     assert names("parquet") == {"parquet", *beside}
     assert "csv_table" in names("tiff_files"), "from platebench.stores import csv_table"
 

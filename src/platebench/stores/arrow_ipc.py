@@ -6,14 +6,19 @@
 - `fast`: uncompressed, one record batch per image, read through a memory map: a batch is a
   view of the page cache, and only the requested images are read. `included_fields`, with which
   pyarrow copies what it reads, is for the table only.
-- `small`: one record batch per image, Zstandard level 9.
+- `balanced`: one record batch per image, compressed by Zstandard level 1. LZ4 reads faster, and
+  makes 1.6 times the bytes. TIFF files are compressed anew (`tiff_codec`), and the file is not.
+- `small`: Zstandard level 12, since level 9 saves 2% of level 3; TIFF files as lossless JPEG XL.
+
+How `balanced` and `small` were chosen is in docs/tuning.md.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -24,6 +29,7 @@ from pyarrow import feather, ipc
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows
 from platebench.stores.read_ahead import read_ahead
+from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import (
     IMAGE,
     Kinds,
@@ -34,9 +40,43 @@ from platebench.stores.values import (
     kinds_of,
     table_of,
 )
+from platebench.stores.variants import Variants
 
 _TABLE = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
 """Neither reads nor decompresses the image, which is the last column."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a file is written: the codec of its buffers, or as `write_feather` does it.
+
+    `tiff` compresses the TIFF files anew.
+    """
+
+    codec: str | None = None
+    level: int | None = None
+    quick_start: bool = False
+    tiff: TiffCodec | None = None
+
+
+_BUFFERS = {
+    "default": Settings(quick_start=True),
+    "uncompressed": Settings(),
+    "lz4": Settings("lz4"),
+    **{f"zstd-{level}": Settings("zstd", level) for level in (1, 3, 9, 12)},
+}
+_TIFF = {
+    **{name: _BUFFERS[name] for name in ("default", "uncompressed", "lz4", "zstd-1", "zstd-3")},
+    **{f"tiff-{name}": Settings(tiff=codec) for name, codec in CODECS.items()},
+}
+_ALWAYS = {"default": "default", "fast": "uncompressed"}
+CANDIDATES: Mapping[str, Variants[Settings]] = {
+    "pixels": Variants(_BUFFERS, _ALWAYS | {"balanced": "zstd-1", "small": "zstd-12"}),
+    "tiff": Variants(
+        _TIFF, _ALWAYS | {"balanced": "tiff-zstd-1-predictor", "small": "tiff-jpeg-xl-2"}
+    ),
+    "tensor": Variants(_BUFFERS, _ALWAYS | {"balanced": "zstd-1", "small": "zstd-12"}),
+}
 
 
 class ArrowIpc(Store):
@@ -49,10 +89,13 @@ class ArrowIpc(Store):
 
         Raises Unsupported for tensors of different shapes or dtypes.
         """
+        settings = self._settings
+        if settings.tiff is not None:
+            images = CompressedTiffs(images, settings.tiff)
         schema = image_schema(images, self.layout)
         path.parent.mkdir(parents=True, exist_ok=True)
         batches = image_batches(images, self.layout, schema, 1)
-        if self.tuning == "default":
+        if settings.quick_start:
             # One batch, or several if a binary column exceeds 2 GiB.
             table = pa.Table.from_batches(batches, schema).combine_chunks()
             feather.write_feather(table, str(path))
@@ -61,14 +104,18 @@ class ArrowIpc(Store):
 
     def open(self, path: Path) -> OpenStore:
         """Map the file."""
-        opened = _OpenTable if self.tuning == "default" else _OpenBatches
+        opened = _OpenTable if self._settings.quick_start else _OpenBatches
         return opened(path, self.layout)
+
+    @property
+    def _settings(self) -> Settings:
+        return CANDIDATES[self.layout].of(self.tuning)
 
     def _write_batches(
         self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Path
     ) -> None:
-        codec = pa.Codec("zstd", 9) if self.tuning == "small" else None
-        options = ipc.IpcWriteOptions(compression=codec)
+        codec, level = self._settings.codec, self._settings.level
+        options = ipc.IpcWriteOptions(compression=pa.Codec(codec, level) if codec else None)
         with pa.OSFile(str(file), "wb") as sink, ipc.new_file(sink, schema, options=options) as out:
             for batch in batches:
                 out.write_batch(batch)

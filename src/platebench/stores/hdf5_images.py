@@ -1,7 +1,8 @@
 """Read and write images of an HDF5 dataset through h5py's low-level interface.
 
 `d[i]` describes the selection anew and allocates an array for each image. Here one selection is
-moved, and pixels are read straight into the caller's memory.
+moved, and pixels are read straight into the caller's memory. Chunks of one image under gzip are
+read and written as they are, and compressed by libdeflate (`hdf5_filters`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+
+from platebench.stores.hdf5_filters import Filter, decode_chunk, encode_chunk, is_direct
 
 
 class ImageReader:
@@ -28,10 +31,16 @@ class ImageReader:
         self._count = (*(1 for _ in range(axes)), *self.shape)
         self._here, self._there = h5py.h5s.create_simple(self.shape), self._pixels.get_space()
         self._type = h5py.h5t.py_create(self.dtype)
+        self._direct, self._shuffled = is_direct(self._pixels, axes)
 
     def read(self, index: tuple[int, ...], memory: np.ndarray) -> np.ndarray:
         """Read the image at `index` to the start of `memory` and return it there."""
         image = memory[: self.image_bytes].view(self.dtype).reshape(self.shape)
+        if self._direct:
+            mask, chunk = self._pixels.read_direct_chunk((*index, *self._origin))
+            if mask == 0:  # no filter was left out
+                decode_chunk(chunk, self._shuffled, image)
+                return image
         self._there.select_hyperslab((*index, *self._origin), self._count)
         self._pixels.read(self._here, self._there, image, self._type)
         return image
@@ -45,13 +54,20 @@ class ImageReader:
 class ImageWriter:
     """Writes images of one shape to an open dataset."""
 
-    def __init__(self, pixels: h5py.h5d.DatasetID, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, pixels: h5py.h5d.DatasetID, shape: tuple[int, ...], filter_: Filter | None = None
+    ) -> None:
         self._pixels = pixels
+        self._filter = filter_
         self._shape = shape
         self._here, self._there = h5py.h5s.create_simple(shape), pixels.get_space()
 
     def __call__(self, index: tuple[int, ...], image: np.ndarray) -> None:
         """Write the image at `index`."""
         origin = (*index, *(0 for _ in self._shape))
+        if self._filter is not None and self._filter.direct:
+            chunk = encode_chunk(image, self._filter.level or 1, self._filter.shuffle)
+            self._pixels.write_direct_chunk(origin, chunk)
+            return
         self._there.select_hyperslab(origin, (*(1 for _ in index), *self._shape))
         self._pixels.write(self._here, self._there, image)

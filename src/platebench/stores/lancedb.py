@@ -4,10 +4,17 @@
   compresses binary columns by default. A scan is `to_batches` without options; rows are read by
   `take_offsets` and reordered as requested.
 - `fast`: for TIFF files and raw pixels a blob column (`lancedb.blob`), which Lance's guide
-  recommends for images. It is not compressed, and rows are read by `take_blobs`. For tensors the
-  field's compression is `none`. Scans request one image per batch.
-- `small`: the field's compression is Zstandard level 9, and scans are those of `fast`. Tensors
-  are not compressed, here and with `default`: Lance writes long lists of fixed size as they are.
+  recommends for images. It is not compressed, and rows are read by `take_blobs`. Scans
+  request one image per batch.
+- `balanced`: raw pixels with the field's compression Zstandard level 1, and scans as `fast`. TIFF
+  files are compressed anew (`tiff_codec`), in the blob column of `fast`.
+- `small`: raw pixels with Zstandard level 12, TIFF files as lossless JPEG XL.
+
+How `balanced` and `small` were chosen is in docs/tuning.md. Without metadata Lance compresses
+binary values by Zstandard level 3, and it does so for `lz4` too (pylance 14).
+
+Tensors have only `default`. Lance stores a long list of fixed size as it is, whatever the field's
+metadata, since it compresses values of fixed width only in blocks of up to 8 KiB (`miniblock`).
 
 Scans, blobs and the table open the dataset with `lance.dataset`, and `take_offsets` opens the
 LanceDB table: `open_table().to_lance()` opens the same dataset twice.
@@ -18,7 +25,9 @@ Lance files are immutable. A version is a manifest that lists them.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import UTC, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +41,7 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, Version, VersionedStore, check_rows
+from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import (
     COMMON,
     IMAGE,
@@ -44,16 +54,60 @@ from platebench.stores.values import (
     kinds_of,
     table_of,
 )
+from platebench.stores.variants import Variants
 
 TABLE = "images"
 
-_FIELD: dict[str, dict[str, str]] = {
-    "default": {},
-    "fast": {"lance-encoding:compression": "none"},
-    "small": {
-        "lance-encoding:compression": "zstd",
-        "lance-encoding:compression-level": "9",
-    },
+
+@dataclass(frozen=True)
+class Settings:
+    """How a table is written and read.
+
+    `field` is the metadata of the image's field. With `blobs` its type is a blob. `quick_start`
+    reads as LanceDB's documentation shows. `tiff` compresses the TIFF files anew.
+    """
+
+    field: Mapping[str, str] = dataclass_field(default_factory=dict)
+    blobs: bool = False
+    quick_start: bool = False
+    tiff: TiffCodec | None = None
+
+
+_COMPRESSION = "lance-encoding:compression"
+_NONE = {_COMPRESSION: "none"}
+
+
+def _zstd(level: int) -> Settings:
+    return Settings({_COMPRESSION: "zstd", f"{_COMPRESSION}-level": str(level)})
+
+
+_BLOBS = {"default": Settings(quick_start=True), "blobs": Settings(_NONE, blobs=True)}
+CANDIDATES: Mapping[str, Variants[Settings]] = {
+    "pixels": Variants(
+        {
+            **_BLOBS,
+            "uncompressed": Settings(_NONE),
+            **{f"zstd-{level}": _zstd(level) for level in (-3, 1, 2, 3, 9, 12)},
+        },
+        {"default": "default", "fast": "blobs", "balanced": "zstd-1", "small": "zstd-12"},
+    ),
+    "tiff": Variants(
+        {
+            **_BLOBS,
+            "zstd-1": _zstd(1),
+            **{
+                f"tiff-{name}": Settings(_NONE, blobs=True, tiff=codec)
+                for name, codec in CODECS.items()
+            },
+        },
+        {
+            "default": "default",
+            "fast": "blobs",
+            "balanced": "tiff-zstd-1-predictor",
+            "small": "tiff-jpeg-xl-2",
+        },
+    ),
+    "tensor": Variants({"default": Settings(quick_start=True)}, {"default": "default"}),
 }
 
 _STREAMING: dict[str, int] = {"batch_size": 1, "batch_readahead": 8, "io_buffer_size": 32 << 20}
@@ -68,27 +122,26 @@ class LanceDb(VersionedStore):
     format = "lancedb"
 
     @property
-    def _blobs(self) -> bool:
-        return self.tuning == "fast" and self.layout in ("tiff", "pixels")
+    def _settings(self) -> Settings:
+        return CANDIDATES[self.layout].of(self.tuning)
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Create the table from a stream of batches of one image each."""
-        schema = image_schema(images, self.layout, metadata=_FIELD[self.tuning])
-        database = lancedb.connect(str(path))
-        database.create_table(TABLE, self._stream(images, schema))
+        batches = self._stream(images, self._schema(images))
+        lancedb.connect(str(path)).create_table(TABLE, batches)
 
     def open(self, path: Path, version: int | None = None) -> OpenStore:
         """Open the newest version, or check out an older one."""
         if version is not None and version not in {each.number for each in self.versions(path)}:
             raise KeyError(version)
-        if self._blobs:
+        if self._settings.blobs:
             return _OpenBlobs(path, self.layout, version)
-        opened = _OpenLance if self.tuning == "default" else _OpenTuned
+        opened = _OpenLance if self._settings.quick_start else _OpenTuned
         return opened(path, self.layout, version)
 
     def append(self, images: ImageSet, path: Path) -> int:
         """Add rows. Raises Unsupported if the table has one shape and dtype and these differ."""
-        schema = image_schema(images, self.layout, metadata=_FIELD[self.tuning])
+        schema = self._schema(images)
         table = _table(path)
         stored, added = (
             (each.field(IMAGE).metadata or {}).get(COMMON) for each in (table.schema, schema)
@@ -124,9 +177,14 @@ class LanceDb(VersionedStore):
                 "this version of pylance has no option for the number of versions to keep"
             )
 
+    def _schema(self, images: ImageSet) -> pa.Schema:
+        return image_schema(images, self.layout, metadata=dict(self._settings.field))
+
     def _stream(self, images: ImageSet, schema: pa.Schema) -> pa.RecordBatchReader:
+        if self._settings.tiff is not None:
+            images = CompressedTiffs(images, self._settings.tiff)
         batches = image_batches(images, self.layout, schema, 1)
-        if not self._blobs:
+        if not self._settings.blobs:
             return pa.RecordBatchReader.from_batches(schema, batches)
         field = schema.field(IMAGE)
         blob = _blob_field().with_metadata(field.metadata)

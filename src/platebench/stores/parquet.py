@@ -9,7 +9,14 @@ a list or tensor of uint8 is stored as 32-bit integers.
 - `fast`: uncompressed, without a dictionary or statistics of the pixels, one row group per
   image, so the footer holds the offset of each image. A row is one `read_row_group`, from a memory
   map and without `pre_buffer`, which copies each column chunk once more.
-- `small`: the same row groups, Zstandard level 9.
+- `balanced`: the same row groups, compressed by Zstandard level 1. Tensors and lists are encoded
+  as `BYTE_STREAM_SPLIT`, which puts the three empty bytes of each integer together: without it the
+  codec makes twice the bytes, with a dictionary it takes twice as long. TIFF files are compressed
+  anew (`tiff_codec`), and Parquet leaves them as they are.
+- `small`: Brotli level 6, which is 5% smaller than Zstandard 9 and as slow to write, and for TIFF
+  files lossless JPEG XL.
+
+How `balanced` and `small` were chosen is in docs/tuning.md.
 
 The nested layout with `default` tuning is that of the 2024 talk: images become Python records and
 then awkward arrays, which turns their integers into int64. The other tunings keep the dtype.
@@ -18,7 +25,8 @@ then awkward arrays, which turns their integers into int64. The other tunings ke
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +39,7 @@ from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows
 from platebench.stores.read_ahead import read_ahead
+from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import (
     IMAGE,
     Kinds,
@@ -41,6 +50,7 @@ from platebench.stores.values import (
     kinds_of,
     table_of,
 )
+from platebench.stores.variants import Variants
 
 BATCH = 16
 """Images per batch if one row group holds all: about 22 MB for 1024 x 1344 uint8."""
@@ -48,11 +58,60 @@ BATCH = 16
 MOST_BYTES_AS_RECORDS = 32 * 2**20
 """The most pixel bytes that become Python records, as the talk did with two images."""
 
-_PLAIN = {"use_dictionary": False, "write_statistics": False}
-_WRITER: dict[str, dict[str, Any]] = {
-    "default": {},
-    "fast": {"compression": "none", **_PLAIN},
-    "small": {"compression": "zstd", "compression_level": 9, **_PLAIN},
+
+@dataclass(frozen=True)
+class Settings:
+    """How a file is written.
+
+    `options` are those of `ParquetWriter`. `one_row_group` holds all images, otherwise each has its
+    own. `encoding` is that of tensors' and lists' values. `tiff` compresses the TIFF files anew.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    one_row_group: bool = False
+    encoding: str | None = None
+    tiff: TiffCodec | None = None
+
+
+def _rows(compression: str, level: int | None = None, **more: Any) -> Settings:
+    """Return settings with one row group per image, without statistics and dictionary."""
+    options = {"compression": compression, "compression_level": level}
+    return Settings({"use_dictionary": False, "write_statistics": False, **options}, **more)
+
+
+_QUICK_START = {"default": Settings(one_row_group=True)}
+_BINARY = _QUICK_START | {
+    "uncompressed": _rows("none"),
+    "lz4": _rows("lz4"),
+    "snappy": _rows("snappy"),
+    **{f"zstd-{level}": _rows("zstd", level) for level in (1, 3, 9, 12)},
+    **{f"brotli-{level}": _rows("brotli", level) for level in (4, 6)},
+}
+_TIFF = {
+    **{name: _BINARY[name] for name in ("default", "uncompressed", "lz4", "zstd-1", "zstd-3")},
+    **{f"tiff-{name}": _rows("none", tiff=codec) for name, codec in CODECS.items()},
+}
+_SPLIT, _DELTA = "BYTE_STREAM_SPLIT", "DELTA_BINARY_PACKED"
+_INTEGERS = _QUICK_START | {
+    "uncompressed": _rows("none"),
+    "zstd-1": _rows("zstd", 1),
+    "delta-zstd-1": _rows("zstd", 1, encoding=_DELTA),
+    "split-lz4": _rows("lz4", encoding=_SPLIT),
+    **{f"split-zstd-{level}": _rows("zstd", level, encoding=_SPLIT) for level in (1, 3, 9, 12)},
+    "split-brotli-6": _rows("brotli", 6, encoding=_SPLIT),
+}
+_ALWAYS = {"default": "default", "fast": "uncompressed"}
+CANDIDATES: Mapping[str, Variants[Settings]] = {
+    "pixels": Variants(_BINARY, _ALWAYS | {"balanced": "zstd-1", "small": "brotli-6"}),
+    "tiff": Variants(
+        _TIFF, _ALWAYS | {"balanced": "tiff-zstd-1-predictor", "small": "tiff-jpeg-xl-2"}
+    ),
+    "tensor": Variants(
+        _INTEGERS, _ALWAYS | {"balanced": "split-zstd-1", "small": "split-brotli-6"}
+    ),
+    "nested": Variants(
+        _INTEGERS, _ALWAYS | {"balanced": "split-zstd-1", "small": "split-brotli-6"}
+    ),
 }
 
 
@@ -67,6 +126,9 @@ class Parquet(Store):
         Raises Unsupported for tensors and nested lists of different shapes or dtypes, and for more
         than `MOST_BYTES_AS_RECORDS` of pixels that would become Python records.
         """
+        settings = self._settings
+        if settings.tiff is not None:
+            images = CompressedTiffs(images, settings.tiff)
         schema = image_schema(images, self.layout, widened=self._widened)
         if self._widened and images.pixel_bytes > MOST_BYTES_AS_RECORDS:
             raise Unsupported(
@@ -74,22 +136,41 @@ class Parquet(Store):
                 f" this layout to {MOST_BYTES_AS_RECORDS >> 20} MiB of pixels"
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-        one_row_group = self.tuning == "default"
-        with pq.ParquetWriter(path, schema, **_WRITER[self.tuning]) as writer:
-            for batch in image_batches(images, self.layout, schema, BATCH if one_row_group else 1):
-                if one_row_group:
+        per_batch = BATCH if settings.one_row_group else 1
+        encodings = _encodings(schema, settings.encoding)
+        with pq.ParquetWriter(path, schema, **settings.options, **encodings) as writer:
+            for batch in image_batches(images, self.layout, schema, per_batch):
+                if settings.one_row_group:
                     writer.write_batch(batch)
                 else:
                     writer.write_table(pa.Table.from_batches([batch]))
 
     def open(self, path: Path) -> OpenStore:
         """Open the file: by row group if each image has one, otherwise through a dataset."""
-        opened = _OpenWholeFile if self.tuning == "default" else _OpenRowGroups
+        opened = _OpenWholeFile if self._settings.one_row_group else _OpenRowGroups
         return opened(path, self.layout)
+
+    @property
+    def _settings(self) -> Settings:
+        return CANDIDATES[self.layout].of(self.tuning)
 
     @property
     def _widened(self) -> bool:
         return self.layout == "nested" and self.tuning == "default"
+
+
+def _encodings(schema: pa.Schema, encoding: str | None) -> dict[str, Any]:
+    """Return the writer's option for the encoding of the image's values."""
+    value, path = schema.field(IMAGE).type, IMAGE
+    if isinstance(value, pa.FixedShapeTensorType):
+        value = value.storage_type
+    while pa.types.is_large_list(value) or pa.types.is_fixed_size_list(value):
+        value, path = value.value_type, f"{path}.list.element"
+    if encoding is None or pa.types.is_boolean(value):  # booleans have no byte streams
+        return {}
+    if encoding == _DELTA and pa.types.is_floating(value):  # for integers only
+        return {}
+    return {"column_encoding": {path: encoding}}
 
 
 class _OpenParquet(OpenStore):

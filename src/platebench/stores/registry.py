@@ -10,12 +10,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from platebench.errors import Unsupported, UserError
 from platebench.optional import how_to_get, missing
 from platebench.stores.appearance import Colour, Mark
 from platebench.stores.contract import Store
 from platebench.stores.name import StoreName
+from platebench.stores.variants import Variants
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ class Format:
         return (*self.needs, *self.layout_needs.get(layout, ()))
 
 
-_ALL = "default fast small"
+_ALL = "default fast balanced small"
+_TIFF = {"tiff": ("tifffile", "imagecodecs")}
 
 FORMATS: tuple[Format, ...] = (
     Format(
@@ -90,7 +93,7 @@ FORMATS: tuple[Format, ...] = (
         ("pyarrow",),
         Colour.BLUE,
         Mark.CIRCLE,
-        layout_needs={"nested": ("awkward",)},
+        layout_needs={**_TIFF, "nested": ("awkward",)},
         title="Parquet",
     ),
     Format(
@@ -100,16 +103,18 @@ FORMATS: tuple[Format, ...] = (
         ("pyarrow",),
         Colour.GREEN,
         Mark.SQUARE,
+        layout_needs=_TIFF,
         title="Arrow IPC",
     ),
     Format(
         "lancedb",
         "lancedb:LanceDb",
-        {"pixels": _ALL, "tiff": _ALL, "tensor": _ALL},
+        {"pixels": _ALL, "tiff": _ALL, "tensor": "default"},
         ("lancedb", "pylance", "pyarrow"),
         Colour.VERMILION,
         Mark.TRIANGLE_UP,
         native_versions=True,
+        layout_needs=_TIFF,
         title="LanceDB",
     ),
     Format(
@@ -134,7 +139,7 @@ FORMATS: tuple[Format, ...] = (
         "hdf5",
         "hdf5:Hdf5",
         {"tensor": _ALL},
-        ("h5py",),
+        ("h5py", "imagecodecs"),
         Colour.PURPLE,
         Mark.SQUARE,
         title="HDF5",
@@ -142,8 +147,8 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "ch5",
         "ch5:Ch5",
-        {"tensor": "default fast"},
-        ("h5py",),
+        {"tensor": "default fast balanced"},
+        ("h5py", "imagecodecs"),
         Colour.PURPLE,
         Mark.TRIANGLE_RIGHT,
         title="CellH5",
@@ -151,10 +156,11 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "sqlite",
         "sqlite:Sqlite",
-        {"pixels": "default fast", "tiff": "default fast"},
+        {"pixels": "default fast", "tiff": _ALL},
         ("sqlite3",),
         Colour.BLUE,
         Mark.DIAMOND,
+        layout_needs=_TIFF,
         title="SQLite",
     ),
 )
@@ -195,10 +201,35 @@ def why_not(name: StoreName) -> str | None:
 
 def find(name: StoreName) -> Store:
     """Return a store. Raises UserError if it is not registered, Unsupported without its library."""
-    reason = why_not(name)
-    if reason is not None:
-        raise Unsupported(reason)
-    format_ = format_of(name)
-    module = importlib.import_module(f"platebench.stores.{format_.module}")
-    store: Store = getattr(module, format_.class_name)(name.layout, name.tuning)
+    return _made(format_of(name), name)
+
+
+def find_candidate(name: StoreName) -> Store:
+    """Return a store whose tuning may also be a variant of `variants_of`: `zarr:tensor:zstd-3`.
+
+    Raises as `find` does; a variant that does not exist is a UserError too.
+    """
+    format_ = next((each for each in FORMATS if each.name == name.format), None)
+    if format_ is None or name.layout not in format_.variants:
+        raise UserError(f"{name}: no such store; 'platebench stores' lists them")
+    store = _made(format_, name)
+    variants_of(format_, name.layout).of(name.tuning)
     return store
+
+
+def variants_of(format_: Format, layout: str) -> Variants[object]:
+    """Return the variants of a layout. The format's library must be installed."""
+    found: Variants[object] = _module(format_).CANDIDATES[layout]
+    return found
+
+
+def _made(format_: Format, name: StoreName) -> Store:
+    absent = missing(*format_.needs_of(name.layout))
+    if absent:
+        raise Unsupported(how_to_get(absent))
+    store: Store = getattr(_module(format_), format_.class_name)(name.layout, name.tuning)
+    return store
+
+
+def _module(format_: Format) -> Any:
+    return importlib.import_module(f"platebench.stores.{format_.module}")

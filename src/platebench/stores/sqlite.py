@@ -4,7 +4,7 @@
   goes to a chain of overflow pages.
 - One image is read by `SELECT image FROM images WHERE id = ?`, or with `blobopen` (see `fast`).
 - A random row costs a search in a B-tree, then one read per page of its chain.
-- It cannot compress, keep versions, hold an image of 1 GB, or have two writers at once.
+- It cannot compress by itself, keep versions, hold an image of 1 GB, or have two writers at once.
 - The `sqlite3` shell, DB Browser for SQLite, DuckDB, and the drivers of every language open it.
 
 The tunings:
@@ -14,13 +14,19 @@ The tunings:
   pixels in a second table, so that reading the metadata reads no page of an image. A third table,
   `common`, has the shape and dtype of all images if they share them. Images are read with
   `blobopen`, which copies once less than `SELECT` (16 images: 9 and 12 ms).
+- `balanced`: as `fast`, with TIFF files compressed by Zstandard level 1 and the horizontal
+  predictor (`tiff_codec`). The pixels of the other layout stay raw.
+- `small`: as `balanced`, but lossless JPEG XL.
+
+How `balanced` and `small` were chosen is in docs/tuning.md.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +36,9 @@ from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenByRow, OpenStore, Store, common_image
 from platebench.stores.plain_tiff import Kind
+from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import IMAGE, decode_value
+from platebench.stores.variants import Variants
 
 LARGEST_ROW = 1_000_000_000
 """SQLite's default limit of a row's bytes (https://sqlite.org/limits.html)."""
@@ -50,6 +58,28 @@ _TYPED = ", ".join(
 )
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How a database is written: as the quick start does it, or for speed.
+
+    `tiff` compresses the TIFF files anew.
+    """
+
+    quick_start: bool = False
+    tiff: TiffCodec | None = None
+
+
+_PLAIN = {"default": Settings(quick_start=True), "large-pages": Settings()}
+_ALWAYS = {"default": "default", "fast": "large-pages"}
+CANDIDATES: Mapping[str, Variants[Settings]] = {
+    "pixels": Variants(_PLAIN, _ALWAYS),
+    "tiff": Variants(
+        {**_PLAIN, **{f"tiff-{name}": Settings(tiff=codec) for name, codec in CODECS.items()}},
+        _ALWAYS | {"balanced": "tiff-zstd-1-predictor", "small": "tiff-jpeg-xl-2"},
+    ),
+}
+
+
 class Sqlite(Store):
     """An SQLite database of images. Their `id` counts from 0."""
 
@@ -57,11 +87,13 @@ class Sqlite(Store):
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Insert the images one at a time, in one transaction."""
+        if self._settings.tiff is not None:
+            images = CompressedTiffs(images, self._settings.tiff)
         _refuse_large(images, self.layout)
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path)
         try:
-            if self.tuning == "fast":
+            if not self._settings.quick_start:
                 connection.execute("PRAGMA page_size = 65536")
             with connection:
                 self._insert(connection, images)
@@ -71,13 +103,17 @@ class Sqlite(Store):
     def open(self, path: Path) -> OpenStore:
         """Open the database read-only."""
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        opened = _OpenRows if self.tuning == "default" else _OpenBlobs
+        opened = _OpenRows if self._settings.quick_start else _OpenBlobs
         return opened(connection, self.layout)
+
+    @property
+    def _settings(self) -> Settings:
+        return CANDIDATES[self.layout].of(self.tuning)
 
     def _insert(self, connection: sqlite3.Connection, images: ImageSet) -> None:
         marks = ", ".join("?" * (len(IMAGE_SCHEMA) + 1))
         values = (_value(images, row, self.layout) for row in range(len(images)))
-        if self.tuning == "default":
+        if self._settings.quick_start:
             connection.execute(
                 f"CREATE TABLE images (id INTEGER PRIMARY KEY, {_TYPED}, {IMAGE} BLOB)"
             )

@@ -19,12 +19,12 @@ from platebench.stores.registry import FORMATS
 Row = Mapping[str, str | float | int | None]
 """One figure of a chart, and what its tooltip says of it."""
 
-TUNINGS = ("default", "small", "fast")
-FULLNESS = (0.0, 0.35, 1.0)
-DASHES = ([2, 3], [8, 4], [1, 0])
+TUNINGS = ("default", "small", "balanced", "fast")
+FULLNESS = (0.0, 0.25, 0.55, 1.0)
+DASHES = ([2, 3], [6, 3], [12, 3], [1, 0])
 
-POINTS_SAY = "Outlined: default tuning; pale: small; full: fast."
-LINES_SAY = "Dotted: default tuning; dashed: small; solid: fast."
+POINTS_SAY = "Outlined: default tuning; pale: small; half full: balanced; full: fast."
+LINES_SAY = "Dotted: default tuning; short dashes: small; long: balanced; solid: fast."
 """Said in words: the renderer draws no legend for either."""
 
 BARS_SAY = "Bars: 95% interval for a repeat run; a bar at the edge continues beyond it."

@@ -16,6 +16,7 @@ from pyarrow import feather, ipc
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.direct.arrow_values import batches, images_in, schema_of
 from platebench.stores.direct.calls import About, Calls, Images, Reading, TableReading, Writing
+from platebench.stores.direct.tiff_values import values_of
 
 _IMAGE = ipc.IpcReadOptions(included_fields=[len(IMAGE_SCHEMA)])
 _TABLE = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
@@ -23,6 +24,7 @@ _TABLE = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
 
 def calls(layout: str, tuning: str) -> Calls:
     """Return the calls of one layout and tuning."""
+    layout = values_of(layout, tuning)
     tables = [
         TableReading("memory_map, included_fields, read_all", _mapped_table),
         TableReading("OSFile, included_fields, read_all", _file_table),
@@ -36,7 +38,7 @@ def calls(layout: str, tuning: str) -> Calls:
         Reading("OSFile", partial(_opened, pa.OSFile, None), take, scan),
         Reading("OSFile, included_fields", partial(_opened, pa.OSFile, _IMAGE), take, scan),
     ]
-    if tuning == "fast":
+    if tuning != "default":
         advised = Reading("memory_map, posix_fadvise", _advised, partial(_batches_ahead, layout))
         readings.append(advised)
     if tuning == "default":
@@ -119,7 +121,8 @@ def _feather_table(path: Path) -> pa.Table:
 
 
 def _write_rows(layout: str, tuning: str, images: ImageSet, path: Path) -> None:
-    codec = pa.Codec("zstd", 9) if tuning == "small" else None
+    level = None if layout.startswith("tiff") else {"balanced": 1, "small": 12}.get(tuning)
+    codec = None if level is None else pa.Codec("zstd", level)
     options = ipc.IpcWriteOptions(compression=codec)
     with (
         pa.OSFile(str(path), "wb") as sink,

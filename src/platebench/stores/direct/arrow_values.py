@@ -1,16 +1,19 @@
-"""Images as values of an Arrow column, as a person writes and reads them with pyarrow alone."""
+"""Images as values of an Arrow column, as a person writes and reads them with pyarrow alone.
+
+A layout is one of the registry's, or what `tiff_values.values_of` makes of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
 
-import imagecodecs
 import numpy as np
 import pyarrow as pa
 
 from platebench.images.imageset import ImageSet
 from platebench.stores.direct.calls import About, Images
+from platebench.stores.direct.tiff_values import decode_tiff, files_of
 
 
 def image_type(images: ImageSet, layout: str) -> pa.DataType:
@@ -43,8 +46,9 @@ def batches(images: ImageSet, layout: str, rows: int = 1) -> Iterator[pa.RecordB
 
 
 def _values(images: ImageSet, rows: range, layout: str, kind: pa.DataType) -> pa.Array:
-    if layout == "tiff":
-        return _binary([images.file(row) for row in rows])
+    if layout.startswith("tiff"):
+        file = files_of(images, layout)
+        return _binary([file(row) for row in rows])
     flat = [images.pixels(row).reshape(-1) for row in rows]
     if layout == "pixels":
         return _binary([array.view(np.uint8).data for array in flat])
@@ -69,9 +73,9 @@ def _binary(values: list[bytes | memoryview]) -> pa.Array:
 def images_in(column: pa.Array, layout: str, about: About, memory: np.ndarray) -> Images:
     """Copy or decode each value of the column into `memory`."""
     out = about.image(memory)
-    if layout == "tiff":
+    if layout.startswith("tiff"):
         for value in binary_values(column):
-            imagecodecs.tiff_decode(value, out=out)
+            decode_tiff(value, layout, out)
             yield out
         return
     if layout == "pixels":

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from platebench.images.imageset import ImageSet
 from platebench.stores.direct.calls import Calls, TableReading, Writing
-from platebench.stores.direct.h5py_reads import Place, readings
+from platebench.stores.direct.h5py_reads import Place, chunks, deflated, readings
 from platebench.stores.direct.tiff_files import read_csv, write_csv
 
 
@@ -23,6 +23,9 @@ def calls(layout: str, tuning: str) -> Calls:
     writings = [Writing("d[0, i, 0] = image", partial(_write, tuning, False))]
     if tuning == "fast":
         writings.append(Writing("d.id.write", partial(_write, tuning, True)))
+    if tuning == "balanced":
+        writings.append(Writing("write_direct_chunk, libdeflate", partial(_write, tuning, True)))
+        ways.append(chunks(lambda path: _places(path).__getitem__))
     return Calls(writings, ways, [TableReading("pyarrow.csv.read_csv", read_csv)])
 
 
@@ -53,6 +56,9 @@ def _write(tuning: str, low: bool, images: ImageSet, path: Path) -> None:
     if tuning == "default":
         chunk = (1, 1, 1, height // 4, width // 4)
         options = {"chunks": chunk, "compression": "gzip", "compression_opts": 4}
+    if tuning == "balanced":
+        chunk = (1, 1, 1, height, width)
+        options = {"chunks": chunk, "compression": "gzip", "compression_opts": 1}
     here = h5py.h5s.create_simple((height, width))
     for number, (name, rows) in enumerate(_movies(images.table).items()):
         with h5py.File(path / f"{number:05d}_01.ch5", "w") as file:
@@ -61,7 +67,10 @@ def _write(tuning: str, low: bool, images: ImageSet, path: Path) -> None:
             pixels.attrs["valid"] = np.ones(len(rows))
             there = pixels.id.get_space()
             for frame, row in enumerate(rows):
-                if low:
+                if low and tuning == "balanced":
+                    origin = (0, frame, 0, 0, 0)
+                    pixels.id.write_direct_chunk(origin, deflated(images.pixels(row)))
+                elif low:
                     there.select_hyperslab((0, frame, 0, 0, 0), (1, 1, 1, height, width))
                     pixels.id.write(here, there, images.pixels(row))
                 else:

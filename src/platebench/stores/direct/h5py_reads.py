@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import imagecodecs
 import numpy as np
 
 from platebench.stores.direct.calls import About, Images, Reading
@@ -88,3 +89,24 @@ def readings(places: Callable[[Path], Callable[[int], Place]]) -> list[Reading]:
         Reading("read_direct", opened, _directly),
         Reading("d.id.read", opened, _by_id),
     ]
+
+
+def chunks(places: Callable[[Path], Callable[[int], Place]]) -> Reading:
+    """Return the way to read chunks of one image under gzip, decoded by libdeflate."""
+    return Reading("read_direct_chunk, libdeflate", partial(_opened, places), _by_chunk)
+
+
+def _by_chunk(files: _Files, rows: Sequence[int], about: About, memory: np.ndarray) -> Images:
+    out = about.image(memory)
+    rest = (0,) * len(about.shape)
+    for row in rows:
+        pixels, _, index = files.low(row)
+        _, chunk = pixels.read_direct_chunk((*index, *rest))
+        imagecodecs.deflate_decode(chunk, out=out.reshape(-1).view(np.uint8))
+        yield out
+
+
+def deflated(image: np.ndarray) -> bytes:
+    """Return the bytes of a chunk of one image of single bytes under gzip."""
+    compressed: bytes = imagecodecs.deflate_encode(image.reshape(-1).view(np.uint8), level=1)
+    return compressed

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.direct.calls import Calls, TableReading, Writing
-from platebench.stores.direct.h5py_reads import readings
+from platebench.stores.direct.h5py_reads import chunks, deflated, readings
 
 
 def calls(layout: str, tuning: str) -> Calls:
@@ -21,6 +21,9 @@ def calls(layout: str, tuning: str) -> Calls:
     writings = [Writing("d[i] = image", partial(_write, tuning, False))]
     if tuning == "fast":
         writings.append(Writing("d.id.write", partial(_write, tuning, True)))
+    if tuning == "balanced":
+        writings.append(Writing("write_direct_chunk, libdeflate", partial(_write, tuning, True)))
+        ways.append(chunks(lambda path: lambda row: (path, "images", (row,))))
     return Calls(
         writings, ways[:1] if tuning == "default" else ways, [TableReading("d[()]", _table)]
     )
@@ -29,13 +32,19 @@ def calls(layout: str, tuning: str) -> Calls:
 def _write(tuning: str, low: bool, images: ImageSet, path: Path) -> None:
     shape, dtype = images.shapes[0], images.dtypes[0]
     options: dict[str, Any] = {}
+    if tuning == "balanced":
+        options = {"chunks": (1, *shape), "compression": "gzip", "compression_opts": 1}
     if tuning == "small":
-        options = {"chunks": (1, *shape), "compression": "gzip", "compression_opts": 9}
-    with h5py.File(path, "w") as file:
+        options = {"chunks": (1, *shape), "compression": "szip", "compression_opts": ("nn", 32)}
+    pages = {"alignment_threshold": 4096, "alignment_interval": 4096} if tuning == "fast" else {}
+    with h5py.File(path, "w", **pages) as file:
         pixels = file.create_dataset("images", (len(images), *shape), dtype, **options)
         here, there = h5py.h5s.create_simple(shape), pixels.id.get_space()
         for row in range(len(images)):
-            if low:
+            if low and tuning == "balanced":
+                origin = (row, *(0 for _ in shape))
+                pixels.id.write_direct_chunk(origin, deflated(images.pixels(row)))
+            elif low:
                 there.select_hyperslab((row, *(0 for _ in shape)), (1, *shape))
                 pixels.id.write(here, there, images.pixels(row))
             else:

@@ -16,22 +16,25 @@ import pyarrow as pa
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.direct.arrow_values import batches, images_in, schema_of
 from platebench.stores.direct.calls import About, Calls, Images, Reading, TableReading, Writing
+from platebench.stores.direct.tiff_values import values_of
 
 _AHEAD = {"batch_size": 1, "batch_readahead": 8, "io_buffer_size": 32 << 20}
 _FIELD: dict[str, dict[str, str]] = {
     "default": {},
     "fast": {"lance-encoding:compression": "none"},
-    "small": {"lance-encoding:compression": "zstd", "lance-encoding:compression-level": "9"},
+    "balanced": {"lance-encoding:compression": "zstd", "lance-encoding:compression-level": "1"},
+    "small": {"lance-encoding:compression": "zstd", "lance-encoding:compression-level": "12"},
 }
 
 
 def calls(layout: str, tuning: str) -> Calls:
     """Return the calls of one layout and tuning."""
+    layout = values_of(layout, tuning)
     tables = [
         TableReading("lance.dataset.to_table(columns=)", _lance_table),
         TableReading("open_table.search.select.to_arrow", _lancedb_table),
     ]
-    if tuning == "fast" and layout != "tensor":
+    if tuning == "fast" or (layout.startswith("tiff") and tuning != "default"):
         readings = [
             Reading(
                 "lance.dataset.read_blobs; scanner(all_binary)",

@@ -17,20 +17,28 @@ import pyarrow.parquet as pq
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.direct.arrow_values import batches, images_in, schema_of
 from platebench.stores.direct.calls import About, Calls, Images, Reading, TableReading, Writing
+from platebench.stores.direct.tiff_values import values_of
 
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "fast": {"compression": "none", "use_dictionary": False, "write_statistics": False},
-    "small": {
-        "compression": "zstd",
-        "compression_level": 9,
-        "use_dictionary": False,
-        "write_statistics": False,
-    },
+_PLAIN = {"use_dictionary": False, "write_statistics": False}
+_CODECS: dict[str, dict[str, Any]] = {
+    "fast": {"compression": "none"},
+    "balanced": {"compression": "zstd", "compression_level": 1},
+    "small": {"compression": "brotli", "compression_level": 6},
 }
+
+
+def _options(layout: str, tuning: str, images: ImageSet) -> dict[str, Any]:
+    """Return the options of `ParquetWriter`: compressed TIFF files are left as they are."""
+    options = _PLAIN | _CODECS["fast" if layout.startswith("tiff") else tuning]
+    depth = {"tensor": 1, "nested": len(images.shapes[0])}.get(layout, 0)
+    if depth and tuning != "fast":
+        options |= {"column_encoding": {"image" + ".list.element" * depth: "BYTE_STREAM_SPLIT"}}
+    return options
 
 
 def calls(layout: str, tuning: str) -> Calls:
     """Return the calls of one layout and tuning."""
+    layout = values_of(layout, tuning)
     tables = [
         TableReading("pq.read_table(columns=)", _read_table),
         TableReading("ParquetFile(pre_buffer=False).read", _file_table),
@@ -49,7 +57,7 @@ def calls(layout: str, tuning: str) -> Calls:
         Reading("read_row_group, pre_buffer=False, memory_map", _mapped, take),
         Reading("read_row_group, pre_buffer=True", pq.ParquetFile, take),
     ]
-    if tuning == "fast":
+    if tuning != "default":
         readings.append(Reading("memory_map, posix_fadvise", _advised, partial(_ahead, layout)))
     writing = Writing("ParquetWriter.write_table per row", partial(_write_rows, layout, tuning))
     return Calls([writing], readings, tables)
@@ -123,7 +131,8 @@ def _file_table(path: Path) -> pa.Table:
 
 
 def _write_rows(layout: str, tuning: str, images: ImageSet, path: Path) -> None:
-    with pq.ParquetWriter(path, schema_of(images, layout), **_OPTIONS[tuning]) as writer:
+    options = _options(layout, tuning, images)
+    with pq.ParquetWriter(path, schema_of(images, layout), **options) as writer:
         for batch in batches(images, layout):
             writer.write_table(pa.Table.from_batches([batch]))
 

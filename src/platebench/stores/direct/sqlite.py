@@ -9,23 +9,24 @@ from contextlib import AbstractContextManager, closing
 from functools import partial
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
 import pyarrow as pa
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.direct.calls import About, Calls, Images, Reading, TableReading, Writing
+from platebench.stores.direct.tiff_values import decode_tiff, files_of, values_of
 
 _MAPPED = 0x7FFF0000
 
 
 def calls(layout: str, tuning: str) -> Calls:
     """Return the calls of one layout and tuning."""
+    layout = values_of(layout, tuning)
     source = "images" if tuning == "default" else "pixels"
     opened = partial(_opened, tuning != "default")
     select = partial(_selected, source, layout)
     readings = [Reading("SELECT image", opened, select, partial(_all, source, layout))]
-    if tuning == "fast":
+    if tuning != "default":
         readings += [
             Reading("blobopen.read", opened, partial(_blobs, source, layout)),
             Reading("SELECT image, without mmap_size", partial(_opened, False), select),
@@ -42,8 +43,8 @@ def _opened(mapped: bool, path: Path) -> AbstractContextManager[sqlite3.Connecti
 
 
 def _into(value: bytes, layout: str, about: About, out: np.ndarray) -> np.ndarray:
-    if layout == "tiff":
-        imagecodecs.tiff_decode(value, out=out)
+    if layout.startswith("tiff"):
+        decode_tiff(value, layout, out)
     else:
         out[...] = np.frombuffer(value, about.dtype).reshape(about.shape)
     return out
@@ -107,13 +108,16 @@ def _write(layout: str, tuning: str, images: ImageSet, path: Path) -> None:
         (number, *(record | {"shape": json.dumps(record["shape"])}).values())
         for number, record in enumerate(images.table.to_pylist())
     )
+    file = files_of(images, layout)
     values = (
-        images.file(row) if layout == "tiff" else images.pixels(row).reshape(-1).view(np.uint8).data
+        file(row)
+        if layout.startswith("tiff")
+        else images.pixels(row).reshape(-1).view(np.uint8).data
         for row in range(len(images))
     )
     marks = ", ".join("?" * (len(IMAGE_SCHEMA) + 1))
     with closing(sqlite3.connect(path)) as connection:
-        if tuning == "fast":
+        if tuning != "default":
             connection.execute("PRAGMA page_size = 65536")
         with connection:
             if tuning == "default":

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -16,13 +17,15 @@ from pyarrow import csv
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.direct.calls import About, Calls, Images, Reading, TableReading, Writing
+from platebench.stores.direct.tiff_values import JPEG_XL, OPTIONS, ZSTD
 
 
 def calls(layout: str, tuning: str) -> Calls:
     """Return the calls of one layout and tuning."""
     readings = [Reading("tifffile.imread", _folder, _imread)]
     if tuning != "default":
-        readings.append(Reading("imagecodecs.tiff_decode(out=)", _folder, _decoded))
+        if tuning != "small":  # libtiff has no JPEG XL
+            readings.append(Reading("imagecodecs.tiff_decode(out=)", _folder, _decoded))
         readings.append(Reading("tifffile.imread(out=)", _folder, _imread_into))
     if tuning == "fast":
         readings.append(Reading("tifffile.memmap", _folder, _memmap))
@@ -30,10 +33,8 @@ def calls(layout: str, tuning: str) -> Calls:
     writing = {
         "default": Writing("write_bytes", _write_bytes),
         "fast": Writing("tifffile.imwrite", partial(_imwrite, {})),
-        "small": Writing(
-            "tifffile.imwrite, zstd 9",
-            partial(_imwrite, {"compression": "zstd", "compressionargs": {"level": 9}}),
-        ),
+        "balanced": Writing("tifffile.imwrite, zstd 1", partial(_imwrite, OPTIONS[ZSTD])),
+        "small": Writing("tifffile.imwrite, JPEG XL", partial(_imwrite, OPTIONS[JPEG_XL])),
     }[tuning]
     return Calls([writing], readings, [TableReading("pyarrow.csv.read_csv", read_csv)])
 
@@ -113,7 +114,7 @@ def _write_bytes(images: ImageSet, path: Path) -> None:
     write_csv(images, path)
 
 
-def _imwrite(options: dict[str, object], images: ImageSet, path: Path) -> None:
+def _imwrite(options: Mapping[str, Any], images: ImageSet, path: Path) -> None:
     path.mkdir()
     for row in range(len(images)):
         file = path / f"{row:06d}.tif"

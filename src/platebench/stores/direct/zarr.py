@@ -30,7 +30,7 @@ def calls(layout: str, tuning: str) -> Calls:
             Reading("get_basic_selection(out=)", _opened, _rows_into, partial(_blocks_into, 16)),
             Reading("gather of getitem; array[i:i+4]", _opened, _gathered, partial(_blocks, 4)),
         ]
-    block = {"default": 16, "fast": 1, "small": 16}[tuning]
+    block = {"default": 16, "small": 16}.get(tuning, 1)
     writing = Writing("array[i:j] = block, write_empty_chunks", partial(_write, tuning, block))
     return Calls([writing], readings, [TableReading("group.attrs", _table)])
 
@@ -97,8 +97,16 @@ def _write(tuning: str, block: int, images: ImageSet, path: Path) -> None:
         settings = {}
     elif tuning == "fast":
         settings |= {"compressors": None}
+    elif tuning == "balanced":
+        settings |= {"compressors": ZstdCodec(level=1)}
     else:
-        settings |= {"shards": (block, *images.shapes[0]), "compressors": ZstdCodec(level=9)}
+        height, width = images.shapes[0]
+        tile = -(-height // 4), -(-width // 4)
+        settings |= {
+            "chunks": (1, *tile),
+            "shards": (block, 4 * tile[0], 4 * tile[1]),
+            "compressors": ZstdCodec(level=9),
+        }
     group = zarr.create_group(path, attributes={"images": images.table.to_pylist()})
     array = group.create_array(
         "images",

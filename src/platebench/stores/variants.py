@@ -1,0 +1,35 @@
+"""Named ways to set up a format, and which of them each tuning is.
+
+Each format's module has a table `CANDIDATES` with one `Variants` per layout. A store takes the name
+of a variant in place of a tuning, so `platebench calibrate tuning` measures candidates with the
+code of the published stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from platebench.errors import UserError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Variants(Generic[T]):
+    """The settings of one layout by the variant's name, and the variant that each tuning is."""
+
+    settings: Mapping[str, T]
+    tunings: Mapping[str, str]
+
+    def of(self, tuning: str) -> T:
+        """Return the settings of a tuning or of a variant. Raises UserError for another name."""
+        name = self.variant(tuning)
+        if name not in self.settings:
+            raise UserError(f"{tuning}: no such tuning; choose from {', '.join(self.settings)}")
+        return self.settings[name]
+
+    def variant(self, tuning: str) -> str:
+        """Return the name of the variant that a tuning is; a variant's own name stays."""
+        return self.tunings.get(tuning, tuning)

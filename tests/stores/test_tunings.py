@@ -1,0 +1,177 @@
+"""Tunings and candidates: no two tunings store the same bytes, and every candidate keeps images."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from platebench.errors import Unsupported, UserError
+from platebench.images.imageset import ImageSet, digest
+from platebench.results.store_words import TUNINGS
+from platebench.stores import registry
+from platebench.stores.name import StoreName
+from platebench.stores.tiff_codec import CODECS
+from platebench.stores.variants import Variants
+from platebench.timing.page_cache import files_of
+from tests.conftest import ArrayImages, noise
+
+LAYOUTS = [
+    (format_, layout)
+    for format_ in registry.FORMATS
+    if format_.name != registry.FLOOR.format
+    for layout in format_.variants
+]
+every_layout = pytest.mark.parametrize(
+    ("format_", "layout"), LAYOUTS, ids=[f"{format_.name}-{layout}" for format_, layout in LAYOUTS]
+)
+
+
+class DescribedImages(ArrayImages):
+    """Smooth images, so that codecs differ, in TIFF files with a description, as microscopes do."""
+
+    def __init__(self) -> None:
+        ramp = np.add.outer(np.arange(64), np.arange(96)) // 4
+        super().__init__([(ramp + grain).astype(np.uint8) for grain in _grains(18)])
+
+    def file(self, row: int) -> bytes:
+        sink = io.BytesIO()
+        tifffile.imwrite(sink, self.pixels(row), description="a microscope")
+        return sink.getvalue()
+
+
+def _grains(number: int) -> list[np.ndarray]:
+    chance = np.random.default_rng(number)
+    return [chance.integers(0, 8, (64, 96)) for _ in range(number)]
+
+
+def skip_without_libraries(format_: registry.Format, layout: str) -> None:
+    reason = registry.why_not(StoreName(format_.name, layout, "default"))
+    if reason is not None:
+        pytest.skip(reason)
+
+
+def stored(name: StoreName, images: ImageSet, path: Path) -> list[str]:
+    """Return digests of the stored files.
+
+    Of Lance's data files the size: Lance writes columns in any order. Its manifests and
+    transactions hold times and random names. The tests below check that nothing else varies.
+    """
+    registry.find_candidate(name).write(images, path)
+    files = [file for file in files_of(path) if file.suffix not in {".manifest", ".txn"}]
+    return sorted(
+        str(file.stat().st_size)
+        if file.suffix == ".lance"
+        else hashlib.blake2b(file.read_bytes()).hexdigest()
+        for file in files
+    )
+
+
+def same_bytes(format_: registry.Format, layout: str, names: list[str], path: Path) -> list[str]:
+    """Return the pairs of tunings that store the same bytes."""
+    images = DescribedImages()
+    bytes_of = {
+        name: stored(StoreName(format_.name, layout, name), images, path / str(number))
+        for number, name in enumerate(names)
+    }
+    return [
+        f"{one}, {other}"
+        for one, other in combinations(names, 2)
+        if bytes_of[one] == bytes_of[other]
+    ]
+
+
+@every_layout
+def test_no_two_tunings_store_the_same_bytes(
+    format_: registry.Format, layout: str, tmp_path: Path
+) -> None:
+    skip_without_libraries(format_, layout)
+    tunings = format_.variants[layout].split()
+    assert same_bytes(format_, layout, tunings, tmp_path) == []
+
+
+@every_layout
+def test_a_tuning_written_twice_stores_the_same_bytes(
+    format_: registry.Format, layout: str, tmp_path: Path
+) -> None:
+    """So the test above would find a pair that is no different."""
+    skip_without_libraries(format_, layout)
+    variants = registry.variants_of(format_, layout)
+    for number, tuning in enumerate(format_.variants[layout].split()):
+        pair = [tuning, variants.variant(tuning)]
+        assert same_bytes(format_, layout, pair, tmp_path / str(number)) == [", ".join(pair)]
+
+
+@every_layout
+def test_tunings_of_the_registry_are_those_of_the_format(
+    format_: registry.Format, layout: str
+) -> None:
+    skip_without_libraries(format_, layout)
+    variants = registry.variants_of(format_, layout)
+    assert list(variants.tunings) == format_.variants[layout].split()
+    assert set(variants.tunings.values()) <= set(variants.settings)
+    assert len(set(variants.tunings.values())) == len(variants.tunings)
+    assert set(variants.tunings) <= set(TUNINGS)
+
+
+@every_layout
+@pytest.mark.parametrize("images", [noise(18), noise(3, (40, 30), "<u2")], ids=["u1", "u2"])
+def test_every_candidate_keeps_the_images(
+    format_: registry.Format, layout: str, images: ImageSet, tmp_path: Path
+) -> None:
+    skip_without_libraries(format_, layout)
+    for variant in registry.variants_of(format_, layout).settings:
+        store = registry.find_candidate(StoreName(format_.name, layout, variant))
+        store.write(images, tmp_path / variant)
+        with store.open(tmp_path / variant) as opened:
+            assert [digest(image) for image in opened.scan()] == images.digests(), variant
+            taken = [digest(image) for image in opened.take([2, 0])]
+            assert taken == [images.digests()[2], images.digests()[0]], variant
+            assert opened.table().equals(images.table), variant
+
+
+@pytest.mark.parametrize("name", ["sqlite:pixels:zstd-99", "sqlite:tensor:default", "n5:a:b"])
+def test_a_candidate_that_does_not_exist_is_a_user_error(name: str) -> None:
+    with pytest.raises(UserError, match="no such"):
+        registry.find_candidate(StoreName.parse(name))
+
+
+def test_a_candidate_is_no_registered_store() -> None:
+    name = StoreName.parse("sqlite:tiff:tiff-zstd-1")
+    assert registry.find_candidate(name).name == name
+    with pytest.raises(UserError):
+        registry.find(name)
+
+
+def test_a_tuning_is_its_variant() -> None:
+    variants = Variants({"plain": 1, "zstd": 2}, {"fast": "plain"})
+    assert variants.of("fast") == variants.of("plain") == 1
+    assert (variants.variant("fast"), variants.variant("zstd")) == ("plain", "zstd")
+    with pytest.raises(UserError, match="slow: no such tuning; choose from plain, zstd"):
+        variants.of("slow")
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("dtype", ["|u1", "<u2", "|i1", "<i4", "<u8", "<f4", "<f8"])
+def test_compressed_tiff_files_hold_the_pixels(codec: str, dtype: str) -> None:
+    image = noise(1, (30, 40), dtype).pixels(0)
+    data = CODECS[codec].encode(image)
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        assert len(file.pages) == 1
+        assert digest(file.asarray()) == digest(image)
+
+
+def test_images_that_tiff_cannot_hold_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    images = ArrayImages([np.zeros((3, 4), np.complex64)])
+    for format_, layout in LAYOUTS:
+        if layout != "tiff" or registry.why_not(StoreName(format_.name, layout, "default")):
+            continue
+        store = registry.find(StoreName(format_.name, layout, "balanced"))
+        with pytest.raises(Unsupported, match="TIFF cannot hold complex64"):
+            store.write(images, tmp_path / format_.name)
+        assert not (tmp_path / format_.name).exists()
