@@ -22,7 +22,7 @@ reference_app = typer.Typer(
 def reference_run_command(
     small: Annotated[
         bool,
-        typer.Option("--small", help="64 images, one layout per format, 6 rounds: half an hour."),
+        typer.Option("--small", help="64 images, one layout per format, 6 rounds: 45 minutes."),
     ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the same run where it was interrupted.")

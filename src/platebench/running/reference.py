@@ -32,7 +32,7 @@ from platebench.running.groups import (
 from platebench.running.image_sets import image_sets
 from platebench.running.machine_facts import machine_facts
 from platebench.running.run import keep_for_asv, recording, run_info, take_up
-from platebench.running.settings import brief_stores, stores_to_measure
+from platebench.running.settings import first_layouts, stores_to_measure
 from platebench.running.suite import Suite
 from platebench.running.turn_server import TurnServer
 from platebench.running.watcher import Watcher
@@ -96,14 +96,9 @@ _LEFT_OUT_OF_SMALL = (
 
 
 def small_plan() -> RunPlan:
-    """Return what half an hour has time for: one image set, each format's first layout."""
-    firsts = newcomer_stores()
-    smallest = [
-        name
-        for name in stores_to_measure(["*:small"])
-        if name not in firsts
-        and any((name.format, name.layout) == (first.format, first.layout) for first in firsts)
-    ]
+    """Return what less than an hour has time for: one image set, each format's first layout."""
+    firsts = [name for name in first_layouts() if name.tuning != "small"]
+    smallest = [name for name in first_layouts() if name.tuning == "small"]
     parts = (
         plan_part("raw-64", firsts, (*MAIN, *MORE_OF_SMALL), ROUNDS_OF_SMALL),
         plan_part("raw-64", smallest, ("ColdFullScan",), ROUNDS_OF_SMALL),
@@ -113,7 +108,8 @@ def small_plan() -> RunPlan:
 
 def full_plan() -> RunPlan:
     """Return what is measured, image set by image set, what matters most first."""
-    every, asked = stores_to_measure(["*"]), brief_stores()
+    every = stores_to_measure(["*"])
+    asked = [name for name in first_layouts() if name.tuning != "small"]
     nested = [store for store in every if store.layout == "nested"]
     flat = [store for store in every if store not in nested]
     parts = (
