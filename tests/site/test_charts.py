@@ -28,7 +28,7 @@ from platebench.results.tidy import CellResult, tidy
 from platebench.site.charts import charts_of, section
 from platebench.site.drawing import size_and_speed, style, warm_and_cold
 from platebench.site.drawing.scaling import scaling
-from platebench.site.drawing.size_and_speed import pareto_front, picture
+from platebench.site.drawing.size_and_speed import pareto_front
 from platebench.site.drawing.style import Drawing, by_format, in_best_layouts, log_axis
 from platebench.site.published import Published, published
 from platebench.stores import appearance, registry
@@ -276,12 +276,3 @@ def test_section_names_the_charts_that_it_cannot_draw(runs, tmp_path) -> None:
     assert "Not shown" in said
     for spec in made.charts.values():
         assert vl_convert.vegalite_to_svg(dict(spec)).startswith("<svg")
-
-
-def test_readme_figure_fits_800_pixels_and_is_reproducible(whole: Published) -> None:
-    spec = picture(of_main_set(whole)).to_dict()
-    drawn = vl_convert.vegalite_to_svg(spec)
-    width = float(re.search(r'width="([\d.]+)"', drawn)[1])
-    assert 700 <= width <= 800
-    assert vl_convert.vegalite_to_svg(spec) == drawn
-    assert picture([]) is None

@@ -11,19 +11,26 @@ import vl_convert
 from platebench.atomic_files import write_whole
 from platebench.errors import UserError
 from platebench.results.answer import LAB, Answers, Fastest, Smallest, answers
-from platebench.results.questions import QUESTIONS, headline_image_set, of_image_set
+from platebench.results.questions import (
+    COLD_TAKE,
+    QUESTIONS,
+    TAKE,
+    headline_image_set,
+    of_image_set,
+)
 from platebench.results.records import RecordFile, record_files
 from platebench.results.report import figure
 from platebench.results.store_words import in_words
 from platebench.results.tidy import CellResult, tidy
 from platebench.running.selfcheck import SelfCheck, kept
-from platebench.site.drawing.size_and_speed import picture
+from platebench.site.drawing.default_and_fast import default_and_fast
+from platebench.site.lessons import first_measured, lessons
 
 README = "README.md"
-FIGURE = "docs/figures/size-and-speed.svg"
+FIGURE = "docs/figures/default-and-fast.svg"
 ALT = (
-    "Two charts of every store, size relative to the raw pixels against time relative to one bare"
-    " file: reading 16 scattered images, and reading every image in order"
+    "A chart of each format: milliseconds to read 16 single images, with its default settings and"
+    " with those chosen for single images"
 )
 FOUND, SELFCHECK = "found", "selfcheck"
 WIDTH = 100
@@ -84,10 +91,11 @@ def reference_run(results: Path) -> RecordFile | None:
     return files[-1] if files else None
 
 
-def found_text(found: Answers) -> str:
-    """Return the figure and the findings, as Markdown."""
+def found_text(found: Answers, learned: Sequence[str] = ()) -> str:
+    """Return the sentences to remember, the figure and the findings, as Markdown."""
+    begins = "".join(f"{_wrapped(each)}\n\n" for each in learned)
     points = "\n".join(_point(each) for each in findings(found))
-    return f"![{ALT}]({FIGURE})\n\n{_wrapped(introduction(found))}\n\n{points}\n"
+    return f"{begins}![{ALT}]({FIGURE})\n\n{_wrapped(introduction(found))}\n\n{points}\n"
 
 
 def introduction(found: Answers) -> str:
@@ -142,18 +150,20 @@ def _made(checkout: Path) -> dict[Path, str]:
             " 'platebench reference keep' keeps it"
         )
     cells = tidy(run)
-    found, drawn = answers(cells), _svg(cells)
+    found = answers(cells)
+    mine = of_image_set(cells, headline_image_set(cells))
+    drawn = _svg(mine)
     if found is None or drawn is None:
-        raise UserError(f"{run.file}: no store has both a size and a time")
-    text = between(readme.read_text(), FOUND, found_text(found))
+        raise UserError(f"{run.file}: fewer than two formats have a time with both tunings")
+    text = between(readme.read_text(), FOUND, found_text(found, lessons(mine)))
     told = selfcheck_text(kept(results, run.info().machine))
     return {checkout / FIGURE: drawn, readme: between(text, SELFCHECK, told)}
 
 
 def _svg(cells: Sequence[CellResult]) -> str | None:
-    """Return the figure as SVG: size against speed, on the headline image set."""
-    images = headline_image_set(cells)
-    chart = picture(of_image_set(cells, images)) if images else None
+    """Return the figure as SVG: each format's default settings and its fast ones."""
+    question = first_measured(cells, (COLD_TAKE, TAKE))
+    chart = None if question is None else default_and_fast(cells, question)
     if chart is None:
         return None
     drawn: str = vl_convert.vegalite_to_svg(chart.to_dict())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from platebench.results.questions import SCAN, TAKE, Question, answering, measured, of_floor
+from platebench.results.questions import Question, answering, measured, of_floor
 from platebench.results.report import figure, seconds
 from platebench.results.tidy import CellResult
 from platebench.site.drawing.style import (
@@ -16,7 +16,6 @@ from platebench.site.drawing.style import (
     Drawing,
     Row,
     bars,
-    configured,
     data_of,
     ends_of,
     framed,
@@ -35,8 +34,6 @@ ROOM = 0.07
 """The share of a chart's height that a label needs."""
 
 HEADS = ("store", "of raw size", "times the floor", "median")
-PICTURED = (TAKE, SCAN)
-"""The questions of the README's figure."""
 
 
 def size_and_speed(cells: Sequence[CellResult], question: Question) -> Drawing:
@@ -51,21 +48,6 @@ def size_and_speed(cells: Sequence[CellResult], question: Question) -> Drawing:
         f"Pareto-optimal stores, to which no other is as small and faster. {POINTS_SAY} {BARS_SAY}"
     )
     return Drawing(anchor, title, caption, framed(drawn(rows)), HEADS, texts(rows, HEADS))
-
-
-def picture(cells: Sequence[CellResult]) -> alt.HConcatChart | None:
-    """Return both charts side by side, 800 pixels wide, for the README."""
-    both = [(question, rows_of(cells, question)) for question in PICTURED]
-    panels = [
-        drawn(rows).properties(width=315, height=300, title=_title(question))
-        for question, rows in both
-        if rows
-    ]
-    if not panels:
-        return None
-    title = alt.TitleParams(POINTS_SAY, anchor="middle", fontSize=12, fontWeight="normal")
-    both_panels: alt.HConcatChart = configured(alt.hconcat(*panels, spacing=30, title=title))
-    return both_panels
 
 
 def rows_of(cells: Sequence[CellResult], question: Question) -> list[Row]:
