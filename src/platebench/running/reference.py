@@ -96,7 +96,7 @@ _LEFT_OUT_OF_SMALL = (
 
 def small_plan() -> RunPlan:
     """Return what half an hour has time for: one image set, each format's first layout."""
-    firsts = newcomer_stores()
+    firsts = brief_stores()
     smallest = [
         name
         for name in stores_to_measure(["*:small"])
