@@ -86,3 +86,11 @@ def test_sample_is_named_in_the_report(tmp_path: Path, platebench: Command) -> N
         .out.lstrip()
         .startswith("64 of 4,812 images, 88 MB.")
     )
+
+
+def test_report_on_own_images_leaves_the_folder_to_the_reader(tmp_path: Path, platebench) -> None:
+    rounds = [
+        [replace(run, cell=replace(run.cell, images="plate-01")) for run in each] for each in ROUNDS
+    ]
+    run_file(tmp_path, *rounds, images=["plate-01"])
+    assert " run --images DIR --all\n" in platebench("report", "--results", str(tmp_path)).out

@@ -129,3 +129,9 @@ def test_pins_differ_where_the_newest_release_needs_a_newer_python() -> None:
     pins = (REPOSITORY / "constraints.txt").read_text()
     assert re.search(r"\nzarr==\S+ ; python_full_version < '3\.12'", pins)
     assert pins.count("\nzarr==") == 2
+
+
+def test_bench_is_the_run_that_a_stranger_types(folder: Path) -> None:
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "installed").touch()
+    assert make(folder, "--dry-run", "bench").splitlines()[-1] == ".venv/bin/platebench run"

@@ -126,7 +126,8 @@ def test_large_folder_is_sampled_and_the_run_says_so(workspace, plate, monkeypat
     outlook, said = looked(workspace, BRIEF, plate)
     assert said[:2] == [
         "plate: 60 files, 60 images",
-        "a sample of 20 of your 60 images, evenly spread; --rounds 2 measures all of them",
+        "a sample of 20 of your 60 images, evenly spread;"
+        " --minutes 30 takes more, --rounds 2 all of them",
     ]
     assert decoded == []
     held = outlook.hold(workspace, Silent())

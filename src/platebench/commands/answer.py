@@ -33,7 +33,8 @@ def answer_lines(cells: Sequence[CellResult], info: RunInfo, source: str = "") -
     """Return the answer of a run in at most ten lines."""
     from platebench.results.ten_lines import Context, ten_lines
 
-    return ten_lines(cells, Context(shlex.quote(source), samples_of(info), program()))
+    quoted = shlex.quote(source) if source else ""
+    return ten_lines(cells, Context(quoted, samples_of(info), program()))
 
 
 def samples_of(info: RunInfo) -> dict[str, int]:

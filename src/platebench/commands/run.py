@@ -87,7 +87,9 @@ def run_command(
     from platebench.running.run import measure
     from platebench.running.settings import Settings, brief_stores, stores_to_measure
 
-    limited = not (everything or quick) and rounds is None and until is None
+    open_end = rounds is None and until is None and not quick
+    if minutes is None and open_end and not everything:
+        minutes = MINUTES
     overview = brief_stores() if stores is None and not everything else None
     settings = Settings(
         stores=overview or stores_to_measure(split(stores) or ["*"]),
@@ -97,8 +99,8 @@ def run_command(
         quick=quick,
         brief=not everything,
         until=None if until is None else share(until),
-        minutes=MINUTES if minutes is None and limited else minutes,
-        more=limited,
+        minutes=minutes,
+        more=open_end and minutes is not None,
         resume=resume,
         check_newest=check_newest,
     )

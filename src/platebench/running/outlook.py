@@ -107,7 +107,7 @@ def _sampled(
     size = Size(number, sum(source.opened.image_bytes(row) for row in rows))
     watcher.says(
         f"a sample of {number:,} of your {whole.images:,} images, evenly spread;"
-        " --rounds 2 measures all of them"
+        " --minutes 30 takes more, --rounds 2 all of them"
     )
     return replace(source, size=size, rows=rows)
 
