@@ -30,7 +30,7 @@ ifneq ($(TALK_PYTHON),)
 export PLATEBENCH_TALK_PYTHON ?= $(TALK_PYTHON)
 endif
 
-.PHONY: bench test site site-build figures install lint types check-tests bioformats talk-python \
+.PHONY: bench test site site-build figures notebook install lint types check-tests bioformats talk-python \
 	constraints clean
 
 bench: install
@@ -47,6 +47,10 @@ site-build: install $(ASV_SCRIPTS)
 # Update the README's chart and figures from the kept reference run.
 figures: install
 	$(BIN)/platebench site figures
+
+# Run the notebook and keep its outputs.
+notebook: install
+	$(BIN)/python -m platebench.talk.notebook docs/then_and_now.ipynb
 
 install: .venv/installed
 	@$(BIN)/python -c 'import platform; print("Python", platform.python_version(), "in .venv")'

@@ -1,4 +1,4 @@
-"""The 2024 talk's reads, a search among its images, and a join of their tables.
+"""The 2024 talk's reads, a search among cells, and joins of their tables.
 
 Their parameter is a call or an engine, not a store. `asv run -b talk` measures them.
 `platebench run` measures stores and leaves them out.
@@ -12,10 +12,18 @@ from platebench.talk.outcome import LIBRARIES
 # module has no classes.
 if not missing(*LIBRARIES):
     from platebench.talk.constants import READS
+    from platebench.talk.dataset import plate_of
+    from platebench.talk.embeddings import embed
+    from platebench.talk.joins import JOINS
     from platebench.talk.lancedb_table import frames_differ
     from platebench.talk.measured import TalkCell
-    from platebench.talk.package import JOINS, comparable, package_of
-    from platebench.talk.search import NEAREST, SEARCHES, queries, recall, searched
+    from platebench.talk.package import (
+        comparable,
+        package_of,
+        pixels_are_those_of_the_files,
+        rarest,
+    )
+    from platebench.talk.search import NEAREST, SEARCHES, recall, split
     from platebench.talk.three_reads import check_reads, three_reads, write_talk_files
 
     from .common import WORKSPACE
@@ -36,8 +44,8 @@ if not missing(*LIBRARIES):
         def time_read(self, read):
             self.read()
 
-    class NearestImages(TalkCell):
-        """Find the ten nearest of 4,096 images. Each sample asks for another image's."""
+    class NearestCells(TalkCell):
+        """Find the ten nearest of 1,324 cells. Each sample asks for another cell's."""
 
         version = "1"
         workspace = WORKSPACE
@@ -45,29 +53,29 @@ if not missing(*LIBRARIES):
         params = (list(SEARCHES),)
 
         def prepare_cell(self, dataset, folder, engine):
-            embeddings, self.queries = searched(dataset), queries(dataset)
+            embeddings, self.asked = split(embed(plate_of(dataset, folder).cells))
             self.engine = SEARCHES[engine](embeddings, folder)
-            self.asked = 0
-            found = self.engine.nearest(self.queries[0], NEAREST)
-            share = recall(embeddings, self.queries[0], found, NEAREST)
+            self.next = 0
+            query = self.asked.vectors[0]
+            share = recall(embeddings, query, self.engine.nearest(query, NEAREST), NEAREST)
             if self.engine.exact and share < 1:
-                raise Mismatch(f"{engine} found {share:.0%} of the nearest images")
+                raise Mismatch(f"{engine} found {share:.0%} of the nearest cells")
 
         def time_search(self, engine):
-            query = self.queries[self.asked % len(self.queries)]
-            self.asked += 1
+            query = self.asked.vectors[self.next % len(self.asked.vectors)]
+            self.next += 1
             self.engine.nearest(query, NEAREST)
 
     class JoinTables(TalkCell):
         """Join images, objects and features of a plate. The result is compared with pandas'."""
 
-        version = "1"
+        version = "2"
         workspace = WORKSPACE
         param_names = ("engine",)
         params = (list(JOINS),)
 
         def prepare_cell(self, dataset, folder, engine):
-            package = package_of(dataset.cells)
+            package = package_of(plate_of(dataset, folder))
             self.joined = JOINS[engine](package, folder / "package")
             expected = JOINS["pandas"](package, folder / "pandas").join()
             difference = frames_differ(comparable(self.joined.join()), comparable(expected))
@@ -76,3 +84,26 @@ if not missing(*LIBRARIES):
 
         def time_join(self, engine):
             self.joined.join()
+
+    class JoinPixels(TalkCell):
+        """Join a few cells with their features and the pixels of their images."""
+
+        version = "1"
+        workspace = WORKSPACE
+        param_names = ("engine",)
+        params = (list(JOINS),)
+
+        def prepare_cell(self, dataset, folder, engine):
+            plate = plate_of(dataset, folder)
+            package, self.phenotype = package_of(plate), rarest(plate.cells)
+            self.joined = JOINS[engine](package, folder / "package")
+            found = self.joined.with_pixels(self.phenotype)
+            expected = JOINS["pandas"](package, folder / "pandas").with_pixels(self.phenotype)
+            difference = frames_differ(comparable(found), comparable(expected))
+            if difference is not None:
+                raise Mismatch(f"{engine} joins otherwise than pandas: {difference}")
+            if not pixels_are_those_of_the_files(found, plate):
+                raise Mismatch(f"{engine} gave other pixels than the image files")
+
+        def time_join(self, engine):
+            self.joined.with_pixels(self.phenotype)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import lz4.frame
 import numpy as np
 import pytest
 import tifffile
@@ -10,39 +9,12 @@ from platebench.images.camera import label_frame, take_frame
 from platebench.images.imageset import digest
 from platebench.images.movie import FRAMES, HEIGHT, WIDTH, Movie
 from platebench.images.nuclei import BRIGHTEST, CLASSES, LARGEST_REACH, draw
+from tests.images.field_statistics import entropy, looks_raw, lz4_ratio, roughness, zstd_ratio
 
 GOLDEN = {
     "raw": "3c8c554a5e716d75b967e78d0803f3aa",
     "ic": "83b641167e5ad1c897366ac7891689bc",
 }
-
-
-def entropy(image: np.ndarray) -> float:
-    shares = np.bincount(image.ravel()) / image.size
-    shares = shares[shares > 0]
-    return float(-(shares * np.log2(shares)).sum())
-
-
-def zstd_ratio(image: np.ndarray) -> float:
-    return len(zstandard.ZstdCompressor(1).compress(image.tobytes())) / image.nbytes
-
-
-def lz4_ratio(image: np.ndarray) -> float:
-    return len(lz4.frame.compress(image.tobytes())) / image.nbytes
-
-
-def roughness(image: np.ndarray) -> float:
-    return float(np.diff(image.astype(np.int64), axis=1).std())
-
-
-def looks_raw(image: np.ndarray) -> bool:
-    return (
-        2.8 <= entropy(image) <= 3.3
-        and 0.32 <= zstd_ratio(image) <= 0.38
-        and 0.54 <= lz4_ratio(image) <= 0.60
-        and np.mean(image == 0) < 0.05
-        and 2.4 <= roughness(image) <= 3.6
-    )
 
 
 @pytest.mark.parametrize("profile", ["raw", "ic"])

@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
+import numpy as np
 import pytest
 import tifffile
 
 from platebench.errors import UserError
 from platebench.images import fixtures
-from platebench.images.camera import take_frame
+from platebench.images.camera import Profile, take_frame
 from platebench.images.fixtures import make_fixtures
 from platebench.images.folder import open_images
 from platebench.images.imageset import digest
@@ -65,7 +67,27 @@ def test_tiff_files_have_names_and_tags_of_the_talk(screen, tmp_path):
     assert (tmp_path / "again.tif").read_bytes() == content
 
 
-@pytest.mark.parametrize("profile", ["raw", "ic"])
+def test_twelve_bit_fixture_has_tiff_and_ch5_files_of_uint16_that_read_back_equal(tmp_path):
+    out = make_fixtures(tmp_path / "out", 3, "raw16", ch5=True, tables=True, processes=1)
+    expected = [take_frame(Movie(1, shot.movie), shot.frame, "raw16") for shot in shots(3)]
+    images = open_images(out)
+    assert images.name == "raw16-3"
+    assert images.dtypes == [np.dtype(np.uint16)] * 3
+    assert images.digests() == [digest(image) for image in expected]
+    planes = open_images(out / "ch5")
+    assert planes.dtypes == [np.dtype(np.uint16)] * 3
+    for row, image in enumerate(expected):
+        assert np.array_equal(images.pixels(row), image)
+        assert np.array_equal(planes.pixels(row), image)
+    path = out / "tiff" / FIRST
+    tifffile.imwrite(tmp_path / "again.tif", tifffile.imread(path))
+    assert (tmp_path / "again.tif").read_bytes() == path.read_bytes()
+    cells = images.tables["cells"]
+    brightest = cells["CP__Intensity_MaxIntensity_DNA"].to_numpy()
+    assert 255 < brightest.max() == max(image.max() for image in expected) < 4096
+
+
+@pytest.mark.parametrize("profile", get_args(Profile))
 def test_bytes_do_not_depend_on_the_number_of_processes(tmp_path, profile):
     made = [
         contents(make_fixtures(tmp_path / str(n), 6, profile, ch5=True, tables=True, processes=n))

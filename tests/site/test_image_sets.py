@@ -46,7 +46,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Published:
     results = tmp_path_factory.mktemp("results")
-    reference(results, image_sets=["raw-2", "ic-128"], stores=STORES, rounds=1)
+    reference(results, image_sets=["raw-2", "ic-128", "raw16-2"], stores=STORES, rounds=1)
     return published(results)[0]
 
 
@@ -55,22 +55,22 @@ def test_images_of_every_profile_that_was_measured_are_shown_in_words_and_pictur
 ) -> None:
     html = section(run, workspace).html
     pictures = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="([^"]+)"', html)
-    assert len(pictures) == 4
+    assert len(pictures) == 6
     assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture, _ in pictures)
-    assert len({alt for _, alt in pictures}) == 4
-    assert len(html) < 200_000
+    assert len({alt for _, alt in pictures}) == 6
+    assert len(html) < 250_000
 
 
 def test_histogram_counts_every_pixel_of_every_profile(
     run: Published, workspace: Workspace
 ) -> None:
     chart = section(run, workspace).charts[CHART]
-    counted = {"raw": 0, "ic": 0}
+    counted = {"raw": 0, "ic": 0, "raw16": 0}
     (rows,) = chart["datasets"].values()
     for row in rows:
         counted[row["profile"]] += row["pixels"]
     pixels = workspace.images("raw-2").pixel_bytes
-    assert counted == {"raw": pixels, "ic": pixels}
+    assert counted == {"raw": pixels, "ic": pixels, "raw16": pixels}
     assert chart["encoding"]["y"]["scale"]["type"] == "symlog"
     assert "strokeDash" in chart["encoding"]
     json.dumps(chart)
@@ -83,6 +83,14 @@ def test_entropy_and_compression_are_those_of_the_pixels() -> None:
     assert shown.entropy == pytest.approx(1.0)
     assert shown.counts.sum() == halves.size
     assert all(ratio > 5 for ratio in shown.ratios.values())
+
+
+def test_twelve_bits_are_counted_whole_and_shown_as_256_levels() -> None:
+    images = ArrayImages([np.arange(4096, dtype=np.uint16).reshape(64, 64)])
+    shown = show(images, "raw16")
+    assert shown.entropy == pytest.approx(12)
+    assert shown.counts.tolist() == [1] * 4096
+    assert shown.levels.tolist() == [16] * 256
 
 
 def test_entropy_is_that_of_what_is_known_beforehand() -> None:

@@ -63,9 +63,15 @@ def step(talk: Talk) -> Callable[[int], Outcome]:
 
 
 @pytest.fixture(scope="session")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
+def plate(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Two generated images and their cells. Tests must not change them."""
+    return generated_dataset(tmp_path_factory.mktemp("plate") / "images")
+
+
+@pytest.fixture(scope="session")
+def cells(plate: Dataset) -> pa.Table:
     """Table of the cells of two generated images, one row per cell."""
-    return generated_dataset(tmp_path_factory.mktemp("cells") / "images").cells
+    return plate.cells
 
 
 def write_images(folder: Path, *arrays: np.ndarray) -> Path:
@@ -77,13 +83,14 @@ def write_images(folder: Path, *arrays: np.ndarray) -> Path:
 
 
 @pytest.fixture
-def small(tmp_path: Path, cells: pa.Table) -> Dataset:
+def small(tmp_path: Path, plate: Dataset) -> Dataset:
     """Two small images of 12 bits, and cells of other images."""
     random = np.random.default_rng(1)
     arrays = random.integers(0, 4096, (2, 24, 36), dtype=np.uint16)
     return Dataset(
         "small",
         sorted(write_images(tmp_path / "small", *arrays).iterdir()),
-        cells,
+        plate.cells,
+        plate.cell_images,
         cells_belong_to_images=False,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import tifffile
 
 from platebench.errors import UserError
 from platebench.images.fixtures import make_fixtures
-from platebench.talk.dataset import MOST_IMAGES, folder_dataset
+from platebench.talk.dataset import MOST_IMAGES, folder_dataset, image_keys
 from tests.talk.conftest import write_images
 
 IMAGE = np.arange(24, dtype=np.uint16).reshape(4, 6)
@@ -32,6 +33,46 @@ def test_cells_of_a_fixture_belong_to_its_images(tmp_path: Path) -> None:
     dataset = folder_dataset(make_fixtures(tmp_path / "two", 2, tables=True, processes=1), tmp_path)
     assert dataset.is_talk_data
     assert dataset.cells_belong_to_images
+    assert dataset.cell_images == {
+        f"LT0001_02_15_{frame}_01": file
+        for frame, file in zip((43, 44), dataset.files, strict=True)
+    }
+
+
+def test_cells_of_images_that_are_not_there_are_left_out(tmp_path: Path) -> None:
+    made = make_fixtures(tmp_path / "made", 3, tables=True, processes=1)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    shutil.copy(made / "tables" / "cells.csv", mine)
+    shutil.copy(sorted((made / "tiff").iterdir())[1], mine)
+    dataset = folder_dataset(mine, tmp_path)
+    assert dataset.cells_belong_to_images
+    assert set(dataset.cells["Metadata_Frame"].to_pylist()) == {44}
+    assert dataset.cell_images == {"LT0001_02_15_44_01": dataset.files[0]}
+
+
+def test_table_of_other_images_is_replaced_by_generated_cells_with_their_images(
+    tmp_path: Path,
+) -> None:
+    made = make_fixtures(tmp_path / "made", 1, tables=True, processes=1)
+    folder = write_images(tmp_path / "mine", IMAGE)
+    shutil.copy(made / "tables" / "cells.csv", folder)
+    dataset = folder_dataset(folder, tmp_path)
+    assert not dataset.cells_belong_to_images
+    assert set(dataset.cell_images) == set(image_keys(dataset.cells))
+    assert all(file.exists() for file in dataset.cell_images.values())
+    assert not set(dataset.cell_images.values()) & set(dataset.files)
+
+
+def test_two_images_of_one_place_are_ambiguous_and_left_out(tmp_path: Path) -> None:
+    made = make_fixtures(tmp_path / "made", 2, tables=True, processes=1)
+    mine = tmp_path / "mine"
+    for name in ("one", "two"):
+        (mine / name).mkdir(parents=True)
+        shutil.copy(sorted((made / "tiff").iterdir())[0], mine / name)
+    shutil.copy(sorted((made / "tiff").iterdir())[1], mine)
+    shutil.copy(made / "tables" / "cells.csv", mine)
+    assert list(folder_dataset(mine, tmp_path).cell_images) == ["LT0001_02_15_44_01"]
 
 
 def test_frame_has_the_columns_of_the_talk(tmp_path: Path) -> None:

@@ -6,18 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.talk import JoinTables, NearestImages, ThreeReads
+from benchmarks.talk import JoinPixels, JoinTables, NearestCells, ThreeReads
 
 from platebench.errors import Mismatch
 from platebench.results.operations import OPERATIONS
 from platebench.running.suite import Suite
+from platebench.talk.joins import JOINS, DuckDbJoin
 from platebench.talk.measured import TalkCell
-from platebench.talk.package import JOINS, DuckDbJoin
 from platebench.talk.search import SEARCHES, NumpySearch
 from platebench.timing.workspace import Workspace
 from tests.scratch_checkout import REPOSITORY
 
-CLASSES = {ThreeReads: "time_read", NearestImages: "time_search", JoinTables: "time_join"}
+CLASSES = {
+    ThreeReads: "time_read",
+    NearestCells: "time_search",
+    JoinTables: "time_join",
+    JoinPixels: "time_join",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -49,14 +54,14 @@ def test_files_are_removed_with_the_benchmark(workspace: Workspace) -> None:
     assert list((workspace.root / "scratch").iterdir()) == []
 
 
-def test_exact_search_that_misses_an_image_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exact_search_that_misses_a_cell_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     class Missing(NumpySearch):
         def nearest(self, query: np.ndarray, number: int) -> list[str]:
             return super().nearest(query, number + 1)[1:]
 
     monkeypatch.setitem(SEARCHES, "numpy", Missing)
     with pytest.raises(Mismatch, match="90% of the nearest"):
-        NearestImages().setup("numpy")
+        NearestCells().setup("numpy")
 
 
 def test_join_that_loses_a_cell_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,6 +72,20 @@ def test_join_that_loses_a_cell_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(JOINS, "duckdb", Losing)
     with pytest.raises(Mismatch, match="joins otherwise than pandas"):
         JoinTables().setup("duckdb")
+
+
+def test_join_with_other_pixels_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Swapping(DuckDbJoin):
+        def with_pixels(self, phenotype):  # type: ignore[no-untyped-def]
+            joined = super().with_pixels(phenotype)
+            return joined.assign(pixels=[bytes(value)[::-1] for value in joined["pixels"]])
+
+    monkeypatch.setitem(JOINS, "duckdb", Swapping)
+    with pytest.raises(Mismatch, match="joins otherwise than pandas"):
+        JoinPixels().setup("duckdb")
+    monkeypatch.setitem(JOINS, "pandas", Swapping)
+    with pytest.raises(Mismatch, match="other pixels than the image files"):
+        JoinPixels().setup("duckdb")
 
 
 def test_run_ignores_benchmarks_of_the_talk() -> None:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from platebench.talk.constants import ARROW, LANCEDB, PANDAS
+from platebench.talk.dataset import PLATE_IMAGES
+from platebench.talk.joins import MOST_CELLS
 from platebench.talk.outcome import Outcome, Talk
-from platebench.talk.search import EXACT_RECALL, REFINED_RECALL
+from platebench.talk.search import EXACT_RECALL, QUERIES, REFINED_RECALL
 
 Step = Callable[[int], Outcome]
 
@@ -121,10 +123,17 @@ def test_recall_of_exact_and_refined_searches_is_high(step: Step) -> None:
     assert recalls["lancedb ivf-pq refined"] >= REFINED_RECALL
 
 
-def test_all_joins_are_equal(step: Step) -> None:
+def test_vectors_belong_to_cells_of_the_plate_of_step_9(step: Step) -> None:
+    assert step(8).facts["cells"] == step(9).facts["rows"] - QUERIES
+    assert step(8).facts["images"] == step(9).facts["pixels"]["images"] == PLATE_IMAGES
+
+
+def test_all_joins_are_equal_without_and_with_pixels(step: Step) -> None:
     facts = step(9).facts
     assert set(facts["differences"].values()) == {None}
-    assert facts["rows"] == 168
+    assert set(facts["pixels"]["differences"].values()) == {None}
+    assert facts["rows"] == 1356
+    assert 0 < facts["pixels"]["rows"] <= MOST_CELLS
 
 
 def test_facts_contain_no_local_paths(talk: Talk) -> None:

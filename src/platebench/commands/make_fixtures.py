@@ -16,13 +16,18 @@ class Profile(StrEnum):
 
     raw = "raw"
     ic = "ic"
+    raw16 = "raw16"
 
 
 def make_fixtures_command(
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
     images: Annotated[int, typer.Option(help="Number of images, 1 or more.")] = 32,
     profile: Annotated[
-        Profile, typer.Option(help="raw: as acquired. ic: background subtracted.")
+        Profile,
+        typer.Option(
+            help="raw: as acquired, 8 bits. ic: background subtracted, 8 bits."
+            " raw16: as acquired with 12 bits, in uint16."
+        ),
     ] = Profile.raw,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
     ch5: Annotated[bool, typer.Option("--ch5", help="Also write CellH5 files.")] = False,

@@ -1,8 +1,9 @@
-"""Render a frame of a movie as uint8 pixels and as a label image.
+"""Render a frame of a movie as pixels and as a label image.
 
-There are two profiles. `raw` is the field as the camera records it: uneven illumination, a noisy
-background, and shot noise that grows with the signal. `ic` is illumination-corrected, as in the
-talk: the background is subtracted, so most pixels are 0 and some are 1.
+There are three profiles. `raw` is the field as the camera records it, in 8 bits: uneven
+illumination, a noisy background, and shot noise that grows with the signal. `ic` is
+illumination-corrected, as in the talk: the background is subtracted, so most pixels are 0 and some
+are 1. `raw16` is the field from a 12-bit camera, in uint16; see `photon_camera`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Literal
 
 import numpy as np
 
+from platebench.images import photon_camera
 from platebench.images.movie import HEIGHT, WIDTH, Movie
 from platebench.images.nuclei import Patch
 from platebench.images.randomness import generator, random_bytes, random_integers
 
-Profile = Literal["raw", "ic"]
+Profile = Literal["raw", "ic", "raw16"]
 
 _LAMP_STREAM, _NOISE_STREAM = 4, 5
 _BAND = 64
@@ -28,8 +30,18 @@ _READ_NOISE = 31
 """Read noise in the dark, chosen so that frames compress as well as real fields do."""
 
 
+def dtype_of(profile: Profile) -> np.dtype:
+    """Return the dtype of a profile's images."""
+    return np.dtype(np.uint16 if profile == "raw16" else np.uint8)
+
+
+def image_bytes(profile: Profile) -> int:
+    """Return the size of the pixels of one image in bytes."""
+    return HEIGHT * WIDTH * dtype_of(profile).itemsize
+
+
 def take_frame(movie: Movie, frame: int, profile: Profile) -> np.ndarray:
-    """Return the pixels of `frame`: uint8 (HEIGHT, WIDTH)."""
+    """Return the pixels of `frame`: (HEIGHT, WIDTH) of `dtype_of(profile)`."""
     light = _scratch.light
     light.fill(0)
     for nucleus, patch in movie.visible(frame):
@@ -37,6 +49,8 @@ def take_frame(movie: Movie, frame: int, profile: Profile) -> np.ndarray:
         # All nuclei are in one layer. Where two overlap, the brighter one is in front.
         lit = light[field]
         np.maximum(lit, patch.light[part], out=lit)
+    if profile == "raw16":
+        return _expose_twelve_bits(light, movie, frame)
     return _expose(light, profile, movie, frame)
 
 
@@ -87,6 +101,24 @@ def _expose(light: np.ndarray, profile: Profile, movie: Movie, frame: int) -> np
         band >>= 4
         # No value reaches 256: `draw` and `_background` keep the light below BRIGHTEST.
         image[rows] = band
+    return image
+
+
+def _expose_twelve_bits(light: np.ndarray, movie: Movie, frame: int) -> np.ndarray:
+    """Return `light` with background as a 12-bit camera records it: uint16 (HEIGHT, WIDTH).
+
+    A sixteenth of a grey level of 8 bits is one count of 12 bits.
+    """
+    background = _background(movie.seed, movie.number)
+    image = np.empty((HEIGHT, WIDTH), np.uint16)
+    noise = photon_camera.noise_bands(
+        movie.seed, movie.number, frame, HEIGHT // _BAND, _BAND, WIDTH
+    )
+    for top, (one, other) in zip(range(0, HEIGHT, _BAND), noise, strict=True):
+        rows = np.s_[top : top + _BAND]
+        band = light[rows]
+        band += background[rows]
+        image[rows] = photon_camera.expose(band, one, other)
     return image
 
 

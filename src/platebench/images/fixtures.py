@@ -21,11 +21,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, get_args
 
 from platebench.drafts import made_anew
 from platebench.errors import UserError
-from platebench.images.camera import Profile, take_frame
+from platebench.images.camera import Profile, dtype_of, image_bytes, take_frame
 from platebench.images.imageset import digest
 from platebench.images.manifest import (
     Entry,
@@ -52,10 +52,11 @@ from platebench.optional import require
 from platebench.ownership import FolderKind, refuse_others
 
 FIXTURE = FolderKind("fixture", "fixtures")
-TIFF_BYTES = PIXELS_AT + HEIGHT * WIDTH
-_CH5_BYTES = 600_000
+_CH5_SHARE = 0.55
+_CH5_BYTES = 60_000
 _TABLE_BYTES = 400_000
-"""Bytes per image in each form, measured and rounded up; the tables include their pieces."""
+"""Size of an image in CH5, as a share of its pixels and bytes for labels and objects; size of its
+part of the tables, with their pieces. Measured and rounded up."""
 
 _PIECES = "tables.pieces"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -144,15 +145,19 @@ def _present(out: Path) -> Settings | None:
 
 def _bytes_of(settings: Settings) -> int:
     """Estimate the size of a fixture in bytes."""
-    each = TIFF_BYTES + settings.ch5 * _CH5_BYTES + settings.tables * _TABLE_BYTES
+    pixels = image_bytes(settings.profile)
+    ch5 = int(pixels * _CH5_SHARE) + _CH5_BYTES
+    each = PIXELS_AT + pixels + settings.ch5 * ch5 + settings.tables * _TABLE_BYTES
     return settings.images * each
 
 
 def _checked(settings: Settings, processes: int | None) -> Settings:
     if settings.images < 1:
         raise UserError(f"{settings.images} images cannot be generated; ask for 1 or more")
-    if settings.profile not in ("raw", "ic"):
-        raise UserError(f"unknown profile {settings.profile!r}; choose raw or ic")
+    if settings.profile not in get_args(Profile):
+        raise UserError(
+            f"unknown profile {settings.profile!r}; choose one of {', '.join(get_args(Profile))}"
+        )
     if settings.seed < 0:
         raise UserError(f"the seed {settings.seed} is negative; choose 0 or more")
     if processes is not None and processes < 1:
@@ -217,13 +222,14 @@ class TiffTask:
     def run(self) -> Made:
         """Write the files."""
         digests = {}
-        start = header(HEIGHT, WIDTH)
+        dtype = dtype_of(self.settings.profile).newbyteorder("<")
+        start = header(HEIGHT, WIDTH, dtype)
         for shot in self.shots:
             well = movie(self.settings.seed, shot.movie)
             image = take_frame(well, shot.frame, self.settings.profile)
             with (self.folder / tiff_name(shot)).open("wb") as file:
                 file.write(start)
-                file.write(image.data)
+                file.write(image.astype(dtype, copy=False).data)
             digests[shot.number] = digest(image)
         return Made(len(self.shots), digests)
 

@@ -63,7 +63,7 @@ def gene_of(shot: Shot) -> str:
 
 @dataclass(frozen=True)
 class Segmented:
-    """A frame with its objects: `image` uint8, `labels` uint16, and the objects' features.
+    """A frame with its objects: `image` of the profile's dtype, `labels` uint16, and features.
 
     `nuclei` are in the order of their labels; `classes` int32 (n,) are indices of CLASSES.
     """

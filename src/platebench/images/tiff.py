@@ -18,8 +18,10 @@ _PLANAR_CONFIGURATION = {"YXS": "contig", "SYX": "separate"}
 _SHORT, _LONG, _ASCII, _RATIONAL = 3, 4, 2, 5
 
 
-def header(height: int, width: int) -> bytes:
-    """Return the 256-byte header of an uncompressed uint8 TIFF file of this size.
+def header(height: int, width: int, dtype: np.dtype) -> bytes:
+    """Return the 256-byte header of an uncompressed little-endian TIFF file of this size.
+
+    `dtype` is an unsigned integer.
 
     These are the bytes that `tifffile.imwrite(path, array)` writes. They are made here so that a
     fixture has the same bytes with every version of tifffile.
@@ -34,14 +36,14 @@ def header(height: int, width: int) -> bytes:
     tags = [
         (256, _LONG, 1, width),
         (257, _LONG, 1, height),
-        (258, _SHORT, 1, 8),
+        (258, _SHORT, 1, 8 * dtype.itemsize),
         (259, _SHORT, 1, 1),
         (262, _SHORT, 1, 1),
         (270, _ASCII, len(description), description_at),
         (273, _LONG, 1, PIXELS_AT),
         (277, _SHORT, 1, 1),
         (278, _LONG, 1, height),
-        (279, _LONG, 1, height * width),
+        (279, _LONG, 1, height * width * dtype.itemsize),
         (282, _RATIONAL, 1, x_resolution_at),
         (283, _RATIONAL, 1, y_resolution_at),
         (296, _SHORT, 1, 1),

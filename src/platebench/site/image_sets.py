@@ -30,21 +30,28 @@ CODECS = (("snappy", None), ("lz4", None), ("gzip", 4), ("zstd", 9))
 """Compressors of the stores, with their levels."""
 
 LEVELS = 256
-"""Of the generated images, which are uint8."""
+"""Grey levels of the histogram and the table, in which images of 12 bits are divided by 16."""
 
 BIN = 16
-"""Pixel values per row of the table."""
+"""Grey levels per row of the table."""
 
-_COLOURS = {"raw": "#0072B2", "ic": "#D55E00"}
-_DASHES = {"raw": [1, 0], "ic": [6, 3]}
+_COLOURS = {"raw": "#0072B2", "ic": "#D55E00", "raw16": "#009E73"}
+_DASHES = {"raw": [1, 0], "ic": [6, 3], "raw16": [2, 2]}
+
+_WORDS: dict[str, str] = {
+    "raw": "is the field from the camera, in 8 bits",
+    "ic": "is illumination-corrected, without background, so most pixels are 0",
+    "raw16": "is the field from a 12-bit camera, in uint16",
+}
 
 
 @dataclass(frozen=True)
 class Shown:
     """Facts about the images of one profile.
 
-    `counts` are pixels by value, int64 of shape (LEVELS,). `entropy` is of single values, in bits
-    per pixel. `ratios` are bytes of pixels per compressed byte by codec, each image on its own.
+    `counts` are pixels by value, int64 of shape (LEVELS,) or (16 * LEVELS,). `entropy` is of single
+    values, in bits per pixel. `ratios` are bytes of pixels per compressed byte by codec, each image
+    on its own.
     """
 
     profile: str
@@ -57,6 +64,11 @@ class Shown:
     def median(self) -> int:
         """The median pixel value."""
         return int(np.searchsorted(np.cumsum(self.counts), self.counts.sum() / 2))
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Pixels by grey level: int64 (LEVELS,)."""
+        return np.asarray(self.counts.reshape(LEVELS, -1).sum(axis=1))
 
 
 def section(published: Published, workspace: Workspace) -> Section:
@@ -74,6 +86,8 @@ def section(published: Published, workspace: Workspace) -> Section:
         html=render(
             "image_sets.html",
             shown=shown,
+            words=_WORDS,
+            divided="; of raw16, the value divided by 16" if "raw16" in sets else "",
             trees=file_trees(stores, first, workspace) if first else [],
             pixel_bytes=first.pixel_bytes if first else 0,
             images=IMAGES,
@@ -93,9 +107,10 @@ def profiles_in(published: Published) -> list[str]:
 
 
 def show(images: ImageSet, profile: str) -> Shown:
-    """Return the facts about images, which are uint8."""
+    """Return the facts about images, which are uint8 or have 12 bits in uint16."""
     arrays = list(images)
-    counts = sum(np.bincount(array.ravel(), minlength=LEVELS) for array in arrays)
+    values = LEVELS if arrays[0].dtype == np.uint8 else 16 * LEVELS
+    counts = sum(np.bincount(array.ravel(), minlength=values) for array in arrays)
     return Shown(
         profile,
         [thumbnail(array) for array in arrays],
@@ -127,9 +142,9 @@ def _histogram(shown: Sequence[Shown]) -> dict[str, Any]:
     rows: list[dict[str, str | int]] = [
         {"profile": each.profile, "value": value, "pixels": int(count)}
         for each in shown
-        for value, count in enumerate(each.counts)
+        for value, count in enumerate(each.levels)
     ]
-    most = max(int(each.counts.max()) for each in shown)
+    most = max(int(each.levels.max()) for each in shown)
     ticks = [0, *(10**power for power in range(len(str(most))))]
     profiles = [each.profile for each in shown]
     legend = alt.Legend(title="images")
@@ -137,7 +152,7 @@ def _histogram(shown: Sequence[Shown]) -> dict[str, Any]:
         alt.Chart(alt.InlineData(values=rows), width="container", height=320)
         .mark_line(interpolate="step", strokeWidth=1.5)
         .encode(
-            x=alt.X("value:Q", title="pixel value (uint8)", scale=alt.Scale(domain=[0, 255])),
+            x=alt.X("value:Q", title="grey level (of 256)", scale=alt.Scale(domain=[0, 255])),
             y=alt.Y(
                 "pixels:Q",
                 title="pixels",
@@ -161,7 +176,7 @@ def _histogram(shown: Sequence[Shown]) -> dict[str, Any]:
 
 
 def _bins(shown: Sequence[Shown]) -> Iterator[tuple[int, int, list[int]]]:
-    """Yield the first and last value of each bin, and its number of pixels by profile."""
+    """Yield the first and last level of each bin, and its number of pixels by profile."""
     for first in range(0, LEVELS, BIN):
         last = first + BIN - 1
-        yield first, last, [int(each.counts[first : last + 1].sum()) for each in shown]
+        yield first, last, [int(each.levels[first : last + 1].sum()) for each in shown]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,21 +15,34 @@ import tifffile
 
 from platebench.errors import UserError
 
+if TYPE_CHECKING:
+    from platebench.images.folder import FolderImages
+
 IMAGES = 2
 """Number of images in the talk."""
 
 MOST_IMAGES = 16
 """Limit, because the talk keeps several copies of each image, one with 8 bytes per pixel."""
 
+PLATE_IMAGES = 16
+"""Number of images of the plate that steps 8 and 9 use if the dataset has too few cells."""
+
+FEWEST_CELLS = 1024
+"""Fewer vectors are too few for the indexes of step 8."""
+
 TALK_BYTES = 1_376_512
 TALK_SHAPE = (1024, 1344)
 
+PHENOTYPE = "Mitocheck_Phenotypic_Class"
+
+_IMAGE_COLUMNS = tuple(f"Metadata_{name}" for name in ("Plate", "Well", "Frame", "Site"))
+_PLACE_COLUMNS = ("plate", "well", "frame", "site")
 _CELL_COLUMNS = {
     "Cell_UUID",
-    "Mitocheck_Phenotypic_Class",
+    PHENOTYPE,
     "Location_Center_X",
     "Location_Center_Y",
-    *(f"Metadata_{name}" for name in ("Plate", "Well", "Frame", "Site")),
+    *_IMAGE_COLUMNS,
 }
 
 
@@ -36,12 +50,14 @@ _CELL_COLUMNS = {
 class Dataset:
     """TIFF files of one dtype and number of axes, and a table with one row per cell.
 
-    If `cells_belong_to_images` is false, the cells are generated and belong to other images.
+    `cell_images` has the file of every image that the cells are of, by its key in `image_keys`. If
+    `cells_belong_to_images` is false, the cells are generated, and these files with them.
     """
 
     name: str
     files: Sequence[Path]
     cells: pa.Table
+    cell_images: Mapping[str, Path]
     cells_belong_to_images: bool
 
     @cached_property
@@ -64,6 +80,12 @@ class Dataset:
             and all(array.dtype == np.uint8 for array in self.arrays)
         )
 
+    @cached_property
+    def phenotypes(self) -> dict[str, str]:
+        """The phenotype of each cell, by Cell_UUID."""
+        columns = (self.cells[name].to_pylist() for name in ("Cell_UUID", PHENOTYPE))
+        return dict(zip(*columns, strict=True))
+
     def frame(self) -> pd.DataFrame:
         """Return the talk's DataFrame: path, filesize_bytes, image_bytes, image_array."""
         return pd.DataFrame(
@@ -79,18 +101,35 @@ class Dataset:
         )
 
 
-def generated_dataset(folder: Path) -> Dataset:
-    """Generate two images and their cells in `folder`."""
+def image_keys(cells: pa.Table) -> list[str]:
+    """Return the key of each cell's image: plate, well, frame and site."""
+    columns = (cells[name].to_pylist() for name in _IMAGE_COLUMNS)
+    return ["_".join(map(str, place)) for place in zip(*columns, strict=True)]
+
+
+def generated_dataset(folder: Path, images: int = IMAGES) -> Dataset:
+    """Generate images and their cells in `folder`."""
     from platebench.images.fixtures import make_fixtures
 
-    made = make_fixtures(folder, IMAGES, tables=True, processes=1)
+    made = make_fixtures(folder, images, tables=True, processes=1)
     return folder_dataset(made, folder)
+
+
+def plate_of(dataset: Dataset, scratch: Path) -> Dataset:
+    """Return the dataset if it has FEWEST_CELLS cells, else a generated plate in `scratch`.
+
+    The first images of the generated plate are those of the generated dataset.
+    """
+    if dataset.cells.num_rows >= FEWEST_CELLS:
+        return dataset
+    return generated_dataset(scratch / "plate", PLATE_IMAGES)
 
 
 def folder_dataset(path: Path, scratch: Path) -> Dataset:
     """Open the TIFF files below `path` and a table of cells among them.
 
-    If no table has the required columns, cells are generated in `scratch`. Raises UserError for a
+    Cells of images that are not there are left out. If no table has the required columns and cells
+    of these images, cells and their images are generated in `scratch`. Raises UserError for a
     folder without TIFF files, with too many or with several dtypes, or with a file of more than one
     image.
     """
@@ -116,9 +155,42 @@ def folder_dataset(path: Path, scratch: Path) -> Dataset:
     files = [origins[row].path for row in rows]
     for name in sorted(images.tables):
         if set(images.tables[name].column_names) >= _CELL_COLUMNS:
-            return Dataset(images.name, files, images.tables[name], cells_belong_to_images=True)
-    cells = generated_dataset(scratch / "generated").cells
-    return Dataset(images.name, files, cells, cells_belong_to_images=False)
+            cells = images.tables[name]
+            found = _files_of(cells, images, dict(zip(rows, files, strict=True)))
+            if found:
+                there = [key in found for key in image_keys(cells)]
+                return Dataset(images.name, files, cells.filter(pa.array(there)), found, True)
+    made = generated_dataset(scratch / "generated")
+    return Dataset(images.name, files, made.cells, made.cell_images, False)
+
+
+def _files_of(cells: pa.Table, images: FolderImages, files: Mapping[int, Path]) -> dict[str, Path]:
+    """Return the file of each image of `cells` that is there, by its key.
+
+    An image matches if the known ones of its plate, well, frame and site are those of the cells. A
+    key that several images match is left out.
+    """
+    places = {row: images.table.slice(row, 1).to_pylist()[0] for row in files}
+    found = {}
+    for key, place in sorted(set(zip(image_keys(cells), _places(cells), strict=True))):
+        matching = [row for row in files if _matches(places[row], place)]
+        if len(matching) == 1:
+            found[key] = files[matching[0]]
+    return found
+
+
+def _places(cells: pa.Table) -> list[tuple[str, ...]]:
+    columns = (map(str, cells[name].to_pylist()) for name in _IMAGE_COLUMNS)
+    return list(zip(*columns, strict=True))
+
+
+def _matches(image: Mapping[str, object], place: tuple[str, ...]) -> bool:
+    known = [
+        (str(image[name]), part)
+        for name, part in zip(_PLACE_COLUMNS, place, strict=True)
+        if image[name] is not None
+    ]
+    return bool(known) and all(one == other for one, other in known)
 
 
 def _is_tiff(file: Path) -> bool:

@@ -12,19 +12,16 @@ import duckdb
 import lancedb
 import numpy as np
 
-from platebench.talk.dataset import Dataset
+from platebench.talk.dataset import Dataset, plate_of
 from platebench.talk.embeddings import Embeddings, embed
 from platebench.talk.outcome import ANY, Expected, Outcome
 
-IMAGES = 4096
-"""Number of images to search: those of the dataset, and synthetic ones."""
-
 QUERIES = 32
+"""Cells that are left out of the search, and whose nearest cells are searched."""
+
 NEAREST = 10
 EXACT_RECALL = 0.999
 REFINED_RECALL = 0.9
-
-_SEED_OF_IMAGES, _SEED_OF_QUERIES = 1, 2
 
 
 class Search(ABC):
@@ -38,21 +35,21 @@ class Search(ABC):
 
     @abstractmethod
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
-        """Return the names of the nearest images, nearest first."""
+        """Return the Cell_UUIDs of the nearest cells, nearest first."""
 
 
 class NumpySearch(Search):
     """Exhaustive search, which is the ground truth."""
 
     def __init__(self, embeddings: Embeddings, folder: Path) -> None:
-        self._names = embeddings.names
+        self._cells = embeddings.cells
         self._vectors = embeddings.vectors
 
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
         """Compute all distances."""
         distances = np.square(self._vectors - query).sum(axis=1)
         few = np.argpartition(distances, number)[:number]
-        return [self._names[row] for row in few[np.argsort(distances[few], kind="stable")]]
+        return [self._cells[row] for row in few[np.argsort(distances[few], kind="stable")]]
 
 
 class DuckDbSearch(Search):
@@ -61,13 +58,13 @@ class DuckDbSearch(Search):
     def __init__(self, embeddings: Embeddings, folder: Path) -> None:
         self._database = duckdb.connect()
         self._database.register("given", embeddings.table())
-        self._database.execute("create table images as select * from given")
+        self._database.execute("create table cells as select * from given")
         self._dimensions = embeddings.vectors.shape[1]
 
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
         """Order by `array_distance` in SQL."""
         rows = self._database.execute(
-            "select image from images"
+            "select Cell_UUID from cells"
             f" order by array_distance(embedding, ?::float[{self._dimensions}]) limit {number}",
             [query.tolist()],
         ).fetchall()
@@ -79,7 +76,7 @@ class LanceDbSearch(Search):
 
     def __init__(self, embeddings: Embeddings, folder: Path) -> None:
         database = lancedb.connect(str(folder / type(self).__name__))
-        self._table = database.create_table("images", embeddings.table())
+        self._table = database.create_table("cells", embeddings.table())
         self.build()
 
     def build(self) -> None:
@@ -88,12 +85,12 @@ class LanceDbSearch(Search):
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
         """Search with the default parameters."""
         search = self._table.search(query, vector_column_name="embedding").limit(number)
-        return self._names(search)
+        return self._cells(search)
 
-    def _names(self, search: lancedb.query.LanceVectorQueryBuilder) -> list[str]:
+    def _cells(self, search: lancedb.query.LanceVectorQueryBuilder) -> list[str]:
         # All columns of ten rows are small. `select` treats the distance column differently in
         # different versions.
-        return [str(name) for name in search.to_arrow()["image"].to_pylist()]
+        return [str(name) for name in search.to_arrow()["Cell_UUID"].to_pylist()]
 
 
 class IvfPqSearch(LanceDbSearch):
@@ -102,13 +99,13 @@ class IvfPqSearch(LanceDbSearch):
     exact = False
 
     def build(self) -> None:
-        """Build 16 partitions, with sub-vectors of 4 dimensions."""
+        """Build a partition per 256 cells, as Lance asks, with sub-vectors of 4 dimensions."""
         dimensions = self._table.schema.field("embedding").type.list_size
         self._table.create_index(
             metric="l2",
             vector_column_name="embedding",
             index_type="IVF_PQ",
-            num_partitions=16,
+            num_partitions=max(1, self._table.count_rows() // 256),
             num_sub_vectors=dimensions // 4,
         )
 
@@ -119,7 +116,7 @@ class RefinedIvfPqSearch(IvfPqSearch):
     def nearest(self, query: np.ndarray, number: int) -> list[str]:
         """Search with nprobes and refine_factor."""
         search = self._table.search(query, vector_column_name="embedding").limit(number)
-        return self._names(search.nprobes(16).refine_factor(10))
+        return self._cells(search.nprobes(16).refine_factor(10))
 
 
 class HnswSearch(LanceDbSearch):
@@ -128,7 +125,7 @@ class HnswSearch(LanceDbSearch):
     exact = False
 
     def build(self) -> None:
-        """Build one graph over all images."""
+        """Build one graph over all cells."""
         self._table.create_index(
             metric="l2",
             vector_column_name="embedding",
@@ -147,54 +144,50 @@ SEARCHES: dict[str, type[Search]] = {
 }
 
 
-def queries(dataset: Dataset) -> np.ndarray:
-    """Return the embeddings of other synthetic images, float32 (QUERIES, dimensions)."""
-    return embed(dataset.cells, QUERIES, _SEED_OF_QUERIES).vectors[-QUERIES:]
-
-
-def searched(dataset: Dataset, images: int = IMAGES) -> Embeddings:
-    """Return `images` embeddings: those of the dataset's images, then synthetic ones."""
-    own = len(embed(dataset.cells, 0).names)
-    return embed(dataset.cells, max(0, images - own), _SEED_OF_IMAGES)
+def split(embeddings: Embeddings) -> tuple[Embeddings, Embeddings]:
+    """Return the embeddings to search, and QUERIES others, evenly spaced, to search for."""
+    asked = [place * len(embeddings.cells) // QUERIES for place in range(QUERIES)]
+    left = sorted(set(range(len(embeddings.cells))) - set(asked))
+    return embeddings.take(left), embeddings.take(asked)
 
 
 def recall(embeddings: Embeddings, query: np.ndarray, found: Sequence[str], number: int) -> float:
-    """Return the share of `found` that is no farther than the `number`th nearest image.
+    """Return the share of `found` that is no farther than the `number`th nearest cell.
 
-    A name that is found twice counts once. Images at equal distance are equally correct.
+    A cell that is found twice counts once. Cells at equal distance are equally correct.
     """
     distances = np.square(embeddings.vectors.astype(np.float64) - query).sum(axis=1)
     limit = np.partition(distances, number - 1)[number - 1] * (1 + 1e-5)
-    row = {name: place for place, name in enumerate(embeddings.names)}
+    row = {name: place for place, name in enumerate(embeddings.cells)}
     return sum(bool(distances[row[name]] <= limit) for name in set(found)) / number
 
 
-def search_images(dataset: Dataset, scratch: Path) -> Outcome:
+def search_cells(dataset: Dataset, scratch: Path) -> Outcome:
     """Step 8: measure recall and time of nearest-neighbour search in each engine."""
-    embeddings, asked = searched(dataset), queries(dataset)
+    plate = plate_of(dataset, scratch)
+    embeddings, asked = split(embed(plate.cells))
     folder = scratch / "search"
     engines = {name: made(embeddings, folder) for name, made in SEARCHES.items()}
     recalls: dict[str, float] = {}
     medians: dict[str, float] = {}
     for name, engine in engines.items():
-        engine.nearest(asked[0], NEAREST)
+        engine.nearest(asked.vectors[0], NEAREST)
         found, times = [], []
-        for query in asked:
+        for query in asked.vectors:
             started = time.perf_counter()
             found.append(engine.nearest(query, NEAREST))
             times.append(time.perf_counter() - started)
-        pairs = zip(asked, found, strict=True)
-        each = [recall(embeddings, query, names, NEAREST) for query, names in pairs]
+        pairs = zip(asked.vectors, found, strict=True)
+        each = [recall(embeddings, query, cells, NEAREST) for query, cells in pairs]
         recalls[name], medians[name] = statistics.mean(each), statistics.median(times) * 1e3
-    own = embeddings.names[0]
-    neighbours = engines["numpy"].nearest(embeddings.vectors[0], 4)[1:]
+    there = set(embeddings.images) | set(asked.images) <= set(plate.cell_images)
     exact = all(recalls[name] >= EXACT_RECALL for name in engines if engines[name].exact)
     refined = recalls["lancedb ivf-pq refined"] >= REFINED_RECALL
     return Outcome(
         step=8,
-        title="Nearest images",
-        calls=f"one embedding per image from its cells' CP__ features; {NEAREST} nearest of"
-        f" {len(embeddings.names):,} images, most of them synthetic, from the same cells"
+        title="Nearest cells",
+        calls=f"one embedding per cell from its CP__ and DP__ features; {NEAREST} nearest of"
+        f" {len(embeddings.cells):,} cells in {len(plate.cell_images)} images"
         f" ({embeddings.vectors.shape[1]} dimensions, {QUERIES} queries)",
         then="LanceDB was introduced as a vector database",
         now=[
@@ -202,11 +195,27 @@ def search_images(dataset: Dataset, scratch: Path) -> Outcome:
                 f"{name}: recall@{NEAREST} {recalls[name]:.3f}, {medians[name]:.2f} ms per query"
                 for name in engines
             ),
-            f"nearest to {own}: {', '.join(neighbours)}",
+            _alike(plate, asked, engines["numpy"]),
         ],
         expected=[
             Expected("searches without an index are exact", ANY, exact),
             Expected(f"recall of refined IVF-PQ is at least {REFINED_RECALL:.0%}", ANY, refined),
+            Expected("every vector belongs to a cell of an image that is there", ANY, there),
         ],
-        facts={"recall": recalls, "median_ms": medians, "images": len(embeddings.names)},
+        facts={
+            "recall": recalls,
+            "median_ms": medians,
+            "cells": len(embeddings.cells),
+            "images": len(plate.cell_images),
+        },
     )
+
+
+def _alike(plate: Dataset, asked: Embeddings, engine: Search) -> str:
+    """Return a sentence about the phenotypes of nearest cells."""
+    nearest = [engine.nearest(query, 1)[0] for query in asked.vectors]
+    alike = sum(
+        plate.phenotypes[cell] == plate.phenotypes[other]
+        for cell, other in zip(asked.cells, nearest, strict=True)
+    )
+    return f"phenotype of the nearest cell: the same for {alike} of {len(nearest)} queries"

@@ -19,7 +19,7 @@ from platebench.talk.lancedb_table import look_at_versions, write_with_lancedb
 from platebench.talk.outcome import Outcome, Talk, library_versions
 from platebench.talk.package import join_tables
 from platebench.talk.parquet_and_awkward import write_with_awkward, write_with_pandas
-from platebench.talk.search import search_images
+from platebench.talk.search import search_cells
 from platebench.talk.three_reads import time_three_reads
 
 Step = Callable[[Dataset, Path], Outcome]
@@ -32,7 +32,7 @@ STEPS: tuple[Step, ...] = (
     write_with_lancedb,
     time_three_reads,
     look_at_versions,
-    search_images,
+    search_cells,
     join_tables,
 )
 

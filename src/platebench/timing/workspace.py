@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from platebench.atomic_files import write_whole
 from platebench.drafts import Lent, sweep
 from platebench.errors import UserError
-from platebench.images.camera import Profile
+from platebench.images.camera import Profile, image_bytes
 from platebench.images.decoded_cache import KIND, DecodedImages, decode_to_cache, is_cached
 from platebench.images.generated import generated
 from platebench.images.imageset import ImageSet
@@ -55,7 +55,6 @@ MARK = FolderKind("work", "a work folder")
 STORED = FolderKind("stored", "stored files")
 """The marks of a work folder, and of what one store keeps of one image set."""
 
-_IMAGE_BYTES = 1024 * 1344
 _COPIES_OF_AN_IMAGE = 3
 """A generated image is on the disk as a fixture, and decoded, and as a TIFF file."""
 
@@ -117,12 +116,12 @@ class Workspace:
         return sole(self._lock_file("measuring"), f"{self.root}: platebench is measuring here")
 
     def images(self, name: str, progress: Progress = no_progress) -> DecodedImages:
-        """Return the image set `raw-N` or `ic-N`, generated when it is not there, or a held one."""
+        """Return the image set `raw-N`, `ic-N` or `raw16-N`, generated if absent, or a held one."""
         path = self.root / "images" / name
         if not is_cached(path):
             wanted = generated(name)
             if wanted is None:
-                raise UserError(f"{name}: no such image set; give raw-N, ic-N or a folder")
+                raise UserError(f"{name}: no such image set; give raw-N, ic-N, raw16-N or a folder")
             with self._lock(path):
                 if not is_cached(path):
                     self._generate(name, path, *wanted, progress)
@@ -213,7 +212,8 @@ class Workspace:
         from platebench.images.fixtures import make_fixtures  # not in the processes that measure
         from platebench.images.folder import open_images
 
-        require_room(self.root, number * _IMAGE_BYTES * _COPIES_OF_AN_IMAGE, f"{number:,} images")
+        need = number * image_bytes(profile) * _COPIES_OF_AN_IMAGE
+        require_room(self.root, need, f"{number:,} images")
         with self.lend() as lent:
             made = make_fixtures(
                 lent.path / name,
