@@ -54,7 +54,7 @@ class GroupedMachine:
         }
         records = []
         for number in range(1, rounds + 1):
-            for group in groups_of(cells, number):
+            for group in groups_of(cells, number, most=10):
                 moments = random.normal(0, self.hour) + random.normal(0, self.moment, self.turns)
                 for cell in group.cells:
                     log = np.log(self.ratios[cell.store]) + shift[cell]

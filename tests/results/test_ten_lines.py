@@ -202,7 +202,7 @@ def test_long_folder_name_is_left_out_but_in_the_command(tmp_path: Path) -> None
     rounds = [[ok([each], LAB, SCAN, "p" * 70), ok([0.1], IPC, SCAN, "p" * 70)] for each in WOBBLE]
     said = lines_of(tmp_path, *rounds, context=Context("my/" * 40, {"p" * 70: 4812}))
     assert said[0].startswith("64 of 4,812 images, 88 MB.")
-    assert said[-1].endswith(f"platebench run --images {'my/' * 40} --minutes 30")
+    assert said[-1].endswith(f"platebench run --images {'my/' * 40} --all")
 
 
 def test_every_subset_of_operations_fits(tmp_path: Path) -> None:

@@ -34,8 +34,10 @@ from tests.site.made_up import reference
 HERE = Path(__file__).parents[2]
 STORES = (
     FLOOR,
+    StoreName.parse("parquet:pixels:default"),
     StoreName.parse("parquet:pixels:fast"),
     StoreName.parse("zarr:tensor:default"),
+    StoreName.parse("zarr:tensor:fast"),
     StoreName.parse("tiff-files:tiff:default"),
 )
 TEXT = """# project

@@ -71,7 +71,7 @@ Progress = Callable[[str, int, int], None]
 def expected_bytes(name: str) -> int:
     """Return the bytes of the pixels of a generated image set; 0 for another set."""
     made = generated(name)
-    return 0 if made is None else made[1] * _IMAGE_BYTES
+    return 0 if made is None else made[1] * image_bytes(made[0])
 
 
 def no_progress(what: str, done: int, total: int) -> None:

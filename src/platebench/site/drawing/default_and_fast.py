@@ -48,7 +48,9 @@ def _rows(effect: Effect) -> list[Row]:
 
 def _drawn(rows: Sequence[Row], folder: CellResult | None) -> alt.LayerChart:
     """Return the chart: a row per format, its two points joined, and a line for the TIFF folder."""
-    lab = [] if folder is None else [{"ms": 1e3 * (folder.median_s or 0.0), "is": "TIFF folder"}]
+    lab: list[Row] = (
+        [] if folder is None else [{"ms": 1e3 * (folder.median_s or 0.0), "is": "TIFF folder"}]
+    )
     scale, axis = log_axis([number(row, "ms") for row in [*rows, *lab]])
     x = alt.X("ms:Q", title="milliseconds, shorter is better", scale=scale, axis=axis)
     formats = list(dict.fromkeys(str(row["format"]) for row in rows))
