@@ -22,8 +22,11 @@ import pyarrow as pa
 from pyarrow import feather, ipc
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows
 from platebench.stores.read_ahead import read_ahead
+from platebench.stores.table_files import TABLES, images_place, stored_images
+from platebench.stores.tables import StoredTables
 from platebench.stores.values import (
     IMAGE,
     Kinds,
@@ -38,9 +41,13 @@ from platebench.stores.values import (
 _TABLE = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
 """Neither reads nor decompresses the image, which is the last column."""
 
+_TABLE_CODECS = {"default": pa.Codec("lz4"), "fast": None, "small": pa.Codec("zstd", 9)}
+
+ENDING = ".arrow"
+
 
 class ArrowIpc(Store):
-    """One Arrow IPC file of images."""
+    """One Arrow IPC file of images, and one for each table."""
 
     format = "arrow-ipc"
 
@@ -50,19 +57,27 @@ class ArrowIpc(Store):
         Raises Unsupported for tensors of different shapes or dtypes.
         """
         schema = image_schema(images, self.layout)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
+        place = images_place(path, images.tables, ENDING)
         batches = image_batches(images, self.layout, schema, 1)
         if self.tuning == "default":
             # One batch, or several if a binary column exceeds 2 GiB.
             table = pa.Table.from_batches(batches, schema).combine_chunks()
-            feather.write_feather(table, str(path))
+            feather.write_feather(table, str(place))
         else:
-            self._write_batches(batches, schema, path)
+            self._write_batches(batches, schema, place)
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Map the file."""
         opened = _OpenTable if self.tuning == "default" else _OpenBatches
-        return opened(path, self.layout)
+        place = stored_images(path, ENDING)
+        return opened(place, self.layout).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep one Arrow IPC file for each table, compressed as the images are."""
+        return ArrowTables(path / TABLES, _TABLE_CODECS[self.tuning])
 
     def _write_batches(
         self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Path

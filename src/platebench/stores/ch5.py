@@ -24,8 +24,11 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
+from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenIntoMemory, OpenStore, Store
 from platebench.stores.hdf5_images import ImageReader, ImageWriter
+from platebench.stores.table_files import TABLES
+from platebench.stores.tables import StoredTables
 
 TABLE = "images.csv"
 MOVIES = "movies.json"
@@ -46,6 +49,8 @@ class Ch5(Store):
         for shape in set(images.shapes):
             if len(shape) != 2 or 0 in shape:
                 raise Unsupported(f"CellH5 holds images of shape (y, x), not {shape}")
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
         path.mkdir(parents=True)
         movies = _movies(images.table)
         for number, (movie, rows) in enumerate(movies.items()):
@@ -56,10 +61,15 @@ class Ch5(Store):
         index = {"datasets": [_dataset(movie) for movie in movies], "rows": list(movies.values())}
         (path / MOVIES).write_text(json.dumps(index))
         csv_table.write_table(images.table, path / TABLE)
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Read which rows each movie has. A movie's file is opened when it is first read."""
-        return _OpenCh5(path)
+        return _OpenCh5(path).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep each table as an Arrow IPC file."""
+        return ArrowTables(path / TABLES)
 
     def _write_movie(
         self, file: h5py.File, movie: Movie, images: ImageSet, rows: Sequence[int]

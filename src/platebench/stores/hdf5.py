@@ -53,6 +53,8 @@ class Hdf5(Store):
         shape, dtype = require_common_image(images, self.layout)
         if self.tuning == "small" and (0 in shape or not shape):
             raise Unsupported("HDF5 has no chunks without pixels")
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
         path.parent.mkdir(parents=True, exist_ok=True)
         with h5py.File(path, "w") as file:
             pixels = file.create_dataset(

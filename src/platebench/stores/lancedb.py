@@ -31,7 +31,10 @@ import pyarrow as pa
 
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenStore, Version, VersionedStore, check_rows
+from platebench.stores.table_files import TABLES
+from platebench.stores.tables import StoredTables
 from platebench.stores.values import (
     COMMON,
     IMAGE,
@@ -74,17 +77,24 @@ class LanceDb(VersionedStore):
     def write(self, images: ImageSet, path: Path) -> None:
         """Create the table from a stream of batches of one image each."""
         schema = image_schema(images, self.layout, metadata=_FIELD[self.tuning])
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
         database = lancedb.connect(str(path))
         database.create_table(TABLE, self._stream(images, schema))
+        tables.write(images.tables)
 
     def open(self, path: Path, version: int | None = None) -> OpenStore:
         """Open the newest version, or check out an older one."""
         if version is not None and version not in {each.number for each in self.versions(path)}:
             raise KeyError(version)
+        opened: type[_OpenLance] = _OpenLance if self.tuning == "default" else _OpenTuned
         if self._blobs:
-            return _OpenBlobs(path, self.layout, version)
-        opened = _OpenLance if self.tuning == "default" else _OpenTuned
-        return opened(path, self.layout, version)
+            opened = _OpenBlobs
+        return opened(path, self.layout, version).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep each table as an Arrow IPC file."""
+        return ArrowTables(path / TABLES)
 
     def append(self, images: ImageSet, path: Path) -> int:
         """Add rows. Raises Unsupported if the table has one shape and dtype and these differ."""

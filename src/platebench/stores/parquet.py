@@ -30,7 +30,10 @@ import pyarrow.parquet as pq
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows
+from platebench.stores.parquet_tables import ParquetTables
 from platebench.stores.read_ahead import read_ahead
+from platebench.stores.table_files import TABLES, images_place, stored_images
+from platebench.stores.tables import StoredTables
 from platebench.stores.values import (
     IMAGE,
     Kinds,
@@ -54,10 +57,17 @@ _WRITER: dict[str, dict[str, Any]] = {
     "fast": {"compression": "none", **_PLAIN},
     "small": {"compression": "zstd", "compression_level": 9, **_PLAIN},
 }
+_TABLE_WRITER: dict[str, dict[str, Any]] = {
+    "default": {},
+    "fast": {"compression": "none"},
+    "small": {"compression": "zstd", "compression_level": 9},
+}
+
+ENDING = ".parquet"
 
 
 class Parquet(Store):
-    """One Parquet file of images."""
+    """One Parquet file of images, and one for each table."""
 
     format = "parquet"
 
@@ -73,19 +83,27 @@ class Parquet(Store):
                 "awkward takes about 5 s per image to convert Python records; platebench limits"
                 f" this layout to {MOST_BYTES_AS_RECORDS >> 20} MiB of pixels"
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
+        place = images_place(path, images.tables, ENDING)
         one_row_group = self.tuning == "default"
-        with pq.ParquetWriter(path, schema, **_WRITER[self.tuning]) as writer:
+        with pq.ParquetWriter(place, schema, **_WRITER[self.tuning]) as writer:
             for batch in image_batches(images, self.layout, schema, BATCH if one_row_group else 1):
                 if one_row_group:
                     writer.write_batch(batch)
                 else:
                     writer.write_table(pa.Table.from_batches([batch]))
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Open the file: by row group if each image has one, otherwise through a dataset."""
         opened = _OpenWholeFile if self.tuning == "default" else _OpenRowGroups
-        return opened(path, self.layout)
+        place = stored_images(path, ENDING)
+        return opened(place, self.layout).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep one Parquet file for each table."""
+        return ParquetTables(path / TABLES, _TABLE_WRITER[self.tuning])
 
     @property
     def _widened(self) -> bool:

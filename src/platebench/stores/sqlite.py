@@ -58,6 +58,8 @@ class Sqlite(Store):
     def write(self, images: ImageSet, path: Path) -> None:
         """Insert the images one at a time, in one transaction."""
         _refuse_large(images, self.layout)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path)
         try:

@@ -20,6 +20,7 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
+from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows, copied_into
 from platebench.stores.plain_tiff import (
     Page,
@@ -28,6 +29,8 @@ from platebench.stores.plain_tiff import (
     plain_page,
     read_tiff,
 )
+from platebench.stores.table_files import TABLES
+from platebench.stores.tables import StoredTables
 
 TABLE = "images.csv"
 
@@ -46,6 +49,8 @@ class TiffFiles(Store):
 
         if self.tuning != "default":
             _check_writable(images)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
         path.mkdir(parents=True)
         for row in range(len(images)):
             file = _file(path, row)
@@ -62,10 +67,16 @@ class TiffFiles(Store):
                     compressionargs={"level": 9},
                 )
         csv_table.write_table(images.table, path / TABLE)
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Open the folder."""
-        return _OpenTiffFiles(path) if self.tuning == "default" else _OpenPlainFiles(path)
+        opened = _OpenTiffFiles if self.tuning == "default" else _OpenPlainFiles
+        return opened(path).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep each table as an Arrow IPC file."""
+        return ArrowTables(path / TABLES)
 
 
 def _check_writable(images: ImageSet) -> None:

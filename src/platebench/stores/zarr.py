@@ -39,7 +39,10 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenStore, Store, check_rows, require_common_image
+from platebench.stores.table_files import TABLES
+from platebench.stores.tables import StoredTables
 
 IMAGES = "images"
 SHARD = 16
@@ -61,6 +64,8 @@ class Zarr(Store):
         """Write one block at a time: the images of one chunk or shard."""
         self._configure()
         shape, dtype = require_common_image(images, self.layout)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
         group = zarr.create_group(path, attributes={IMAGES: images.table.to_pylist()})
         array = group.create_array(
             IMAGES, shape=(len(images), *shape), dtype=dtype, **self._settings(shape)
@@ -72,11 +77,17 @@ class Zarr(Store):
                 array[first] = images.pixels(first)
             else:
                 array[first : rows.stop] = np.stack([images.pixels(row) for row in rows])
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Open the group for reading."""
         self._configure()
-        return _OpenZarr(path) if self.tuning == "default" else _OpenTuned(path)
+        opened = _OpenZarr if self.tuning == "default" else _OpenTuned
+        return opened(path).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep each table as an Arrow IPC file."""
+        return ArrowTables(path / TABLES)
 
     def _configure(self) -> None:
         """Set zarr's number of threads, before its first read or write fixes it."""

@@ -1,0 +1,52 @@
+"""Tables as Arrow IPC files: for a format that has nothing better, and for Arrow IPC itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import ipc
+
+from platebench.stores.table_files import TableFiles
+from platebench.stores.tables import selected
+from platebench.stores.where import Where, columns_of
+
+ROWS = 65_536
+"""Rows of a record batch: pyarrow's default for Feather files."""
+
+
+class ArrowTables(TableFiles):
+    """One Arrow IPC file for each table, uncompressed unless `codec` is given, memory-mapped."""
+
+    ending = ".arrow"
+
+    def __init__(self, folder: Path, codec: pa.Codec | None = None) -> None:
+        super().__init__(folder)
+        self._codec = codec
+
+    def check(self, name: str, table: pa.Table) -> None:
+        """Arrow holds every type of Arrow."""
+
+    def write_file(self, table: pa.Table, file: Path) -> None:
+        """Write batches of `ROWS` rows."""
+        options = ipc.IpcWriteOptions(compression=self._codec, unify_dictionaries=True)
+        with (
+            pa.OSFile(str(file), "wb") as sink,
+            ipc.new_file(sink, table.schema, options=options) as writer,
+        ):
+            writer.write_table(table, max_chunksize=ROWS)
+
+    def read_file(self, file: Path, columns: list[str], where: Where) -> pa.Table:
+        """Read the needed columns only, then filter them in memory."""
+        with pa.memory_map(str(file)) as source:
+            names = ipc.open_file(source).schema.names
+            needed = {*columns, *columns_of(where)}
+            places = [place for place, name in enumerate(names) if name in needed]
+            options = ipc.IpcReadOptions(included_fields=places)
+            table = ipc.open_file(source, options=options).read_all()
+        return selected(table, columns, where)
+
+    def schema_of(self, file: Path) -> pa.Schema:
+        """Read the footer."""
+        with pa.memory_map(str(file)) as source:
+            return ipc.open_file(source).schema
