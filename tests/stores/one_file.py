@@ -7,8 +7,8 @@ memory. Each change writes a new file and renames it to the path.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import pyarrow as pa
 
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenByRow, OpenStore, Version, VersionedStore
+from platebench.stores.tables import StoredTables, selected
+from platebench.stores.where import Where
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class _Content:
     version: Version
     images: list[np.ndarray]
     table: pa.Table
+    tables: Mapping[str, pa.Table]
 
 
 class OneFile(VersionedStore):
@@ -36,18 +39,28 @@ class OneFile(VersionedStore):
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write the first version."""
+        self.tables_at(path).check_all(images.tables)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, [_Content(_version(1), list(images), images.table)])
+        _replace(path, [_Content(_version(1), list(images), images.table, dict(images.tables))])
 
     def open(self, path: Path, version: int | None = None) -> OpenStore:
         """Read the whole file."""
-        return _OpenOneFile(_find(_read(path), version))
+        content = _find(_read(path), version)
+        return _OpenOneFile(content).with_tables(_PickledTables(path, content.version.number))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep tables in the same file."""
+        return _PickledTables(path)
 
     def append(self, images: ImageSet, path: Path) -> int:
         """Write a version with more images."""
         kept = _read(path)
-        table = pa.concat_tables([kept[-1].table, images.table])
-        return _add(path, kept, [*kept[-1].images, *images], table)
+        newest = kept[-1]
+        table = pa.concat_tables([newest.table, images.table])
+        tables = dict(newest.tables)
+        for name, rows in images.tables.items():
+            tables[name] = pa.concat_tables([tables[name], rows]) if name in tables else rows
+        return _add(path, kept, _Content(newest.version, [*newest.images, *images], table, tables))
 
     def versions(self, path: Path) -> list[Version]:
         """List the versions."""
@@ -57,7 +70,7 @@ class OneFile(VersionedStore):
         """Write an old version again."""
         kept = _read(path)
         old = _find(kept, version)
-        return _add(path, kept, old.images, old.table)
+        return _add(path, kept, old)
 
     def prune(self, path: Path, keep: int) -> None:
         """Write the newest versions only."""
@@ -79,9 +92,9 @@ def _find(contents: list[_Content], version: int | None) -> _Content:
     return {content.version.number: content for content in contents}[version]
 
 
-def _add(path: Path, kept: list[_Content], images: list[np.ndarray], table: pa.Table) -> int:
+def _add(path: Path, kept: list[_Content], content: _Content) -> int:
     number = kept[-1].version.number + 1
-    _replace(path, [*kept, _Content(_version(number), images, table)])
+    _replace(path, [*kept, replace(content, version=_version(number))])
     return number
 
 
@@ -89,6 +102,39 @@ def _replace(path: Path, contents: list[_Content]) -> None:
     draft = path.with_name(f"{path.name}-draft")
     draft.write_bytes(pickle.dumps(contents))
     draft.replace(path)
+
+
+class _PickledTables(StoredTables):
+    """The tables of a version, the newest by default."""
+
+    def __init__(self, path: Path, version: int | None = None) -> None:
+        self._path = path
+        self._version = version
+
+    def _tables(self) -> Mapping[str, pa.Table]:
+        return _find(_read(self._path), self._version).tables
+
+    def check(self, name: str, table: pa.Table) -> None:
+        """Pickle holds every table."""
+
+    def create(self, name: str, table: pa.Table) -> None:
+        kept = _read(self._path)
+        _replace(
+            self._path,
+            [*kept[:-1], replace(kept[-1], tables={**kept[-1].tables, name: table})],
+        )
+
+    def names(self) -> list[str]:
+        return sorted(self._tables())
+
+    def schema(self, name: str) -> pa.Schema:
+        return self._tables()[name].schema
+
+    def select(self, name: str, columns: list[str], where: Where) -> pa.Table:
+        return selected(self._tables()[name], columns, where)
+
+    def extend(self, name: str, rows: pa.Table) -> None:
+        self.create(name, pa.concat_tables([self._tables()[name], rows]))
 
 
 class _OpenOneFile(OpenByRow):

@@ -33,7 +33,9 @@ def test_imports_are_followed_to_their_end() -> None:
         "tiff_codec",
         "variants",
     }
-    assert names("parquet") == {"parquet", *beside}
+    where = {"where", "condition", "fitting", "where_text"}
+    tables = {"parquet_tables", "table_files", "tables"}
+    assert names("parquet") == {"parquet", *beside, *tables, *where}
     assert "csv_table" in names("tiff_files"), "from platebench.stores import csv_table"
 
 

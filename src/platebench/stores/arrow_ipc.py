@@ -11,6 +11,9 @@
 - `small`: Zstandard level 12, since level 9 saves 2% of level 3; TIFF files as lossless JPEG XL.
 
 How `balanced` and `small` were chosen is in docs/tuning.md.
+
+Tables that belong to the images are IPC files of their own, with the same compression. Then the
+store is a folder (see `table_files`).
 """
 
 from __future__ import annotations
@@ -27,8 +30,11 @@ import pyarrow as pa
 from pyarrow import feather, ipc
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows
 from platebench.stores.read_ahead import read_ahead
+from platebench.stores.table_files import TABLES, images_place, stored_images
+from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import (
     IMAGE,
@@ -44,6 +50,15 @@ from platebench.stores.variants import Variants
 
 _TABLE = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
 """Neither reads nor decompresses the image, which is the last column."""
+
+_TABLE_CODECS = {
+    "default": pa.Codec("lz4"),
+    "fast": None,
+    "balanced": pa.Codec("zstd", 1),
+    "small": pa.Codec("zstd", 9),
+}
+
+ENDING = ".arrow"
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,7 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
 
 
 class ArrowIpc(Store):
-    """One Arrow IPC file of images."""
+    """One Arrow IPC file of images, and one for each table."""
 
     format = "arrow-ipc"
 
@@ -93,19 +108,27 @@ class ArrowIpc(Store):
         if settings.tiff is not None:
             images = CompressedTiffs(images, settings.tiff)
         schema = image_schema(images, self.layout)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
+        place = images_place(path, images.tables, ENDING)
         batches = image_batches(images, self.layout, schema, 1)
         if settings.quick_start:
             # One batch, or several if a binary column exceeds 2 GiB.
             table = pa.Table.from_batches(batches, schema).combine_chunks()
-            feather.write_feather(table, str(path))
+            feather.write_feather(table, str(place))
         else:
-            self._write_batches(batches, schema, path)
+            self._write_batches(batches, schema, place)
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Map the file."""
         opened = _OpenTable if self._settings.quick_start else _OpenBatches
-        return opened(path, self.layout)
+        place = stored_images(path, ENDING)
+        return opened(place, self.layout).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep one Arrow IPC file for each table, compressed as the images are."""
+        return ArrowTables(path / TABLES, _TABLE_CODECS[self.tuning])
 
     @property
     def _settings(self) -> Settings:

@@ -5,6 +5,8 @@ platebench reads it. The quickest way depends on the machine, see `stores/floor/
 
 The file is the images, each padded with zeros to whole pages, then the table as Arrow IPC, then a
 JSON footer and the footer's length in 8 bytes. Nothing in it depends on the way it was written.
+If the image set has further tables, `path` is a folder with this file and an Arrow IPC file for
+each table.
 """
 
 from __future__ import annotations
@@ -20,17 +22,22 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.images.imageset import ImageSet
+from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenStore, Store, check_rows
 from platebench.stores.floor import residency
 from platebench.stores.floor.choice import Choice, current
 from platebench.stores.floor.places import PAGE, Places, page_aligned
 from platebench.stores.floor.variants import READERS, WRITERS
+from platebench.stores.table_files import TABLES, images_place, stored_images
+from platebench.stores.tables import StoredTables
 
 _ENDING = 16_384
 """Bytes read at once from the end. They hold the whole footer of up to a thousand images."""
 
 _OWN_IMAGES, _OWN_BYTES = 16, 64 * 2**20
 """Images, and bytes unless one image has more, of the memory of a reader that brings none."""
+
+ENDING = ".pixels"
 
 
 @dataclass(frozen=True)
@@ -44,22 +51,30 @@ class BareFile(Store):
     def write(self, images: ImageSet, path: Path) -> None:
         """Write the images in the chosen way, then the table and the footer."""
         places = Places.of_images(images)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
+        place = images_place(path, images.tables, ENDING)
+        file = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             WRITERS[(self.choice or current()).write](images, places, file)
             with open(file, "wb", closefd=False) as sink:
                 sink.seek(places.end)
                 sink.write(_ending(images.table, places))
         except BaseException:
-            path.unlink()
+            place.unlink()
             raise
         finally:
             os.close(file)
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Read the footer."""
-        return _OpenBareFile(path, self.choice or current())
+        place = stored_images(path, ENDING)
+        return _OpenBareFile(place, self.choice or current()).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep one uncompressed Arrow IPC file for each table, read through a memory map."""
+        return ArrowTables(path / TABLES)
 
 
 def _ending(table: pa.Table, places: Places) -> bytes:

@@ -5,6 +5,10 @@ Images of one plate, well, site, shape and dtype are the frames of one movie, in
 The table is a CSV file beside them, and a JSON file says which rows are the frames of each movie:
 CSV takes 2 ms to parse. The layout holds only two-dimensional images.
 
+Further tables are in one HDF5 file beside the movies, with a dataset for each column (see
+`hdf5_tables`). CellH5's own object tables are one for each movie: rows of a plate would lose their
+order, and they have no place for text, missing values, or types other than float64.
+
 - `default`: what CellH5 writes: chunks of a quarter by a quarter of an image, gzip.
 - `fast`: contiguous and uncompressed. Readers of CellH5 can read it too.
 - `balanced`: one image per chunk, gzip 1 by libdeflate (`hdf5_filters`), which every reader of HDF5
@@ -29,10 +33,13 @@ from platebench.stores import csv_table
 from platebench.stores.contract import OpenIntoMemory, OpenStore, Store
 from platebench.stores.hdf5_filters import Filter
 from platebench.stores.hdf5_images import ImageReader, ImageWriter
+from platebench.stores.hdf5_tables import Hdf5Tables
+from platebench.stores.tables import StoredTables
 from platebench.stores.variants import Variants
 
 TABLE = "images.csv"
 MOVIES = "movies.json"
+TABLES = "tables.h5"
 PIXELS = "image/channel"
 OBJECTS = "definition/object"
 
@@ -68,6 +75,8 @@ class Ch5(Store):
                 raise Unsupported(f"CellH5 holds images of shape (y, x), not {shape}")
             if self._filter is not None:
                 self._filter.check(shape)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
         path.mkdir(parents=True)
         movies = _movies(images.table)
         for number, (movie, rows) in enumerate(movies.items()):
@@ -78,10 +87,16 @@ class Ch5(Store):
         index = {"datasets": [_dataset(movie) for movie in movies], "rows": list(movies.values())}
         (path / MOVIES).write_text(json.dumps(index))
         csv_table.write_table(images.table, path / TABLE)
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Read which rows each movie has. A movie's file is opened when it is first read."""
-        return _OpenCh5(path)
+        return _OpenCh5(path).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep tables in an HDF5 file beside the movies, compressed as the images are."""
+        options = {} if self.tuning == "fast" else {"compression": "gzip", "compression_opts": 4}
+        return Hdf5Tables(path / TABLES, self.tuning == "fast", options)
 
     def _write_movie(
         self, file: h5py.File, movie: Movie, images: ImageSet, rows: Sequence[int]

@@ -21,8 +21,11 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.errors import Mismatch, Unsupported
+from platebench.images import links
 from platebench.images.imageset import ImageSet
 from platebench.stores.name import StoreName
+from platebench.stores.tables import NoTables, StoredTables
+from platebench.stores.where import Where
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ class Version:
 
 class OpenStore(ABC):
     """A stored image set that is open for reading. It is a context manager."""
+
+    stored_tables: StoredTables = NoTables()
+    """The tables beside the images; `with_tables` sets it."""
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +93,54 @@ class OpenStore(ABC):
     @abstractmethod
     def table(self) -> pa.Table:
         """Return the columns that are not pixels, equal to `ImageSet.table`."""
+
+    def with_tables(self, tables: StoredTables) -> Self:
+        """Read tables from here. Returns the store itself."""
+        self.stored_tables = tables
+        return self
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables that belong to the images, sorted."""
+        return self.stored_tables.names()
+
+    def table_schema(self, name: str) -> pa.Schema:
+        """Return the schema of a table. Raises KeyError for an unknown name."""
+        return self.stored_tables.schema(name)
+
+    def read_table(
+        self, name: str, columns: Sequence[str] | None = None, where: Where = ()
+    ) -> pa.Table:
+        """Return a table, equal to `ImageSet.tables[name]`, some columns or some rows of it.
+
+        Columns come in the requested order, rows in that of the table. Raises KeyError for an
+        unknown name or column, UserError for a condition that does not suit its column.
+        """
+        return self.stored_tables.read(name, columns, where)
+
+    def rows_where(self, name: str, where: Where) -> list[int]:
+        """Return the rows of the images that the matching rows of a table belong to.
+
+        They are in ascending order, each once; `images.links` says which row belongs to which
+        image. Only the key columns are read. Raises UserError for a table without any.
+        """
+        images = self.table()
+        keys = links.key_columns(self.table_schema(name), images)
+        if not keys:
+            raise links.without_keys(name)
+        return links.images_of(self.read_table(name, keys, where), images)
+
+    def images_where(self, name: str, where: Where) -> Iterator[np.ndarray]:
+        """Yield the images that the matching rows of a table belong to, each once, in row order.
+
+        The arrays are valid as those of `scan` are. Raises as `read_table` and `rows_where` do.
+        """
+        return self.take(self.rows_where(name, where))
+
+    def images_where_into(
+        self, name: str, where: Where, memory: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """Yield the same images, each in `memory` as `scan_into` does."""
+        return self.take_into(self.rows_where(name, where), memory)
 
 
 class OpenByRow(OpenStore):
@@ -152,16 +206,32 @@ class Store(ABC):
 
     @abstractmethod
     def write(self, images: ImageSet, path: Path) -> None:
-        """Write `images` to `path`, one image or batch at a time.
+        """Write `images` and their tables to `path`, one image or batch at a time.
 
         `path` does not exist yet, and its parent folders may be missing; see the module's
         docstring. Memory must not grow with the number of images. Raises Unsupported if the format
-        cannot hold these images, before it creates anything.
+        cannot hold these images or tables, and UserError for a name that no table may have, before
+        it creates anything.
         """
 
     @abstractmethod
     def open(self, path: Path) -> OpenStore:
         """Open for reading what `write` made at `path`. Changes nothing there."""
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Return the tables of the stored image set at `path`, which may not exist yet.
+
+        `write`, `open` and `append_rows` use them.
+        """
+        return NoTables()
+
+    def append_rows(self, name: str, rows: pa.Table, path: Path) -> None:
+        """Add rows to a table of the stored image set at `path`.
+
+        A table that is not there is made. Raises UserError for other columns or types than the
+        table's, Unsupported if the format cannot hold the rows; then nothing is changed.
+        """
+        self.tables_at(path).append(name, rows)
 
 
 class VersionedStore(Store):

@@ -19,6 +19,9 @@ The tunings:
   write. Some HDF5 libraries are built without szip.
 
 How `balanced` and `small` were chosen is in docs/tuning.md.
+
+Tables that belong to the images are groups of one dataset for each column (see `hdf5_tables`);
+with `small` they are compressed alike.
 """
 
 from __future__ import annotations
@@ -43,6 +46,8 @@ from platebench.stores.contract import (
 )
 from platebench.stores.hdf5_filters import Filter
 from platebench.stores.hdf5_images import ImageReader, ImageWriter
+from platebench.stores.hdf5_tables import Hdf5Tables
+from platebench.stores.tables import StoredTables
 from platebench.stores.variants import Variants
 
 IMAGES = "images"
@@ -96,6 +101,8 @@ class Hdf5(Store):
         if settings.filter is not None:
             settings.filter.check(shape)
             options = settings.filter.options(1, shape, dtype)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
         path.parent.mkdir(parents=True, exist_ok=True)
         aligned = {"alignment_threshold": _PAGE, "alignment_interval": _PAGE}
         with h5py.File(path, "w", **(aligned if settings.aligned else {})) as file:
@@ -108,10 +115,18 @@ class Hdf5(Store):
                 for row in range(len(images)):
                     write((row,), images.pixels(row))
             _write_table(images.table, file)
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Open the file for reading."""
-        return _OpenIndexed(path) if self._settings.quick_start else _OpenInto(path)
+        opened = _OpenIndexed if self._settings.quick_start else _OpenInto
+        return opened(path).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep tables in the same file."""
+        level = {"balanced": 1, "small": 9}.get(self.tuning)
+        options = {"compression": "gzip", "compression_opts": level, "shuffle": True}
+        return Hdf5Tables(path, self.tuning != "default", options if level else {})
 
     @property
     def _settings(self) -> Settings:

@@ -18,6 +18,10 @@ a list or tensor of uint8 is stored as 32-bit integers.
 
 How `balanced` and `small` were chosen is in docs/tuning.md.
 
+Tables that belong to the images are Parquet files of their own, as `pq.write_table` writes them:
+with a dictionary and statistics, by which a condition skips row groups; `fast` uncompressed,
+`small` with Zstandard level 9. Then the store is a folder (see `table_files`).
+
 The nested layout with `default` tuning is that of the 2024 talk: images become Python records and
 then awkward arrays, which turns their integers into int64. The other tunings keep the dtype.
 """
@@ -38,7 +42,10 @@ import pyarrow.parquet as pq
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows
+from platebench.stores.parquet_tables import ParquetTables
 from platebench.stores.read_ahead import read_ahead
+from platebench.stores.table_files import TABLES, images_place, stored_images
+from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import (
     IMAGE,
@@ -113,10 +120,18 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
         _INTEGERS, _ALWAYS | {"balanced": "split-zstd-1", "small": "split-brotli-6"}
     ),
 }
+_TABLE_WRITER: dict[str, dict[str, Any]] = {
+    "default": {},
+    "fast": {"compression": "none"},
+    "balanced": {"compression": "zstd"},
+    "small": {"compression": "zstd", "compression_level": 9},
+}
+
+ENDING = ".parquet"
 
 
 class Parquet(Store):
-    """One Parquet file of images."""
+    """One Parquet file of images, and one for each table."""
 
     format = "parquet"
 
@@ -135,20 +150,28 @@ class Parquet(Store):
                 "awkward takes about 5 s per image to convert Python records; platebench limits"
                 f" this layout to {MOST_BYTES_AS_RECORDS >> 20} MiB of pixels"
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
+        place = images_place(path, images.tables, ENDING)
         per_batch = BATCH if settings.one_row_group else 1
         encodings = _encodings(schema, settings.encoding)
-        with pq.ParquetWriter(path, schema, **settings.options, **encodings) as writer:
+        with pq.ParquetWriter(place, schema, **settings.options, **encodings) as writer:
             for batch in image_batches(images, self.layout, schema, per_batch):
                 if settings.one_row_group:
                     writer.write_batch(batch)
                 else:
                     writer.write_table(pa.Table.from_batches([batch]))
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Open the file: by row group if each image has one, otherwise through a dataset."""
         opened = _OpenWholeFile if self._settings.one_row_group else _OpenRowGroups
-        return opened(path, self.layout)
+        place = stored_images(path, ENDING)
+        return opened(place, self.layout).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep one Parquet file for each table."""
+        return ParquetTables(path / TABLES, _TABLE_WRITER[self.tuning])
 
     @property
     def _settings(self) -> Settings:

@@ -6,6 +6,7 @@
 - A random row costs a search in a B-tree, then one read per page of its chain.
 - It cannot compress by itself, keep versions, hold an image of 1 GB, or have two writers at once.
 - The `sqlite3` shell, DB Browser for SQLite, DuckDB, and the drivers of every language open it.
+- Tables that belong to the images are SQL tables of the same database (see `sqlite_tables`).
 
 The tunings:
 
@@ -36,6 +37,8 @@ from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenByRow, OpenStore, Store, common_image
 from platebench.stores.plain_tiff import Kind
+from platebench.stores.sqlite_tables import SqliteTables
+from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import IMAGE, decode_value
 from platebench.stores.variants import Variants
@@ -90,6 +93,8 @@ class Sqlite(Store):
         if self._settings.tiff is not None:
             images = CompressedTiffs(images, self._settings.tiff)
         _refuse_large(images, self.layout)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path)
         try:
@@ -99,12 +104,17 @@ class Sqlite(Store):
                 self._insert(connection, images)
         finally:
             connection.close()
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Open the database read-only."""
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         opened = _OpenRows if self._settings.quick_start else _OpenBlobs
-        return opened(connection, self.layout)
+        return opened(connection, self.layout).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep tables in the same database."""
+        return SqliteTables(path)
 
     @property
     def _settings(self) -> Settings:

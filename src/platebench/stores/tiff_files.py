@@ -1,4 +1,4 @@
-"""A folder of TIFF files with a CSV table beside them, as labs have it today.
+"""A folder of TIFF files with CSV tables beside them, as labs have it today.
 
 - `default`: the files' own bytes, read by `tifffile.imread`.
 - `fast`: written by tifffile uncompressed in one strip. A file's first 4 KiB say where its pixels
@@ -8,7 +8,7 @@
   Zstandard read deflate level 1, which makes 8% more bytes and takes as long.
 - `small`: lossless JPEG XL at effort 2, written in half the time of Zstandard level 9, a sixth
   smaller, and decoded in eight times the time. Few programs read it. Images other than unsigned
-  integers of 8 or 16 bits: Zstandard level 9 with the predictor.
+  integers of 8 or 16 bits: Zstandard level 9 with the predictor. CSV files are gzipped.
 
 How `balanced` and `small` were chosen is in docs/tuning.md.
 """
@@ -26,6 +26,7 @@ import pyarrow as pa
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
 from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows, copied_into
+from platebench.stores.csv_tables import CsvTables
 from platebench.stores.plain_tiff import (
     Page,
     decode_page,
@@ -33,6 +34,8 @@ from platebench.stores.plain_tiff import (
     plain_page,
     read_tiff,
 )
+from platebench.stores.table_files import TABLES
+from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.variants import Variants
 
@@ -65,14 +68,22 @@ class TiffFiles(Store):
         """Write one file per image, then the table."""
         if self._codec is not None:
             images = CompressedTiffs(images, self._codec)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
         path.mkdir(parents=True)
         for row in range(len(images)):
             Path(_file(path, row)).write_bytes(images.file(row))
         csv_table.write_table(images.table, path / TABLE)
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Open the folder."""
-        return _OpenTiffFiles(path) if self._codec is None else _OpenPlainFiles(path)
+        opened = _OpenTiffFiles if self._codec is None else _OpenPlainFiles
+        return opened(path).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep each table as a CSV file, gzipped with `small`."""
+        return CsvTables(path / TABLES, zipped=self.tuning == "small")
 
     @property
     def _codec(self) -> TiffCodec | None:

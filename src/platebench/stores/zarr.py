@@ -25,6 +25,8 @@ processor's cache. Scanning 128 images of 1.4 MB took (minimum of 25 on a busy m
 the floor): 5.4 by `array[i]` with three threads, 4.4 with one; 16 scattered rows took 5.3 with
 three and 4.0 with one (zarr 3.1.6, warm, 4 cores).
 
+Tables that belong to the images are groups of one array for each column (see `zarr_tables`).
+
 The number of threads applies to the whole process. Other Zarr arrays in it have one thread too,
 which makes those slower that decompress many chunks at once.
 """
@@ -47,7 +49,10 @@ from zarr.core.sync import sync
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, Store, check_rows, require_common_image
+from platebench.stores.table_files import TABLES
+from platebench.stores.tables import StoredTables
 from platebench.stores.variants import Variants
+from platebench.stores.zarr_tables import ZarrTables
 
 IMAGES = "images"
 SHARD = 16
@@ -58,6 +63,14 @@ TOGETHER = 4
 
 AT_ONCE = 16
 """Images per request with the tuned stores, as far as the reader's memory has room."""
+
+_TABLE_OPTIONS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "fast": {"compressors": None},
+    "balanced": {"compressors": ZstdCodec(level=1)},
+    "small": {"compressors": ZstdCodec(level=9)},
+}
+_TABLE_ROWS = {"default": None, "fast": 65_536, "balanced": 65_536, "small": 1_048_576}
 
 
 @dataclass(frozen=True)
@@ -143,6 +156,8 @@ class Zarr(Store):
         """Write one block at a time: the images of one chunk or shard."""
         self._configure()
         shape, dtype = require_common_image(images, self.layout)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
         group = zarr.create_group(path, attributes={IMAGES: images.table.to_pylist()})
         array = group.create_array(
             IMAGES, shape=(len(images), *shape), dtype=dtype, **self._settings.options(shape, dtype)
@@ -154,11 +169,17 @@ class Zarr(Store):
                 array[first] = images.pixels(first)
             else:
                 array[first : rows.stop] = np.stack([images.pixels(row) for row in rows])
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Open the group for reading."""
         self._configure()
-        return _OpenZarr(path) if self._settings.quick_start else _OpenTuned(path)
+        opened = _OpenZarr if self._settings.quick_start else _OpenTuned
+        return opened(path).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep one array for each column, compressed as the images are."""
+        return ZarrTables(path / TABLES, _TABLE_OPTIONS[self.tuning], _TABLE_ROWS[self.tuning])
 
     def _configure(self) -> None:
         """Set zarr's number of threads, before its first read or write fixes it."""
