@@ -143,10 +143,10 @@ class LanceDb(VersionedStore):
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Create the table from a stream of batches of one image each."""
+        batches = self._stream(images, self._schema(images))
         tables = self.tables_at(path)
         tables.check_all(images.tables)
-        database = lancedb.connect(str(path))
-        database.create_table(TABLE, self._stream(images, self._schema(images)))
+        lancedb.connect(str(path)).create_table(TABLE, batches)
         tables.write(images.tables)
 
     def open(self, path: Path, version: int | None = None) -> OpenStore:
