@@ -22,6 +22,7 @@ from platebench.results.asv_files import environment_name, write_asv_results
 from platebench.results.commit import CHANGES, Commit
 from platebench.results.measurement import CellName, Measurement
 from platebench.results.operations import (
+    OPERATIONS,
     check_operations,
     choose,
     floor_of,
@@ -52,7 +53,7 @@ from platebench.stores.name import StoreName
 from platebench.timing.cell import library_versions
 from platebench.timing.prepare import prepare_together
 from platebench.timing.protocol import WORK
-from platebench.timing.workspace import Kind, Workspace
+from platebench.timing.workspace import KIND_WITH_OBJECTS, Kind, Workspace
 
 MOST_ROUNDS = 60
 """With `until`, a cell gets no more rounds than this, even if there is time."""
@@ -145,7 +146,7 @@ def _measure(
         if not cells:
             raise UserError("nothing to measure: no benchmark has these stores and operations")
         if settings.newcomer:
-            _prepare(workspace, settings.stores, names, watcher)
+            _prepare(workspace, settings.stores, names, cells, watcher)
         stores = list(map(str, settings.stores))
         kept = {**asdict(settings), "stores": stores, "images": names, "resume": False}
         del kept["check_newest"]
@@ -211,10 +212,16 @@ def keep_for_asv(results: Path, suite: Suite, commit: Commit, file: RecordFile) 
 
 
 def _prepare(
-    workspace: Workspace, stores: Sequence[StoreName], names: Sequence[str], watcher: Watcher
+    workspace: Workspace,
+    stores: Sequence[StoreName],
+    names: Sequence[str],
+    cells: Sequence[CellName],
+    watcher: Watcher,
 ) -> None:
     """Write the files of all stores in parallel: those of an overview fit on any disk."""
-    kinds: tuple[Kind, ...] = ("data", "first", "history")
+    kinds: list[Kind] = ["data", "first", "history"]
+    if any(OPERATIONS[cell.kind].on_objects for cell in cells):
+        kinds.append(KIND_WITH_OBJECTS[min(KIND_WITH_OBJECTS)])
     wanted = [(name, kind) for kind in kinds for name in stores]
     for name in names:
         told = partial(watcher.preparing, f"storing {name}", total=len(wanted))
