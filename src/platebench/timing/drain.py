@@ -126,36 +126,6 @@ def check_table(table: pa.Table, images: ImageSet) -> None:
     raise Mismatch(f"the table row of image {row} differs from the one that was written")
 
 
-def tables_differ(expected: pa.Table, found: pa.Table) -> str | None:
-    """Return how a table differs in columns, types, order or values; None if it is equal.
-
-    NaN is equal to NaN.
-    """
-    if found.column_names != expected.column_names:
-        names = ", ".join(found.column_names)
-        return f"it has the columns {names}, not {', '.join(expected.column_names)}"
-    if found.num_rows != expected.num_rows:
-        return f"it has {found.num_rows} rows, not {expected.num_rows}"
-    for name in expected.column_names:
-        one, other = expected[name], found[name]
-        if one.type != other.type:
-            return f"column {name!r} has type {other.type}, not {one.type}"
-        differing = 0 if one.equals(other) else int(np.count_nonzero(_differing(one, other)))
-        if differing:
-            return f"column {name!r} differs in {differing} of {len(one)} rows"
-    return None
-
-
-def _differing(one: pa.ChunkedArray, other: pa.ChunkedArray) -> np.ndarray:
-    """Return in which rows two columns of a type differ: bool."""
-    if not pa.types.is_floating(one.type):
-        return np.array([a != b for a, b in zip(one.to_pylist(), other.to_pylist(), strict=True)])
-    missing = [column.is_null().to_numpy() for column in (one, other)]
-    values = [column.to_numpy() for column in (one, other)]
-    both_nan = np.isnan(values[0]) & np.isnan(values[1])
-    return np.asarray((missing[0] != missing[1]) | ((values[0] != values[1]) & ~both_nan))
-
-
 def check_stored(store: Any, path: Path, images: ImageSet, version: int | None = None) -> None:
     """Raise Mismatch unless this version, or the newest, holds exactly `images` and their table."""
     with store.open(path, *([] if version is None else [version])) as opened:

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from platebench.errors import Mismatch
 from platebench.images.imageset import ImageSet
 from platebench.images.objects import KEYS, LARGE, MITOTIC, OBJECTS, PHENOTYPE
+from platebench.stores.table_difference import tables_differ
 from platebench.stores.where import Condition, Where
 from platebench.timing.cell import Cell
-from platebench.timing.drain import tables_differ
 from platebench.timing.memory import PeakMemory
 from platebench.timing.table_drain import TableDrain
 from platebench.timing.workspace import KIND_WITH_OBJECTS, Kind
@@ -69,7 +69,7 @@ class TableCell(Cell):
     def expect_table(self, expected: pa.Table, rows: Sequence[int] = ()) -> None:
         """Set the table that a sample reads, and the rows of the images that it reads."""
         self._expected = expected
-        self.receive = TableDrain(expected, len(self.images))
+        self.receive = TableDrain(expected, len(self.images) + expected.num_rows // 256)
         self.record |= {"table_rows": expected.num_rows, "table_bytes": expected.nbytes}
         self.expect(rows)
 

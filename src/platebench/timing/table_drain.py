@@ -32,7 +32,7 @@ class TableDrain:
 
     def __init__(self, expected: pa.Table, batches: int = 1000) -> None:
         columns = expected.num_columns + 1
-        size = 2 * expected.nbytes + batches * columns * _BYTES_OF_A_BATCH + _SPARE
+        size = expected.nbytes + batches * columns * _BYTES_OF_A_BATCH + _SPARE
         self._rows = expected.num_rows
         self._memory = np.frombuffer(mmap.mmap(-1, size), np.uint8)
         self._memory.fill(1)  # page faults now, not while a cell is timed

@@ -28,7 +28,6 @@ import pyarrow.compute as pc
 
 from platebench.errors import Unsupported
 from platebench.stores.table_files import TableFiles
-from platebench.stores.tables import check_same_columns
 from platebench.stores.where import Condition, Where, columns_of, fitted
 
 _ALIGNMENT = 64
@@ -66,8 +65,14 @@ class _Column:
 
 @dataclass(frozen=True)
 class _Piece:
+    """Some rows of all columns. A column's description is parsed when it is used."""
+
     rows: int
-    columns: dict[str, _Column]
+    described: dict[str, list[Any]]
+
+    def column(self, name: str) -> _Column:
+        """Return where a column is."""
+        return _Column(*self.described[name])
 
 
 @dataclass(frozen=True)
@@ -120,9 +125,8 @@ class BareTables(TableFiles):
 
     def extend(self, name: str, rows: pa.Table) -> None:
         """Write one more piece and the footer after the last byte of the file."""
-        with self.file(name).open("r+b", buffering=0) as sink:
+        with self.file(name).open("r+b") as sink:
             footer = _read_footer(sink.fileno(), self.file(name))
-            check_same_columns(name, footer.schema, rows)
             size = sink.seek(0, os.SEEK_END)
             try:
                 pieces = [*footer.pieces, _write_piece(sink, rows)]
@@ -133,25 +137,22 @@ class BareTables(TableFiles):
 
 
 def _write_piece(sink: BinaryIO, table: pa.Table) -> _Piece:
-    columns = {}
+    described: dict[str, list[Any]] = {}
     for name in table.column_names:
         chunks = [*table[name].chunks, pa.array([], table.schema.field(name).type)]
         whole = pa.concat_arrays(chunks)  # copies, so that no buffer is larger than its values
         buffers = [None if each is None else _put(sink, each) for each in whole.buffers()]
         codes, values = _coded(whole)
-        columns[name] = _Column(
-            buffers, whole.null_count, None if codes is None else _put(sink, codes), values
-        )
-    return _Piece(table.num_rows, columns)
+        described[name] = [
+            *(buffers, whole.null_count),
+            *(None if codes is None else _put(sink, codes), values),
+        ]
+    return _Piece(table.num_rows, described)
 
 
 def _put(sink: BinaryIO, buffer: Any) -> Span:
     sink.write(bytes(-sink.tell() % _ALIGNMENT))
-    start, view = sink.tell(), memoryview(buffer).cast("B")
-    written = 0
-    while written < len(view):
-        written += sink.write(view[written : written + 2**30])
-    return start, len(view)
+    return sink.tell(), sink.write(memoryview(buffer).cast("B"))
 
 
 def _coded(column: pa.Array) -> tuple[np.ndarray | None, list[str] | None]:
@@ -165,16 +166,7 @@ def _coded(column: pa.Array) -> tuple[np.ndarray | None, list[str] | None]:
 
 
 def _write_footer(sink: BinaryIO, footer: _Footer) -> None:
-    pieces = [
-        [
-            piece.rows,
-            {
-                name: [column.buffers, column.nulls, column.codes, column.values]
-                for name, column in piece.columns.items()
-            },
-        ]
-        for piece in footer.pieces
-    ]
+    pieces = [[piece.rows, piece.described] for piece in footer.pieces]
     said = {"schema": footer.schema.serialize().to_pybytes().hex(), "pieces": pieces}
     encoded = json.dumps(said, separators=(",", ":")).encode()
     sink.write(encoded + len(encoded).to_bytes(8, "little"))
@@ -191,28 +183,23 @@ def _read_footer(source: int, file: Path) -> _Footer:
     try:
         said = json.loads(ending[-8 - length : -8])
         schema = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(said["schema"])))
-        pieces = [
-            _Piece(rows, {name: _Column(*column) for name, column in columns.items()})
-            for rows, columns in said["pieces"]
-        ]
+        pieces = [_Piece(rows, described) for rows, described in said["pieces"]]
     except (ValueError, TypeError, LookupError) as error:
         raise EOFError(f"{file.name} is truncated") from error
     return _Footer(schema, pieces)
 
 
 def _read(source: int, footer: _Footer, columns: list[str], where: Where) -> pa.Table:
-    schema = pa.schema([footer.schema.field(name) for name in columns])
+    if not columns:  # a table without columns would not know its number of rows
+        return _read(source, footer, footer.schema.names[:1], where).select([])
+    schema = pa.schema([footer.schema.field(name) for name in columns], footer.schema.metadata)
     mapped = pa.py_buffer(mmap.mmap(source, 0, access=mmap.ACCESS_READ))
     reader = _Reader(source, mapped, footer.schema)
     parts = [reader.piece(piece, columns, where) for piece in footer.pieces]
-    arrays = (
-        [
-            pa.chunked_array(chunks, field.type)
-            for chunks, field in zip(zip(*parts, strict=True), schema, strict=True)
-        ]
-        if parts
-        else []
-    )
+    chunks = zip(*parts, strict=True)
+    arrays = [
+        pa.chunked_array(each, field.type) for each, field in zip(chunks, schema, strict=True)
+    ]
     return pa.table(arrays, schema=schema)
 
 
@@ -226,25 +213,24 @@ class _Reader:
 
     def piece(self, piece: _Piece, columns: list[str], where: Where) -> list[pa.Array]:
         """Return the columns of the rows that match."""
-        used = [piece.columns[name] for name in dict.fromkeys([*columns_of(where), *columns])]
+        used = [piece.column(name) for name in dict.fromkeys([*columns_of(where), *columns])]
         self._advise_small(used, whole=not where)
         if not where:
             return [self._array(piece, name) for name in columns]
         rows: np.ndarray | None = None
-        coded = [each for each in where if piece.columns[each.column].codes is not None]
+        coded = [each for each in where if piece.column(each.column).codes is not None]
         for condition in [*coded, *(each for each in where if each not in coded)]:
-            values = self._values(piece, condition.column, rows)
-            mask = _holds(values, condition)
+            self._advise_rows(piece, piece.column(condition.column), rows)
+            mask = _holds(self._values(piece, condition.column, rows), condition)
             rows = np.flatnonzero(mask) if rows is None else rows[mask]
         for name in columns:
-            self._advise_rows(piece, piece.columns[name], rows)
+            self._advise_rows(piece, piece.column(name), rows)
         return [_plain(self._values(piece, name, rows)) for name in columns]
 
     def _values(self, piece: _Piece, name: str, rows: np.ndarray | None) -> pa.Array:
         """Return a column, or its values in these rows; as a dictionary if it has codes."""
-        column = piece.columns[name]
+        column = piece.column(name)
         if column.codes is None:
-            self._advise_rows(piece, column, rows)
             whole = self._array(piece, name)
             return whole if rows is None else whole.take(pa.array(rows))
         codes = np.frombuffer(self._mapped.slice(*column.codes), np.uint8)
@@ -253,7 +239,7 @@ class _Reader:
         )
 
     def _array(self, piece: _Piece, name: str) -> pa.Array:
-        column = piece.columns[name]
+        column = piece.column(name)
         buffers = [None if span is None else self._mapped.slice(*span) for span in column.buffers]
         return pa.Array.from_buffers(
             self._schema.field(name).type, piece.rows, buffers, column.nulls
@@ -309,7 +295,9 @@ def _holds(values: pa.Array, condition: Condition) -> np.ndarray:
             return np.asarray(codes == matching.argmax())
         return np.asarray(matching[codes])
     if condition.op == "in":
-        mask = pc.is_in(values, pa.array(condition.values, values.type))
+        mask = pa.array(np.zeros(len(values), bool))
+        for value in condition.values:
+            mask = pc.or_kleene(mask, pc.equal(values, pa.scalar(value, values.type)))
     elif condition.op == "!=" and pa.types.is_floating(values.type):
         wanted = pa.scalar(condition.value, values.type)
         mask = pc.or_(pc.less(values, wanted), pc.greater(values, wanted))  # neither holds for NaN
