@@ -14,7 +14,7 @@ _LONGEST_NAME = 200
 """Bytes of a name that leave room for prefix and suffix: file systems allow 255."""
 
 
-def write_whole(file: Path, content: str | bytes) -> Path:
+def write_whole(file: Path, content: str | bytes | memoryview) -> Path:
     """Write a file atomically and return its path.
 
     Raises UserError if its folder is missing, or if the path is a device, a pipe or a folder, which

@@ -15,6 +15,7 @@ from platebench.results.operations import (
     OPERATIONS,
     check_operations,
     choose,
+    for_newcomers,
     measured_once,
     operation_names,
 )
@@ -22,6 +23,7 @@ from platebench.site.mix import CRITERIA, SIZE
 from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.timing.cell import Cell
+from platebench.timing.table_cell import TableCell
 from tests.timing.conftest import STORE
 
 NAMED = StoreName.parse(STORE)
@@ -64,7 +66,8 @@ def test_class_meets_the_requirements_of_asv(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_operations_declare_versions_and_cache(name: str) -> None:
+def test_operations_declare_versions_tables_and_cache(name: str) -> None:
+    assert OPERATIONS[name].on_objects == issubclass(CLASSES[name], TableCell)
     assert OPERATIONS[name].on_versions == CLASSES[name].versioned
     assert (OPERATIONS[name].cache == "cold") == name.startswith("Cold")
 
@@ -73,7 +76,7 @@ def test_operations_declare_versions_and_cache(name: str) -> None:
 def test_declared_details_are_those_of_the_benchmark_class(name: str) -> None:
     operation = OPERATIONS[name]
     assert set(operation.details) == set(product(*CLASSES[name].params[2:]))
-    assert set(operation.in_brief) <= set(operation.details)
+    assert {*operation.in_brief, *(operation.if_named or ())} <= set(operation.details)
     assert operation.asked is None or operation.asked.details in operation.details
 
 
@@ -81,6 +84,20 @@ def test_every_question_has_a_slider_and_a_unique_place() -> None:
     asked = [each.asked for each in OPERATIONS.values() if each.asked is not None]
     assert sorted(each.place for each in asked) == list(range(1, len(asked) + 1))
     assert {each.criterion for each in asked} == {each.key for each in CRITERIA} - {SIZE}
+
+
+def test_newcomers_measure_the_small_table_only() -> None:
+    def measured(kind: str, objects: str, *named: str) -> bool:
+        params = (STORE, "raw-2", objects)
+        return for_newcomers(CellName.from_params(f"tables.{kind}.time_it", params), named)
+
+    few, many = "10,000 objects", "1,000,000 objects"
+    for kind in ("ReadColumns", "FilterRows", "ColdImagesWhere", "ColdJoin", "AppendRows"):
+        assert measured(kind, few)
+    assert not measured("ColdReadColumns", few)
+    assert measured("ColdReadColumns", few, "column")
+    for kind, operation in OPERATIONS.items():
+        assert not (operation.on_objects and measured(kind, many, operation.name))
 
 
 def test_choose_selects_by_store_and_operation() -> None:

@@ -23,6 +23,13 @@ CLASSES = {
     "restore": "Restore",
     "prune": "Prune",
 }
+TABLES = {
+    "ReadColumns": "column",
+    "FilterRows": "filter",
+    "ColdImagesWhere": "images_where",
+    "ColdJoin": "join",
+    "AppendRows": "append_rows",
+}
 
 
 def reference(
@@ -62,6 +69,8 @@ def _operations(store: str) -> Iterator[tuple]:
     for rows, handle in TAKES:
         yield "random_rows.RandomRows.time_take", 0.1 if rows == "1" else 0.5, rows, handle
     yield "random_rows.ColdRandomRows.time_take", 1.5, "16 scattered"
+    for name, verb in TABLES.items():
+        yield f"tables.{name}.time_{verb}", 0.2, "10,000 objects"
     yield "first_image.FirstImage.time_first", 2.0
     for verb, name in CLASSES.items():
         if not measured_once(OPERATIONS[name].name, store):

@@ -298,7 +298,7 @@ def test_preset_sets_the_sliders_and_the_ranking(preset, whole: Path, look: Look
     assert button.get_attribute("aria-pressed") == "false"
 
 
-@pytest.mark.parametrize("weights", [(1, 2, 3, 4, 5), (10, 0, 0, 0, 1), (0, 0, 0, 7, 0)])
+@pytest.mark.parametrize("weights", [(1, 2, 3, 4, 5, 6), (10, 0, 0, 0, 1, 0), (0, 0, 0, 7, 0, 2)])
 @pytest.mark.parametrize("cache", ["warm", "cold"])
 def test_page_scores_as_python_does(
     weights: tuple[int, ...], cache: str, whole: Path, look: Look

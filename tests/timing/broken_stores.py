@@ -12,6 +12,7 @@ import pyarrow as pa
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, Version, VersionedStore
 from platebench.stores.name import StoreName
+from platebench.stores.where import Where
 
 Arrays = Callable[[Sequence[int], Iterator[np.ndarray]], Iterator[np.ndarray]]
 """Takes the requested rows and their images, and returns what the store gives instead."""
@@ -21,6 +22,7 @@ class _BrokenOpen(OpenStore):
     def __init__(self, whole: OpenStore, broken: BrokenStore) -> None:
         self._whole = whole
         self._broken = broken
+        self.stored_tables = whole.stored_tables
 
     def close(self) -> None:
         self._whole.close()
@@ -36,6 +38,14 @@ class _BrokenOpen(OpenStore):
 
     def table(self) -> pa.Table:
         return self._broken.table(self._whole.table())
+
+    def read_table(
+        self, name: str, columns: Sequence[str] | None = None, where: Where = ()
+    ) -> pa.Table:
+        return self._broken.read_table(self._whole, name, columns, where)
+
+    def rows_where(self, name: str, where: Where) -> list[int]:
+        return self._broken.rows_where(super().rows_where(name, where))
 
 
 class BrokenStore(Store):
@@ -53,6 +63,17 @@ class BrokenStore(Store):
 
     def table(self, given: pa.Table) -> pa.Table:
         return given
+
+    def read_table(
+        self, whole: OpenStore, name: str, columns: Sequence[str] | None, where: Where
+    ) -> Any:
+        return whole.read_table(name, columns, where)
+
+    def rows_where(self, given: list[int]) -> list[int]:
+        return given
+
+    def append_rows(self, name: str, rows: pa.Table, path: Path) -> None:
+        self.whole.append_rows(name, rows, path)
 
     def write(self, images: ImageSet, path: Path) -> None:
         self.whole.write(images, path)
@@ -164,3 +185,68 @@ def well_changed(table: pa.Table) -> pa.Table:
     wells = [*table["well"].to_pylist()[:-1], "H12"]
     column = table.schema.get_field_index("well")
     return table.set_column(column, table.schema.field("well"), pa.array(wells, pa.string()))
+
+
+# What `read_table` of a broken store does: takes the whole open store and what is asked of it.
+
+
+def stale_value(whole, name, columns, where):
+    table = whole.read_table(name, columns, where)
+    place = len(table.column_names) - 1
+    changed = table.column(place).to_pylist()
+    changed[len(changed) // 2] += 1
+    kind = table.schema.field(place)
+    return table.set_column(place, kind, pa.array(changed, kind.type))
+
+
+def reversed_rows(whole, name, columns, where):
+    table = whole.read_table(name, columns, where)
+    return table.take(list(range(table.num_rows))[::-1])
+
+
+def filter_dropped(whole, name, columns, where):
+    return whole.read_table(name, columns)
+
+
+def half_of_the_filter(whole, name, columns, where):
+    return whole.read_table(name, columns, where[:1])
+
+
+def last_row_lost(whole, name, columns, where):
+    table = whole.read_table(name, columns, where)
+    return table.slice(0, table.num_rows - 1)
+
+
+def first_row_twice(whole, name, columns, where):
+    table = whole.read_table(name, columns, where)
+    return pa.concat_tables([table.slice(0, 1), table])
+
+
+def other_column_order(whole, name, columns, where):
+    return whole.read_table(name, sorted(columns or [], reverse=True), where)
+
+
+def narrowed(whole, name, columns, where):
+    table = whole.read_table(name, columns, where)
+    last = table.schema.field(len(table.column_names) - 1)
+    return table.set_column(
+        len(table.column_names) - 1, last.name, table[last.name].cast(pa.float32(), safe=False)
+    )
+
+
+def never_read(whole, name, columns, where):
+    return whole.read_table(name, columns, where).to_reader()
+
+
+def zeros_not_read_yet(whole, name, columns, where):
+    """Return memory of the right size that nobody filled."""
+    table = whole.read_table(name, columns, where)
+    return pa.table(
+        [
+            pa.array(np.zeros(table.num_rows), column.type)
+            if pa.types.is_floating(column.type)
+            else column
+            for column in table.columns
+        ],
+        schema=table.schema,
+    )

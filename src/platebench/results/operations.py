@@ -43,9 +43,11 @@ class Operation:
     """What one benchmark class measures.
 
     `details` lists all combinations of the class's further parameters; `in_brief` those that a
-    brief run measures. `on_versions`: it needs versions, the format's own or
-    platebench's part list. `list_only`: with the part list it does not depend on the format. Then
-    it is measured once, on the floor, and on formats with versions of their own.
+    brief run measures, `if_named` those that it measures if the user names the operation and there
+    is nothing in `in_brief`, None for all. `on_objects`: it is measured on
+    stored files with a generated table of objects. `on_versions`: it needs versions, the format's
+    own or platebench's part list. `list_only`: with the part list it does not depend on the format.
+    Then it is measured once, on the floor, and on formats with versions of their own.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Operation:
     says: str
     details: tuple[Details, ...] = ((),)
     in_brief: tuple[Details, ...] = ((),)
+    if_named: tuple[Details, ...] | None = None
+    on_objects: bool = False
     on_versions: bool = False
     list_only: bool = False
     asked: Asked | None = None
@@ -60,6 +64,8 @@ class Operation:
 
 _HANDLES = ("reopened", "kept")
 _ROWS = ("1", "16 scattered", "16 in a run")
+_FEW, _MANY = ("10,000 objects",), ("1,000,000 objects",)
+_OBJECTS = (_FEW, _MANY)
 
 OPERATIONS = {
     "Write": Operation(
@@ -143,6 +149,132 @@ OPERATIONS = {
     "ColdReadTable": Operation(
         "table", "cold", "read the columns without pixels, from the disk", in_brief=()
     ),
+    "ReadColumns": Operation(
+        "column",
+        "warm",
+        "open the store and read two columns of the table of objects",
+        details=_OBJECTS,
+        on_objects=True,
+        in_brief=(),
+        if_named=(_FEW,),
+        asked=Asked(
+            8,
+            words="read columns of a table",
+            finding="Fastest to read columns of a table",
+            timed="two columns of 10,000 objects, from the page cache",
+            title="Two columns of a table",
+            criterion="tables",
+            details=_FEW,
+        ),
+    ),
+    "ColdReadColumns": Operation(
+        "column",
+        "cold",
+        "open the store and read two columns of the table of objects, from the disk",
+        details=_OBJECTS,
+        on_objects=True,
+        in_brief=(),
+        if_named=(_FEW,),
+    ),
+    "FilterRows": Operation(
+        "filter",
+        "warm",
+        "open the store and read five columns of the large mitotic objects",
+        details=_OBJECTS,
+        on_objects=True,
+        in_brief=(),
+        if_named=(_FEW,),
+        asked=Asked(
+            9,
+            words="find rows of a table",
+            finding="Fastest to find rows of a table",
+            timed="five columns of the large mitotic ones of 10,000 objects, from the page cache",
+            title="Rows of a table",
+            criterion="tables",
+            details=_FEW,
+        ),
+    ),
+    "ColdFilterRows": Operation(
+        "filter",
+        "cold",
+        "open the store and read five columns of the large mitotic objects, from the disk",
+        details=_OBJECTS,
+        on_objects=True,
+        in_brief=(),
+        if_named=(_FEW,),
+    ),
+    "ImagesWhere": Operation(
+        "images-where",
+        "warm",
+        "open the store and read the images that hold large mitotic objects",
+        details=_OBJECTS,
+        on_objects=True,
+        in_brief=(),
+        if_named=(_FEW,),
+    ),
+    "ColdImagesWhere": Operation(
+        "images-where",
+        "cold",
+        "open the store and read the images that hold large mitotic objects, from the disk",
+        details=_OBJECTS,
+        on_objects=True,
+        in_brief=(),
+        if_named=(_FEW,),
+        asked=Asked(
+            10,
+            words="read the images of chosen cells, from the disk",
+            finding="Fastest to read the images of chosen cells from the disk",
+            timed="the images of large mitotic cells (of 10,000), nothing in the page cache",
+            title="Images of chosen cells, from the disk",
+            criterion="tables",
+            details=_FEW,
+        ),
+    ),
+    "Join": Operation(
+        "join",
+        "warm",
+        "open the store and read every image with the features of its objects",
+        details=_OBJECTS,
+        on_objects=True,
+        in_brief=(),
+        if_named=(_FEW,),
+    ),
+    "ColdJoin": Operation(
+        "join",
+        "cold",
+        "open the store and read every image with the features of its objects, from the disk",
+        details=_OBJECTS,
+        on_objects=True,
+        in_brief=(),
+        if_named=(_FEW,),
+        asked=Asked(
+            11,
+            words="read images with their features, from the disk",
+            finding="Fastest to read images with their features from the disk",
+            timed="every image with the features of its objects, nothing in the page cache",
+            title="Images with their features, from the disk",
+            criterion="tables",
+            details=_FEW,
+        ),
+    ),
+    "AppendRows": Operation(
+        "append-rows",
+        "warm",
+        "append 1,000 rows to the table of objects, to the end of fsync",
+        details=_OBJECTS,
+        on_objects=True,
+        in_brief=(),
+        if_named=(_FEW,),
+        asked=Asked(
+            12,
+            words="append rows to a table",
+            finding="Fastest to append rows to a table",
+            timed="1,000 rows to 10,000, to the end of fsync",
+            title="Appending rows to a table",
+            criterion="tables",
+            details=_FEW,
+        ),
+    ),
     "Append": Operation(
         "append",
         "warm",
@@ -214,9 +346,9 @@ def in_brief_run(cell: CellName, named: Sequence[str] = ()) -> bool:
     operation = OPERATIONS.get(cell.kind)
     if operation is None:
         return True
-    return cell.details in operation.in_brief or (
-        not operation.in_brief and operation.name in named
-    )
+    if operation.in_brief or operation.name not in named:
+        return cell.details in operation.in_brief
+    return operation.if_named is None or cell.details in operation.if_named
 
 
 def pattern_text(benchmark_class: str, details: Sequence[str]) -> str:

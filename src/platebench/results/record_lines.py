@@ -32,6 +32,7 @@ SHORTEST_S, LONGEST_S = 1e-9, 1e7
 _MOST_ROUNDS = 1_000_000
 _COUNTS = (
     *("set_images", "set_pixel_bytes", "images", "pixel_bytes"),
+    *("set_table_bytes", "table_rows", "table_bytes"),
     *("peak_bytes", "stored_bytes", "stored_files", "freed_bytes"),
 )
 _LONGEST_NAME = 200

@@ -33,7 +33,7 @@ LEGEND = (
     " reliable and no tie is marked. x floor: time relative to one bare file with the same bytes."
     " +-: 95% interval for a repeat run. x TIFF, x best: time relative to the TIFF folder and to"
     " the fastest store. CPU rank: rank by CPU seconds, all threads. bytes: stored per byte of"
-    " pixels."
+    " pixels (and of the table, for operations on tables)."
     " CPU: CPU seconds per wall second."
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from platebench.images.generated import generated
+from platebench.images.objects import OBJECTS
 from platebench.results.measurement import CellName
 from platebench.results.operations import OPERATIONS
 from platebench.results.ranking import cpu, rank
@@ -30,7 +31,8 @@ class CellResult:
     set. `read_images` and `read_bytes` are what one operation reads or writes, in uncompressed
     pixels. `cpu_s` is the median over samples, all threads; `peak_bytes` the largest over rounds.
     `stored_pixel_bytes` are the uncompressed pixels that the measured store holds: those of the
-    image set, and a tenth more if it has a second version (see `stored_pixel_bytes_of`).
+    image set, a tenth more if it has a second version, and the values of its table of objects if
+    it has one (see `stored_pixel_bytes_of`).
     `freed_bytes` are what `prune` removed from the disk, None for other operations.
     `floor_ratio` is the ratio to the floor in the same rounds, `floor_low` and `floor_high` its 95%
     interval for a repeat run (see `ratios`); so are those to the TIFF folder (`tiff_`) and to the
@@ -286,10 +288,13 @@ def stored_pixel_bytes_of(noted: Mapping[str, Any]) -> int | None:
 
     A record of kind `history` was measured on a store with a second version, which appends
     max(1, n // 10) more images to the n of the set. Records do not say how large these images are;
-    they are counted with the set's mean, which is exact for generated images.
+    they are counted with the set's mean, which is exact for generated images. A record of a kind
+    with objects was measured on a store that also holds a table, of `set_table_bytes` in memory.
     """
     pixel_bytes: int | None = noted.get("set_pixel_bytes")
     images: int | None = noted.get("set_images")
+    if pixel_bytes is not None and str(noted.get("kind")).startswith(OBJECTS):
+        return pixel_bytes + int(noted.get("set_table_bytes") or 0)
     if pixel_bytes is None or noted.get("kind") != "history" or not images:
         return pixel_bytes
     return round(pixel_bytes * (images + max(1, images // 10)) / images)

@@ -34,7 +34,7 @@ from platebench.stores.name import StoreName
 from platebench.timing.cell import library_versions
 from platebench.timing.prepare import prepare_together
 from platebench.timing.protocol import WORK
-from platebench.timing.workspace import Kind, Workspace
+from platebench.timing.workspace import KIND_WITH_OBJECTS, Kind, Workspace
 
 Begun = Callable[[RecordFile], None]
 """Called with the record file before the first cell is measured."""
@@ -156,7 +156,10 @@ def _prepare(
     both: tuple[Kind, ...] = ("first", "history")
     wanted: dict[tuple[StoreName, Kind], None] = {}
     for cell in cells:
-        kinds = both if OPERATIONS[cell.kind].on_versions else ("data",)
+        operation = OPERATIONS[cell.kind]
+        kinds = both if operation.on_versions else ("data",)
+        if operation.on_objects:
+            kinds = (KIND_WITH_OBJECTS[min(KIND_WITH_OBJECTS)],)
         wanted |= dict.fromkeys((cell.store, kind) for kind in kinds)
     for name in names:
         told = partial(watcher.preparing, f"storing {name}", total=len(wanted))

@@ -5,8 +5,8 @@ platebench reads it. The quickest way depends on the machine, see `stores/floor/
 
 The file is the images, each padded with zeros to whole pages, then the table as Arrow IPC, then a
 JSON footer and the footer's length in 8 bytes. Nothing in it depends on the way it was written.
-If the image set has further tables, `path` is a folder with this file and an Arrow IPC file for
-each table.
+If the image set has further tables, `path` is a folder with this file and one bare file for each
+table (`stores/floor/tables.py`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.images.imageset import ImageSet
-from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenStore, Store, check_rows
 from platebench.stores.floor import residency
 from platebench.stores.floor.choice import Choice, current
 from platebench.stores.floor.places import PAGE, Places, page_aligned
+from platebench.stores.floor.tables import BareTables
 from platebench.stores.floor.variants import READERS, WRITERS
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
@@ -73,8 +73,8 @@ class BareFile(Store):
         return _OpenBareFile(place, self.choice or current()).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
-        """Keep one uncompressed Arrow IPC file for each table, read through a memory map."""
-        return ArrowTables(path / TABLES)
+        """Keep the columns of each table in one bare file."""
+        return BareTables(path / TABLES)
 
 
 def _ending(table: pa.Table, places: Places) -> bytes:

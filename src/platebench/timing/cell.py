@@ -19,7 +19,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -98,6 +99,10 @@ class Cell:
 
     # What a benchmark class defines
 
+    def kind_for(self, *details: Any) -> Kind:
+        """Return which stored files `path` is, for these parameters after store and images."""
+        return self.kind
+
     def prepare_cell(self, *details: Any) -> None:
         """Prepare what all samples share. `details` are the parameters after store and images."""
 
@@ -111,6 +116,10 @@ class Cell:
 
     def verify(self) -> None:
         """Compare more than `check_sample` does, once, before the first sample."""
+
+    def spoil(self) -> None:
+        """Change the suite's memory, so that what an earlier sample left is not taken for read."""
+        self._drain.spoil()
 
     def check_sample(self) -> None:
         """Raise Mismatch if the sample did not do all that it should."""
@@ -134,7 +143,7 @@ class Cell:
             self.prepare_sample()
             if self._scratch is not None:  # a sample that writes must not wait for older data
                 page_cache.sync_tree(self._scratch.path)
-            self._drain.spoil()
+            self.spoil()
         except Unsupported as reason:
             self._remove_scratch()
             raise NotImplementedError(str(reason)) from reason  # asv's skip
@@ -190,6 +199,14 @@ class Cell:
             copy_by_links(self.path, target)
         return target
 
+    @contextmanager
+    def watched_by(self, peak: PeakMemory) -> Iterator[None]:
+        """Have memory sampled whenever an image arrives."""
+        drain = self.drain
+        self.drain = lambda images: drain(peak.watching(images))
+        yield
+        self.drain = drain
+
     def recorded(self, name: str) -> float:
         """Return a figure of the record, for asv's `track_` benchmarks.
 
@@ -211,13 +228,14 @@ class Cell:
         self.images.touch()
         self._drain = Drain(self.images)
         self.memory, self.drain = self._drain.memory, self._drain
-        self.path = prepare(self.workspace, self.store, self.images, self.kind)
+        kind = self.kind_for(*details)
+        self.path = prepare(self.workspace, self.store, self.images, kind)
         page_cache.renew(self.path)
         if self.versioned:
             self.store = with_versions(self.store)
         stored_bytes, stored_files = page_cache.stored_size(self.path)
         self.record |= {
-            "kind": self.kind,
+            "kind": kind,
             "stored_bytes": stored_bytes,
             "stored_files": stored_files,
         }
@@ -240,17 +258,16 @@ class Cell:
         self._turn.acquire()
         began = time.perf_counter()
         self.prepare_sample()
-        self._drain.spoil()
+        self.spoil()
         self.operation()
         self.check_sample()
         return time.perf_counter() - began
 
     def _peak_of_operation(self) -> int | None:
-        """Run the operation once and sample memory whenever an image arrives."""
-        drain, peak = self.drain, PeakMemory()
-        self.drain = lambda images: drain(peak.watching(images))
-        self.operation()
-        self.drain = drain
+        """Run the operation once, and return its peak memory in bytes."""
+        peak = PeakMemory()
+        with self.watched_by(peak):
+            self.operation()
         return peak.bytes
 
     def _remove_scratch(self) -> None:

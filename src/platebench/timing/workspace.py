@@ -1,9 +1,9 @@
 """The work folder: a cache of image sets and written stores, invalidated by fingerprint.
 
     .platebench-work                        the mark: this folder is platebench's own
-    images/raw-64/                          a decoded image set
-    stores/raw-64/parquet.pixels.fast/      what one store keeps: `data` and `history`, each a file
-                                            or a folder, and a note of each
+    images/raw-64/                          a decoded image set, its generated tables of objects
+    stores/raw-64/parquet.pixels.fast/      what one store keeps: `data`, `history` and others
+                                            (`Kind`), each a file or a folder, and a note of each
     scratch/                                copies that an operation may change
     arms/ environments/ checkouts/          what comparisons need
     locks/                                  who makes or measures something at this moment
@@ -35,6 +35,9 @@ from platebench.images.camera import Profile, image_bytes
 from platebench.images.decoded_cache import KIND, DecodedImages, decode_to_cache, is_cached
 from platebench.images.generated import generated
 from platebench.images.imageset import ImageSet
+from platebench.images.object_cache import cached_objects
+from platebench.images.objects import VERSION as OBJECTS_VERSION
+from platebench.images.objects import with_objects
 from platebench.images.walk import walk
 from platebench.limits import require_room
 from platebench.locks import in_turn, sole
@@ -60,9 +63,18 @@ _COPIES_OF_AN_IMAGE = 3
 
 _LONGEST_NAME = 60
 
-Kind = Literal["data", "first", "history"]
-"""What is stored: the images; the images as a first version, to which versions can be added; or
-also a second version that adds a tenth."""
+PixelKind = Literal["data", "first", "history"]
+"""What is stored of the images: all of them; all as a first version, to which versions can be
+added; or also a second version that adds a tenth."""
+
+Kind = PixelKind | Literal["objects-10000", "objects-1000000"]
+"""What is stored: the images, or the images with a generated table of so many objects.
+
+The table is not in `data`, so that the figures of writing, of size and of pixels are about pixels.
+"""
+
+KIND_WITH_OBJECTS: dict[int, Kind] = {10_000: "objects-10000", 1_000_000: "objects-1000000"}
+"""The kind with a table of so many objects."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being made, how much of it is done, and how much there is."""
@@ -126,6 +138,17 @@ class Workspace:
                 if not is_cached(path):
                     self._generate(name, path, *wanted, progress)
         return DecodedImages(path)
+
+    def with_objects(self, images: DecodedImages, rows: int) -> ImageSet:
+        """Return a held image set with its generated table of `rows` objects.
+
+        The table is a memory map of a file in the set's folder. Raises Unsupported if the images'
+        keys do not tell them apart.
+        """
+        folder = self.root / "images" / images.name
+        with self._lock(folder):
+            table = cached_objects(folder, images, rows)
+        return with_objects(images, rows, table)
 
     def hold_folder(
         self,
@@ -229,7 +252,8 @@ class Workspace:
         """Return the place with `images` as `store` keeps them, written when not there or stale.
 
         Of kind `first` the images are its first version, and of kind `history` a second one adds a
-        tenth. Both are written by `part_list.with_versions` of the store.
+        tenth. Both are written by `part_list.with_versions` of the store. For a kind with objects
+        `images` must be a held set.
         """
         path = self.place(store, images, kind)
         note = _note_of(path)
@@ -239,12 +263,20 @@ class Workspace:
                 discard(note, path.parent, STORED)
                 _discard(path)
                 try:
-                    notes = _write(store, images, path, kind)
+                    notes = _write(store, self._of_kind(images, kind), path, kind)
                     _note(note, {"fingerprint": fingerprint(store, images, kind), **notes})
                 except BaseException:
                     _discard(path)
                     raise
         return path
+
+    def _of_kind(self, images: ImageSet, kind: Kind) -> ImageSet:
+        rows = objects_in(kind)
+        if rows is None:
+            return images
+        if not isinstance(images, DecodedImages):
+            raise TypeError(f"{images.name}: only a held image set gets objects")
+        return self.with_objects(images, rows)
 
     def is_fresh(self, store: Store, images: ImageSet, kind: Kind) -> bool:
         """Say whether the stored files are whole and were made by this code and these libraries."""
@@ -301,7 +333,7 @@ def _discard(path: Path) -> None:
 
 
 def _write(store: Store, images: ImageSet, path: Path, kind: Kind) -> dict[str, int]:
-    if kind == "data":
+    if kind == "data" or objects_in(kind) is not None:
         store.write(images, path)
         return {}
     versioned = with_versions(store)
@@ -311,6 +343,11 @@ def _write(store: Store, images: ImageSet, path: Path, kind: Kind) -> dict[str, 
     first = versioned.versions(path)[-1].number
     versioned.append(tenth(images), path)
     return {"first": first}
+
+
+def objects_in(kind: Kind) -> int | None:
+    """Return how many objects the stored files of a kind have; None without a table of objects."""
+    return next((rows for rows, other in KIND_WITH_OBJECTS.items() if other == kind), None)
 
 
 def _note_of(path: Path) -> Path:
@@ -355,8 +392,10 @@ def fingerprint(store: Store, images: ImageSet, kind: Kind = "data") -> str:
     versions = {name: installed_version(name) for name in registry.needs_of(store.name)}
     parts = [str(store.name), images.fingerprint, platform.python_version(), json.dumps(versions)]
     files = source.source_files(registry.format_of(store.name).module)
-    if kind != "data":
+    if kind in ("first", "history"):
         files += source.source_files("part_list")
+    if objects_in(kind) is not None:
+        parts.append(f"objects {OBJECTS_VERSION}")
     parts += [text for file in files for text in (file.name, file.read_text())]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
