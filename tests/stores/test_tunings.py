@@ -16,7 +16,7 @@ from platebench.images.imageset import ImageSet, digest
 from platebench.results.store_words import TUNINGS
 from platebench.stores import registry
 from platebench.stores.name import StoreName
-from platebench.stores.tiff_codec import CODECS
+from platebench.stores.tiff_codec import CODECS, CompressedTiffs
 from platebench.stores.variants import Variants
 from platebench.timing.page_cache import files_of
 from tests.conftest import ArrayImages, noise
@@ -164,6 +164,15 @@ def test_compressed_tiff_files_hold_the_pixels(codec: str, dtype: str) -> None:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         assert len(file.pages) == 1
         assert digest(file.asarray()) == digest(image)
+
+
+def test_files_compressed_ahead_are_those_of_their_rows() -> None:
+    images = noise(9)
+    compressed = CompressedTiffs(images, CODECS["zstd-1"])
+    for row in [*range(9), 4, 0, 8, 8]:
+        with tifffile.TiffFile(io.BytesIO(compressed.file(row))) as file:
+            assert digest(file.asarray()) == images.digests()[row]
+        assert set(compressed._coming) <= set(range(row + 1, row + 1 + compressed._ahead))
 
 
 def test_images_that_tiff_cannot_hold_are_refused_before_anything_is_made(tmp_path: Path) -> None:

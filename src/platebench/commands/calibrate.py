@@ -204,3 +204,60 @@ def adapters_command(
             say(f"{cell.store}, {cell.operation}: {why}")
     say_where(out)
     raise typer.Exit(0 if measured.met else FAILED)
+
+
+@calibrate_app.command(
+    "tuning", epilog="Example: platebench calibrate tuning --formats parquet,zarr --resume"
+)
+def tuning_command(
+    formats: Annotated[
+        str | None, typer.Option(help="Formats, separated by commas. Default: all.")
+    ] = None,
+    images: Annotated[int, typer.Option(min=16, help="Number of generated images.")] = 32,
+    seconds: Annotated[
+        float,
+        typer.Option(min=0.01, help="Seconds per operation and candidate, if six turns fit in."),
+    ] = 3.0,
+    out: Annotated[
+        Path, typer.Option(help="Page to write; formats measured before under the same facts stay.")
+    ] = Path("docs/tuning.md"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Measure only the formats that the page lacks.")
+    ] = False,
+) -> None:
+    """Measure codecs, levels and chunks of each format, from which the tunings are chosen.
+
+    Writes a page with the size and times of every candidate, the Pareto front of size against cold
+    random reads, and what the tunings balanced and small are. It takes about thirty minutes; leave
+    the machine idle meanwhile. Exit status: 1 if a balanced misses its limits or a format
+    failed, 0 otherwise.
+    """
+    from platebench.results.tuning import with_tuning
+    from platebench.running.checkout import find_checkout
+    from platebench.running.progress import Bar
+    from platebench.running.tuning import TuningSettings, check_settings, measure_tunings
+
+    command = "platebench calibrate tuning"
+    command += f" --images {images}" if images != 32 else ""
+    command += f" --seconds {seconds:g}" if seconds != 3 else ""
+    settings = TuningSettings(split(formats), images, seconds, out, resume, command)
+    check_settings(settings)
+    with Bar(errors) as bar:
+        measured = measure_tunings(find_checkout(Path.cwd()), settings, bar)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    heads = ("format", "layout", "tuning", "candidate", "of raw size", "write", "cold rows")
+    for head in heads:
+        table.add_column(head, justify="left" if head in heads[:4] else "right")
+    missed = bool(measured.failed)
+    for each in measured.candidates:
+        for tuning in each.tunings:
+            times = [f"{each.times[name].ratio.estimate:.2f}" for name in heads[-2:]]
+            store, size = each.store, f"{each.bytes_per_pixel_byte:.3f}"
+            table.add_row(store.format, store.layout, tuning, store.tuning, size, *times)
+        if each is with_tuning([each], "balanced") and each.misses:
+            missed = True
+            say(f"{each.store}: balanced misses {', '.join(each.misses)}")
+    console.print(table)
+    console.print("Times are relative to each format's fast.")
+    say_where(out)
+    raise typer.Exit(FAILED if missed else 0)

@@ -6,18 +6,16 @@ best; choosing it after the measurement makes the ratio a little too high, not t
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from platebench.results.turn_ratio import CONFIDENCE, turn_ratio
 from platebench.stores.name import StoreName
 
 LIMIT = 1.05
 """The highest ratio that needs no reason."""
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -76,34 +74,19 @@ def adapter_cell(
 ) -> AdapterCell:
     """Return the cell of these seconds, one per turn."""
     call = min(direct, key=lambda name: statistics.median(direct[name]))
-    ratios = sorted(one / other for one, other in zip(adapter, direct[call], strict=True))
-    skipped = _outside(len(ratios))
+    ratio = turn_ratio(adapter, direct[call])
     return AdapterCell(
         store,
         operation,
         1e3 * statistics.median(adapter),
         call,
         1e3 * statistics.median(direct[call]),
-        statistics.median(ratios),
-        ratios[skipped],
-        ratios[-1 - skipped],
-        len(ratios),
+        ratio.estimate,
+        ratio.low,
+        ratio.high,
+        ratio.turns,
         reason,
     )
-
-
-def _outside(turns: int) -> int:
-    """Return how many ratios lie outside the median's interval on each side.
-
-    The interval of order statistics needs no assumption about the distribution (binomial, p = 1/2).
-    """
-    below, outside = 0.0, 0
-    for k in range(turns // 2):
-        below += math.comb(turns, k) / 2**turns
-        if 2 * below > 1 - CONFIDENCE:
-            break
-        outside = k + 1
-    return max(0, outside - 1) if outside else 0
 
 
 def as_markdown(cells: Sequence[AdapterCell], facts: AdapterFacts, command: str) -> str:

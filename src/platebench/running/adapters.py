@@ -97,8 +97,8 @@ def measure_adapters(
     workspace = Workspace.of(checkout).own()
     with workspace.measuring():
         workspace.images(f"raw-{settings.images}", watcher.show)
-        facts = _facts(workspace, settings)
-        kept = from_record(read_object(_data_file(settings.out)) or {}, facts)
+        facts = facts_of(workspace, settings.images, settings.seconds)
+        kept = from_record(read_object(data_file(settings.out)) or {}, facts)
         table = {(cell.store, cell.operation): cell for cell in kept}
         measured = AdaptersMeasured(kept)
         stores = [store for store in settings.stores if has_calls(store)]
@@ -192,13 +192,14 @@ def _cells(
         raise RuntimeError(why_failed(said, status))
 
 
-def _facts(workspace: Workspace, settings: AdapterSettings) -> AdapterFacts:
+def facts_of(workspace: Workspace, images: int, seconds: float) -> AdapterFacts:
+    """Return what all cells of a measurement that starts now have in common."""
     disk = one_line(machine_facts(workspace.root)).partition(";")[0]
     machine = this_machine()
     cpu = f"{machine.get('cpu') or 'unknown CPU'}, {machine.get('num_cpu', '?')} cores"
     return AdapterFacts(
-        settings.images,
-        settings.seconds,
+        images,
+        seconds,
         platform.python_version(),
         library_versions(),
         cpu,
@@ -211,10 +212,11 @@ def _in_order(table: dict[tuple[StoreName, str], AdapterCell]) -> list[AdapterCe
     return [table[place] for place in places if place in table]
 
 
-def _data_file(page: Path) -> Path:
+def data_file(page: Path) -> Path:
+    """Return the JSON file beside a page."""
     return page.with_suffix(".json")
 
 
 def _write(settings: AdapterSettings, cells: Sequence[AdapterCell], facts: AdapterFacts) -> None:
     write_whole(settings.out, as_markdown(cells, facts, settings.command))
-    write_whole(_data_file(settings.out), json.dumps(as_record(cells, facts), indent=1) + "\n")
+    write_whole(data_file(settings.out), json.dumps(as_record(cells, facts), indent=1) + "\n")

@@ -12,7 +12,9 @@ tags of the original file are not.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +52,10 @@ class TiffCodec:
 
 
 class CompressedTiffs(ImageSet):
-    """An image set whose TIFF files are compressed anew. Raises Unsupported for what TIFF lacks."""
+    """An image set whose TIFF files are compressed anew. Raises Unsupported for what TIFF lacks.
+
+    While one file is written, the next ones are compressed in threads, one per processor.
+    """
 
     def __init__(self, source: ImageSet, codec: TiffCodec) -> None:
         for row, (shape, dtype) in enumerate(zip(source.shapes, source.dtypes, strict=True)):
@@ -60,6 +65,9 @@ class CompressedTiffs(ImageSet):
                 raise Unsupported(f"TIFF cannot hold {dtype}")
         self._source = source
         self._codec = codec
+        self._ahead = os.cpu_count() or 1
+        self._threads = ThreadPoolExecutor(self._ahead)  # they end with the image set
+        self._coming: dict[int, Future[bytes]] = {}
         self.name = source.name
         self.table = source.table
         self.tables = source.tables
@@ -70,7 +78,12 @@ class CompressedTiffs(ImageSet):
 
     def file(self, row: int) -> bytes:
         """Return image `row` as a compressed TIFF file."""
-        return self._codec.encode(self._source.pixels(row))
+        window = range(row, min(row + 1 + self._ahead, len(self)))
+        self._coming = {each: self._coming.get(each) or self._start(each) for each in window}
+        return self._coming.pop(row).result()
+
+    def _start(self, row: int) -> Future[bytes]:
+        return self._threads.submit(self._codec.encode, self._source.pixels(row))
 
     def digests(self) -> Sequence[str]:
         """Return the digests of the images."""

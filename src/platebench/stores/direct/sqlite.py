@@ -118,7 +118,7 @@ def _write(layout: str, tuning: str, images: ImageSet, path: Path) -> None:
     marks = ", ".join("?" * (len(IMAGE_SCHEMA) + 1))
     with closing(sqlite3.connect(path)) as connection:
         if tuning != "default":
-            connection.execute("PRAGMA page_size = 65536")
+            connection.execute(f"PRAGMA page_size = {65536 if tuning == 'fast' else 8192}")
         with connection:
             if tuning == "default":
                 connection.execute(

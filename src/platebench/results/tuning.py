@@ -1,0 +1,136 @@
+"""Candidates for the tunings of one layout: their Pareto front, the rules of choice.
+
+`balanced` is, of the candidates on the front of size against cold random rows that keep the limits,
+the one with the smallest product of size and time: a hundredth of the size counts as much as a
+hundredth of the time. `small` is the smallest candidate that still writes and reads at a bearable
+speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from platebench.results.turn_ratio import TurnRatio
+from platebench.stores.name import StoreName
+
+MOST_BYTES, MOST_BYTES_LZ4 = 0.45, 0.60
+"""Bytes per byte of pixels that `balanced` may take; of LZ4, which reads faster, more."""
+
+MOST_ROWS, MOST_WRITE = 3.0, 4.0
+"""Times `fast` that `balanced` may take for cold random rows, and for writing."""
+
+LEAST_WRITE, LEAST_ROWS = 10e6, 30e6
+"""Bytes of pixels per second that `small` must write, and read as cold random rows.
+
+These are 7 and 21 images of 1.4 MB per second, about what an automated microscope makes and a
+viewer shows.
+"""
+
+WRITE, COLD_ROWS = "write", "cold rows"
+
+
+@dataclass(frozen=True)
+class TimedOperation:
+    """Median milliseconds of one operation, its ratio to `fast`, and pixels per second in bytes."""
+
+    ms: float
+    ratio: TurnRatio
+    bytes_per_s: float
+
+
+@dataclass(frozen=True)
+class TunedCandidate:
+    """One candidate: its size, its times, and the tunings that it is."""
+
+    store: StoreName
+    bytes_per_pixel_byte: float
+    files: int
+    times: Mapping[str, TimedOperation]
+    tunings: tuple[str, ...]
+
+    @property
+    def variant(self) -> str:
+        """The candidate's own name, without format and layout."""
+        return self.store.tuning
+
+    @property
+    def misses(self) -> list[str]:
+        """The limits of `balanced` that it does not keep, in words."""
+        most = MOST_BYTES_LZ4 if "lz4" in self.variant else MOST_BYTES
+        rows, write = self.times[COLD_ROWS].ratio.estimate, self.times[WRITE].ratio.estimate
+        found = []
+        if self.bytes_per_pixel_byte > most:
+            found.append(f"{self.bytes_per_pixel_byte:.3f} of the raw size (limit {most:.2f})")
+        if rows > MOST_ROWS:
+            found.append(f"cold rows {rows:.1f} times fast (limit {MOST_ROWS:g})")
+        if write > MOST_WRITE:
+            found.append(f"writing {write:.1f} times fast (limit {MOST_WRITE:g})")
+        return found
+
+    @property
+    def bearable(self) -> bool:
+        """True if it may be `small`."""
+        times = self.times
+        return (
+            times[WRITE].bytes_per_s >= LEAST_WRITE and times[COLD_ROWS].bytes_per_s >= LEAST_ROWS
+        )
+
+
+def pareto_front(candidates: Sequence[TunedCandidate]) -> list[TunedCandidate]:
+    """Return those to which no other is both as small and as fast in cold rows."""
+    return [
+        each
+        for each in candidates
+        if not any(_dominates(other, each) for other in candidates if other is not each)
+    ]
+
+
+def _dominates(one: TunedCandidate, other: TunedCandidate) -> bool:
+    mine = (one.bytes_per_pixel_byte, one.times[COLD_ROWS].ratio.estimate)
+    its = (other.bytes_per_pixel_byte, other.times[COLD_ROWS].ratio.estimate)
+    return mine != its and mine[0] <= its[0] and mine[1] <= its[1]
+
+
+def best_balanced(candidates: Sequence[TunedCandidate]) -> TunedCandidate | None:
+    """Return what the rule makes `balanced`; None if no candidate keeps the limits."""
+    kept = [each for each in pareto_front(candidates) if not each.misses]
+    return min(
+        kept,
+        key=lambda each: each.bytes_per_pixel_byte * each.times[COLD_ROWS].ratio.estimate,
+        default=None,
+    )
+
+
+def best_small(candidates: Sequence[TunedCandidate]) -> TunedCandidate | None:
+    """Return what the rule makes `small`; None if no candidate is bearable."""
+    bearable = [each for each in candidates if each.bearable]
+    return min(bearable, key=lambda each: each.bytes_per_pixel_byte, default=None)
+
+
+def with_tuning(candidates: Sequence[TunedCandidate], tuning: str) -> TunedCandidate | None:
+    """Return the candidate that is a tuning today."""
+    return next((each for each in candidates if tuning in each.tunings), None)
+
+
+def as_record(candidate: TunedCandidate) -> dict[str, Any]:
+    """Return a candidate as a JSON-compatible dict, without the tunings, which code decides."""
+    record = {**asdict(candidate), "store": str(candidate.store)}
+    del record["tunings"]
+    return record
+
+
+def from_record(record: Mapping[str, Any], tunings: Sequence[str]) -> TunedCandidate:
+    """Return the candidate of a record. Raises LookupError or TypeError for another record."""
+    times = {
+        name: TimedOperation(**{**timed, "ratio": TurnRatio(**timed["ratio"])})
+        for name, timed in record["times"].items()
+    }
+    return TunedCandidate(
+        StoreName.parse(record["store"]),
+        record["bytes_per_pixel_byte"],
+        record["files"],
+        times,
+        tuple(tunings),
+    )
