@@ -13,7 +13,7 @@ import pytest
 from platebench.images.decoded_cache import DecodedImages, decode_to_cache
 from platebench.stores import registry
 from platebench.stores.name import StoreName
-from platebench.timing.workspace import Kind, Workspace
+from platebench.timing.workspace import PixelKind, Workspace
 from tests.conftest import noise
 
 SET = "noise-21"
@@ -45,7 +45,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A work folder with 21 small images and the files of STORE."""
     made = Workspace(tmp_path_factory.mktemp("prepared")).own()
     held = decode_to_cache(noise(21), made.root / "images" / SET)
-    for kind in get_args(Kind):
+    for kind in get_args(PixelKind):
         made.stored(registry.find(StoreName.parse(STORE)), held, kind)
     return made.root
 

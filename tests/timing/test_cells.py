@@ -24,7 +24,7 @@ from platebench.timing import page_cache
 from platebench.timing.cell import Cell
 from platebench.timing.copying import copy_by_links
 from platebench.timing.protocol import RECORD, SLOWER
-from platebench.timing.workspace import Kind, Workspace, tenth
+from platebench.timing.workspace import PixelKind, Workspace, tenth
 from tests.conftest import noise
 from tests.stores.one_file import OneFile
 from tests.timing import broken_stores as broken
@@ -104,7 +104,7 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def one_file(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> str:
     """Put a versioned store of one file in the place of a registered one and return its name."""
     store = type("MadeUp", (OneFile,), {"format": "arrow-ipc"})("pixels", "small")
-    for kind in get_args(Kind):
+    for kind in get_args(PixelKind):
         assert workspace.stored(store, workspace.images(SET), kind).is_file()
     monkeypatch.setattr(registry, "find", lambda name: store)
     return str(store.name)

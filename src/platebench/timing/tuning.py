@@ -65,7 +65,7 @@ class Candidate:
             return self._write()
         gc.collect()  # a map that waits to be collected keeps its pages
         if operation == WARM_ROWS:
-            page_cache.fill(self._path)
+            page_cache.renew(self._path)
         else:
             page_cache.empty(self._path)
         self._drain.spoil()
