@@ -123,3 +123,14 @@ main()
     assert done.returncode == 128 + signal.SIGINT
     (line,) = done.stderr.splitlines()
     assert line.startswith("platebench: interrupted")
+
+
+STORES = ("parquet", "arrow_ipc", "bare_file", "tiff_files", "hdf5", "ch5", "sqlite", "zarr")
+
+
+def test_reading_images_does_not_import_what_only_tables_need() -> None:
+    """`pyarrow.compute` takes 30 ms, in the time to the first image."""
+    imports = ", ".join(f"platebench.stores.{module}" for module in STORES)
+    code = f"import sys, {imports}; print('pyarrow.compute' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

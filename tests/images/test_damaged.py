@@ -78,6 +78,8 @@ def read_or_refuse(path: Path) -> None:
         for row in range(len(images)):
             images.pixels(row)
             assert len(images.file(row)) == images.table["filesize_bytes"][row].as_py()
+        for name in images.tables:
+            assert images.tables[name].num_rows >= 0
     except UserError as error:
         assert path.name in str(error)
         assert "\n" not in str(error)

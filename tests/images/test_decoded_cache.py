@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 
 from platebench.errors import UserError
@@ -45,10 +46,8 @@ def test_damaged_index_is_not_cached(cached, content):
     assert is_cached(cached)
 
 
-@pytest.mark.parametrize("key", ["name", "pixels", "files", "digests"])
-@pytest.mark.parametrize(
-    "value", [None, 7, [], [None] * 4, ["a"] * 4, [0, 1, 2, 3], {}, [0, 9, 5, 7]]
-)
+@pytest.mark.parametrize("key", ["name", "pixels", "files", "digests", "tables"])
+@pytest.mark.parametrize("value", [None, 7, [None] * 4, ["a"] * 4, [0, 1, 2, 3], {}, [0, 9, 5, 7]])
 def test_inconsistent_index_is_not_cached(cached, key, value):
     content = json.loads((cached / INDEX).read_text())
     content[key] = value
@@ -70,3 +69,34 @@ def test_damaged_table_is_named(cached):
 
 def test_missing_folder_is_not_cached(tmp_path):
     assert not is_cached(tmp_path / "nowhere")
+
+
+def test_cached_set_has_the_tables_and_the_fingerprint(tmp_path):
+    images = noise(3)
+    images.tables = {
+        "a/b": pa.table({"area": [1.5, None], "class": pa.array(["x", None]).dictionary_encode()}),
+        "none": pa.table({"area": pa.array([], pa.float32())}),
+    }
+    found = decode_to_cache(images, tmp_path / "set")
+    assert list(found.tables) == ["a/b", "none"]
+    assert all(found.tables[name].equals(images.tables[name]) for name in found.tables)
+    assert found.fingerprint == images.fingerprint != noise(3).fingerprint
+
+
+def test_set_without_its_tables_is_not_cached(tmp_path):
+    images = noise(3)
+    images.tables = {"a": pa.table({"area": [1.5]})}
+    decode_to_cache(images, tmp_path / "set")
+    file = tmp_path / "set" / "tables" / "0.arrow"
+    file.write_bytes(b"ARROW1")
+    with pytest.raises(UserError, match="damaged"):
+        DecodedImages(tmp_path / "set").tables["a"]
+    file.unlink()
+    assert not is_cached(tmp_path / "set")
+
+
+def test_set_of_a_revision_without_tables_is_made_again(cached):
+    content = json.loads((cached / INDEX).read_text())
+    del content["tables"]
+    (cached / INDEX).write_text(json.dumps(content))
+    assert not is_cached(cached)

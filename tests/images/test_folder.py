@@ -16,6 +16,7 @@ from platebench.images.decoded_cache import decode_to_cache
 from platebench.images.fixtures import make_fixtures
 from platebench.images.folder import open_images
 from platebench.images.imageset import IMAGE_SCHEMA, digest
+from platebench.images.links import image_rows
 
 KINDS = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]
 COMPRESSIONS = [None, "zlib", "lzma", "zstd", "lzw"]
@@ -175,7 +176,38 @@ def test_cached_set_has_the_fingerprint_of_the_folder(tmp_path, image):
 def test_tables_in_the_folder_belong_to_the_set(tmp_path, image):
     write(tmp_path / "a.tif", image)
     (tmp_path / "features.csv").write_text("one\n1\n")
-    assert open_images(tmp_path).tables["features.csv"].to_pylist() == [{"one": 1}]
+    assert open_images(tmp_path).tables["features"].to_pylist() == [{"one": 1}]
+
+
+def test_pattern_gives_the_places_of_files(tmp_path, image):
+    write(tmp_path / "DAPI-B02-f3.tif", image)
+    assert open_images(tmp_path).table["well"].to_pylist() == [None]
+    found = open_images(
+        tmp_path, pattern=r"(?P<channel>\w+)-(?P<well>[A-P]\d+)-f(?P<site>\d+)"
+    ).table
+    assert found.select(["well", "site", "channel"]).to_pylist() == [
+        {"well": "B02", "site": "3", "channel": "DAPI"}
+    ]
+    with pytest.raises(UserError, match="not a regular expression"):
+        open_images(tmp_path, pattern="(")
+
+
+def test_objects_of_movies_are_a_table(screen, tmp_path):
+    movies, files = open_images(screen / "ch5"), open_images(screen)
+    assert list(movies.tables) == ["objects"]
+    objects, cells = movies.tables["objects"], files.tables["cells"]
+    pairs = image_rows(objects, movies.table)
+    assert pairs.equals(image_rows(cells, files.table))
+    assert pairs["table_row"].to_pylist() == list(range(objects.num_rows))
+    assert objects["class"].to_pylist() == cells["Mitocheck_Phenotypic_Class"].to_pylist()
+    shutil.copy(screen / "ch5" / "LT0001_02" / "hdf5" / "00016_01.ch5", tmp_path / "a.ch5")
+    (tmp_path / "objects.csv").write_text("one\n1\n")
+    both = open_images(tmp_path).tables
+    assert sorted(both) == ["objects", "objects.csv"]
+    assert 0 < both["objects"].num_rows < objects.num_rows
+    assert both["objects.csv"].num_rows == 1
+    alone = open_images(tmp_path / "a.ch5").tables
+    assert alone["objects"].equals(both["objects"])
 
 
 def test_open_images_reads_headers_only(tmp_path, image, monkeypatch):

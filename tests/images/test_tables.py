@@ -101,7 +101,7 @@ def test_find_tables_searches_subfolders_and_skips_notes(tmp_path):
     (tmp_path / "README.txt").write_text("Nothing but words, and a comma.\n")
     (tmp_path / "z.TSV.gz").write_bytes(gzip.compress(b"one\ttwo\n1\t2\n"))
     tables = find_tables(tmp_path)
-    assert list(tables) == ["a/x.csv", "a/y.txt", "z.TSV.gz"]
+    assert list(tables) == ["a-x", "a-y", "z"]
     expected = pa.table({"one": [1], "two": [2]})
     assert all(tables[name].equals(expected) for name in tables)
 
@@ -110,7 +110,7 @@ def test_unreadable_table_is_named(tmp_path):
     path = tmp_path / "bad.csv"
     path.write_text("a,b\n1\n1,2,3\n")
     with pytest.raises(UserError, match=r"bad\.csv: not a readable table"):
-        find_tables(tmp_path)["bad.csv"]
+        find_tables(tmp_path)["bad"]
 
 
 def test_broken_gzip_is_named(tmp_path):
@@ -141,5 +141,47 @@ def test_broken_gzip_is_named(tmp_path):
 def test_damaged_table_is_named_in_one_line(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=r"a\.(csv|txt).*: not a readable table") as raised:
-        find_tables(tmp_path)[name]
+        find_tables(tmp_path)["a"]
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "Well,Area\nB02,1.5\n"),
+        ("a.csv", "Well;Area\nB02;1.5\n"),
+        ("a.csv", "Well\tArea\nB02\t1.5\n"),
+        ("a.tsv", "Well,Area\nB02,1.5\n"),
+        ("a.csv", "\ufeffWell,Area\nB02,1.5\n"),
+        ("a.csv", "Well,Area\r\nB02,1.5\r\n"),
+    ],
+)
+def test_separator_is_found_in_the_first_line(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content.encode())
+    assert read_table(tmp_path / name).to_pylist() == [{"Well": "B02", "Area": 1.5}]
+
+
+def test_separators_in_quoted_names_and_line_ends_in_values_do_not_count(tmp_path):
+    (tmp_path / "a.csv").write_text('"a;b;c",d\n"x\ny",1\n')
+    assert read_table(tmp_path / "a.csv").to_pylist() == [{"a;b;c": "x\ny", "d": 1}]
+
+
+def test_keys_stay_text_in_any_spelling_and_other_types_are_inferred(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "PlateID,well,Image_Metadata_Site,FileName_DNA,frame,ObjectNumber,ok,made\n"
+        "007,1,01,5,3,4,true,2024-06-01\n"
+    )
+    (record,) = read_table(tmp_path / "a.csv").to_pylist()
+    assert list(record.values())[:7] == ["007", "1", "01", "5", 3, 4, True]
+    assert str(record["made"]) == "2024-06-01"
+
+
+def test_column_without_a_name_gets_that_of_pandas(tmp_path):
+    pd.DataFrame({"area": [1.5]}).to_csv(tmp_path / "a.csv")
+    assert read_table(tmp_path / "a.csv").column_names == ["Unnamed: 0", "area"]
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("x,x\n1,2\n")
+    with pytest.raises(UserError, match="two columns are named 'x'"):
+        read_table(tmp_path / "a.csv")

@@ -25,7 +25,9 @@ def test_source_of_a_format_leaves_out_other_formats_and_the_registry(format_) -
 
 def test_imports_are_followed_to_their_end() -> None:
     beside = {"contract", "name", "values", "plain_tiff", "read_ahead"}
-    assert names("parquet") == {"parquet", *beside}
+    where = {"where", "condition", "fitting", "where_text"}
+    tables = {"parquet_tables", "table_files", "tables"}
+    assert names("parquet") == {"parquet", *beside, *tables, *where}
     assert "csv_table" in names("tiff_files"), "from platebench.stores import csv_table"
 
 

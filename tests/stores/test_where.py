@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import sqlite3
 from dataclasses import replace
 from typing import Any
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from platebench.errors import UserError
 from platebench.stores.where import Condition, Where, expression, fitted, parse_where, sql
+from tests.stores.python_where import COMPARE, by_python
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 NEAR = st.sampled_from([2**63 - 1, -(2**63), 2**53, 2**53 + 1, 0, 1, -1])
@@ -42,15 +42,6 @@ VALUES = {
     else TEXT | QUOTED
     for name, (kind, _) in COLUMNS.items()
 }
-COMPARE = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "in": lambda found, values: found in values,
-}
 
 
 @st.composite
@@ -72,22 +63,6 @@ def tables(draw: st.DrawFn) -> pa.Table:
         for name, (kind, values) in COLUMNS.items()
     }
     return pa.table(columns)
-
-
-def by_python(table: pa.Table, where: Where) -> list[int]:
-    """Compare row by row: the definition that all others must agree with."""
-
-    def holds(record: dict[str, Any], condition: Condition) -> bool:
-        found = record[condition.column]
-        if found is None or (isinstance(found, float) and math.isnan(found)):
-            return False
-        return bool(COMPARE[condition.op](found, condition.value))
-
-    return [
-        row
-        for row, record in enumerate(table.to_pylist())
-        if all(holds(record, condition) for condition in where)
-    ]
 
 
 def numbered(table: pa.Table) -> pa.Table:

@@ -22,6 +22,9 @@ from platebench.limits import gigabytes, refuse_larger_than_memory
 LINKED = "linked position"
 """Reason for leaving out a position that is stored elsewhere, in this or in another file."""
 
+IMAGES = "/image/channel"
+"""The dataset of a position's images, below its group."""
+
 _MOST_CHANNELS = 1000
 
 
@@ -103,6 +106,12 @@ def planes_of(
     return planes
 
 
+def positions_of(file: h5py.File) -> Iterator[tuple[str, Place]]:
+    """Yield the path in the file, and the place, of every position whose images the file stores."""
+    for images in _Walk(file, []).images():
+        yield images.name.removesuffix(IMAGES), images.place
+
+
 @dataclass(frozen=True)
 class _Images:
     """Image dataset of a position, and its path in the file."""
@@ -141,7 +150,7 @@ class _Walk:
             for well, sites in self._members(wells, here, "position"):
                 there = f"{here}/{well}/position"
                 for site, position in self._members(sites, there):
-                    name = f"{there}/{site}/image/channel"
+                    name = f"{there}/{site}{IMAGES}"
                     # Raises for a name that is not UTF-8; the file is then refused.
                     name.encode()
                     data = self._follow(position, f"{there}/{site}", ("image", "channel"))

@@ -1,15 +1,16 @@
 """Cache of decoded image sets, so that no benchmark pays for decoding the source files.
 
 A cached set is a folder: `pixels.bin` (all images, concatenated), `files.bin` (all TIFF files,
-concatenated), `images.arrow` (the table) and `held.json` (offsets and digests), which is written
-last. The folder carries platebench's mark; a folder without it is never replaced.
+concatenated), `images.arrow` (the table), `tables/<n>.arrow` (the tables that belong to the images)
+and `held.json` (offsets, digests and names of tables), which is written last. The folder carries
+platebench's mark; a folder without it is never replaced.
 """
 
 from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -53,19 +54,33 @@ def _write(images: ImageSet, folder: Path, progress: Callable[[], None]) -> None
             pixel_ends.append(pixel_ends[-1] + pixels.write(array.reshape(-1).view(np.uint8).data))
             file_ends.append(file_ends[-1] + files.write(images.file(row)))
             progress()
-    with (
-        pa.OSFile(str(folder / "images.arrow"), "wb") as sink,
-        pa.ipc.new_file(sink, images.table.schema) as writer,
-    ):
-        writer.write_table(images.table)
+    _write_table(images.table, folder / "images.arrow")
+    names = list(images.tables)
+    for number, name in enumerate(names):
+        _write_table(images.tables[name], _table_file(folder, number))
     index = {
         "schema": SCHEMA,
         "name": images.name,
         "pixels": pixel_ends,
         "files": file_ends,
         "digests": digests,
+        "tables": names,
     }
     (folder / INDEX).write_text(json.dumps(index))
+
+
+def _table_file(folder: Path, number: int) -> Path:
+    return folder / "tables" / f"{number}.arrow"
+
+
+def _write_table(table: pa.Table, file: Path) -> None:
+    file.parent.mkdir(exist_ok=True)
+    options = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
+    with (
+        pa.OSFile(str(file), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema, options=options) as writer,
+    ):
+        writer.write_table(table)
 
 
 def is_cached(path: Path) -> bool:
@@ -80,6 +95,7 @@ class _Index(NamedTuple):
     pixel_ends: list[int]
     file_ends: list[int]
     digests: list[str]
+    tables: list[str]
 
 
 def _read_index(path: Path) -> _Index | None:
@@ -88,12 +104,16 @@ def _read_index(path: Path) -> _Index | None:
         content = json.loads((path / INDEX).read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
             return None
-        index = _Index(content["name"], content["pixels"], content["files"], content["digests"])
+        # An index of an earlier revision has no "tables": that set was made without them.
+        index = _Index(*(content[key] for key in ("name", "pixels", "files", "digests", "tables")))
         complete = (
             isinstance(index.name, str)
             and all(isinstance(digest, str) for digest in index.digests)
             and _are_ends(index.pixel_ends, len(index.digests), path / "pixels.bin")
             and _are_ends(index.file_ends, len(index.digests), path / "files.bin")
+            and isinstance(index.tables, list)
+            and all(isinstance(name, str) for name in index.tables)
+            and all(_table_file(path, number).is_file() for number in range(len(index.tables)))
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -109,6 +129,29 @@ def _are_ends(ends: list[int], images: int, file: Path) -> bool:
         and all(one <= other for one, other in pairwise(ends))
         and ends[-1] == file.stat().st_size
     )
+
+
+class CachedTables(Mapping[str, pa.Table]):
+    """The tables of a cached set, each read on access through a memory map."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        self._files = {name: _table_file(folder, number) for number, name in enumerate(names)}
+
+    def __getitem__(self, name: str) -> pa.Table:
+        file = self._files[name]
+        try:
+            with pa.memory_map(str(file)) as source:
+                return pa.ipc.open_file(source).read_all()
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(
+                f"{file}: its table is damaged; remove {file.parent.parent} and run again"
+            ) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 class DecodedImages(ImageSet):
@@ -131,6 +174,7 @@ class DecodedImages(ImageSet):
             raise damaged from error
         if self.table.num_rows != len(index.digests):
             raise damaged
+        self.tables = CachedTables(path, index.tables)
         self._pixel_ends = index.pixel_ends
         self._file_ends = index.file_ends
         self._digests = index.digests

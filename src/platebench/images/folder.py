@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,14 @@ from platebench.errors import UserError
 from platebench.images import tiff
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet, digest
 from platebench.images.manifest import Manifest, read_manifest
-from platebench.images.names import Place, place_of
-from platebench.images.tables import CELLS, TABLE_ENDINGS, FolderTables, tables_among
+from platebench.images.names import Place, file_pattern, place_of
+from platebench.images.tables import (
+    CELLS,
+    TABLE_ENDINGS,
+    ChainedTables,
+    FolderTables,
+    tables_among,
+)
 from platebench.images.tiff_pages import TiffImage, contents_of
 from platebench.images.walk import Counted, require_regular, require_text, walk
 from platebench.optional import require
@@ -105,20 +112,27 @@ def open_images(
     path: Path,
     name: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    pattern: str | None = None,
 ) -> FolderImages:
-    """Open the images in one file, or in a folder and its subfolders.
+    """Open the images in one file, or in a folder and its subfolders, with the tables beside them.
 
     Each plane of a TIFF file and each written plane of a CH5 file is one image. A fixture has the
     images of its manifest, with the digests recorded there. Only headers are read; `progress` is
     called with the number of files read and the total. The attribute `counted` of the image set
-    lists what was found and what was left out.
+    lists what was found and what was left out. `pattern` is a regular expression for the names of
+    TIFF files, see `names.file_pattern`.
 
-    Raises UserError, which names the file, if there is no image or an unreadable one.
+    The tables are the CSV, TSV and TXT files, and `objects`: the segmented objects of CH5 files
+    with their features. A table is read when it is asked for.
+
+    Raises UserError, which names the file, if there is no image or an unreadable one, and for a
+    pattern that cannot be used.
     """
     path = path.absolute()
+    compiled = None if pattern is None else file_pattern(pattern)
     require_regular(path)
     if not path.is_dir():
-        return _in_one_file(path, name)
+        return _in_one_file(path, name, compiled)
     manifest = read_manifest(path)
     if manifest is not None:
         return _in_fixture(path, name, manifest, progress)
@@ -127,22 +141,25 @@ def open_images(
     counted = Counted(len(files), left_out=walked.left_out)
     sources: list[Source] = []
     for done, file in enumerate(files, 1):
-        sources += _sources(file, file.relative_to(path).as_posix(), counted.left_out)
+        sources += _sources(file, file.relative_to(path).as_posix(), counted.left_out, compiled)
         progress(done, len(files))
     if not sources:
         _refuse_empty(path, counted)
-    return FolderImages(path, name or path.stem, sources, counted, tables=tables_among(walked))
+    movies = _tables_of_movies(files)
+    tables = ChainedTables(tables_among(walked, taken=movies), movies)
+    return FolderImages(path, name or path.stem, sources, counted, tables=tables)
 
 
-def _in_one_file(path: Path, name: str | None) -> FolderImages:
+def _in_one_file(path: Path, name: str | None, pattern: re.Pattern[str] | None) -> FolderImages:
     if not _is_image(path):
         raise UserError(f"{path}: neither a TIFF nor a CH5 file; name one of those or a folder")
     require_text(Path(path.name), path)
     counted = Counted(1)
-    sources = _sources(path, path.name, counted.left_out)
+    sources = _sources(path, path.name, counted.left_out, pattern)
     if not sources:
         _refuse_empty(path, counted)
-    return FolderImages(path, name or path.stem, sources, counted)
+    tables = _tables_of_movies([path])
+    return FolderImages(path, name or path.stem, sources, counted, tables=tables)
 
 
 def _in_fixture(
@@ -170,7 +187,22 @@ def _in_fixture(
     )
 
 
-def _sources(file: Path, relative: str, left_out: list[tuple[str, str]]) -> Sequence[Source]:
+def _tables_of_movies(files: Sequence[Path]) -> Mapping[str, pa.Table]:
+    """Return the tables in CH5 files: none, or `objects`."""
+    movies = [file for file in files if file.suffix.lower() in CELLH5_ENDINGS]
+    if not movies:
+        return {}
+    from platebench.images.cellh5_objects import MovieTables
+
+    return MovieTables(movies)
+
+
+def _sources(
+    file: Path,
+    relative: str,
+    left_out: list[tuple[str, str]],
+    pattern: re.Pattern[str] | None,
+) -> Sequence[Source]:
     """Return the images of a file, and append its other contents to `left_out`."""
     if file.suffix.lower() in CELLH5_ENDINGS:
         require("a CH5 file", "h5py")
@@ -179,7 +211,7 @@ def _sources(file: Path, relative: str, left_out: list[tuple[str, str]]) -> Sequ
         return planes_of(file, relative, lambda name, why: left_out.append((name, why)))
     contents = contents_of(file)
     left_out += [(relative, why) for why in contents.left_out]
-    place = place_of(file.stem)
+    place = place_of(file.stem, pattern)
     several = len(contents.images) > 1
     return [
         TiffSource(

@@ -11,6 +11,9 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from platebench.images import links
+from platebench.images.table_digest import table_digest
+
 IMAGE_SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),
@@ -45,7 +48,8 @@ class ImageSet(ABC):
     """n images in a fixed order, with their table. Images need not share a shape or dtype.
 
     `name` identifies the set (`raw-64`, or a folder's name) and is an asv parameter. `tables` maps
-    names to further tables of the same plate (features, annotations).
+    names to further tables of the same plate (features, annotations); `links` says which image a
+    row belongs to.
     """
 
     name: str
@@ -82,9 +86,14 @@ class ImageSet(ABC):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of all images and their table. Equal sets have equal fingerprints."""
+        """Digest of all images, their table and further tables, which are read for it.
+
+        Equal sets have equal fingerprints.
+        """
         state = hashlib.blake2b("".join(self.digests()).encode(), digest_size=16)
         state.update(repr(self.table.to_pylist()).encode())
+        for name in sorted(self.tables):
+            state.update(f"{name}\0{table_digest(self.tables[name])}".encode())
         return state.hexdigest()
 
     @property
@@ -97,8 +106,34 @@ class ImageSet(ABC):
         return int(np.prod(self.shapes[row], dtype=np.int64)) * self.dtypes[row].itemsize
 
     def select(self, rows: Sequence[int], first_row: int = 0) -> ImageSet:
-        """Return these rows as an image set, with row numbers from `first_row`."""
+        """Return these rows as an image set, with row numbers from `first_row`.
+
+        Of each table it has the rows that belong to these images, in their order; all rows of a
+        table that names no image.
+        """
         return _Selection(self, rows, first_row)
+
+
+class _SelectedTables(Mapping[str, pa.Table]):
+    """The rows of tables that belong to some images of a set."""
+
+    def __init__(self, source: ImageSet, rows: Sequence[int]) -> None:
+        self._source = source
+        self._rows = np.array(rows, np.int64)
+
+    def __getitem__(self, name: str) -> pa.Table:
+        table = self._source.tables[name]
+        if not links.key_columns(table, self._source.table):
+            return table
+        pairs = links.image_rows(table, self._source.table)
+        here = np.isin(pairs["image_row"].to_numpy(), self._rows)
+        return table.take(np.unique(pairs["table_row"].to_numpy()[here]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._source.tables)
+
+    def __len__(self) -> int:
+        return len(self._source.tables)
 
 
 class _Selection(ImageSet):
@@ -110,7 +145,7 @@ class _Selection(ImageSet):
         self.name = f"{source.name}[{len(self._rows)}]"
         numbers = pa.array(range(first_row, first_row + len(self._rows)), pa.int64())
         self.table = source.table.take(self._rows).set_column(0, IMAGE_SCHEMA.field("row"), numbers)
-        self.tables = source.tables
+        self.tables = _SelectedTables(source, self._rows)
 
     def pixels(self, row: int) -> np.ndarray:
         return self._source.pixels(self._rows[row])

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from platebench.errors import UserError
 from platebench.images.keys import Key, file_name, first_of_each, key_of, normal
@@ -134,7 +133,7 @@ def _coded(column: pa.ChunkedArray, key: Key, codes: dict[str, int], grow: bool)
     """Return a number for each value, int64: that of its normal spelling; -1 if it has none."""
     encoded: Any = column
     if not pa.types.is_dictionary(column.type):
-        encoded = pc.dictionary_encode(column)
+        encoded = column.dictionary_encode()
     whole = encoded.unify_dictionaries().combine_chunks()
     if isinstance(whole, pa.ChunkedArray):
         whole = whole.chunk(0) if whole.num_chunks else pa.array([], column.type)

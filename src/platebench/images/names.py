@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from platebench.errors import UserError
 
 
 class Place(NamedTuple):
@@ -30,11 +32,55 @@ _MITOCHECK = re.compile(
 _CYTATION = re.compile(r"(?P<well>[A-P]\d{1,2})_\d+_\d+_(?P<site>\d+)_[A-Za-z]\w*_(?P<frame>\d+)$")
 """`B7_01_1_3_DAPI_001`: well, two numbers, site, channel, frame; as in CytoDataFrame's data."""
 
+_WELL_AND_SITE = re.compile(
+    r"(?:(?P<plate>.+)_)?(?P<well>[A-P]\d{2})_s(?P<site>\d+)"
+    r"(?:_t(?P<frame>\d+))?(?:_z(?P<z>\d+))?(?:_(?P<channel>[A-Za-z]\w*))?$"
+)
+"""`B02_s1_DAPI`, `plate1_B02_s1_t003_z2_w1`: well, site, and what else there is."""
 
-def place_of(stem: str) -> Place:
-    """Parse a file name without its suffix; return NOWHERE if it matches no known pattern."""
-    found = _MITOCHECK.search(stem) or _CYTATION.match(stem)
+_LARGEST = 2**31 - 1
+
+
+def place_of(stem: str, pattern: re.Pattern[str] | None = None) -> Place:
+    """Parse a file name without its suffix; return NOWHERE if it matches no known pattern.
+
+    With a `pattern` of `file_pattern`, only that is searched for. Raises UserError if its frame or
+    z is not an integer.
+    """
+    if pattern is not None:
+        found = pattern.search(stem)
+    else:
+        found = _MITOCHECK.search(stem) or _CYTATION.match(stem) or _WELL_AND_SITE.match(stem)
     if not found:
         return NOWHERE
-    parts = found.groupdict()
-    return Place(parts.get("plate"), parts["well"], parts.get("site"), int(parts["frame"]))
+    parts: dict[str, Any] = found.groupdict()
+    for key in ("frame", "z"):
+        if parts.get(key) is not None:
+            parts[key] = _integer(key, parts[key], stem)
+    return Place(**parts)
+
+
+def file_pattern(text: str) -> re.Pattern[str]:
+    """Compile a regular expression for file names, such as `(?P<well>[A-P]\\d+)_(?P<site>\\d+)`.
+
+    Its named groups are some of plate, well, site, frame, channel and z. Raises UserError for an
+    invalid one, for other groups, and for none.
+    """
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise UserError(f"{text}: not a regular expression ({error})") from error
+    unknown = [name for name in pattern.groupindex if name not in Place._fields]
+    if unknown or not pattern.groupindex:
+        what = f"has an unknown group {unknown[0]!r}" if unknown else "has no named group"
+        raise UserError(f"{text}: {what}; name groups as in (?P<well>...): {_FIELDS}")
+    return pattern
+
+
+_FIELDS = ", ".join(Place._fields)
+
+
+def _integer(key: str, text: str, stem: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > _LARGEST:
+        raise UserError(f"{stem}: its {key} {text!r} is not an integer; mend the pattern")
+    return int(text)

@@ -1,13 +1,16 @@
 """Tables beside the images: write those of a fixture, and read any CSV, TSV or TXT file.
 
-TXT files are tab-separated, as microscopes and R write them.
+The separator is found in a file's first line: CSV files of some countries have semicolons. TXT
+files are tables if they are tab-separated, as microscopes and R write them.
 """
 
 from __future__ import annotations
 
+import csv as python_csv
 import gzip
+import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import imagecodecs
@@ -16,8 +19,10 @@ from pyarrow import csv
 
 from platebench.errors import UserError
 from platebench.images.features import GRID, SHAPE_AND_INTENSITY
+from platebench.images.keys import key_of
 from platebench.images.nuclei import CLASSES
 from platebench.images.screen import Segmented, cell_uuid, gene_of, place_of_shot
+from platebench.images.table_names import names_of_files
 from platebench.images.walk import Walked, walk
 
 COLUMNS = (
@@ -44,8 +49,15 @@ TABLE_ENDINGS = {f"{ending}{packed}" for ending in SEPARATORS for packed in ("",
 CELLS = "cells"
 
 _GZIP_LEVEL = 6
-# Identifiers stay text, even if they consist of digits: site 01 is not 1.
-_TEXT = {f"Metadata_{name}": pa.string() for name in ("Plate", "Well", "Site", "Gene")}
+_TEXT_KEYS = {"plate", "well", "site", "channel", "file"}
+_GENE = re.compile(r"(metadata_)?gene([_ ]?(name|symbol|id))?", re.IGNORECASE)
+"""Identifiers stay text, even if they consist of digits: site 01 is not 1."""
+
+_UNNAMED = "Unnamed: {}"
+"""Name of a column without one, as pandas calls it: `to_csv` writes its index without a name."""
+
+_SEPARATORS = ",;\t"
+_LONGEST_HEADER = 2**20
 
 
 def cell_lines(frame: Segmented, seed: int) -> str:
@@ -118,47 +130,88 @@ class FolderTables(Mapping[str, pa.Table]):
         return len(self._files)
 
 
+class ChainedTables(Mapping[str, pa.Table]):
+    """Tables of several sources, each read on access. Their names differ."""
+
+    def __init__(self, *sources: Mapping[str, pa.Table]) -> None:
+        self._sources = sources
+
+    def __getitem__(self, name: str) -> pa.Table:
+        for source in self._sources:
+            if name in set(source):
+                return source[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for source in self._sources for name in source)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._sources))
+
+
 def find_tables(folder: Path) -> FolderTables:
-    """Return the tables below `folder`, named by their relative paths.
+    """Return the tables below `folder`, named as `table_names.names_of_files` says.
 
     A TXT file is a table only if its first line has a tab.
     """
     return tables_among(walk(folder, TABLE_ENDINGS))
 
 
-def tables_among(walked: Walked) -> FolderTables:
-    """Return the tables among the files of a walk, as `find_tables` does."""
-    return FolderTables(
-        {
-            path.relative_to(walked.folder).as_posix(): path
-            for path in walked.files
-            if _ending(path) and (_ending(path) != ".txt" or _has_tab(path))
-        }
-    )
+def tables_among(walked: Walked, taken: Iterable[str] = ()) -> FolderTables:
+    """Return the tables among the files of a walk, as `find_tables` does. No name is in `taken`."""
+    files = [
+        path.relative_to(walked.folder)
+        for path in walked.files
+        if _ending(path) and (_ending(path) != ".txt" or _has_tab(path))
+    ]
+    named = names_of_files(files, taken)
+    return FolderTables({name: walked.folder / file for name, file in named.items()})
 
 
 def read_table(path: Path) -> pa.Table:
     """Read a table from a CSV, TSV or TXT file, gzipped or not.
 
-    Types are inferred, except that plate, well, site and gene stay text. Raises UserError if the
-    file is not a table or not UTF-8.
+    Types are inferred by `pyarrow.csv`, except that plate, well, site, channel, file names and
+    genes stay text. A column without a name gets one. Raises UserError if the file is not a table
+    or not UTF-8, or if two columns have one name.
     """
     try:
+        separator, names = _header(path)
+        text = {name: pa.string() for name in names if _is_identifier(name)}
         table = csv.read_csv(
             path,
-            parse_options=csv.ParseOptions(delimiter=SEPARATORS[_ending(path)]),
-            convert_options=csv.ConvertOptions(column_types=_TEXT),
+            parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            convert_options=csv.ConvertOptions(column_types=text),
         )
         # column_names decodes the names. PyArrow infers the type binary for values not in UTF-8.
         binary = [name for name in table.column_names if pa.types.is_binary(table[name].type)]
-    except (pa.ArrowException, OSError, EOFError, ValueError, KeyError) as error:
+    except (pa.ArrowException, OSError, EOFError, ValueError, KeyError, zlib.error) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise UserError(f"{path}: not a readable table ({reason})") from error
     if binary:
         raise UserError(
             f"{path}: not a readable table (column {binary[0]!r} is not UTF-8; save it as UTF-8)"
         )
-    return table
+    named = [name or _UNNAMED.format(place) for place, name in enumerate(table.column_names)]
+    twice = [name for place, name in enumerate(named) if name in named[:place]]
+    if twice:
+        raise UserError(f"{path}: not a readable table (two columns are named {twice[0]!r})")
+    return table.rename_columns(named)
+
+
+def _header(path: Path) -> tuple[str, list[str]]:
+    """Return a file's separator and the names in its first line."""
+    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        line = file.readline(_LONGEST_HEADER).decode("utf-8-sig")
+    unquoted = re.sub(r'"[^"]*"', "", line)
+    likely = "\t" if _ending(path) == ".tsv" else SEPARATORS[_ending(path)]
+    separator = max([likely, *_SEPARATORS], key=unquoted.count)
+    rows = list(python_csv.reader([line], delimiter=separator))
+    return separator, rows[0] if rows else []
+
+
+def _is_identifier(column: str) -> bool:
+    return key_of(column) in _TEXT_KEYS or _GENE.fullmatch(column.strip()) is not None
 
 
 def _ending(path: Path) -> str:

@@ -7,6 +7,9 @@
   view of the page cache, and only the requested images are read. `included_fields`, with which
   pyarrow copies what it reads, is for the table only.
 - `small`: one record batch per image, Zstandard level 9.
+
+Tables that belong to the images are IPC files of their own, with the same compression. Then the
+store is a folder (see `table_files`).
 """
 
 from __future__ import annotations
@@ -41,7 +44,12 @@ from platebench.stores.values import (
 _TABLE = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
 """Neither reads nor decompresses the image, which is the last column."""
 
-_TABLE_CODECS = {"default": pa.Codec("lz4"), "fast": None, "small": pa.Codec("zstd", 9)}
+_TABLE_CODECS = {
+    "default": pa.Codec("lz4"),
+    "fast": None,
+    "balanced": pa.Codec("zstd", 1),
+    "small": pa.Codec("zstd", 9),
+}
 
 ENDING = ".arrow"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import ipc
 
-from platebench.stores.table_files import TableFiles
+from platebench.stores.table_files import TableFolders
 from platebench.stores.tables import selected
 from platebench.stores.where import Where, columns_of
 
@@ -15,8 +15,13 @@ ROWS = 65_536
 """Rows of a record batch: pyarrow's default for Feather files."""
 
 
-class ArrowTables(TableFiles):
-    """One Arrow IPC file for each table, uncompressed unless `codec` is given, memory-mapped."""
+class ArrowTables(TableFolders):
+    """A folder of Arrow IPC files for each table, uncompressed unless `codec` is given.
+
+    They are read through a memory map, and rows are filtered in memory. An uncompressed column is
+    a view of the page cache. `included_fields`, with which pyarrow copies, is for compressed ones:
+    others are not decompressed.
+    """
 
     ending = ".arrow"
 
@@ -36,15 +41,19 @@ class ArrowTables(TableFiles):
         ):
             writer.write_table(table, max_chunksize=ROWS)
 
-    def read_file(self, file: Path, columns: list[str], where: Where) -> pa.Table:
-        """Read the needed columns only, then filter them in memory."""
-        with pa.memory_map(str(file)) as source:
-            names = ipc.open_file(source).schema.names
-            needed = {*columns, *columns_of(where)}
-            places = [place for place, name in enumerate(names) if name in needed]
-            options = ipc.IpcReadOptions(included_fields=places)
-            table = ipc.open_file(source, options=options).read_all()
-        return selected(table, columns, where)
+    def read_files(
+        self, files: list[Path], schema: pa.Schema, columns: list[str], where: Where
+    ) -> pa.Table:
+        """Read the needed columns only, then filter them."""
+        needed = list(dict.fromkeys([*columns, *columns_of(where)]))
+        options = ipc.IpcReadOptions()
+        if self._codec is not None:
+            options.included_fields = [schema.get_field_index(name) for name in needed]
+        tables = []
+        for file in files:
+            with pa.memory_map(str(file)) as source:
+                tables.append(ipc.open_file(source, options=options).read_all().select(needed))
+        return selected(pa.concat_tables(tables), columns, where)
 
     def schema_of(self, file: Path) -> pa.Schema:
         """Read the footer."""

@@ -5,6 +5,10 @@ Images of one plate, well, site, shape and dtype are the frames of one movie, in
 The table is a CSV file beside them, and a JSON file says which rows are the frames of each movie:
 CSV takes 2 ms to parse. The layout holds only two-dimensional images.
 
+Further tables are in one HDF5 file beside the movies, with a dataset for each column (see
+`hdf5_tables`). CellH5's own object tables are one for each movie: rows of a plate would lose their
+order, and they have no place for text, missing values, or types other than float64.
+
 - `default`: what CellH5 writes: chunks of a quarter by a quarter of an image, gzip.
 - `fast`: contiguous and uncompressed. Readers of CellH5 can read it too.
 """
@@ -24,14 +28,14 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
-from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenIntoMemory, OpenStore, Store
 from platebench.stores.hdf5_images import ImageReader, ImageWriter
-from platebench.stores.table_files import TABLES
+from platebench.stores.hdf5_tables import Hdf5Tables
 from platebench.stores.tables import StoredTables
 
 TABLE = "images.csv"
 MOVIES = "movies.json"
+TABLES = "tables.h5"
 PIXELS = "image/channel"
 OBJECTS = "definition/object"
 
@@ -68,8 +72,9 @@ class Ch5(Store):
         return _OpenCh5(path).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
-        """Keep each table as an Arrow IPC file."""
-        return ArrowTables(path / TABLES)
+        """Keep tables in an HDF5 file beside the movies, compressed as the images are."""
+        options = {} if self.tuning == "fast" else {"compression": "gzip", "compression_opts": 4}
+        return Hdf5Tables(path / TABLES, self.tuning == "fast", options)
 
     def _write_movie(
         self, file: h5py.File, movie: Movie, images: ImageSet, rows: Sequence[int]

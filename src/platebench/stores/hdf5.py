@@ -14,6 +14,9 @@ The tunings:
 - `fast`: the same file, written and read by the low-level `d.id`, straight into the reader's
   memory.
 - `small`: one image per chunk, gzip 9, with bytes shuffled if a pixel has several.
+
+Tables that belong to the images are groups of one dataset for each column (see `hdf5_tables`);
+with `small` they are compressed alike.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ from platebench.stores.contract import (
     require_common_image,
 )
 from platebench.stores.hdf5_images import ImageReader, ImageWriter
+from platebench.stores.hdf5_tables import Hdf5Tables
+from platebench.stores.tables import StoredTables
 
 IMAGES = "images"
 TABLE = "table"
@@ -68,10 +73,18 @@ class Hdf5(Store):
                 for row in range(len(images)):
                     write((row,), images.pixels(row))
             _write_table(images.table, file)
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Open the file for reading."""
-        return _OpenIndexed(path) if self.tuning == "default" else _OpenInto(path)
+        opened = _OpenIndexed if self.tuning == "default" else _OpenInto
+        return opened(path).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep tables in the same file."""
+        level = {"balanced": 1, "small": 9}.get(self.tuning)
+        options = {"compression": "gzip", "compression_opts": level, "shuffle": True}
+        return Hdf5Tables(path, self.tuning != "default", options if level else {})
 
     def _storage(self, shape: tuple[int, ...], dtype: np.dtype) -> dict[str, Any]:
         if self.tuning != "small":

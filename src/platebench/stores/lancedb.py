@@ -13,6 +13,9 @@ Scans, blobs and the table open the dataset with `lance.dataset`, and `take_offs
 LanceDB table: `open_table().to_lance()` opens the same dataset twice.
 
 Lance files are immutable. A version is a manifest that lists them.
+
+Tables that belong to the images are tables of the same database (see `lance_tables`). With `small`
+their columns are compressed as the images are; `default` and `fast` leave it to Lance.
 """
 
 from __future__ import annotations
@@ -31,9 +34,8 @@ import pyarrow as pa
 
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenStore, Version, VersionedStore, check_rows
-from platebench.stores.table_files import TABLES
+from platebench.stores.lance_tables import LanceTables, time_of
 from platebench.stores.tables import StoredTables
 from platebench.stores.values import (
     COMMON,
@@ -59,6 +61,9 @@ _FIELD: dict[str, dict[str, str]] = {
     },
 }
 
+_TABLE_FIELD: dict[str, dict[str, str]] = {**_FIELD, "fast": {}}
+"""Features are not compressed by default, apart from what reading them gains by."""
+
 _STREAMING: dict[str, int] = {"batch_size": 1, "batch_readahead": 8, "io_buffer_size": 32 << 20}
 """Options of a scan with one image per batch. Without them Lance reads up to 2 GiB ahead of a slow
 reader. They cost no time (480 images of 0.4 MB, zstd: 326 ms with them, 414 ms without) and hold
@@ -66,7 +71,10 @@ reader. They cost no time (480 images of 0.4 MB, zstd: 326 ms with them, 414 ms 
 
 
 class LanceDb(VersionedStore):
-    """A LanceDB database with one table."""
+    """A LanceDB database with one table of images, and the tables that belong to them.
+
+    Each table has versions of its own; `lance_tables` says which belong to one of the images.
+    """
 
     format = "lancedb"
 
@@ -90,11 +98,19 @@ class LanceDb(VersionedStore):
         opened: type[_OpenLance] = _OpenLance if self.tuning == "default" else _OpenTuned
         if self._blobs:
             opened = _OpenBlobs
-        return opened(path, self.layout, version).with_tables(self.tables_at(path))
+        return opened(path, self.layout, version).with_tables(self._tables(path, version))
 
     def tables_at(self, path: Path) -> StoredTables:
-        """Keep each table as an Arrow IPC file."""
-        return ArrowTables(path / TABLES)
+        """Keep each table as a table of the database."""
+        return self._tables(path, None)
+
+    def _tables(self, path: Path, version: int | None) -> LanceTables:
+        """Return the tables as a version of the images has them."""
+        before = None
+        if version is not None:
+            later = [each for each in _table(path).list_versions() if each["version"] > version]
+            before = time_of(later[0]) if later else None
+        return LanceTables(path, TABLE, _TABLE_FIELD[self.tuning], before)
 
     def append(self, images: ImageSet, path: Path) -> int:
         """Add rows. Raises Unsupported if the table has one shape and dtype and these differ."""
@@ -105,7 +121,10 @@ class LanceDb(VersionedStore):
         )
         if stored not in (None, added):
             raise Unsupported(f"{images.name} differs in shape or dtype from the table's images")
+        tables = self.tables_at(path)
+        tables.check_appendable(images.tables)
         table.add(self._stream(images, schema))
+        tables.append_all(images.tables)
         return int(table.version)
 
     def versions(self, path: Path) -> list[Version]:
@@ -117,22 +136,17 @@ class LanceDb(VersionedStore):
 
     def restore(self, path: Path, version: int) -> int:
         """Check out the old version and make it the newest."""
-        table = _table(path)
+        table, tables = _table(path), self._tables(path, version)
         table.checkout(version)
         table.restore()
+        tables.restore()
         return int(table.version)
 
     def prune(self, path: Path, keep: int) -> None:
         """Remove old versions with Lance's `cleanup_old_versions`. No other process may write."""
-        dataset = _table(path).to_lance()
-        if "retain_versions" in inspect.signature(dataset.cleanup_old_versions).parameters:
-            dataset.cleanup_old_versions(retain_versions=keep, delete_unverified=True)
-        elif keep == 1:
-            dataset.cleanup_old_versions(timedelta(0), delete_unverified=True)
-        else:
-            raise Unsupported(
-                "this version of pylance has no option for the number of versions to keep"
-            )
+        _prune(_table(path).to_lance(), keep)
+        oldest = self.versions(path)[0].number
+        self._tables(path, oldest).prune(_prune)
 
     def _stream(self, images: ImageSet, schema: pa.Schema) -> pa.RecordBatchReader:
         batches = image_batches(images, self.layout, schema, 1)
@@ -143,6 +157,17 @@ class LanceDb(VersionedStore):
         blob_schema = schema.set(schema.get_field_index(IMAGE), blob)
         return pa.RecordBatchReader.from_batches(
             blob_schema, (_as_blobs(batch, blob_schema) for batch in batches)
+        )
+
+
+def _prune(dataset: Any, keep: int) -> None:
+    if "retain_versions" in inspect.signature(dataset.cleanup_old_versions).parameters:
+        dataset.cleanup_old_versions(retain_versions=keep, delete_unverified=True)
+    elif keep == 1:
+        dataset.cleanup_old_versions(timedelta(0), delete_unverified=True)
+    else:
+        raise Unsupported(
+            "this version of pylance has no option for the number of versions to keep"
         )
 
 

@@ -11,6 +11,10 @@ a list or tensor of uint8 is stored as 32-bit integers.
   map and without `pre_buffer`, which copies each column chunk once more.
 - `small`: the same row groups, Zstandard level 9.
 
+Tables that belong to the images are Parquet files of their own, as `pq.write_table` writes them:
+with a dictionary and statistics, by which a condition skips row groups; `fast` uncompressed,
+`small` with Zstandard level 9. Then the store is a folder (see `table_files`).
+
 The nested layout with `default` tuning is that of the 2024 talk: images become Python records and
 then awkward arrays, which turns their integers into int64. The other tunings keep the dtype.
 """
@@ -60,6 +64,7 @@ _WRITER: dict[str, dict[str, Any]] = {
 _TABLE_WRITER: dict[str, dict[str, Any]] = {
     "default": {},
     "fast": {"compression": "none"},
+    "balanced": {"compression": "zstd"},
     "small": {"compression": "zstd", "compression_level": 9},
 }
 

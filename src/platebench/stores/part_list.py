@@ -7,6 +7,10 @@ A stored image set with versions is a folder:
 
 A version adds one part with the new images. No file is ever changed in place.
 
+A part has the tables of its images, and those of a version are the tables of its parts, one after
+another. So an old version has the rows that it had. Rows that are appended without images are a
+part with tables only, and so a version.
+
 It is published crash-safely: the part is on the disk before the version's list is, and the list is
 complete before it gets its name, by a hard link that fails if the name exists. So of two writers
 that add a version at the same time one is refused, and nothing is lost. Readers see the version
@@ -24,7 +28,7 @@ import os
 import shutil
 import uuid
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +42,8 @@ from platebench.errors import Conflict
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, Version, VersionedStore, check_rows
 from platebench.stores.name import StoreName
+from platebench.stores.part_tables import TablesOfParts
+from platebench.stores.tables import StoredTables
 
 NAME = "platebench's part list"
 """What these versions are called wherever they are shown."""
@@ -70,16 +76,31 @@ class PartList(VersionedStore):
     def write(self, images: ImageSet, path: Path) -> None:
         """Write `images` as the first version, with one part."""
         try:
-            _publish(path, 1, [self._write_part(images, path)])
+            parts = [self._write_part(images, path)]
+            _publish(path, 1, parts, parts)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)  # it did not exist before
             raise
 
     def open(self, path: Path, version: int | None = None) -> OpenStore:
         """Open a version, the newest by default."""
-        parts = _read(path, _newest(path) if version is None else version).parts
-        opened = [self.base.open(path / PARTS / part) for part in parts]
-        return opened[0] if len(opened) == 1 else _OpenParts(opened)
+        listed = _read(path, _newest(path) if version is None else version)
+        opened = [self.base.open(path / PARTS / part) for part in listed.parts]
+        if listed.tables == listed.parts and len(opened) == 1:
+            return opened[0]
+        return _OpenParts(opened).with_tables(self._tables(path, listed))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Return the tables of the newest version. They are added to by `append_rows` only."""
+        return self._tables(path, _read(path, _newest(path)))
+
+    def append_rows(self, name: str, rows: pa.Table, path: Path) -> None:
+        """Add a version with the rows as one more part. Raises Conflict as `append` does."""
+        newest = _newest(path)
+        listed = _read(path, newest)
+        self._tables(path, listed).check_appendable({name: rows})
+        part = self._new_part(path, lambda place: self.base.tables_at(place).create(name, rows))
+        self._publish_part(path, newest + 1, listed.parts, [*listed.tables, part], part)
 
     def append(self, images: ImageSet, path: Path) -> int:
         """Add `images` as one more part.
@@ -87,13 +108,11 @@ class PartList(VersionedStore):
         Raises Conflict if another writer added a version since this call began.
         """
         newest = _newest(path)
-        parts = _read(path, newest).parts
+        listed = _read(path, newest)
+        self._tables(path, listed).check_appendable(images.tables)
         part = self._write_part(images, path)
-        try:
-            return _publish(path, newest + 1, [*parts, part])
-        except Conflict:
-            _remove(path / PARTS / part)
-            raise
+        parts, tables = [*listed.parts, part], [*listed.tables, part]
+        return self._publish_part(path, newest + 1, parts, tables, part)
 
     def versions(self, path: Path) -> list[Version]:
         """List the versions from their lists of parts."""
@@ -108,27 +127,34 @@ class PartList(VersionedStore):
         Raises Conflict as `append` does.
         """
         newest = _newest(path)
-        return _publish(path, newest + 1, _read(path, version).parts)
+        listed = _read(path, version)
+        return _publish(path, newest + 1, listed.parts, listed.tables)
 
     def prune(self, path: Path, keep: int) -> None:
         """Remove old lists, then the parts that only they named."""
         numbers = _numbers(path)
         removed, kept = numbers[:-keep], numbers[-keep:]
-        old = {part for number in removed for part in _read(path, number).parts}
+        old = {part for number in removed for part in _read(path, number).tables}
         for number in removed:
             _list_file(path, number).unlink()
         sync(path)  # no list may come back after a crash without its parts
-        for part in old - {part for number in kept for part in _read(path, number).parts}:
+        for part in old - {part for number in kept for part in _read(path, number).tables}:
             _remove(path / PARTS / part)
         sync(path / PARTS)
 
+    def _tables(self, path: Path, listed: _Listed) -> TablesOfParts:
+        return TablesOfParts([self.base.tables_at(path / PARTS / part) for part in listed.tables])
+
     def _write_part(self, images: ImageSet, path: Path) -> str:
+        return self._new_part(path, lambda place: self.base.write(images, place))
+
+    def _new_part(self, path: Path, write: Callable[[Path], None]) -> str:
         """Write a part, sync it to the disk, and return its name."""
         name = uuid.uuid4().hex
         part = path / PARTS / name
         part.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self.base.write(images, part)
+            write(part)
         except BaseException:
             _remove(part)
             raise
@@ -136,12 +162,26 @@ class PartList(VersionedStore):
             sync(place)
         return name
 
+    def _publish_part(
+        self, path: Path, number: int, parts: list[str], tables: list[str], part: str
+    ) -> int:
+        """Add a version, or remove its new part if its number is taken."""
+        try:
+            return _publish(path, number, parts, tables)
+        except Conflict:
+            _remove(path / PARTS / part)
+            raise
+
 
 class _Listed(NamedTuple):
-    """The list of a version: when it was made, and the names of its parts."""
+    """The list of a version: when it was made, and the names of its parts.
+
+    `parts` have images, `tables` are all parts in the order of their rows.
+    """
 
     made: str
     parts: list[str]
+    tables: list[str]
 
 
 def _list_file(path: Path, number: int) -> Path:
@@ -158,14 +198,15 @@ def _newest(path: Path) -> int:
 
 def _read(path: Path, number: int) -> _Listed:
     try:
-        return _Listed(**json.loads(_list_file(path, number).read_text()))
+        listed = json.loads(_list_file(path, number).read_text())
+        return _Listed(**{"tables": listed["parts"], **listed})
     except FileNotFoundError:
         raise KeyError(number) from None
 
 
-def _publish(path: Path, number: int, parts: list[str]) -> int:
+def _publish(path: Path, number: int, parts: list[str], tables: list[str]) -> int:
     """Add a version whose parts are on the disk. Raises Conflict if its number is taken."""
-    listed = _Listed(datetime.now(UTC).isoformat(), parts)
+    listed = _Listed(datetime.now(UTC).isoformat(), parts, tables)
     draft = path / f".{uuid.uuid4().hex}.draft"
     try:
         draft.write_text(json.dumps(listed._asdict()))

@@ -6,6 +6,7 @@
 - A random row costs a search in a B-tree, then one read per page of its chain.
 - It cannot compress, keep versions, hold an image of 1 GB, or have two writers at once.
 - The `sqlite3` shell, DB Browser for SQLite, DuckDB, and the drivers of every language open it.
+- Tables that belong to the images are SQL tables of the same database (see `sqlite_tables`).
 
 The tunings:
 
@@ -30,6 +31,8 @@ from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenByRow, OpenStore, Store, common_image
 from platebench.stores.plain_tiff import Kind
+from platebench.stores.sqlite_tables import SqliteTables
+from platebench.stores.tables import StoredTables
 from platebench.stores.values import IMAGE, decode_value
 
 LARGEST_ROW = 1_000_000_000
@@ -69,12 +72,17 @@ class Sqlite(Store):
                 self._insert(connection, images)
         finally:
             connection.close()
+        tables.write(images.tables)
 
     def open(self, path: Path) -> OpenStore:
         """Open the database read-only."""
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         opened = _OpenRows if self.tuning == "default" else _OpenBlobs
-        return opened(connection, self.layout)
+        return opened(connection, self.layout).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep tables in the same database."""
+        return SqliteTables(path)
 
     def _insert(self, connection: sqlite3.Connection, images: ImageSet) -> None:
         marks = ", ".join("?" * (len(IMAGE_SCHEMA) + 1))

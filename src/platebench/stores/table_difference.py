@@ -45,9 +45,14 @@ def _rows_differ(expected: pa.Table, found: pa.Table) -> str | None:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column of values in place of dictionary codes."""
-    if pa.types.is_dictionary(column.type):
-        return column.cast(column.type.value_type)
+    """Return a column of a type that Arrow compares, without dictionary codes."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.cast(kind.value_type))
+    if pa.types.is_float16(kind):
+        return column.cast(pa.float32())
+    if kind in (pa.string_view(), pa.binary_view()):
+        return column.cast(pa.string() if kind == pa.string_view() else pa.binary())
     return column
 
 

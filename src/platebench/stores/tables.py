@@ -7,18 +7,13 @@ tables of the same database, groups of the same file.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
 from platebench.errors import Unsupported, UserError
+from platebench.images.table_names import check_names
 from platebench.stores.where import Where, columns_of, expression, fitted
-
-RESERVED = frozenset({"images", "pixels", "common", "tables"})
-"""Names that formats use for the images themselves, in any case of letters."""
-
-_LONGEST = 150
-"""Bytes of a name. File systems allow 255, and formats add an ending or escape characters."""
 
 
 class StoredTables(ABC):
@@ -74,7 +69,9 @@ class StoredTables(ABC):
         for column in chosen:
             if column not in schema.names:
                 raise KeyError(column)
-        return self.select(name, chosen, fitted(where, schema))
+        unique = list(dict.fromkeys(chosen))
+        found = self.select(name, unique, fitted(where, schema))
+        return found if unique == chosen else found.select(chosen)
 
     def append(self, name: str, rows: pa.Table) -> None:
         """Add rows to a table, or make a table of them if there is none of this name.
@@ -82,14 +79,24 @@ class StoredTables(ABC):
         Raises UserError if their columns or types differ from the table's, Unsupported if the
         format cannot hold them.
         """
-        check_names([name])
-        self.check(name, rows)
-        if name not in self.names():
-            self.create(name, rows)
-            return
-        schema = self.schema(name)
-        check_same_columns(name, schema, rows)
-        self.extend(name, pa.Table.from_arrays(rows.columns, schema=schema))
+        self.check_appendable({name: rows})
+        self.append_all({name: rows})
+
+    def check_appendable(self, tables: Mapping[str, pa.Table]) -> None:
+        """Raise UserError or Unsupported for rows that `append_all` cannot add to their tables."""
+        self.check_all(tables)
+        for name in set(self.names()) & set(tables):
+            check_same_columns(name, self.schema(name), tables[name])
+
+    def append_all(self, tables: Mapping[str, pa.Table]) -> None:
+        """Add rows that `check_appendable` has passed, of one table after another."""
+        stored = set(self.names())
+        for name in tables:
+            if name in stored:
+                rows = tables[name]
+                self.extend(name, pa.Table.from_arrays(rows.columns, schema=self.schema(name)))
+            else:
+                self.create(name, tables[name])
 
 
 class NoTables(StoredTables):
@@ -120,31 +127,6 @@ class NoTables(StoredTables):
         raise KeyError(name)
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Raise UserError for names that cannot be those of tables in every format."""
-    seen: dict[str, str] = {}
-    for name in names:
-        problem = _problem(name)
-        other = seen.setdefault(name.casefold(), name)
-        if problem is None and other != name:
-            problem = f"differs from {other} in the case of letters only"
-        if problem is not None:
-            raise UserError(f"table {name!r}: {problem}; choose another name")
-
-
-def _problem(name: str) -> str | None:
-    lowered = name.casefold()
-    if not name or name.strip() != name:
-        return "is empty, or begins or ends with a space"
-    if "/" in name or name.startswith(".") or not name.isprintable():
-        return "contains a slash or a control character, or begins with a dot"
-    if lowered in RESERVED or lowered.startswith(("sqlite_", "platebench")):
-        return "is reserved"
-    if len(name.encode(errors="replace")) > _LONGEST:
-        return f"is longer than {_LONGEST} bytes"
-    return None
-
-
 def check_same_columns(name: str, schema: pa.Schema, rows: pa.Table) -> None:
     """Raise UserError, which names the column, if rows have other columns than a table."""
     if rows.column_names != schema.names:
@@ -159,11 +141,15 @@ def check_same_columns(name: str, schema: pa.Schema, rows: pa.Table) -> None:
         )
         raise UserError(f"table {name!r} {what}; no row was added")
     for field in schema:
-        found = rows.schema.field(field.name).type
-        if found != field.type:
+        found = rows.schema.field(field.name)
+        if found.type != field.type:
             raise UserError(
-                f"column {field.name!r} of table {name!r} has type {field.type}, not {found};"
+                f"column {field.name!r} of table {name!r} has type {field.type}, not {found.type};"
                 " no row was added"
+            )
+        if not field.nullable and rows[field.name].null_count:
+            raise UserError(
+                f"column {field.name!r} of table {name!r} has no missing values; no row was added"
             )
 
 

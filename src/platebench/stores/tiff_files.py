@@ -1,10 +1,10 @@
-"""A folder of TIFF files with a CSV table beside them, as labs have it today.
+"""A folder of TIFF files with CSV tables beside them, as labs have it today.
 
 - `default`: the files' own bytes, read by `tifffile.imread`.
 - `fast`: written by tifffile uncompressed in one strip. A file's first 4 KiB say where its pixels
   are, and these are read straight into the reader's memory.
 - `small`: written by tifffile with Zstandard level 9, decoded by `imagecodecs.tiff_decode`. Other
-  readers need a plug-in for it.
+  readers need a plug-in for it. Its CSV files are gzipped.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
-from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows, copied_into
+from platebench.stores.csv_tables import CsvTables
 from platebench.stores.plain_tiff import (
     Page,
     decode_page,
@@ -75,8 +75,8 @@ class TiffFiles(Store):
         return opened(path).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
-        """Keep each table as an Arrow IPC file."""
-        return ArrowTables(path / TABLES)
+        """Keep each table as a CSV file, gzipped with `small`."""
+        return CsvTables(path / TABLES, zipped=self.tuning == "small")
 
 
 def _check_writable(images: ImageSet) -> None:

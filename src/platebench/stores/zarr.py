@@ -19,6 +19,8 @@ processor's cache. Scanning 128 images of 1.4 MB took (minimum of 25 on a busy m
 the floor): 5.4 by `array[i]` with three threads, 4.4 with one; 16 scattered rows took 5.3 with
 three and 4.0 with one (zarr 3.1.6, warm, 4 cores).
 
+Tables that belong to the images are groups of one array for each column (see `zarr_tables`).
+
 The number of threads applies to the whole process. Other Zarr arrays in it have one thread too,
 which makes those slower that decompress many chunks at once.
 """
@@ -39,10 +41,10 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenStore, Store, check_rows, require_common_image
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
+from platebench.stores.zarr_tables import ZarrTables
 
 IMAGES = "images"
 SHARD = 16
@@ -53,6 +55,14 @@ TOGETHER = 4
 
 AT_ONCE = 16
 """Images per request with the tuned stores, as far as the reader's memory has room."""
+
+_TABLE_OPTIONS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "fast": {"compressors": None},
+    "balanced": {"compressors": ZstdCodec(level=1)},
+    "small": {"compressors": ZstdCodec(level=9)},
+}
+_TABLE_ROWS = {"default": None, "fast": 65_536, "balanced": 65_536, "small": 1_048_576}
 
 
 class Zarr(Store):
@@ -86,8 +96,8 @@ class Zarr(Store):
         return opened(path).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
-        """Keep each table as an Arrow IPC file."""
-        return ArrowTables(path / TABLES)
+        """Keep one array for each column, compressed as the images are."""
+        return ZarrTables(path / TABLES, _TABLE_OPTIONS[self.tuning], _TABLE_ROWS[self.tuning])
 
     def _configure(self) -> None:
         """Set zarr's number of threads, before its first read or write fixes it."""
