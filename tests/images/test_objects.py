@@ -149,10 +149,10 @@ def test_more_objects_have_new_numbers_and_the_same_columns(images, objects) -> 
     assert every.group_by(keys).aggregate([]).num_rows == 11_000
 
 
-def test_images_carry_the_table_beside_their_own_tables(images) -> None:
-    images.tables = {"plan": pa.table({"well": ["15"]})}
+def test_images_carry_this_table_alone(images) -> None:
+    images.tables = {"Objects": pa.table({"well": ["15"]})}
     whole = with_objects(images, 500)
-    assert sorted(whole.tables) == [OBJECTS, "plan"]
+    assert list(whole.tables) == [OBJECTS]
     assert whole.tables[OBJECTS].num_rows == 500
     assert (len(whole), whole.name, whole.digests()) == (32, images.name, images.digests())
     assert np.array_equal(whole.pixels(3), images.pixels(3))

@@ -121,7 +121,7 @@ def more_objects_of(images: ImageSet, rows: int, more: int, seed: int = 1) -> pa
 
 
 def with_objects(images: ImageSet, rows: int, table: pa.Table | None = None) -> ImageSet:
-    """Return the images with the table `objects` of so many rows beside their other tables.
+    """Return the images with the table `objects` of so many rows, and no other table.
 
     `table` saves generating it again.
     """
@@ -129,13 +129,13 @@ def with_objects(images: ImageSet, rows: int, table: pa.Table | None = None) -> 
 
 
 class _WithObjects(ImageSet):
-    """An image set with one more table."""
+    """An image set with one table, whatever tables it has of its own."""
 
     def __init__(self, images: ImageSet, rows: int, objects: pa.Table) -> None:
         self._images = images
         self.name = images.name
         self.table = images.table
-        self.tables = {**images.tables, OBJECTS: objects}
+        self.tables = {OBJECTS: objects}
         # Hashing a million rows takes seconds. They follow from the images and their number.
         self.fingerprint = f"{images.fingerprint} {OBJECTS} {VERSION} {rows}"
 
