@@ -25,6 +25,8 @@ from tests.scratch_checkout import REPOSITORY
 ABSENT = Path(__file__).parent / "absent"
 """A folder with a sitecustomize that makes a library appear absent."""
 
+TALK_CELLS = ["JoinPixels", "JoinTables", "NearestCells", "ThreeReads"]
+
 REQUIRED = {"numpy", "pyarrow", "tifffile", "imagecodecs"}
 """Distributions without which nothing works."""
 
@@ -132,7 +134,7 @@ def test_only_what_needs_the_absent_library_is_refused(library: str, tmp_path: P
     found = without(library, tmp_path / "work", list(commands.values()), modules)
 
     assert found["cells"] > 100
-    assert found["talk"] == ([] if talk else ["JoinTables", "NearestImages", "ThreeReads"])
+    assert found["talk"] == ([] if talk else TALK_CELLS)
     assert library not in found["libraries"]
     needy = {str(name) for name in registry.names() if library in registry.needs_of(name)}
     assert {name for name, reason in found["stores"].items() if reason} == needy
