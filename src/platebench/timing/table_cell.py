@@ -1,7 +1,7 @@
 """The base class of benchmark classes about tables: the images have a generated table of objects.
 
 What `platebench.images.objects` generates stands beside the images in stored files of their own
-(`timing.workspace.Kind`): of 10,000 objects, which a newcomer's run measures, and of 1,000,000.
+(`timing.workspace.Kind`): of 10,000 objects and of 1,000,000.
 What is expected of a store is worked out here, from the table that was written, with none of the
 code that stores use for conditions and links.
 """
