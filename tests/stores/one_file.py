@@ -54,6 +54,7 @@ class OneFile(VersionedStore):
 
     def append(self, images: ImageSet, path: Path) -> int:
         """Write a version with more images."""
+        self.tables_at(path).check_appendable(images.tables)
         kept = _read(path)
         newest = kept[-1]
         table = pa.concat_tables([newest.table, images.table])
