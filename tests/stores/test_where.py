@@ -5,8 +5,6 @@ import sqlite3
 from dataclasses import replace
 from typing import Any
 
-import duckdb
-import lance
 import pyarrow as pa
 import pyarrow.dataset
 import pytest
@@ -91,6 +89,7 @@ def by_sqlite(table: pa.Table, where: Where) -> list[int]:
 
 
 def by_duckdb(table: pa.Table, where: Where) -> list[int]:
+    duckdb = pytest.importorskip("duckdb")
     whole = numbered(table)
     assert whole.num_rows == table.num_rows
     with duckdb.connect() as connection:
@@ -101,6 +100,7 @@ def by_duckdb(table: pa.Table, where: Where) -> list[int]:
 
 def by_lance(table: pa.Table, where: Where, folder: Any) -> list[int]:
     """Lance finds no column whose name has a backtick."""
+    lance = pytest.importorskip("lance")  # not at the top: it warns of every fork after it
     where = tuple(replace(each, column=each.column.replace("`", "_")) for each in where)
     table = table.rename_columns([name.replace("`", "_") for name in table.column_names])
     dataset = lance.write_dataset(numbered(table), folder / "t.lance", mode="overwrite")

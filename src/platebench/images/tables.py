@@ -183,8 +183,8 @@ def read_table(path: Path) -> pa.Table:
             parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=True),
             convert_options=csv.ConvertOptions(column_types=text),
         )
-        # column_names decodes the names. PyArrow infers the type binary for values not in UTF-8.
-        binary = [name for name in table.column_names if pa.types.is_binary(table[name].type)]
+        # A field's name is decoded here. PyArrow infers the type binary for values not in UTF-8.
+        binary = [field.name for field in table.schema if pa.types.is_binary(field.type)]
     except (pa.ArrowException, OSError, EOFError, ValueError, KeyError, zlib.error) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise UserError(f"{path}: not a readable table ({reason})") from error
