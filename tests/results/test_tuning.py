@@ -58,10 +58,16 @@ def test_equal_candidates_are_both_on_the_front() -> None:
     assert pareto_front([ZSTD_1, twin]) == [ZSTD_1, twin]
 
 
+def test_of_those_that_tie_the_quickest_to_write_is_balanced() -> None:
+    ahead = candidate("zstd-3", 0.355, 1.7, write=3.9)
+    assert best_balanced([FAST, ZSTD_1, ahead]) is ZSTD_1
+    assert best_balanced([FAST, candidate("zstd-1", 0.40, 1.8), ahead]) is ahead
+
+
 def test_balanced_has_the_smallest_product_of_those_that_keep_the_limits() -> None:
     assert best_balanced(ALL) is ZSTD_1
     assert best_balanced([FAST, LZ4]) is LZ4
-    assert best_balanced([FAST, WORSE, SLOW]) is None
+    assert best_balanced([FAST, WORSE, SLOW, ZSTD_9]) is None
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tests.conftest import noise
 from tests.running.test_adapters import Told
 
 TIFF = "sqlite:tiff"
-FEW = {"default", "large-pages", "tiff-zstd-1-predictor", "tiff-jpeg-xl-2"}
+FEW = {"default", "large-pages", "tiff-zstd-1", "tiff-jpeg-xl-2"}
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_candidate_that_fails_is_named(
     told = Told()
     measured = measure_tunings(tmp_path, settings, told)
     (reason,) = measured.failed.values()
-    assert reason == "sqlite:tiff:tiff-zstd-1-predictor: OSError: the disk is full"
+    assert reason == "sqlite:tiff:tiff-zstd-1: OSError: the disk is full"
     assert told.said == [f"{TIFF} failed: {reason}"]
     assert not measured.candidates
     assert not settings.out.exists()

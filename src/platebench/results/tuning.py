@@ -1,9 +1,9 @@
 """Candidates for the tunings of one layout: their Pareto front, the rules of choice.
 
-`balanced` is, of the candidates on the front of size against cold random rows that keep the limits,
-the one with the smallest product of size and time: a hundredth of the size counts as much as a
-hundredth of the time. `small` is the smallest candidate that still writes and reads at a bearable
-speed.
+`balanced` is one of the candidates that keep the limits and lie on their front of size against cold
+random rows. Those with about the smallest product of size and time tie: a hundredth of the size
+counts as much as a hundredth of the time. Of these it is the quickest to write. `small` is the
+smallest candidate that still writes and reads at a bearable speed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ MOST_BYTES, MOST_BYTES_LZ4 = 0.45, 0.60
 
 MOST_ROWS, MOST_WRITE = 3.0, 4.0
 """Times `fast` that `balanced` may take for cold random rows, and for writing."""
+
+TIE = 1.10
+"""Products of size and cold rows within this factor of the smallest tie."""
 
 LEAST_WRITE, LEAST_ROWS = 10e6, 30e6
 """Bytes of pixels per second that `small` must write, and read as cold random rows.
@@ -70,6 +73,11 @@ class TunedCandidate:
         return found
 
     @property
+    def product(self) -> float:
+        """Size by cold rows relative to `fast`."""
+        return self.bytes_per_pixel_byte * self.times[COLD_ROWS].ratio.estimate
+
+    @property
     def bearable(self) -> bool:
         """True if it may be `small`."""
         times = self.times
@@ -95,12 +103,10 @@ def _dominates(one: TunedCandidate, other: TunedCandidate) -> bool:
 
 def best_balanced(candidates: Sequence[TunedCandidate]) -> TunedCandidate | None:
     """Return what the rule makes `balanced`; None if no candidate keeps the limits."""
-    kept = [each for each in pareto_front(candidates) if not each.misses]
-    return min(
-        kept,
-        key=lambda each: each.bytes_per_pixel_byte * each.times[COLD_ROWS].ratio.estimate,
-        default=None,
-    )
+    kept = pareto_front([each for each in candidates if not each.misses])
+    least = min((each.product for each in kept), default=0.0)
+    tied = [each for each in kept if each.product <= TIE * least]
+    return min(tied, key=lambda each: each.times[WRITE].ratio.estimate, default=None)
 
 
 def best_small(candidates: Sequence[TunedCandidate]) -> TunedCandidate | None:

@@ -45,10 +45,11 @@ def as_markdown(
         " random images, *scan* is all of them. In front of a candidate, ◆ marks the Pareto front:"
         " no other is both as small and as fast in cold rows.",
         "",
-        f"**The rule for `balanced`**: on the front; at most {tuning.MOST_BYTES:g} of the raw size"
+        f"**The rule for `balanced`**: at most {tuning.MOST_BYTES:g} of the raw size"
         f" ({tuning.MOST_BYTES_LZ4:g} with LZ4); cold rows at most {tuning.MOST_ROWS:g} times and"
-        f" writing at most {tuning.MOST_WRITE:g} times `fast`; then the smallest product of size"
-        " and cold rows.",
+        f" writing at most {tuning.MOST_WRITE:g} times `fast`; on the front of these candidates;"
+        f" the smallest product of size and cold rows, within {tuning.TIE - 1:.0%}; of those that"
+        " tie, the quickest to write.",
         "",
         "**The rule for `small`**: the smallest that writes at least"
         f" {tuning.LEAST_WRITE / 1e6:g} MB of pixels per second, about what an automated microscope"

@@ -57,6 +57,7 @@ class TuningMeasured:
     """The candidates of the page; those left out with their reasons; the layouts that failed."""
 
     candidates: list[TunedCandidate]
+    date: str = ""
     left_out: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -119,7 +120,10 @@ def measure_tunings(checkout: Path, settings: TuningSettings, watcher: Watcher) 
             ]
             measured.candidates = _in_order([*others, *found])
             measured.left_out |= group.left_out
+            measured.date = f"{datetime.now(UTC):%-d %B %Y}"
             _write(settings, measured, facts)
+        if measured.candidates:
+            _write(settings, measured, facts)  # the choice may have changed since
     return measured
 
 
@@ -283,15 +287,16 @@ def _kept(settings: TuningSettings, facts: AdapterFacts) -> TuningMeasured:
         format_ = known.get((store.format, store.layout))
         if format_ and store.tuning in registry.variants_of(format_, store.layout).settings:
             candidates.append(from_record(each, tunings_of(store)))
-    return TuningMeasured(candidates, dict(record["left_out"]))
+    return TuningMeasured(candidates, record["date"], dict(record["left_out"]))
 
 
 def _write(settings: TuningSettings, measured: TuningMeasured, facts: AdapterFacts) -> None:
-    date = f"{datetime.now(UTC):%-d %B %Y}"
-    page = as_markdown(measured.candidates, measured.left_out, facts, date, settings.command)
+    page = as_markdown(
+        measured.candidates, measured.left_out, facts, measured.date, settings.command
+    )
     record = {
         "facts": asdict(facts),
-        "date": date,
+        "date": measured.date,
         "candidates": [as_record(each) for each in measured.candidates],
         "left_out": measured.left_out,
     }

@@ -107,9 +107,9 @@ class Ch5(Store):
             _dataset(movie), shape=(1, len(rows), 1, *shape), dtype=dtype, **options
         )
         pixels.attrs["valid"] = np.ones(len(rows))
-        write = ImageWriter(pixels.id, shape, self._filter)
-        for frame, row in enumerate(rows):
-            write((0, frame, 0), images.pixels(row))
+        writer = ImageWriter(pixels.id, shape, self._filter)
+        frames = ((0, frame, 0) for frame in range(len(rows)))
+        writer.write_all(frames, (images.pixels(row) for row in rows))
 
     @property
     def _filter(self) -> Filter | None:

@@ -111,9 +111,8 @@ class Hdf5(Store):
                 for row in range(len(images)):
                     pixels[row] = images.pixels(row)
             else:
-                write = ImageWriter(pixels.id, shape, settings.filter)
-                for row in range(len(images)):
-                    write((row,), images.pixels(row))
+                writer = ImageWriter(pixels.id, shape, settings.filter)
+                writer.write_all(((row,) for row in range(len(images))), images)
             _write_table(images.table, file)
         tables.write(images.tables)
 

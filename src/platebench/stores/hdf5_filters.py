@@ -2,8 +2,9 @@
 
 `gzip` and `shuffle` are in every HDF5 library, `szip` in most. HDF5's gzip is zlib, which
 compresses 90 MB/s at level 1. libdeflate (in imagecodecs) makes the same format at 250 MB/s and
-decodes it twice as fast. So chunks of one image are compressed by it and passed to HDF5 as they are
-(`write_direct_chunk`, `read_direct_chunk`). Every reader of HDF5 reads them.
+decodes it twice as fast. So chunks of one image are compressed by it, in threads ahead of the
+writer, and passed to HDF5 as they are (`write_direct_chunk`, `read_direct_chunk`). Every reader of
+HDF5 reads them.
 """
 
 from __future__ import annotations

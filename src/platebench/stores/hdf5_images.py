@@ -8,11 +8,13 @@ read and written as they are, and compressed by libdeflate (`hdf5_filters`).
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from platebench.stores.ahead import done_ahead
 from platebench.stores.hdf5_filters import Filter, decode_chunk, encode_chunk, is_direct
 
 
@@ -62,12 +64,19 @@ class ImageWriter:
         self._shape = shape
         self._here, self._there = h5py.h5s.create_simple(shape), pixels.get_space()
 
-    def __call__(self, index: tuple[int, ...], image: np.ndarray) -> None:
-        """Write the image at `index`."""
-        origin = (*index, *(0 for _ in self._shape))
-        if self._filter is not None and self._filter.direct:
-            chunk = encode_chunk(image, self._filter.level or 1, self._filter.shuffle)
-            self._pixels.write_direct_chunk(origin, chunk)
+    def write_all(self, indices: Iterable[tuple[int, ...]], images: Iterable[np.ndarray]) -> None:
+        """Write each image at its index. Chunks are compressed in threads ahead."""
+        filter_ = self._filter
+        if filter_ is None or not filter_.direct:
+            for index, image in zip(indices, images, strict=True):
+                self._write(index, image)
             return
+        level, shuffle = filter_.level or 1, filter_.shuffle
+        chunks = done_ahead(lambda image: encode_chunk(image, level, shuffle), images)
+        for index, chunk in zip(indices, chunks, strict=True):
+            self._pixels.write_direct_chunk((*index, *(0 for _ in self._shape)), chunk)
+
+    def _write(self, index: tuple[int, ...], image: np.ndarray) -> None:
+        origin = (*index, *(0 for _ in self._shape))
         self._there.select_hyperslab(origin, (*(1 for _ in index), *self._shape))
         self._pixels.write(self._here, self._there, image)

@@ -109,7 +109,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "lancedb",
         "lancedb:LanceDb",
-        {"pixels": _ALL, "tiff": _ALL, "tensor": "default"},
+        {"pixels": "default fast balanced", "tiff": _ALL, "tensor": "default"},
         ("lancedb", "pylance", "pyarrow"),
         Colour.VERMILION,
         Mark.TRIANGLE_UP,

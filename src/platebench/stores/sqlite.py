@@ -15,8 +15,8 @@ The tunings:
   pixels in a second table, so that reading the metadata reads no page of an image. A third table,
   `common`, has the shape and dtype of all images if they share them. Images are read with
   `blobopen`, which copies once less than `SELECT` (16 images: 9 and 12 ms).
-- `balanced`: as `fast`, with TIFF files compressed by Zstandard level 1 and the horizontal
-  predictor (`tiff_codec`), and pages of 8 KiB. The pixels of the other layout stay raw.
+- `balanced`: as `fast`, with TIFF files compressed by Zstandard level 1 in several threads
+  (`tiff_codec`), and pages of 8 KiB. The pixels of the other layout stay raw.
 - `small`: as `balanced`, but lossless JPEG XL.
 
 How `balanced` and `small` were chosen is in docs/tuning.md.
@@ -88,7 +88,7 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
                 for name, codec in CODECS.items()
             },
         },
-        _ALWAYS | {"balanced": "tiff-zstd-1-predictor", "small": "tiff-jpeg-xl-2"},
+        _ALWAYS | {"balanced": "tiff-zstd-1", "small": "tiff-jpeg-xl-2"},
     ),
 }
 

@@ -35,20 +35,25 @@ class TiffCodec:
 
     def encode(self, image: np.ndarray) -> bytes:
         """Return the bytes of a TIFF file that holds `image`."""
+        sink = io.BytesIO()
+        self.write(sink, image)
+        return sink.getvalue()
+
+    def write(self, target: str | io.BytesIO, image: np.ndarray) -> None:
+        """Write a TIFF file that holds `image` to a path or into memory."""
         if self.others is not None and image.dtype.str not in ("|u1", "<u2"):
-            return self.others.encode(image)
+            self.others.write(target, image)
+            return
         import tifffile
 
-        sink = io.BytesIO()
         tifffile.imwrite(
-            sink,
+            target,
             image,
             photometric="minisblack",
             compression=self.compression,
             compressionargs=dict(self.arguments) or None,
             predictor=self.predictor and (image.dtype.kind == "f" or image.itemsize <= 4),
         )
-        return sink.getvalue()
 
 
 class CompressedTiffs(ImageSet):

@@ -121,8 +121,8 @@ def _feather_table(path: Path) -> pa.Table:
 
 
 def _write_rows(layout: str, tuning: str, images: ImageSet, path: Path) -> None:
-    level = None if layout.startswith("tiff") else {"balanced": 1, "small": 12}.get(tuning)
-    codec = None if level is None else pa.Codec("zstd", level)
+    codecs = {"balanced": pa.Codec("lz4"), "small": pa.Codec("zstd", 12)}
+    codec = None if layout.startswith("tiff") else codecs.get(tuning)
     options = ipc.IpcWriteOptions(compression=codec)
     with (
         pa.OSFile(str(path), "wb") as sink,

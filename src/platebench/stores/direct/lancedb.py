@@ -23,7 +23,6 @@ _FIELD: dict[str, dict[str, str]] = {
     "default": {},
     "fast": {"lance-encoding:compression": "none"},
     "balanced": {"lance-encoding:compression": "zstd", "lance-encoding:compression-level": "1"},
-    "small": {"lance-encoding:compression": "zstd", "lance-encoding:compression-level": "12"},
 }
 
 

@@ -22,7 +22,7 @@ from platebench.stores.direct.tiff_values import values_of
 _PLAIN = {"use_dictionary": False, "write_statistics": False}
 _CODECS: dict[str, dict[str, Any]] = {
     "fast": {"compression": "none"},
-    "balanced": {"compression": "zstd", "compression_level": 1},
+    "balanced": {"compression": "lz4"},
     "small": {"compression": "brotli", "compression_level": 6},
 }
 
@@ -33,6 +33,8 @@ def _options(layout: str, tuning: str, images: ImageSet) -> dict[str, Any]:
     depth = {"tensor": 1, "nested": len(images.shapes[0])}.get(layout, 0)
     if depth and tuning != "fast":
         options |= {"column_encoding": {"image" + ".list.element" * depth: "BYTE_STREAM_SPLIT"}}
+    if depth and tuning == "balanced":
+        options |= {"compression": "zstd", "compression_level": 1}
     return options
 
 

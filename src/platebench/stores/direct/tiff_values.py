@@ -15,7 +15,7 @@ from platebench.images.imageset import ImageSet
 ZSTD, JPEG_XL = "tiff-zstd", "tiff-jpeg-xl"
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    ZSTD: {"compression": "zstd", "compressionargs": {"level": 1}, "predictor": True},
+    ZSTD: {"compression": "zstd", "compressionargs": {"level": 1}},
     JPEG_XL: {"compression": "jpegxl", "compressionargs": {"lossless": True, "effort": 2}},
 }
 """Options of `tifffile.imwrite` by the kind of value."""

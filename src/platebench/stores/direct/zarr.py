@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import zarr
-from zarr.codecs import ZstdCodec
+from zarr.codecs import BloscCodec, ZstdCodec
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
@@ -98,7 +98,7 @@ def _write(tuning: str, block: int, images: ImageSet, path: Path) -> None:
     elif tuning == "fast":
         settings |= {"compressors": None}
     elif tuning == "balanced":
-        settings |= {"compressors": ZstdCodec(level=1)}
+        settings |= {"compressors": BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle")}
     else:
         height, width = images.shapes[0]
         tile = -(-height // 4), -(-width // 4)
