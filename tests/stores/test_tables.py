@@ -14,7 +14,9 @@ import pytest
 
 from platebench.errors import Unsupported, UserError
 from platebench.images.imageset import ImageSet, digest
+from platebench.stores import registry
 from platebench.stores.contract import OpenStore
+from platebench.stores.name import StoreName
 from platebench.stores.table_difference import tables_differ
 from platebench.stores.where import Condition, Where
 from tests.conftest import ArrayImages, noise
@@ -496,3 +498,29 @@ def check_all(store: OpenStore, tables: Mapping[str, pa.Table]) -> None:
     check_tables(store, tables)
     for where in WHERES:
         check_where(store, "objects", NUCLEI, where)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{format_.name}:{layout}"
+        for format_ in registry.FORMATS
+        if format_.name != "floor"
+        for layout in format_.variants
+    ],
+)
+def test_every_variant_keeps_tables(name, tmp_path):
+    """A store takes a variant's name in place of a tuning, when tunings are chosen."""
+    format_, layout = name.split(":")
+    try:
+        variants = registry.variants_of(
+            next(each for each in registry.FORMATS if each.name == format_), layout
+        )
+    except ImportError:
+        pytest.skip(f"{format_} is not installed")
+    for variant in variants.settings:
+        store = registry.find_candidate(StoreName(format_, layout, variant))
+        images = with_tables({"objects": NUCLEI}, images=1)
+        store.write(images, tmp_path / variant)
+        with store.open(tmp_path / variant) as found:
+            check_tables(found, images.tables)

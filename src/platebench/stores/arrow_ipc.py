@@ -49,7 +49,7 @@ from platebench.stores.values import (
     kinds_of,
     table_of,
 )
-from platebench.stores.variants import Variants
+from platebench.stores.variants import Variants, for_tables
 
 _TABLE = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
 """Neither reads nor decompresses the image, which is the last column."""
@@ -129,7 +129,7 @@ class ArrowIpc(Store):
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one Arrow IPC file for each table, compressed as the images are."""
-        return ArrowTables(path / TABLES, _TABLE_CODECS[self.tuning])
+        return ArrowTables(path / TABLES, for_tables(_TABLE_CODECS, self.tuning))
 
     @property
     def _settings(self) -> Settings:

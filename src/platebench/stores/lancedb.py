@@ -60,7 +60,7 @@ from platebench.stores.values import (
     kinds_of,
     table_of,
 )
-from platebench.stores.variants import Variants
+from platebench.stores.variants import Variants, for_tables
 
 TABLE = "images"
 
@@ -169,7 +169,7 @@ class LanceDb(VersionedStore):
         if version is not None:
             later = [each for each in _table(path).list_versions() if each["version"] > version]
             before = time_of(later[0]) if later else None
-        return LanceTables(path, TABLE, dict(_TABLE_FIELD[self.tuning]), before)
+        return LanceTables(path, TABLE, dict(for_tables(_TABLE_FIELD, self.tuning)), before)
 
     def append(self, images: ImageSet, path: Path) -> int:
         """Add rows. Raises Unsupported if the table has one shape and dtype and these differ."""

@@ -60,7 +60,7 @@ from platebench.stores.values import (
     kinds_of,
     table_of,
 )
-from platebench.stores.variants import Variants
+from platebench.stores.variants import Variants, for_tables
 
 BATCH = 16
 """Images per batch if one row group holds all: about 22 MB for 1024 x 1344 uint8."""
@@ -172,7 +172,7 @@ class Parquet(Store):
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one Parquet file for each table."""
-        return ParquetTables(path / TABLES, _TABLE_WRITER[self.tuning])
+        return ParquetTables(path / TABLES, for_tables(_TABLE_WRITER, self.tuning))
 
     @property
     def _settings(self) -> Settings:

@@ -16,6 +16,11 @@ from platebench.errors import UserError
 T = TypeVar("T")
 
 
+def for_tables(settings: Mapping[str, T], tuning: str) -> T:
+    """Return a tuning's settings for tables. A variant that no tuning is named for has `fast`'s."""
+    return settings[tuning if tuning in settings else "fast"]
+
+
 @dataclass(frozen=True)
 class Variants(Generic[T]):
     """The settings of one layout by the variant's name, and the variant that each tuning is."""

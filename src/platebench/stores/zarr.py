@@ -52,7 +52,7 @@ from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, Store, check_rows, require_common_image
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
-from platebench.stores.variants import Variants
+from platebench.stores.variants import Variants, for_tables
 from platebench.stores.zarr_tables import ZarrTables
 
 IMAGES = "images"
@@ -182,7 +182,11 @@ class Zarr(Store):
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one array for each column, compressed as the images are."""
-        return ZarrTables(path / TABLES, _TABLE_OPTIONS[self.tuning], _TABLE_ROWS[self.tuning])
+        return ZarrTables(
+            path / TABLES,
+            for_tables(_TABLE_OPTIONS, self.tuning),
+            for_tables(_TABLE_ROWS, self.tuning),
+        )
 
     def _configure(self) -> None:
         """Set zarr's number of threads, before its first read or write fixes it."""
