@@ -19,6 +19,7 @@ MODULES = sorted(file.stem for file in (REPOSITORY / "benchmarks").glob("*.py"))
 
 ROWS = {"rows": ["1", "16 scattered", "16 in a run"]}
 HANDLES = {"handle": ["reopened", "kept"]}
+OBJECTS = {"details": {"objects": ["10,000 objects", "1,000,000 objects"]}}
 TALK = {"type": "time", "timeout": 300.0, "repeat": (5, 30, 1.0), "unit": "seconds"}
 TIMED = {"type": "time", "timeout": 900.0, "repeat": SAMPLES, "unit": "seconds"}
 TRACKED = {"type": "track", "timeout": 900.0, "unit": "bytes"}
@@ -36,6 +37,15 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "size.PeakMemoryOfWrite.track_peak": TRACKED,
     "size.Size.track_bytes": TRACKED,
     "size.Size.track_files": TRACKED | {"unit": "files"},
+    "tables.AppendRows.time_append_rows": TIMED | OBJECTS,
+    "tables.ColdFilterRows.time_filter": TIMED | OBJECTS,
+    "tables.ColdImagesWhere.time_images_where": TIMED | OBJECTS,
+    "tables.ColdJoin.time_join": TIMED | OBJECTS,
+    "tables.ColdReadColumns.time_column": TIMED | OBJECTS,
+    "tables.FilterRows.time_filter": TIMED | OBJECTS,
+    "tables.ImagesWhere.time_images_where": TIMED | OBJECTS,
+    "tables.Join.time_join": TIMED | OBJECTS,
+    "tables.ReadColumns.time_column": TIMED | OBJECTS,
     "talk.JoinPixels.time_join": TALK,
     "talk.JoinTables.time_join": TALK,
     "talk.NearestCells.time_search": TALK,
@@ -62,7 +72,7 @@ def test_asv_discovers_the_same_names(discovered) -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_settings_are_the_same(name: str, discovered) -> None:
     expected, found = EXPECTED[name], discovered[name]
-    first = name.startswith(("talk.", "first_image.")) and "JoinTables" not in name
+    first = name.startswith(("talk.", "tables.", "first_image.")) and "JoinTables" not in name
     assert found["version"] == ("1" if first else "2")
     assert (found["type"], found["timeout"], found["unit"]) == (
         expected["type"],

@@ -168,7 +168,7 @@ def _chosen(database: lancedb.db.DBConnection, phenotype: str) -> dict[str, pa.T
 
     # `merge` may have added other columns to objects.
     columns = ["Cell_UUID", "image", *OBJECT]
-    found = rows("objects", f"{PHENOTYPE} = {_quoted(phenotype)}", columns)
+    found = rows("objects", f"`{PHENOTYPE}` = {_quoted(phenotype)}", columns)
     objects = found.sort_by("Cell_UUID").slice(0, MOST_CELLS)
     return {
         "objects": objects,
@@ -188,7 +188,8 @@ def _first(objects: pd.DataFrame) -> pd.DataFrame:
 
 def _one_of(column: str, table: pa.Table) -> str:
     values = sorted(set(table[column].to_pylist()))
-    return f"{column} in ({', '.join(map(_quoted, values))})" if values else "false"
+    # Without backticks, Lance of 2024 reads a name in lower case.
+    return f"`{column}` in ({', '.join(map(_quoted, values))})" if values else "false"
 
 
 def _quoted(text: str) -> str:
