@@ -133,7 +133,9 @@ def _smallest(answer: Smallest) -> str:
     size = f"{best.bytes_per_pixel_byte:.2f} of raw size" if lab is None else _smaller(lab)
     texts = list(_tie(stores) if answer.tied else _winner(best.store))
     takes = answer.quickest_takes
-    costs = [""] if takes is None else [f", reads {_as_long(takes)}", f", reads {_roughly(takes)}"]
+    costs = [""]
+    if takes is not None:
+        costs = [f", reads {_as_long(takes)}", f", reads {_roughly(takes)}", f", {_roughly(takes)}"]
     return _line("Smallest", *(f"{text}: {size}{cost}" for cost in costs for text in texts))
 
 

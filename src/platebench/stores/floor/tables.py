@@ -107,7 +107,7 @@ class BareTables(TableFiles):
         file = self.file(name)
         try:
             source = file.open("rb", buffering=0)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # without tables, a store is one file
             raise KeyError(name) from None
         with source:
             footer = _read_footer(source.fileno(), file)
