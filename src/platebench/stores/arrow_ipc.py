@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +41,7 @@ from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import (
+    FILE,
     IMAGE,
     Kinds,
     decode,
@@ -103,6 +105,37 @@ class ArrowIpc(Store):
 
     format = "arrow-ipc"
 
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tiff": {
+            "Python": """
+import io, pyarrow as pa, tifffile
+image = pa.ipc.open_file(pa.memory_map(place)).get_batch(0)["image"][0].as_py()
+print(tifffile.imread(io.BytesIO(image)))
+""",
+            "R": """
+table <- arrow::read_feather(place)
+tiff::readTIFF(as.raw(table$image[[1]]), as.is = TRUE)
+""",
+        },
+        "pixels": {
+            "Python": """
+import numpy as np, pyarrow as pa
+row = pa.ipc.open_file(pa.memory_map(place)).get_batch(0).slice(0, 1).to_pylist()[0]
+print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
+""",
+            "R": """
+row <- arrow::read_feather(place)[1, ]  # dtype |u1: size = 1; <u2: size = 2
+t(matrix(readBin(row$image[[1]], "integer", 1e9, size = 1, signed = FALSE), rev(row$shape[[1]])))
+""",
+        },
+        "tensor": {
+            "Python": """
+import pyarrow as pa
+print(pa.ipc.open_file(pa.memory_map(place)).get_batch(0)["image"].to_numpy_ndarray()[0])
+""",
+        },
+    }
+
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one file: one image at a time, or one table with `default` tuning.
 
@@ -126,11 +159,23 @@ class ArrowIpc(Store):
 
     def open(self, path: Path) -> OpenStore:
         """Map the file."""
+        return self._opened(path, self.layout)
+
+    @property
+    def keeps_files(self) -> bool:
+        """True for TIFF files that are not compressed anew."""
+        return self.layout == "tiff" and self._settings.tiff is None
+
+    def open_files(self, path: Path) -> OpenStore:
+        """Open the file as `open` does, for the bytes of its TIFF files."""
+        return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
+
+    def _opened(self, path: Path, layout: str) -> OpenStore:
         place, tables = stored_images(path, ENDING), self.tables_at(path)
         if self._settings.quick_start:
-            return _OpenTable(place, self.layout).with_tables(tables)
+            return _OpenTable(place, layout).with_tables(tables)
         options = None if self._settings.codec is None else _IMAGES
-        return _OpenBatches(place, self.layout, options).with_tables(tables)
+        return _OpenBatches(place, layout, options).with_tables(tables)
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one Arrow IPC file for each table, compressed as the images are."""

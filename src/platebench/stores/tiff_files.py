@@ -20,6 +20,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -66,6 +67,19 @@ class TiffFiles(Store):
 
     format = "tiff-files"
 
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tiff": {
+            "Python": """
+import tifffile
+print(tifffile.imread(f"{place}/000000.tif"))
+""",
+            "R": """
+tiff::readTIFF(paste0(place, "/000000.tif"), as.is = TRUE)
+""",
+            "Fiji": "File > Import > Image Sequence, then name the folder.",
+        },
+    }
+
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one file per image, then the table."""
         if self._codec is not None:
@@ -85,6 +99,17 @@ class TiffFiles(Store):
         """Open the folder."""
         opened = _OpenTiffFiles if self._codec is None else _OpenPlainFiles
         return opened(path).with_tables(self.tables_at(path))
+
+    @property
+    def keeps_files(self) -> bool:
+        """True for files that are not written anew."""
+        return self._codec is None
+
+    def open_files(self, path: Path) -> OpenStore:
+        """Open the folder for the bytes of its files."""
+        if not self.keeps_files:
+            return super().open_files(path)
+        return _OpenFileBytes(path).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep each table as a CSV file, gzipped with `small`."""
@@ -119,6 +144,13 @@ class _OpenTiffFiles(OpenByRow):
         import tifffile
 
         return (native(tifffile.imread(_file(self._path, row))) for row in rows)
+
+
+class _OpenFileBytes(_OpenTiffFiles):
+    """Files as they are."""
+
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        return (np.fromfile(_file(self._path, row), np.uint8) for row in rows)
 
 
 class _OpenPlainFiles(_OpenTiffFiles):
