@@ -118,7 +118,9 @@ class Sqlite(Store):
 
     def open(self, path: Path) -> OpenStore:
         """Open the database read-only."""
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        place = f"{path.absolute().as_uri()}?mode=ro"
+        # A thread that has ended cannot close what it opened, so another one may.
+        connection = sqlite3.connect(place, uri=True, check_same_thread=False)
         opened = _OpenRows if self._settings.quick_start else _OpenBlobs
         return opened(connection, self.layout).with_tables(self.tables_at(path))
 
