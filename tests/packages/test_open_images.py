@@ -161,7 +161,7 @@ def test_image_that_claims_more_than_memory_is_refused(tmp_path: Path) -> None:
     _retable(place, records)
     with platebench.open(place, store=STORE) as package:
         assert same(package.images[0], images.pixels(0))
-        with pytest.raises(UserError, match=r"image 1: claims an image of 1,152,922 TB"):
+        with pytest.raises(UserError, match=r"image 1: claims an image of 1,153 PB"):
             package.images[1]
 
 
@@ -214,7 +214,7 @@ def test_store_with_versions_opens_each(tmp_path: Path) -> None:
     with platebench.open(tmp_path / "stored", 1, store=STORE) as package:
         assert len(package.images) == 3
     with pytest.raises(UserError, match="has no version 3"):
-        len(platebench.open(tmp_path / "stored", 3, store=STORE))
+        platebench.open(tmp_path / "stored", 3, store=STORE)
 
 
 def test_name_of_the_folder_tells_its_store(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_pickled_images_open_the_package_again(package: OpenPackage) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork")
 def test_forked_process_opens_the_package_again(package: OpenPackage) -> None:
     before = package._reader.opened
     child = os.fork()
@@ -260,11 +260,8 @@ def test_error_of_a_library_is_one_line_that_names_the_package(tmp_path: Path) -
     place = stored(IMAGES, tmp_path, "parquet:tiff:fast")
     file = place / "images.parquet"
     file.write_bytes(file.read_bytes()[:-100])
-    with (
-        platebench.open(place, store="parquet:tiff:fast") as package,
-        pytest.raises(UserError) as said,
-    ):
-        package.images[0]
+    with pytest.raises(UserError) as said:
+        platebench.open(place, store="parquet:tiff:fast")
     assert str(said.value).startswith(f"{place}: cannot be read (ArrowInvalid: ")
     assert "\n" not in str(said.value)
 

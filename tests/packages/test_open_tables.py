@@ -164,7 +164,9 @@ def test_conditions_of_a_join_apply_to_the_table_that_has_the_column(package: Op
     assert package.join("objects", "features", where=where, images=True)["object"].tolist() == [3]
     # area is a column of both: it is that of the first
     assert package.join("objects", "features", where="area == 10")["texture"].tolist() == [0.1]
-    assert package.join("features", "objects", where="area == 1")["object"].tolist() == []
+    assert package.join("features", "objects", where="area == 1")["phenotype"].tolist() == [
+        "mitotic"
+    ]
 
 
 def test_table_of_wells_is_repeated_for_each_object(package: OpenPackage) -> None:

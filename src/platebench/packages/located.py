@@ -70,6 +70,7 @@ def _package(folder: Path, title: str, version: int | None) -> StoredSet:
         title=title,
         parts=not registry.format_of(manifest.store).native_versions,
         version=found.data_version,
+        images=found.images,
         identity=hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(),
     )
 

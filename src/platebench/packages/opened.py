@@ -50,6 +50,13 @@ class OpenPackage:
         """Open what `stored` describes. Raises UserError if it cannot be read."""
         self._stored = stored
         self._reader = Reader(stored)
+        with refusing(stored.title):
+            images = len(self._reader.opened)
+        if stored.images not in (None, images):
+            raise UserError(
+                f"{stored.title}: has {images} images, but {stored.images} in its manifest; the"
+                " data are damaged"
+            )
         self._images = Images(self._reader)
 
     def __enter__(self) -> Self:

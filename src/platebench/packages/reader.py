@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,8 +43,9 @@ class StoredSet:
     """Where one version of an image set is stored, and how: all that a process needs to open it.
 
     `parts`: the store has no versions of its own, and the image set is a part list. `version` is
-    that of the store, None for the newest. `title` is what messages call it. `identity` tells
-    apart what was at the same path at different times.
+    that of the store, None for the newest. `title` is what messages call it. `images` is the number
+    of images that the package's manifest declares. `identity` tells apart what was at the same path
+    at different times.
     """
 
     store: StoreName
@@ -51,6 +53,7 @@ class StoredSet:
     title: str
     parts: bool = False
     version: int | None = None
+    images: int | None = None
     identity: str = ""
 
     def open(self) -> OpenStore:
@@ -165,16 +168,21 @@ def require_memory(size: int, advice: str) -> None:
 
 
 class _Handle:
-    """An image set that one thread of one process has open."""
+    """An image set that one thread of one process has open. It is closed when nothing refers to it.
+
+    At the end of the process, too: some formats keep files that Python does not close by itself.
+    """
 
     def __init__(self, stored: StoredSet) -> None:
         self.process = os.getpid()
         self.opened = stored.open()
+        weakref.finalize(self, _close, self.opened, self.process)
 
-    def __del__(self) -> None:
-        # Without `opened` the image set could not be opened.
-        if "opened" in vars(self) and self.process == os.getpid():
-            self.opened.close()
+
+def _close(opened: OpenStore, process: int) -> None:
+    """Close an image set, unless another process opened it."""
+    if process == os.getpid():
+        opened.close()
 
 
 _inherited: list[_Handle] = []
