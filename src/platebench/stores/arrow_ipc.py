@@ -40,6 +40,7 @@ from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import (
+    FILE,
     IMAGE,
     Kinds,
     decode,
@@ -123,9 +124,21 @@ class ArrowIpc(Store):
 
     def open(self, path: Path) -> OpenStore:
         """Map the file."""
+        return self._opened(path, self.layout)
+
+    @property
+    def keeps_files(self) -> bool:
+        """True for TIFF files that are not compressed anew."""
+        return self.layout == "tiff" and self._settings.tiff is None
+
+    def open_files(self, path: Path) -> OpenStore:
+        """Open the file as `open` does, for the bytes of its TIFF files."""
+        return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
+
+    def _opened(self, path: Path, layout: str) -> OpenStore:
         opened = _OpenTable if self._settings.quick_start else _OpenBatches
         place = stored_images(path, ENDING)
-        return opened(place, self.layout).with_tables(self.tables_at(path))
+        return opened(place, layout).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one Arrow IPC file for each table, compressed as the images are."""

@@ -218,6 +218,19 @@ class Store(ABC):
     def open(self, path: Path) -> OpenStore:
         """Open for reading what `write` made at `path`. Changes nothing there."""
 
+    @property
+    def keeps_files(self) -> bool:
+        """True if the store keeps each image's TIFF file as it is, and `open_files` returns it."""
+        return False
+
+    def open_files(self, path: Path) -> OpenStore:
+        """Open what `write` made at `path`, with each image's TIFF file in place of its pixels.
+
+        An image is then the bytes of its file, uint8 of one dimension. Raises Unsupported unless
+        `keeps_files`.
+        """
+        raise Unsupported(f"{self.name}: keeps pixels, not files")
+
     def tables_at(self, path: Path) -> StoredTables:
         """Return the tables of the stored image set at `path`, which may not exist yet.
 
@@ -244,6 +257,10 @@ class VersionedStore(Store):
     @abstractmethod
     def open(self, path: Path, version: int | None = None) -> OpenStore:
         """Open a version, the newest by default. Raises KeyError if there is no such version."""
+
+    def open_files(self, path: Path, version: int | None = None) -> OpenStore:
+        """Open the TIFF files of a version, as `Store.open_files` does."""
+        return super().open_files(path)
 
     @abstractmethod
     def append(self, images: ImageSet, path: Path) -> int:

@@ -50,6 +50,7 @@ from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import (
     COMMON,
+    FILE,
     IMAGE,
     Kinds,
     decode,
@@ -152,12 +153,26 @@ class LanceDb(VersionedStore):
 
     def open(self, path: Path, version: int | None = None) -> OpenStore:
         """Open the newest version, or check out an older one."""
+        return self._opened(path, version, self.layout)
+
+    @property
+    def keeps_files(self) -> bool:
+        """True for TIFF files that are not compressed anew."""
+        return self.layout == "tiff" and self._settings.tiff is None
+
+    def open_files(self, path: Path, version: int | None = None) -> OpenStore:
+        """Open a version as `open` does, for the bytes of its TIFF files."""
+        if not self.keeps_files:
+            return super().open_files(path)
+        return self._opened(path, version, FILE)
+
+    def _opened(self, path: Path, version: int | None, layout: str) -> OpenStore:
         if version is not None and version not in {each.number for each in self.versions(path)}:
             raise KeyError(version)
         opened: type[_OpenLance] = _OpenLance if self._settings.quick_start else _OpenTuned
         if self._settings.blobs:
             opened = _OpenBlobs
-        return opened(path, self.layout, version).with_tables(self._tables(path, version))
+        return opened(path, layout, version).with_tables(self._tables(path, version))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep each table as a table of the database."""

@@ -82,10 +82,32 @@ class PartList(VersionedStore):
             shutil.rmtree(path, ignore_errors=True)  # it did not exist before
             raise
 
+    def publish_first(self, path: Path, parts: list[str], tables: list[str]) -> int:
+        """Publish version 1 of parts that are on the disk, and return its number.
+
+        `parts` are the names of image sets below `PARTS`, in the order of their rows, and `tables`
+        those of parts with tables only. Raises Conflict if there is a version.
+        """
+        return _publish(path, 1, parts, [*parts, *tables])
+
     def open(self, path: Path, version: int | None = None) -> OpenStore:
         """Open a version, the newest by default."""
+        return self._opened(path, version, self.base.open)
+
+    @property
+    def keeps_files(self) -> bool:
+        """True if the parts do."""
+        return self.base.keeps_files
+
+    def open_files(self, path: Path, version: int | None = None) -> OpenStore:
+        """Open a version as `open` does, for the bytes of its TIFF files."""
+        return self._opened(path, version, self.base.open_files)
+
+    def _opened(
+        self, path: Path, version: int | None, open_part: Callable[[Path], OpenStore]
+    ) -> OpenStore:
         listed = _read(path, _newest(path) if version is None else version)
-        opened = [self.base.open(path / PARTS / part) for part in listed.parts]
+        opened = [open_part(path / PARTS / part) for part in listed.parts]
         if listed.tables == listed.parts and len(opened) == 1:
             return opened[0]
         return _OpenParts(opened).with_tables(self._tables(path, listed))

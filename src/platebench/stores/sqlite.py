@@ -40,7 +40,7 @@ from platebench.stores.plain_tiff import Kind
 from platebench.stores.sqlite_tables import SqliteTables
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
-from platebench.stores.values import IMAGE, decode_value
+from platebench.stores.values import FILE, IMAGE, decode_value
 from platebench.stores.variants import Variants
 
 LARGEST_ROW = 1_000_000_000
@@ -118,11 +118,23 @@ class Sqlite(Store):
 
     def open(self, path: Path) -> OpenStore:
         """Open the database read-only."""
+        return self._opened(path, self.layout)
+
+    @property
+    def keeps_files(self) -> bool:
+        """True for TIFF files that are not compressed anew."""
+        return self.layout == "tiff" and self._settings.tiff is None
+
+    def open_files(self, path: Path) -> OpenStore:
+        """Open the database as `open` does, for the bytes of its TIFF files."""
+        return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
+
+    def _opened(self, path: Path, layout: str) -> OpenStore:
         place = f"{path.absolute().as_uri()}?mode=ro"
         # A thread that has ended cannot close what it opened, so another one may.
         connection = sqlite3.connect(place, uri=True, check_same_thread=False)
         opened = _OpenRows if self._settings.quick_start else _OpenBlobs
-        return opened(connection, self.layout).with_tables(self.tables_at(path))
+        return opened(connection, layout).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep tables in the same database."""

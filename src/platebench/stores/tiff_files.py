@@ -85,6 +85,17 @@ class TiffFiles(Store):
         opened = _OpenTiffFiles if self._codec is None else _OpenPlainFiles
         return opened(path).with_tables(self.tables_at(path))
 
+    @property
+    def keeps_files(self) -> bool:
+        """True for files that are not written anew."""
+        return self._codec is None
+
+    def open_files(self, path: Path) -> OpenStore:
+        """Open the folder for the bytes of its files."""
+        if not self.keeps_files:
+            return super().open_files(path)
+        return _OpenFileBytes(path).with_tables(self.tables_at(path))
+
     def tables_at(self, path: Path) -> StoredTables:
         """Keep each table as a CSV file, gzipped with `small`."""
         return CsvTables(path / TABLES, zipped=self.tuning == "small")
@@ -118,6 +129,13 @@ class _OpenTiffFiles(OpenByRow):
         import tifffile
 
         return (native(tifffile.imread(_file(self._path, row))) for row in rows)
+
+
+class _OpenFileBytes(_OpenTiffFiles):
+    """Files as they are."""
+
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        return (np.fromfile(_file(self._path, row), np.uint8) for row in rows)
 
 
 class _OpenPlainFiles(_OpenTiffFiles):

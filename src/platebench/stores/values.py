@@ -7,6 +7,8 @@ The column is named `image` and is added to the columns of `ImageSet.table`.
 - `tensor`: `arrow.fixed_shape_tensor`, one shape and type for all images.
 - `nested`: lists of lists, as awkward writes them.
 
+A column of TIFF files can also be read in the layout `FILE`: each image is then its file's bytes.
+
 If all images share a shape and dtype, the field's metadata holds them under `COMMON`. Otherwise a
 reader of raw pixels also reads the columns `shape` and `dtype`.
 """
@@ -27,6 +29,7 @@ from platebench.stores.plain_tiff import Kind, read_tiff
 
 IMAGE = "image"
 COMMON = b"platebench:image"
+FILE = "file"
 
 
 class Kinds(Protocol):
@@ -197,6 +200,11 @@ def _decode_tiff(column: pa.Array, kinds: Kinds, rows: Sequence[int]) -> Iterato
         yield read_tiff(value, kinds[row])
 
 
+def _decode_file(column: pa.Array, kinds: Kinds, rows: Sequence[int]) -> Iterator[np.ndarray]:
+    for value in binary_views(column):
+        yield np.frombuffer(value, np.uint8)
+
+
 def _decode_pixels(column: pa.Array, kinds: Kinds, rows: Sequence[int]) -> Iterator[np.ndarray]:
     for value, row in zip(binary_views(column), rows, strict=True):
         yield decode_value(value, "pixels", kinds[row])
@@ -215,14 +223,17 @@ def _decode_nested(column: pa.Array, kinds: Kinds, rows: Sequence[int]) -> Itera
 
 
 def decode_value(value: bytes | memoryview, layout: str, kind: Kind) -> np.ndarray:
-    """Return the image in one value of a `tiff` or `pixels` column."""
+    """Return the image in one value of a `tiff` or `pixels` column, or the file as `FILE`."""
     if layout == "tiff":
         return read_tiff(value, kind)
+    if layout == FILE:
+        return np.frombuffer(value, np.uint8)
     shape, dtype = kind
     return np.frombuffer(value, dtype).reshape(shape)
 
 
 _DECODERS = {
+    FILE: _decode_file,
     "tiff": _decode_tiff,
     "pixels": _decode_pixels,
     "tensor": _decode_tensor,
