@@ -39,7 +39,9 @@ def channels(tmp_path: Path) -> Iterator[OpenPackage]:
 
 
 def test_table_has_the_columns_and_rows_that_are_asked_for(package: OpenPackage) -> None:
-    found = package.read_table("objects", ["area", "object"], "phenotype == 'mitotic' and area > 10")
+    found = package.read_table(
+        "objects", ["area", "object"], "phenotype == 'mitotic' and area > 10"
+    )
     assert found.equals(pa.table({"area": [30.0, 50.0], "object": [3, 2]}))
     assert package.read_table("objects", "area").column_names == ["area"]
     given = (Condition("area", "<", 20),)
@@ -56,7 +58,7 @@ def test_image_table_is_a_table_too(package: OpenPackage) -> None:
 
 def test_images_where_gives_the_images_of_matching_rows(package: OpenPackage) -> None:
     chosen = package.images_where("objects", "phenotype == 'mitotic' and area > 10")
-    assert chosen.rows == package.rows_where("objects", "area == 30 ") + [1]
+    assert chosen.rows == [*package.rows_where("objects", "area == 30 "), 1]
     assert all(map(same, chosen, [IMAGES.pixels(0), IMAGES.pixels(1)]))
     assert len(package.images_where("objects", "area > 1000")) == 0
 
