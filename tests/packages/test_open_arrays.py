@@ -74,8 +74,11 @@ def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_image_array_gives_what_a_whole_array_gives(package: OpenPackage, key: Any) -> None:
     array = ImageArray(package.images, "this")
     assert (array.shape, array.dtype, array.ndim) == (WHOLE.shape, WHOLE.dtype, 3)
-    lists = isinstance(key, tuple) and sum(isinstance(part, list) for part in key) > 1
-    assert same(array[key], WHOLE[np.ix_(*key)] if lists else WHOLE[key])
+    parts = key if isinstance(key, tuple) else (key,)
+    parts += (slice(None),) * (3 - len(parts))
+    places = [np.arange(side)[part] for side, part in zip(WHOLE.shape, parts, strict=True)]
+    expected = WHOLE[np.ix_(*(np.atleast_1d(each) for each in places))]
+    assert same(array[key], expected.reshape([len(each) for each in places if each.ndim]))
 
 
 def test_dask_array_has_a_chunk_per_image_and_reads_what_is_computed(

@@ -23,7 +23,7 @@ import platebench
 from platebench.errors import UserError
 from platebench.packages import fetched
 from platebench.packages.fetched import fetch
-from platebench.packages.manifest import MANIFEST
+from platebench.packages.manifest import MANIFEST, read_manifest
 from platebench.packages.pack import PackSettings, pack
 from platebench.stores.name import StoreName
 from tests.packages.made_up import plate_folder
@@ -136,7 +136,7 @@ def test_missing_data_are_named(copied: Path) -> None:
         ("nowhere", "nowhere: no such package"),
         ("plate", rf"not a package of platebench \(it has no {MANIFEST}\); 'platebench pack'"),
         ("x" * 300, "File name too long"),
-        ("a\0b", "null"),
+        ("a\0b", "no such package|null"),
     ],
 )
 def test_what_is_no_package_is_named(name: str, message: str, plate: Path) -> None:
@@ -237,8 +237,8 @@ def test_url_of_a_local_folder_is_opened_in_place(copied: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("damage", ["longer", "shorter", "other", "missing"])
-def test_file_that_is_not_as_the_manifest_says_is_named_and_nothing_is_kept(
-    damage: str, served: str, copied: Path, tmp_path: Path
+def test_file_that_is_not_as_the_manifest_says_is_named_and_not_kept(
+    damage: str, served: str, asked: list[str], copied: Path, tmp_path: Path
 ) -> None:
     file = copied / "images.csv"
     content = file.read_bytes()
@@ -252,7 +252,16 @@ def test_file_that_is_not_as_the_manifest_says_is_named_and_nothing_is_kept(
     )
     with pytest.raises(UserError, match=message):
         platebench.open(served, cache=tmp_path / "cache")
-    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    kept = {path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()}
+    manifest = {each.sha256: each for each in read_manifest(copied).files}
+    assert kept <= set(manifest)
+    assert "images.csv" not in {manifest[name].path for name in kept}
+    before = set(asked)
+    asked.clear()
+    file.write_bytes(content)
+    assert len(platebench.open(served, cache=tmp_path / "cache")) == 4
+    assert "/copied/images.csv" in asked
+    assert before & set(asked) <= {f"/copied/{MANIFEST}", "/copied/images.csv"}
 
 
 def test_manifest_whose_paths_leave_the_folder_is_refused(
@@ -328,5 +337,5 @@ def test_opening_and_reading_an_image_imports_no_optional_library(screen: Path) 
     )
     command = [sys.executable, "-c", code, os.fspath(screen)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    optional = ("pandas", "fsspec", "aiohttp", "xarray", "dask", "torch", "lancedb", "zarr")
+    optional = ("fsspec", "aiohttp", "xarray", "dask", "torch", "lancedb", "zarr")
     assert not [name for name in optional if f"'{name}'" in done.stdout]

@@ -2,11 +2,14 @@
 
 Any URL that fsspec knows will do. The manifest says which files there are, so the server need not
 list folders: plain HTTP is enough. All files of the package are fetched before anything is read,
-each once. They stay in the cache folder, so a second `open` fetches only the manifest; when the
-package has got a version since, only the files that are new. Nothing in the cache is ever evicted:
-delete the folder to make room.
+each once. They stay in the cache folder:
 
-    <cache>/<digest of the URL>/<digest of the manifest>/package/
+    <cache>/<digest of the URL>/files/<SHA-256>                  every file that was fetched
+    <cache>/<digest of the URL>/<digest of the manifest>/package/     hard links to them
+
+So a second `open` fetches only the manifest, a fetch that was interrupted goes on with the file
+that is missing, and when the package has got a version since, only new files are fetched. Nothing
+in the cache is ever evicted: delete the folder to make room.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ FETCHED = FolderKind("fetched", "a fetched package")
 PACKAGE = "package"
 """The folder with the package, beside the mark that says who made it."""
 
+FILES = "files"
+
 _CHUNK = 1 << 20
 _HTTP = {"http", "https"}
 
@@ -63,21 +68,20 @@ def fetch(
     """Return a folder with the package at `url`, which is fetched unless it is in the cache.
 
     `options` are fsspec's for this kind of URL. Raises UserError if there is no package, if a file
-    is not the one that the manifest describes, or if the disk has no room. Then the cache is as it
-    was.
+    is not the one that the manifest describes, or if the disk has no room. Then there is no folder.
     """
     require("a URL", "fsspec")
     remote = _Remote(url, options or {})
     if remote.is_local:
         return Path(remote.root)
     manifest = remote.manifest()
-    here = (cache or default_cache()) / _digest(url.encode()) / _digest(manifest)
+    here = (cache or default_cache()) / _digest(remote.url.encode()) / _digest(manifest)
     if not (here / PACKAGE / MANIFEST).is_file():
         with made_anew(here, FETCHED) as draft:
             package = draft / PACKAGE
             package.mkdir()
             (package / MANIFEST).write_bytes(manifest)
-            _fetch_files(remote, package, here.parent, progress)
+            _fetch_files(remote, package, here.parent / FILES, progress)
     return here / PACKAGE
 
 
@@ -124,11 +128,11 @@ class _Remote:
         try:
             yield
         except FileNotFoundError as error:
-            what = (
-                f"not a package of platebench (it has no {MANIFEST})"
-                if path == MANIFEST
-                else f"{path} is missing"
-            )
+            what = f"{path} is missing"
+            if isinstance(error.__cause__, OSError):  # fsspec says so of a server that is away, too
+                what = f"{path} cannot be fetched ({_one_line(error.__cause__)})"
+            elif path == MANIFEST:
+                what = f"not a package of platebench (it has no {MANIFEST})"
             raise UserError(f"{self.url}: {what}") from error
         except (UserError, MemoryError):
             raise
@@ -136,20 +140,21 @@ class _Remote:
             raise UserError(f"{self.url}: {path} cannot be fetched ({_one_line(error)})") from error
 
 
-def _fetch_files(remote: _Remote, package: Path, others: Path, progress: Progress) -> None:
-    """Fetch the files of a package whose manifest is there, or link those of an older fetch."""
+def _fetch_files(remote: _Remote, package: Path, fetched: Path, progress: Progress) -> None:
+    """Fetch the files of a package whose manifest is there, or link those in `fetched`."""
     manifest = read_manifest(package)
     total = sum(file.size for file in manifest.files)
-    known = _known_files(others)
-    missing = sum(file.size for file in manifest.files if file.sha256 not in known)
+    missing = sum(file.size for file in manifest.files if not (fetched / file.sha256).is_file())
     require_room(package, missing, f"the files of {remote.url}")
+    fetched.mkdir(exist_ok=True)
     done = 0
     for file in manifest.files:
         progress(done, total)
         place = package / file.path
         place.parent.mkdir(parents=True, exist_ok=True)
-        if not _linked(known.get(file.sha256), place):
+        if not _linked(fetched / file.sha256, place):
             _fetch_file(remote, file, place, partial(_shifted, progress, done, total))
+            _linked(place, fetched / file.sha256)
         done += file.size
     progress(done, total)
 
@@ -175,24 +180,11 @@ def _fetch_file(
         )
 
 
-def _known_files(fetched: Path) -> dict[str, Path]:
-    """Return the files of other fetches of this URL, by their SHA-256."""
-    found = {}
-    for manifest in fetched.glob(f"*/{PACKAGE}/{MANIFEST}"):
-        for file in read_manifest(manifest.parent).files:
-            place = manifest.parent / file.path
-            if place.is_file() and place.stat().st_size == file.size:
-                found[file.sha256] = place
-    return found
-
-
-def _linked(known: Path | None, place: Path) -> bool:
-    """Link a file that was fetched before; say whether that was possible."""
-    if known is None:
-        return False
+def _linked(file: Path, place: Path) -> bool:
+    """Make a hard link to a file. False if there is none, or on a file system without links."""
     try:
-        os.link(known, place)
-    except OSError:  # a file system without hard links
+        os.link(file, place)
+    except OSError:
         return False
     return True
 
