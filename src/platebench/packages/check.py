@@ -11,20 +11,18 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from platebench import interrupts
 from platebench.errors import UserError
 from platebench.images.imageset import IMAGE_SCHEMA
 from platebench.images.table_digest import table_digest
-from platebench.limits import refuse_larger_than_memory
 from platebench.packages.hashing import file_digest, files_below, pixel_digest
 from platebench.packages.image_list import SHA256
 from platebench.packages.manifest import DATA, MANIFEST, StoredFile
 from platebench.packages.parts import Show
 from platebench.packages.source import Found, find, stop_at
-from platebench.packages.stored import Package, open_package
+from platebench.packages.stored import Package, open_package, require_memory
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def _read_apart(package: Package) -> list[Difference]:
 def _read(package: Package, show: Show) -> Iterator[Difference]:
     try:
         images = package.images()
-        _require_memory(images)
+        require_memory(images)
     except UserError as error:
         yield Difference(package.manifest.newest.image_list, str(error))
         return
@@ -134,14 +132,6 @@ def _read(package: Package, show: Show) -> Iterator[Difference]:
     except Exception as error:  # on damaged bytes a library may raise any exception
         yield Difference(DATA, f"cannot be read ({_line(error)})")
     yield from _tables(package, show)
-
-
-def _require_memory(images: pa.Table) -> None:
-    """Raise UserError if an image claims more than a share of the memory."""
-    shapes, dtypes = images["shape"].to_pylist(), images["dtype"].to_pylist()
-    for shape, dtype in set(zip(map(tuple, shapes), dtypes, strict=True)):
-        size = int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize
-        refuse_larger_than_memory("an image of the package", size)
 
 
 def _images(package: Package, images: pa.Table, show: Show) -> Iterator[Difference]:

@@ -52,13 +52,25 @@ def drafted(destination: Path, task: Mapping[str, Any], resume: bool) -> Iterato
         write_whole(lent.path / TASK, json.dumps(task))
         (lent.path / PACKAGE).mkdir(exist_ok=True)
         yield lent.path
-        _publish(lent.path / PACKAGE, destination)
-    except (KeyboardInterrupt, WorkerDied):
-        if any((lent.path / DONE).glob("*")):
-            lent.leave()
+        publish(lent.path / PACKAGE, destination)
+    except KeyboardInterrupt:
+        if not _has_parts(lent.path):
+            raise
+        lent.leave()
+        raise Interrupted from None
+    except WorkerDied:
+        lent.leave()
         raise
     finally:
         lent.close()
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C. The draft is kept, and `resume` takes it up."""
+
+
+def _has_parts(draft: Path) -> bool:
+    return any((draft / DONE).glob("*"))
 
 
 def _is_of(draft: Path, task: Mapping[str, Any]) -> bool:
@@ -68,7 +80,11 @@ def _is_of(draft: Path, task: Mapping[str, Any]) -> bool:
         return False
 
 
-def _publish(package: Path, destination: Path) -> None:
+def publish(package: Path, destination: Path) -> None:
+    """Rename a folder, whose files are on the disk, to `destination`.
+
+    Raises UserError if there is something by now.
+    """
     sync(package)
     try:
         package.rename(destination)  # fails if somebody has put something there

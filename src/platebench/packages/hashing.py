@@ -6,8 +6,9 @@ import hashlib
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,8 @@ class HashedImages(ImageSet):
         self._digests: list[str | Future[str] | None] = [None] * len(source)
         self._waiting: deque[Future[str]] = deque()
         self._thread = ThreadPoolExecutor(1)
+        self.failure: BaseException | None = None
+        """What a read has raised. A library that streams may hide it behind an error of its own."""
         self.name = source.name
         self.table = source.table
 
@@ -60,19 +63,29 @@ class HashedImages(ImageSet):
 
     def pixels(self, row: int) -> np.ndarray:
         """Return image `row`."""
-        array = self._source.pixels(row)
-        if self._digest_of == "pixels":
-            self._note(row, _pixel_bytes(array))
-        return array
+        with self._noted():
+            array = self._source.pixels(row)
+            if self._digest_of == "pixels":
+                self._note(row, _pixel_bytes(array))
+            return array
 
     def file(self, row: int) -> bytes | memoryview:
         """Return the TIFF file of image `row`. Raises UserError if it cannot be decoded."""
-        data = self._source.file(row)
-        if self._digest_of == "file":
-            if self._digests[row] is None:
-                self._require_image(row, data)
-            self._note(row, data)
-        return data
+        with self._noted():
+            data = self._source.file(row)
+            if self._digest_of == "file":
+                if self._digests[row] is None:
+                    self._require_image(row, data)
+                self._note(row, data)
+            return data
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self.failure = self.failure or error
+            raise
 
     def digests(self) -> Sequence[str]:
         """Return the digests of `images.imageset.digest`."""

@@ -9,12 +9,12 @@ is lost without it are metadata that no plane has (OME-XML, pyramids, segmentati
 objects become a table). So `pack` says in one line which files it does not keep, and never touches
 the source.
 
-The default store: `parquet:tiff:fast` if every image is a TIFF file of its own, since the package
-then gives every byte back, reads single images at 1.0 to 1.2 times a bare file's time in every kept
-run, and is written as fast as a copy. Otherwise `zarr:tensor:balanced` for images of one shape and
-dtype: there is no file to give back, raw planes compress (Bitshuffle and LZ4 halve those of
-docs/tuning.md), and every reader of Zarr opens it; and `parquet:pixels:balanced` for images of
-several shapes, which no array holds.
+The default store is `parquet:tiff:fast` if every image is a TIFF file of its own: the package then
+gives every byte back, and it is written and read as fast as the files themselves. Otherwise it is
+`parquet:pixels:balanced` (LZ4), since there is no file to give back. By docs/tuning.md it has 0.58
+of the raw bytes, and reads random rows from the disk as fast as uncompressed pixels do. Zarr's
+balanced tuning (Bitshuffle and LZ4) is smaller, but takes twice the time for random rows, makes one
+file per image, and holds images of one shape and dtype only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from pathlib import Path
 from platebench import __version__
 from platebench.errors import UserError
 from platebench.images.folder import FolderImages
-from platebench.images.imageset import ImageSet
 from platebench.images.walk import Counted
 from platebench.limits import require_room
 from platebench.packages.build import Given, build, finish, libraries_of, now, part_bytes
@@ -51,15 +50,13 @@ from platebench.packages.parts import (
     ranges,
     remove,
 )
-from platebench.packages.source import Found, FoundFile, OnError, find, stop_at
+from platebench.packages.source import Found, FoundFile, OnError, find, leave_out_broken, stop_at
 from platebench.packages.stored import Package, versioned
 from platebench.packages.typed_tables import FoundTables
-from platebench.stores.contract import common_image
 from platebench.stores.name import StoreName
 
 SINGLE_FILES = StoreName("parquet", "tiff", "fast")
-ONE_KIND = StoreName("zarr", "tensor", "balanced")
-SEVERAL_KINDS = StoreName("parquet", "pixels", "balanced")
+OTHERS = StoreName("parquet", "pixels", "balanced")
 
 
 @dataclass(frozen=True)
@@ -112,10 +109,13 @@ def pack(
     )
     if settings.on_error == "stop":
         stop_at(found)
+    else:
+        leave_out_broken(found, lambda *count: show("decoding images", *count))
     if not found.images:
+        stop_at(found)
         raise UserError(f"{sources[0]}: contains no TIFF or CH5 file; name another folder")
     images = FolderImages(Path(), found.name, found.images, Counted())
-    name = settings.store or default_store(found, images)
+    name = settings.store or default_store(found)
     store = versioned(name)
     kept, planes_only = _kept_files(found, settings.originals, store.keeps_files)
     require_room(destination.parent, _least_bytes(found, kept), "the package")
@@ -169,11 +169,9 @@ def pack(
     return Packed(Package(destination, manifest), tuple(refused), tuple(planes_only))
 
 
-def default_store(found: Found, images: ImageSet) -> StoreName:
+def default_store(found: Found) -> StoreName:
     """Return the store that suits the source, see the module's docstring."""
-    if all(each.is_one_image for each in found.image_files):
-        return SINGLE_FILES
-    return ONE_KIND if common_image(images) is not None else SEVERAL_KINDS
+    return SINGLE_FILES if all(each.is_one_image for each in found.image_files) else OTHERS
 
 
 def _divided(found: Found, images: FolderImages, most: int) -> list[PartSource]:

@@ -19,6 +19,7 @@ parts or images, apart from the table of images.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import multiprocessing
@@ -207,6 +208,37 @@ def run_part(task: PartTask, count: Callable[[int], None]) -> PartDone:
 
 
 def _write(task: PartTask, count: Callable[[int], None]) -> _Written:
+    with storing(task.store):
+        return _write_images(task, count)
+
+
+@contextmanager
+def storing(name: StoreName) -> Iterator[None]:
+    """Turn what a store cannot hold, and a full disk, into a UserError."""
+    try:
+        yield
+    except Unsupported as reason:
+        raise UserError(
+            f"{name} cannot hold these images: {reason}; choose another store with --store"
+        ) from reason
+    except UserError:
+        raise
+    except Exception as error:  # each library has errors of its own
+        if is_full(error):
+            raise UserError("the disk is full; make room, or name another destination") from error
+        raise
+
+
+def is_full(error: Exception) -> bool:
+    """True if an error of any library says that the disk, or a limit of files, is full."""
+    full = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    if isinstance(error, OSError) and error.errno in full:
+        return True
+    text = str(error).lower()
+    return any(os.strerror(number).lower() in text for number in full) or "disk is full" in text
+
+
+def _write_images(task: PartTask, count: Callable[[int], None]) -> _Written:
     store = registry.find(task.store)
     state = task.source.state()
     name = "" if task.whole else f"{task.number:05d}-{uuid.uuid4().hex[:8]}"
@@ -217,11 +249,10 @@ def _write(task: PartTask, count: Callable[[int], None]) -> _Written:
         try:
             store.write(hashed, place)
             digests = hashed.finish()
-        except Unsupported as reason:
-            raise UserError(
-                f"{task.store} cannot hold these images: {reason}; choose another store with"
-                " --store"
-            ) from reason
+        except Exception as error:
+            if hashed.failure is not None:
+                raise hashed.failure from error
+            raise
         finally:
             hashed.close()
     if task.source.state() != state:

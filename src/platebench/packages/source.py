@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from platebench import interrupts
 from platebench.errors import UserError
 from platebench.images import tables
 from platebench.images.folder import CELLH5_ENDINGS, Source, is_image, sources_in
@@ -125,6 +126,26 @@ def find(
             _add_file(found, path, everything[path])
     _name_tables(found)
     return found
+
+
+def leave_out_broken(found: Found, show: Callable[[int, int], None]) -> None:
+    """Decode every image, and leave out the files of which one cannot be decoded.
+
+    `show` is called with the number of images decoded and their total.
+    """
+    broken: set[Path] = set()
+    for done, image in enumerate(found.images, 1):
+        interrupts.check()
+        try:
+            if image.file_path not in broken:
+                image.pixels()
+        except UserError as error:
+            broken.add(image.file_path)
+            path = next(each.path for each in found.image_files if each.file == image.file_path)
+            found.refuse(path, error)
+        show(done, len(found.images))
+    found.images = [each for each in found.images if each.file_path not in broken]
+    found.image_files = [each for each in found.image_files if each.file not in broken]
 
 
 def stop_at(found: Found) -> None:

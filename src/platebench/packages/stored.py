@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from platebench.errors import Unsupported, UserError
+from platebench.limits import refuse_larger_than_memory
 from platebench.packages.image_list import read_image_list
 from platebench.packages.manifest import DATA, PackageManifest, read_manifest
 from platebench.stores import registry
@@ -66,3 +68,11 @@ def versioned(name: StoreName) -> VersionedStore:
         return with_versions(registry.find(name))
     except Unsupported as reason:
         raise UserError(f"{name}: {reason}") from reason
+
+
+def require_memory(images: pa.Table) -> None:
+    """Raise UserError if an image claims more than a share of the memory."""
+    shapes, dtypes = images["shape"].to_pylist(), images["dtype"].to_pylist()
+    for shape, dtype in set(zip(map(tuple, shapes), dtypes, strict=True)):
+        size = int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize
+        refuse_larger_than_memory("an image of the package", size)

@@ -90,6 +90,17 @@ class PartList(VersionedStore):
         """
         return _publish(path, 1, parts, [*parts, *tables])
 
+    def publish_more(self, path: Path, version: int, parts: list[str], tables: list[str]) -> int:
+        """Publish a version that has the parts of `version` and then these, and return its number.
+
+        They are on the disk, as `publish_first` says. Raises Conflict as `append` does.
+        """
+        newest = _newest(path)
+        listed = _read(path, version)
+        return _publish(
+            path, newest + 1, [*listed.parts, *parts], [*listed.tables, *parts, *tables]
+        )
+
     def open(self, path: Path, version: int | None = None) -> OpenStore:
         """Open a version, the newest by default."""
         return self._opened(path, version, self.base.open)
