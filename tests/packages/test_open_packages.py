@@ -21,7 +21,7 @@ import tifffile
 
 import platebench
 from platebench.errors import UserError
-from platebench.packages import fetched
+from platebench.packages import fetched, versions
 from platebench.packages.fetched import fetch
 from platebench.packages.manifest import MANIFEST, read_manifest
 from platebench.packages.pack import PackSettings, pack
@@ -122,6 +122,30 @@ def test_manifest_that_declares_other_images_is_refused(copied: Path) -> None:
 def test_version_that_does_not_exist_is_named(screen: Path) -> None:
     with pytest.raises(UserError, match="has no version 7"):
         platebench.open(screen, version=7)
+
+
+@pytest.mark.parametrize("store", ["arrow-ipc:tiff:fast", "lancedb:tiff:fast"])
+def test_each_version_has_its_images_and_rows(store: str, plate: Path, tmp_path: Path) -> None:
+    pack([plate], tmp_path / "screen", PackSettings(store=StoreName.parse(store)))
+    later = tmp_path / "later"
+    later.mkdir()
+    image = np.full((12, 16), 7, np.uint8)
+    tifffile.imwrite(later / "B04_s1_DNA.tif", image, photometric="minisblack")
+    names, *_ = (plate / "cells.csv").read_text().splitlines()
+    (later / "cells.csv").write_text(f"{names}\nB04,1,B04_s1_DNA.tif,55.5,round\n")
+    with platebench.open(tmp_path / "screen") as before:
+        versions.add(tmp_path / "screen", [later])
+        assert len(before.images.read()) == 4
+    with platebench.open(tmp_path / "screen") as package:
+        assert [each.number for each in package.versions] == [1, 2]
+        assert same(package.images[4], image)
+        assert package.join("cells", images=True, where="Class == 'round'")[
+            "image_row"
+        ].tolist() == [4]
+    versions.restore(tmp_path / "screen", 1)
+    for version, images in ((None, 4), (1, 4), (2, 5), (3, 4)):
+        with platebench.open(tmp_path / "screen", version) as package:
+            assert (len(package), package.read_table("cells").num_rows) == (images, images)
 
 
 def test_missing_data_are_named(copied: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from platebench.packages.fetched import fetch, is_url
 from platebench.packages.manifest import DATA, MANIFEST, read_manifest
 from platebench.packages.reader import StoredSet
 from platebench.stores import registry
+from platebench.stores.contract import Version
 from platebench.stores.name import StoreName
 
 
@@ -71,8 +73,16 @@ def _package(folder: Path, title: str, version: int | None) -> StoredSet:
         parts=not registry.format_of(manifest.store).native_versions,
         version=found.data_version,
         images=found.images,
+        listed=tuple(_version(each.number, each.created, title) for each in manifest.versions),
         identity=hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(),
     )
+
+
+def _version(number: int, created: str, title: str) -> Version:
+    try:
+        return Version(number, datetime.fromisoformat(created))
+    except ValueError:
+        raise UserError(f"{title}: version {number} was made at {created!r}, no time") from None
 
 
 def _image_set(folder: Path, title: str, name: StoreName, version: int | None) -> StoredSet:

@@ -275,7 +275,7 @@ class OpenPackage:
 
     @property
     def versions(self) -> list[Version]:
-        """The versions that the store keeps, oldest first."""
+        """The versions of the package, oldest first: number, and when it was made (UTC)."""
         return self._stored.versions()
 
     def _apart(self, rows: Rows | None) -> Images:

@@ -43,9 +43,9 @@ class StoredSet:
     """Where one version of an image set is stored, and how: all that a process needs to open it.
 
     `parts`: the store has no versions of its own, and the image set is a part list. `version` is
-    that of the store, None for the newest. `title` is what messages call it. `images` is the number
-    of images that the package's manifest declares. `identity` tells apart what was at the same path
-    at different times.
+    that of the store, None for the newest. `title` is what messages call it. `images` and `listed`
+    are the number of images and the versions that the package's manifest declares. `identity` tells
+    apart what was at the same path at different times.
     """
 
     store: StoreName
@@ -54,6 +54,7 @@ class StoredSet:
     parts: bool = False
     version: int | None = None
     images: int | None = None
+    listed: tuple[Version, ...] = ()
     identity: str = ""
 
     def open(self) -> OpenStore:
@@ -73,7 +74,9 @@ class StoredSet:
                 raise UserError(f"{self.title}: has no version {self.version}") from None
 
     def versions(self) -> list[Version]:
-        """Return the versions that the store keeps, oldest first; none if it keeps none."""
+        """Return the versions, oldest first: of the package, or that the store keeps."""
+        if self.listed:
+            return list(self.listed)
         with refusing(self.title):
             store = registry.find(self.store)
             if self.parts:
