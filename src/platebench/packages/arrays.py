@@ -106,7 +106,8 @@ def to_xarray(images: Images) -> xarray.Dataset:
     """Return the images and the columns of their table as a Dataset.
 
     Its variable `image` has the dimensions image, y, x (or image, axis_1, axis_2 ... for images
-    that have not two axes), and is read when its values are needed.
+    that have not two axes), and is read when its values are needed. Columns that are not known of
+    any image are left out.
     """
     require("to_xarray", "xarray")
     import xarray
@@ -116,7 +117,8 @@ def to_xarray(images: Images) -> xarray.Dataset:
     array = ImageArray(images, "to_xarray")
     axes = ["y", "x"] if array.ndim == 3 else [f"axis_{axis}" for axis in range(1, array.ndim)]
     table = images.table
-    columns = {name: ("image", _plain(table[name])) for name in _COORDINATES}
+    known = [name for name in _COORDINATES if table[name].null_count < len(table)]
+    columns = {name: ("image", _plain(table[name])) for name in known}
     return xarray.Dataset(
         {"image": lazy_variable(["image", *axes], array)},
         coords={"row": ("image", images.rows), **columns},
