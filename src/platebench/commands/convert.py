@@ -15,7 +15,6 @@ from platebench.commands.packaged import (
     Resume,
     Version,
     counted,
-    processors,
     progress,
     resumable,
 )
@@ -38,6 +37,6 @@ def convert_command(
     command = shlex.join(["platebench", *(each for each in sys.argv[1:] if each != "--resume")])
     name = StoreName.parse(store)
     with resumable(command), progress() as show:
-        manifest = convert(package, destination, name, version, jobs or processors(), resume, show)
+        manifest = convert(package, destination, name, version, jobs, resume, show)
     size = sum(file.size for file in manifest.files)
     say(f"{destination}: {counted(manifest.images, 'image')}, {gigabytes(size)}, {manifest.store}")

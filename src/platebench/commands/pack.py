@@ -17,7 +17,6 @@ from platebench.commands.packaged import (
     Resume,
     counted,
     name_left_out,
-    processors,
     progress,
     resumable,
     say_not_kept,
@@ -72,7 +71,7 @@ def pack_command(
 
     settings = PackSettings(
         store=StoreName.parse(store) if store else None,
-        jobs=jobs or processors(),
+        jobs=jobs,
         on_error="skip" if on_error is OnError.skip else "stop",
         originals=originals,
         resume=resume,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +23,10 @@ _MOST_NAMED = 100
 PackageFolder = Annotated[Path, typer.Argument(help="The folder of a package.", metavar="PACKAGE")]
 Jobs = Annotated[
     int | None,
-    typer.Option(min=1, help="Number of processes that write parts. Default: one per processor."),
+    typer.Option(
+        min=1,
+        help="Number of processes that write parts. Default: one per processor, and 1 below 4 GB.",
+    ),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue where the same command was stopped.")
@@ -46,11 +48,6 @@ Pattern = Annotated[
 Version = Annotated[
     int | None, typer.Option("--version", min=1, help="A version's number. Default: the newest.")
 ]
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from platebench.commands.packaged import (
     PackageFolder,
     Pattern,
     counted,
-    processors,
     progress,
 )
 from platebench.commands.shared import HELP, say
@@ -50,7 +49,7 @@ def add_command(
     from platebench.packages.versions import add
 
     with progress() as show:
-        version = add(package, sources, jobs or processors(), originals, pattern, show)
+        version = add(package, sources, jobs, originals, pattern, show)
     say(f"{package}: version {version.number} has {counted(version.images, 'image')}")
 
 

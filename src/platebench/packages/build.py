@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from platebench.errors import UserError
 from platebench.optional import installed_version
+from platebench.packages import crate, readme
 from platebench.packages.hashing import files_below, settled, sync_folders, write_hashed
 from platebench.packages.image_list import list_bytes
 from platebench.packages.manifest import (
@@ -114,7 +115,14 @@ def finish(package: Path, manifest: PackageManifest, images: pa.Table) -> Packag
     """Write the list of images, the README, the RO-Crate and the manifest. Returns the manifest."""
     path = manifest.newest.image_list
     added = [write_hashed(package / path, list_bytes(images), package)]
+    added.append(
+        write_hashed(
+            package / readme.NAME, readme.readme(manifest, versioned(manifest.store)), package
+        )
+    )
     manifest = with_files(manifest, [*manifest.files, *added])
+    added.append(write_hashed(package / crate.NAME, crate.crate(manifest), package))
+    manifest = with_files(manifest, [*manifest.files, added[-1]])
     write_manifest(manifest, package)
     return manifest
 

@@ -24,7 +24,15 @@ from platebench.packages.manifest import (
     PackageVersion,
     StoredTable,
 )
-from platebench.packages.parts import PACKAGE, PART_BYTES, Show, files_state, ranges, remove
+from platebench.packages.parts import (
+    PACKAGE,
+    PART_BYTES,
+    Show,
+    default_jobs,
+    files_state,
+    ranges,
+    remove,
+)
 from platebench.packages.stored import Package, open_package, require_memory, versioned
 from platebench.packages.stored_images import PackagePart
 from platebench.stores.name import StoreName
@@ -67,7 +75,7 @@ def convert(
     destination: Path,
     store: StoreName,
     version: int | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     resume: bool = False,
     show: Show = lambda what, done, total: None,
     most: int = PART_BYTES,
@@ -113,9 +121,9 @@ def convert(
             PackagePart(package, chosen.number, rows)
             for rows in ranges(sizes, part_bytes(store, most))
         ]
-        built = build(
-            draft, store, Given(parts, tables, tables.source, images_table), jobs, show, refuse
-        )
+        given = Given(parts, tables, tables.source, images_table)
+        jobs = jobs or default_jobs(chosen.pixel_bytes)
+        built = build(draft, store, given, jobs, show, refuse)
         remove(place / SOURCES)
         copies = [
             copy_hashed(package.folder / each.stored, place / SOURCES / each.path, place)

@@ -54,6 +54,8 @@ class HashedImages(ImageSet):
         self._digests: list[str | Future[str] | None] = [None] * len(source)
         self._waiting: deque[Future[str]] = deque()
         self._thread = ThreadPoolExecutor(1)
+        self._paths = source.table["path"].to_pylist()
+        self._sizes = source.table["filesize_bytes"].to_pylist()
         self.failure: BaseException | None = None
         """What a read has raised. A library that streams may hide it behind an error of its own."""
         self.name = source.name
@@ -117,8 +119,7 @@ class HashedImages(ImageSet):
 
     def _require_image(self, row: int, data: bytes | memoryview) -> None:
         shape, dtype = self.shapes[row], self.dtypes[row]
-        path = self.table["path"][row].as_py()
-        size = self.table["filesize_bytes"][row].as_py()
+        path, size = self._paths[row], self._sizes[row]
         if len(data) != size:
             raise UserError(f"{path}: has {len(data)} bytes, not {size}; it changed while in use")
         try:
@@ -166,12 +167,17 @@ def settled(place: Path, package: Path) -> list[StoredFile]:
 
     Paths are those below `package`.
     """
-    files = []
-    for file in files_below(place):
-        sync(file)
-        files.append(stored_file(file, package))
+    with ThreadPoolExecutor(1) as thread:  # one waits for the disk, the other one computes
+        synced = thread.submit(_sync_files, place)
+        files = [stored_file(file, package) for file in files_below(place)]
+        synced.result()
     sync_folders(place)
     return files
+
+
+def _sync_files(place: Path) -> None:
+    for file in files_below(place):
+        sync(file)
 
 
 def stored_file(file: Path, package: Path) -> StoredFile:
@@ -205,9 +211,9 @@ def copy_hashed(file: Path, target: Path, package: Path) -> StoredFile:
 
 
 def write_hashed(target: Path, content: str | bytes, package: Path) -> StoredFile:
-    """Write a new file to the disk and return its digest."""
+    """Write a file of a draft to the disk and return its digest."""
     data = content.encode() if isinstance(content, str) else content
-    with target.open("xb") as sink:
+    with target.open("wb") as sink:
         sink.write(data)
         sink.flush()
         os.fsync(sink.fileno())

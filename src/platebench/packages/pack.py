@@ -47,6 +47,7 @@ from platebench.packages.parts import (
     FilesPart,
     PartSource,
     Show,
+    default_jobs,
     ranges,
     remove,
 )
@@ -63,12 +64,13 @@ OTHERS = StoreName("parquet", "pixels", "balanced")
 class PackSettings:
     """How a package is made. Of `originals` and the default store, see the module's docstring.
 
-    `jobs` is the number of processes. `pattern` is that of `images.names.file_pattern`.
+    `jobs` is the number of processes, by default that of `parts.default_jobs`. `pattern`
+    is that of `images.names.file_pattern`.
     `part_bytes` are the most pixel bytes of a part.
     """
 
     store: StoreName | None = None
-    jobs: int = 1
+    jobs: int | None = None
     on_error: OnError = "stop"
     originals: bool = False
     resume: bool = False
@@ -127,6 +129,7 @@ def pack(
         "part bytes": settings.part_bytes,
         "platebench": __version__,
     }
+    jobs = settings.jobs or default_jobs(images.pixel_bytes)
     refused = list(found.refused)
     tables = FoundTables(found)
 
@@ -139,7 +142,7 @@ def pack(
         package = draft / PACKAGE
         parts = _divided(found, images, part_bytes(name, settings.part_bytes))
         given = Given(parts, tables, tables.source, images.table)
-        built = build(draft, name, given, settings.jobs, show, refuse)
+        built = build(draft, name, given, jobs, show, refuse)
         stored, copies = _copied(kept, package)
         version = PackageVersion(
             number=1,

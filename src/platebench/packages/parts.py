@@ -49,8 +49,12 @@ from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.stores.part_list import PARTS
 
-PART_BYTES = 512 * 2**20
-"""Pixel bytes of a part."""
+PART_BYTES = 256 * 2**20
+"""Pixel bytes of a part: 20,000 parts in 5 TB. While a part is written, the one before goes to the
+disk, and only for the last one nothing else is left to do."""
+
+MUCH = 4 * 2**30
+"""Pixel bytes for which several processes are worth their start (0.7 s of CPU time each)."""
 
 PACKAGE = "package"
 DONE = "done"
@@ -358,6 +362,14 @@ def _in_processes(
     finally:
         pool.shutdown(cancel_futures=True)
     return found
+
+
+def default_jobs(pixel_bytes: int) -> int:
+    """Return the number of processes: one for a small set, otherwise one per processor.
+
+    Even one process uses two processors, since threads compute the digests.
+    """
+    return 1 if pixel_bytes < MUCH else len(os.sched_getaffinity(0))
 
 
 class WorkerDied(UserError):

@@ -53,6 +53,7 @@ from platebench.packages.parts import (
     FilesPart,
     PartTask,
     Show,
+    default_jobs,
     ranges,
     storing,
     write_parts,
@@ -69,7 +70,7 @@ _LOCK = ".platebench-versions"
 def add(
     folder: Path,
     sources: Sequence[Path],
-    jobs: int = 1,
+    jobs: int | None = None,
     originals: bool = False,
     pattern: str | None = None,
     show: Show = lambda what, done, total: None,
@@ -91,7 +92,7 @@ def add(
         if twice is not None:
             raise UserError(f"{twice}: the package has an image of this path; rename the file")
         adding = _Adding(package, found, listed, originals, show)
-        return adding.run(jobs, most)
+        return adding.run(jobs or default_jobs(adding.pixel_bytes), most)
 
 
 def restore(folder: Path, number: int) -> PackageVersion:
@@ -137,7 +138,7 @@ class _Adding:
         self._tables = FoundTables(found)
         whole = FolderImages(Path(), found.name, found.images, Counted())
         self._images = whole.select(range(len(whole)), self._first)
-        self._pixel_bytes = whole.pixel_bytes
+        self.pixel_bytes = whole.pixel_bytes
         self._sizes = [whole.image_bytes(row) for row in range(len(whole))]
         keeps = package.store.keeps_files
         self._kept = list(found.files)
@@ -180,7 +181,7 @@ class _Adding:
             created=now(),
             data_version=data_version,
             images=listed.num_rows,
-            pixel_bytes=manifest.pixel_bytes + self._pixel_bytes,
+            pixel_bytes=manifest.pixel_bytes + self.pixel_bytes,
             image_list=self._list_name,
             tables=self._told(data_version),
             sources=(*manifest.newest.sources, *sources),

@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -100,6 +101,37 @@ class ArrowIpc(Store):
     """One Arrow IPC file of images, and one for each table."""
 
     format = "arrow-ipc"
+
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tiff": {
+            "Python": """
+import io, pyarrow as pa, tifffile
+image = pa.ipc.open_file(pa.memory_map(place)).get_batch(0)["image"][0].as_py()
+print(tifffile.imread(io.BytesIO(image)))
+""",
+            "R": """
+table <- arrow::read_feather(place)
+tiff::readTIFF(as.raw(table$image[[1]]), as.is = TRUE)
+""",
+        },
+        "pixels": {
+            "Python": """
+import numpy as np, pyarrow as pa
+row = pa.ipc.open_file(pa.memory_map(place)).get_batch(0).slice(0, 1).to_pylist()[0]
+print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
+""",
+            "R": """
+row <- arrow::read_feather(place)[1, ]  # dtype |u1: size = 1; <u2: size = 2
+t(matrix(readBin(row$image[[1]], "integer", 1e9, size = 1, signed = FALSE), rev(row$shape[[1]])))
+""",
+        },
+        "tensor": {
+            "Python": """
+import pyarrow as pa
+print(pa.ipc.open_file(pa.memory_map(place)).get_batch(0)["image"].to_numpy_ndarray()[0])
+""",
+        },
+    }
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one file: one image at a time, or one table with `default` tuning.

@@ -10,7 +10,7 @@ anything. The store decides whether it becomes a file or a folder. When `write` 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -198,6 +198,13 @@ class Store(ABC):
     tuning: str
 
     format: ClassVar[str]
+
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """How to read an image without platebench: programs and what to type there, by layout.
+
+    The key `layout:tuning` goes before `layout`. The code of Python prints the image of row 0; its
+    variable `place` is the path of what `write` made. R has the same variable. Fiji has a sentence.
+    """
 
     @property
     def name(self) -> StoreName:

@@ -35,7 +35,7 @@ from dataclasses import field as dataclass_field
 from datetime import UTC, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import lance
 import lancedb
@@ -138,6 +138,31 @@ class LanceDb(VersionedStore):
     """
 
     format = "lancedb"
+
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tiff": {
+            "Python": """
+import io, lance, tifffile
+images = lance.dataset(f"{place}/images.lance").scanner(limit=1, blob_handling="all_binary")
+print(tifffile.imread(io.BytesIO(images.to_table()["image"][0].as_py())))
+""",
+        },
+        "pixels": {
+            "Python": """
+import lance, numpy as np
+images = lance.dataset(f"{place}/images.lance").scanner(limit=1, blob_handling="all_binary")
+row = images.to_table().to_pylist()[0]
+print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
+""",
+        },
+        "tensor": {
+            "Python": """
+import lance
+images = lance.dataset(f"{place}/images.lance").scanner(limit=1, columns=["image"])
+print(images.to_table()["image"].combine_chunks().to_numpy_ndarray()[0])
+""",
+        },
+    }
 
     @property
     def _settings(self) -> Settings:

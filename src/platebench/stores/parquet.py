@@ -36,7 +36,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -136,6 +136,45 @@ class Parquet(Store):
     """One Parquet file of images, and one for each table."""
 
     format = "parquet"
+
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tiff": {
+            "Python": """
+import io, pyarrow.parquet as pq, tifffile
+image = pq.ParquetFile(place).read_row_group(0, columns=["image"])["image"][0].as_py()
+print(tifffile.imread(io.BytesIO(image)))
+""",
+            "R": """
+table <- arrow::read_parquet(place)
+tiff::readTIFF(as.raw(table$image[[1]]), as.is = TRUE)
+""",
+        },
+        "pixels": {
+            "Python": """
+import numpy as np, pyarrow.parquet as pq
+row = pq.ParquetFile(place).read_row_group(0).slice(0, 1).to_pylist()[0]
+print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
+""",
+            "R": """
+row <- arrow::read_parquet(place)[1, ]  # dtype |u1: size = 1; <u2: size = 2
+t(matrix(readBin(row$image[[1]], "integer", 1e9, size = 1, signed = FALSE), rev(row$shape[[1]])))
+""",
+        },
+        "tensor": {
+            "Python": """
+import pyarrow.parquet as pq
+image = pq.ParquetFile(place).read_row_group(0, columns=["image"])["image"]
+print(image.combine_chunks().to_numpy_ndarray()[0])
+""",
+        },
+        "nested": {
+            "Python": """
+import numpy as np, pyarrow.parquet as pq
+row = pq.ParquetFile(place).read_row_group(0).slice(0, 1).to_pylist()[0]
+print(np.array(row["image"], row["dtype"]))
+""",
+        },
+    }
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one file, batch by batch.

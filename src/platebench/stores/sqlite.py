@@ -29,6 +29,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -93,10 +94,35 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
 }
 
 
+_PIXELS = """
+import json, numpy as np, sqlite3
+query = "SELECT image, shape, dtype FROM {} WHERE id = 0"
+image, shape, dtype = sqlite3.connect(place).execute(query).fetchone()
+print(np.frombuffer(image, dtype).reshape(json.loads(shape)))
+"""
+_TIFF = """
+import io, sqlite3, tifffile
+(image,) = sqlite3.connect(place).execute("SELECT image FROM {} WHERE id = 0").fetchone()
+print(tifffile.imread(io.BytesIO(image)))
+"""
+_TIFF_IN_R = """
+connection <- DBI::dbConnect(RSQLite::SQLite(), place)
+row <- DBI::dbGetQuery(connection, "SELECT image FROM {} WHERE id = 0")
+tiff::readTIFF(row$image[[1]], as.is = TRUE)
+"""
+
+
 class Sqlite(Store):
     """An SQLite database of images. Their `id` counts from 0."""
 
     format = "sqlite"
+
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "pixels:default": {"Python": _PIXELS.format("images")},
+        "pixels": {"Python": _PIXELS.format("pixels JOIN images USING (id)")},
+        "tiff:default": {"Python": _TIFF.format("images"), "R": _TIFF_IN_R.format("images")},
+        "tiff": {"Python": _TIFF.format("pixels"), "R": _TIFF_IN_R.format("pixels")},
+    }
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Insert the images one at a time, in one transaction."""

@@ -20,6 +20,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -64,6 +65,19 @@ class TiffFiles(Store):
     """One TIFF file per image."""
 
     format = "tiff-files"
+
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tiff": {
+            "Python": """
+import tifffile
+print(tifffile.imread(f"{place}/000000.tif"))
+""",
+            "R": """
+tiff::readTIFF(paste0(place, "/000000.tif"), as.is = TRUE)
+""",
+            "Fiji": "File > Import > Image Sequence, then name the folder.",
+        },
+    }
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one file per image, then the table."""
