@@ -18,8 +18,10 @@ import fsspec
 import numpy as np
 import pytest
 import tifffile
+from typer.testing import CliRunner
 
 import platebench
+from platebench.cli import app
 from platebench.errors import UserError
 from platebench.packages import fetched, versions
 from platebench.packages.fetched import fetch
@@ -82,6 +84,14 @@ def test_opening_changes_nothing_in_the_package(screen: Path) -> None:
     with platebench.open(screen) as package:
         package.to_pandas()
     assert state() == before
+
+
+def test_look_command_shows_a_package(screen: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = CliRunner().invoke(app, ["look", str(screen), "-o", str(page), "--rows", "3"])
+    assert done.exit_code == 0
+    assert page.read_text().count("<img ") == 3
+    assert "Rows 1 to 3 of 4" in page.read_text()
 
 
 def changed(folder: Path, **values: Any) -> None:

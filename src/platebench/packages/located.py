@@ -33,12 +33,12 @@ def locate(
     """
     folder = _fetched(str(path), cache, options) if is_url(path) else Path(path)
     try:
-        exists = folder.exists()
-    except (OSError, ValueError) as error:  # an overlong name, or one with a NUL
+        exists, is_package = folder.exists(), (folder / MANIFEST).is_file()
+    except (OSError, ValueError) as error:  # an overlong name, for instance
         raise UserError(f"{str(path)!r}: {error}") from error
     if not exists:
         raise UserError(f"{path}: no such package")
-    if store is None and (folder / MANIFEST).is_file():
+    if store is None and is_package:
         return _package(folder, str(path), version)
     name = StoreName.parse(store) if store is not None else _named_by(folder)
     if name is None:

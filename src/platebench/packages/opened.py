@@ -178,6 +178,14 @@ class OpenPackage:
         frame = with_pixels(table, self._images, np.array(self.rows_where(IMAGES, where), np.int64))
         return frame if wanted is None else frame[list(wanted)]
 
+    def first_images(self, rows: int) -> pd.DataFrame:
+        """Return the first rows of the image table with their pixels in a column `image`."""
+        require("first_images", "pandas")
+        from platebench.packages.frames import with_pixels
+
+        first = self._images[:rows]
+        return with_pixels(first.table, self._images, np.array(first.rows, np.int64))
+
     def join(
         self,
         *names: str,
