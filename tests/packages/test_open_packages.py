@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -307,6 +308,30 @@ def test_manifest_whose_paths_leave_the_folder_is_refused(
     with pytest.raises(UserError, match="is not a path inside the package"):
         platebench.open(served, cache=tmp_path / "cache")
     assert not list(tmp_path.rglob("outside"))
+
+
+@pytest.mark.parametrize("path", ["images.csv/below", MANIFEST, "fields\\a.tif"])
+def test_manifest_with_impossible_files_is_refused_in_one_line(
+    path: str, served: str, copied: Path, tmp_path: Path
+) -> None:
+    manifest = json.loads((copied / MANIFEST).read_text())
+    manifest["files"].append({**manifest["files"][0], "path": path})
+    changed(copied, files=manifest["files"])
+    with pytest.raises(UserError) as said:
+        platebench.open(served, cache=tmp_path / "cache")
+    assert "\n" not in str(said.value)
+    assert not list(tmp_path.glob("cache/*/*/package"))
+
+
+def test_disk_that_fills_up_is_named(
+    served: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(fetched, "_fetch_file", full)
+    with pytest.raises(UserError, match=r"cannot be kept in .* \(No space left on device\)"):
+        platebench.open(served, cache=tmp_path / "cache")
 
 
 def test_package_larger_than_the_disk_is_refused(

@@ -77,11 +77,15 @@ def fetch(
     manifest = remote.manifest()
     here = (cache or default_cache()) / _digest(remote.url.encode()) / _digest(manifest)
     if not (here / PACKAGE / MANIFEST).is_file():
-        with made_anew(here, FETCHED) as draft:
-            package = draft / PACKAGE
-            package.mkdir()
-            (package / MANIFEST).write_bytes(manifest)
-            _fetch_files(remote, package, here.parent / FILES, progress)
+        try:
+            with made_anew(here, FETCHED) as draft:
+                package = draft / PACKAGE
+                package.mkdir()
+                (package / MANIFEST).write_bytes(manifest)
+                _fetch_files(remote, package, here.parent / FILES, progress)
+        except OSError as error:  # a full disk, or a manifest with a file below a file
+            reason = error.strerror or error
+            raise UserError(f"{url}: cannot be kept in {here.parent} ({reason})") from error
     return here / PACKAGE
 
 
