@@ -51,9 +51,10 @@ site-build: install $(ASV_SCRIPTS)
 figures: install
 	$(BIN)/platebench site figures
 
-# Run the notebook and keep its outputs.
+# Run the notebooks and keep their outputs.
 notebook: install
 	$(BIN)/python -m platebench.talk.notebook docs/then_and_now.ipynb
+	$(BIN)/python -m platebench.talk.notebook docs/package.ipynb
 
 install: .venv/installed
 	@$(BIN)/python -c 'import platform; print("Python", platform.python_version(), "in .venv")'

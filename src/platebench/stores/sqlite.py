@@ -156,7 +156,9 @@ class Sqlite(Store):
         return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
 
     def _opened(self, path: Path, layout: str) -> OpenStore:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        place = f"{path.absolute().as_uri()}?mode=ro"
+        # A thread that has ended cannot close what it opened, so another one may.
+        connection = sqlite3.connect(place, uri=True, check_same_thread=False)
         opened = _OpenRows if self._settings.quick_start else _OpenBlobs
         return opened(connection, layout).with_tables(self.tables_at(path))
 
