@@ -1,0 +1,1 @@
+"""Packages: one folder of images and tables that can be shared, checked and read."""
