@@ -23,9 +23,7 @@ from platebench.stores.registry import TIFF_FOLDER
 
 WIDTH = 80
 MOST = 15
-_LABEL = 13
-_COLUMN = 22
-"""Three columns have 79."""
+_LABEL = 14
 _MARKS = {Kind.MEASURED: "m", Kind.EXTRAPOLATED: "x", Kind.MODELLED: "c"}
 
 
@@ -88,7 +86,7 @@ def _heading(basis: Basis, source: Source, asked: Asked, decision: Decision) -> 
     whole = gigabytes(source.pixel_bytes)
     needs = str(asked.needs)
     if decision.unmeasured:
-        needs += f"; not measured: {', '.join(decision.unmeasured)}"
+        needs = f"without {', '.join(decision.unmeasured)}, which were not measured"
     return _first_that_fits(
         f"{whole} of pixels, {count} measured{cold}: {needs}",
         f"{whole}, {count} measured{cold}: {needs}",
@@ -104,10 +102,13 @@ def _rows(every: Sequence[Advised], price: Price | None) -> Iterator[str]:
     yield _figures("In order", [each.in_order for each in every], _rate)
     yield _figures("At random", [each.at_random for each in every], _rate)
     files = [each.files for each in every]
-    yield _row(_label("Files", files), map(_files, files))
+    kept = ("native" if each.native_versions else "part list" for each in every)
+    yield _row(
+        _label("Files, vers.", files),
+        (f"{_files(file)}, {how}" for file, how in zip(files, kept, strict=True)),
+    )
     memory = (f"{_memory(each.read_memory)}, {_memory(each.write_memory)}" for each in every)
-    yield _row("RAM r, w   m", memory)
-    yield _row("Versions", ("native" if each.native_versions else "part list" for each in every))
+    yield _row("RAM r, w    m", memory)
     yield _row("Opened by", (", ".join(each.opened_by) for each in every))
 
 
@@ -123,12 +124,15 @@ def _figures(
 def _label(name: str, estimates: Sequence[Estimate | None]) -> str:
     """Return the label of a row, with the mark of how its figures came about."""
     marks = dict.fromkeys(_MARKS[each.kind] for each in estimates if each is not None)
-    return f"{name:<11}{''.join(marks)}"
+    return f"{name:<12}{''.join(marks)}"
 
 
 def _row(label: str, cells: Iterable[str]) -> str:
-    fitted = (_cut(each, _COLUMN - 1) for each in cells)
-    return (f"{label:<{_LABEL}}" + "".join(f"{each:<{_COLUMN}}" for each in fitted)).rstrip()
+    """Return a row whose columns have the same width and fill the line."""
+    given = list(cells)
+    width = (WIDTH - _LABEL) // len(given)
+    fitted = (f"{_cut(each, width - 1):<{width}}" for each in given)
+    return (f"{label:<{_LABEL}}" + "".join(fitted)).rstrip()
 
 
 def _ties(choices: Mapping[str, Choice]) -> Iterator[str]:
@@ -160,7 +164,7 @@ def _some(stores: Sequence[StoreName], named: int) -> str:
 def _footer(price: Price | None) -> str:
     marks = "m measured, x extrapolated, c modelled"
     if price is None:
-        return f"{marks}; in brackets: the 95% interval of a repeat run"
+        return f"{marks}; ( ) 95% interval of a repeat run"
     rate = f"{price.currency}{price.per_tb_month:g}/TB"
     return _first_that_fits(
         f"{marks}; ( ) 95%; {rate} {price.name}, {price.day}",
@@ -228,7 +232,7 @@ def _digits(value: float) -> str:
 
 def _files(files: Estimate | None) -> str:
     if files is None:
-        return "not measured"
+        return "?"
     return f"{files.value:,.0f}" if files.value < 1e7 else f"{files.value / 1e6:,.0f} million"
 
 

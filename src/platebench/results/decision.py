@@ -83,7 +83,11 @@ def decide(figures: Sequence[StoreFigures], pairs: Pairs, needs: Needs) -> Decis
     """Decide between stores. Each must be there once."""
     measured = {use for each in figures for use in each.seconds}
     weights = {use: weight for use, weight in needs.weights.items() if use in measured}
-    left_out = {each.store: why for each in figures if (why := _why_not(each, weights)) is not None}
+    left_out = {
+        each.store: why
+        for each in figures
+        if (why := _why_not(each, weights or needs.weights)) is not None
+    }
     rivals = Rivals([each for each in figures if each.store not in left_out], pairs, weights)
     unmeasured = tuple(use for use in needs.weights if use not in measured)
     if not rivals.figures or not weights:
@@ -202,10 +206,12 @@ def _size(each: StoreFigures) -> float:
     return each.size
 
 
-NEAR = 1.5
-"""A store whose figure is this many times the best one's is out of the race, by one round alone.
+NEAR = 0.5
+"""A store that takes so much more than the best one is out of the race, by one round alone.
 
-Between two rounds of a busy machine, ratios of cold reads differ by 1.1 to 1.2.
+It may take more if uses are not measured yet: 1.5 times as long if all are, 2 times if those
+measured have half of the weight. Between two rounds of a busy machine, ratios of cold reads differ
+by 1.1 to 1.2.
 """
 
 
@@ -218,10 +224,11 @@ def contenders(figures: Sequence[StoreFigures], pairs: Pairs, needs: Needs) -> s
     weights = {use: share for use, share in needs.weights.items() if use not in decision.unmeasured}
     by_store = {each.store: each for each in figures if each.store not in decision.left_out}
     rivals = Rivals(list(by_store.values()), pairs, weights)
+    most = 1 + NEAR / max(math.fsum(weights.values()), NEAR)
     found: set[StoreName] = set()
     for name, choice in decision.choices.items():
         figure = rivals.product if name == "Balanced" else rivals.seconds
-        most = NEAR * figure(by_store[choice.store])
-        near = (store for store in choice.ties if figure(by_store[store]) <= most)
+        best = figure(by_store[choice.store])
+        near = (store for store in choice.ties if figure(by_store[store]) <= most * best)
         found |= {choice.store, *near}
     return found

@@ -25,7 +25,8 @@ class Settings:
     commit and libraries. `check_newest`: also record the newest release of each library.
     `patterns` of a benchmark class and its details, such as `ColdRandomRows 1`, name the cells in
     place of `operations` and `brief`. `hurried`: take few samples per process, and begin no group
-    that would end after `minutes`.
+    that would end after `minutes`. With `rounds` 0 and `more` the cells of every round are chosen
+    when it begins (`goal.Contenders`).
     """
 
     stores: list[StoreName]
