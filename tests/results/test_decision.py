@@ -229,7 +229,7 @@ def test_ratio_of_one_use_has_the_interval_of_that_use() -> None:
 def test_stores_that_may_still_be_chosen_stay_in_the_race() -> None:
     stores = {
         A: (1.0, every(1.0)),
-        B: (1.0, every(1.3)),
+        B: (1.0, every(1.25)),
         C: (1.0, every(4.0)),
         D: (0.3, every(9.0)),
     }
@@ -240,7 +240,7 @@ def test_stores_that_may_still_be_chosen_stay_in_the_race() -> None:
 
 
 def test_fewer_measured_uses_leave_more_stores_in_the_race() -> None:
-    stores = {A: (1.0, {IN_ORDER: 1.0}), B: (1.0, {IN_ORDER: 1.9})}
+    stores = {A: (1.0, {IN_ORDER: 1.0}), B: (1.0, {IN_ORDER: 1.55})}
     made = Made(stores, deviation=None)
     assert contenders(made.figures, made.pair, Needs(100, 0, 0)) == {A}
     assert contenders(made.figures, made.pair, Needs(50, 30, 20)) == {A, B}

@@ -11,6 +11,7 @@ import typer
 
 from platebench.commands.answer import program
 from platebench.commands.shared import Results, errors, say, split, tell
+from platebench.errors import UserError
 
 MINUTES = 3.0
 INTERRUPTED = 130
@@ -66,17 +67,28 @@ def advise_command(
     price = read_prices(OWN if prices is None else prices)[0]
     chosen = advise.candidates() if stores is None else stores_to_measure(split(stores))
     advise.require_source(source)
-    with (
-        RunBar(errors) as bar,
-        advise.place_for(source, home()) as place,
-        advise.until(ends),
-    ):
-        outcome = advise.measure_for_advice(
-            source, place, own_results(results), chosen, needs, ends, bar
-        )
+    try:
+        with (
+            RunBar(errors) as bar,
+            advise.place_for(source, home()) as place,
+            advise.until(ends),
+        ):
+            outcome = advise.measure_for_advice(
+                source, place, own_results(results), chosen, needs, ends, bar
+            )
+    except advise.TimeIsOver:
+        raise UserError(
+            f"{minutes:g} minutes were over before the images of {source} were read; give more"
+            " --minutes, or a folder with fewer files"
+        ) from None
     basis = outcome.basis
     decision = basis.decide(needs)
-    for line in (*reasons_in_words(decision.left_out), *ties_in_words(decision.choices)):
+    dropped = outcome.dropped & decision.left_out.keys()
+    if dropped:
+        named = ", ".join(map(str, sorted(dropped)))
+        tell(f"Too slow or too large to be chosen, by the first rounds: {named}")
+    others = {store: why for store, why in decision.left_out.items() if store not in dropped}
+    for line in (*reasons_in_words(others), *ties_in_words(decision.choices)):
         tell(line)
     if outcome.stopped:
         tell(f"{outcome.stopped}; this is what was measured")

@@ -62,8 +62,16 @@ MANY = 16
 """Images that a random read takes, as in the benchmark; of fewer images it takes one."""
 
 MOST_IMAGES = 32
+"""Of small images. A sample has more than the 16 that a random read takes."""
 MOST_BYTES = 34_000_000
-"""The largest sample: 24 images of 1.4 MB, more than the 16 that a random read takes."""
+"""The largest sample, in bytes of pixels: 24 images of 1.4 MB."""
+
+
+MOST_ROUNDS = 10
+"""More rounds hardly narrow an interval: a second run differs by what no rounds show."""
+
+ENOUGH_ROUNDS = 4
+"""After so many the measurement ends if no store ties with a choice."""
 
 
 class TimeIsOver(KeyboardInterrupt):
@@ -84,13 +92,17 @@ class Place:
 
 @dataclass
 class Outcome:
-    """What was measured. `stopped` says what ended it early, "" if nothing did."""
+    """What was measured. `stopped` says what ended it early, "" if nothing did.
+
+    `found` is the number of images of the source, `dropped` the stores that were left out of later
+    rounds.
+    """
 
     source: Source
     found: int
     file: RecordFile | None = None
     stopped: str = ""
-    rounds: int = field(default=0)
+    dropped: set[StoreName] = field(default_factory=set)
 
     @property
     def basis(self) -> Basis:
@@ -169,7 +181,7 @@ def measure_for_advice(
     first = OPERATION_OF[max(needs.weights, key=lambda use: needs.weights[use])]
     settings = Settings(
         stores=list(stores),
-        images=[str(source)],
+        images=[str(source.absolute())],  # never the name of a generated set
         operations=[],
         patterns=patterns,
         rounds=0,
@@ -189,8 +201,13 @@ def measure_for_advice(
         assert outcome.file is not None, "a round begins"
         if not records:
             return [cell for cell in cells if OPERATIONS[cell.kind].name == first]
+        rounds = max(record.round for record in records)
         basis = Basis(cells_of(outcome.file.info(), records))
+        ties = any(choice.ties for choice in basis.decide(needs).choices.values())
+        if rounds >= MOST_ROUNDS or (rounds >= ENOUGH_ROUNDS and not ties):
+            return []
         left = contenders(basis.figures, basis.pair, needs) | set(registry.REFERENCES)
+        outcome.dropped |= {cell.store for cell in cells} - left
         return [cell for cell in cells if cell.store in left]
 
     try:

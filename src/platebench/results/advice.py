@@ -167,7 +167,16 @@ class Basis:
         found = None if mine is None or base is None else mine.wall.over(base.wall)
         if found is None or mine is None:
             return None
-        return replace(found, mean=_with_prior(found.mean, mine.wall.noise))
+        return replace(found, mean=_with_prior(found.mean, mine.wall.noise or self._any_noise))
+
+    @cached_property
+    def _any_noise(self) -> Noise | None:
+        """The noise of cold cells, else of warm ones: for cells whose own is not known yet.
+
+        Cold reads vary more than writes and warm reads, so intervals are rather too wide.
+        """
+        known = [(cell.cache, cell.wall.noise) for cell in measured(self._every)]
+        return next((noise for _, noise in sorted(known, key=_cold_first) if noise), None)
 
     def _seconds(self, use: str) -> dict[StoreName, float]:
         """Return seconds per image, whose ratios are those of the shared rounds.
@@ -206,7 +215,8 @@ class Basis:
         cell = self.cell(store, use)
         if cell is None:
             return None
-        mean, noise = typical(cell.wall.blocks).mean, self._noise[cell.cache]
+        mean = typical(cell.wall.blocks).mean
+        noise = self._noise[cell.cache] or self._noise.get("cold")
         mean = _with_prior(mean if noise is None else moderated(mean, noise), noise)
         return Pooled(mean, cell.wall.run_shift)
 
@@ -308,6 +318,10 @@ def _with_prior(mean: RobustMean, noise: Noise | None) -> RobustMean:
         return mean
     freedom = min(noise.degrees_of_freedom, noise.most)
     return replace(mean, deviation=math.sqrt(noise.variance), degrees_of_freedom=freedom)
+
+
+def _cold_first(known: tuple[str, Noise | None]) -> bool:
+    return known[0] != "cold"
 
 
 def _native(store: StoreName) -> bool:

@@ -201,8 +201,9 @@ def _percent(share: float) -> str:
 
 
 def _money(amount: float, currency: str) -> str:
-    number = f"{amount:,.0f}" if amount >= 10 else f"{amount:.2f}"
-    return f"{currency}{number}" if len(currency) == 1 else f"{number} {currency}"
+    number = f"{amount:,.0f}" if amount >= 10 else f"{max(amount, 0.01):.2f}"
+    less = "<" if 0 < amount < 0.01 else ""
+    return less + (f"{currency}{number}" if len(currency) == 1 else f"{number} {currency}")
 
 
 def _rate(rate: Estimate) -> str:
@@ -237,7 +238,9 @@ def _files(files: Estimate | None) -> str:
 
 
 def _memory(peak: int | None) -> str:
-    return "?" if peak is None else gigabytes(peak)
+    if peak is None:
+        return "?"
+    return gigabytes(peak) if peak >= 1e6 else "<1 MB"
 
 
 def _first_that_fits(*lines: str) -> str:
