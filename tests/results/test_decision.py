@@ -234,16 +234,16 @@ def test_stores_that_may_still_be_chosen_stay_in_the_race() -> None:
         D: (0.3, every(9.0)),
     }
     one_round = Made(stores, deviation=None)
-    assert contenders(one_round.figures, one_round.pair, NEEDS) == {A, B, D}
+    assert contenders(one_round.figures, one_round.pair, NEEDS, 0.3) == {A, B, D}
     more = Made(stores, deviation=0.001)
-    assert contenders(more.figures, more.pair, NEEDS) == {A, D}, "B is slower beyond doubt"
+    assert contenders(more.figures, more.pair, NEEDS, 0.3) == {A, D}, "B is slower beyond doubt"
 
 
 def test_fewer_measured_uses_leave_more_stores_in_the_race() -> None:
     stores = {A: (1.0, {IN_ORDER: 1.0}), B: (1.0, {IN_ORDER: 1.55})}
     made = Made(stores, deviation=None)
-    assert contenders(made.figures, made.pair, Needs(100, 0, 0)) == {A}
-    assert contenders(made.figures, made.pair, Needs(50, 30, 20)) == {A, B}
+    assert contenders(made.figures, made.pair, Needs(100, 0, 0), 0.3) == {A}
+    assert contenders(made.figures, made.pair, Needs(50, 30, 20), 0.3) == {A, B}
 
 
 def test_nothing_measured_leaves_no_store_in_the_race() -> None:

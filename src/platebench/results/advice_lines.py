@@ -137,17 +137,24 @@ def _row(label: str, cells: Iterable[str]) -> str:
 
 def _ties(choices: Mapping[str, Choice]) -> Iterator[str]:
     """Yield a line with the ties, if there are any; as many are named as fit."""
-    tied = {name.lower(): choice for name, choice in choices.items() if choice.ties}
+    tied = {name.lower(): choice.ties for name, choice in choices.items() if choice.ties}
     if not tied:
         return
-    most = max(len(choice.ties) for choice in tied.values())
-    yield _first_that_fits(
-        *(
-            f"{'Ties':<{_LABEL}}"
-            + "; ".join(f"{name} {_some(choice.ties, named)}" for name, choice in tied.items())
-            for named in range(most, 0, -1)
-        )
-    )
+    named = dict.fromkeys(tied, 1)
+    line = _tie_line(tied, named)
+    growing = True
+    while growing:
+        growing = False
+        for name, ties in tied.items():
+            more = {**named, name: named[name] + 1}
+            if named[name] < len(ties) and len(longer := _tie_line(tied, more)) <= WIDTH:
+                named, line, growing = more, longer, True
+    yield _cut(line, WIDTH)
+
+
+def _tie_line(tied: Mapping[str, Sequence[StoreName]], named: Mapping[str, int]) -> str:
+    said = (f"{name} {_some(ties, named[name])}" for name, ties in tied.items())
+    return f"{'Ties':<{_LABEL}}{'; '.join(said)}"
 
 
 def _some(stores: Sequence[StoreName], named: int) -> str:
@@ -191,17 +198,13 @@ def _kept(size: Estimate | None, price: Price | None) -> str:
         return "not measured"
     reach = ""
     if size.high is not None and size.high > size.value:
-        reach = f" ±{_percent(size.high / size.value - 1)}"
+        reach = f" ±{max(1, math.ceil(100 * (size.high / size.value - 1)))}%"
     cost = "" if price is None else f", {_money(price.of(size.value), price.currency)}/mo"
     return f"{gigabytes(round(size.value))}{reach}{cost}"
 
 
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}"
-
-
 def _money(amount: float, currency: str) -> str:
-    number = f"{amount:,.0f}" if amount >= 10 else f"{max(amount, 0.01):.2f}"
+    number = f"{amount:.0f}" if amount >= 10 else f"{max(amount, 0.01):.2f}"
     less = "<" if 0 < amount < 0.01 else ""
     return less + (f"{currency}{number}" if len(currency) == 1 else f"{number} {currency}")
 

@@ -206,25 +206,24 @@ def _size(each: StoreFigures) -> float:
     return each.size
 
 
-NEAR = 0.3
-"""A store that takes so much more than the best one is out of the race, by one round alone.
-
-It may take more if uses are not measured yet: 1.3 times as long if all are, 1.6 times if those
-measured have half of the weight, and 2 times at most. Between two rounds of a busy machine, ratios
-of cold reads differ by 1.1 to 1.2.
-"""
+_LEAST_WEIGHT = 0.5
+"""Uses with less weight than this do not put a store out of the race by less than twice `near`."""
 
 
-def contenders(figures: Sequence[StoreFigures], pairs: Pairs, needs: Needs) -> set[StoreName]:
+def contenders(
+    figures: Sequence[StoreFigures], pairs: Pairs, needs: Needs, near: float
+) -> set[StoreName]:
     """Return the stores that may still be chosen, or tie with a choice, after another round.
 
-    Others are out of the race: measuring them again would take time from those that are in it.
+    Others are out of the race: measuring them again would take time from those that are in it. In
+    the race are those that tie with a choice and whose figure is not further from it than `near`,
+    relative to it; further if uses are not measured yet that have a weight.
     """
     decision = decide(figures, pairs, needs)
     weights = {use: share for use, share in needs.weights.items() if use not in decision.unmeasured}
     by_store = {each.store: each for each in figures if each.store not in decision.left_out}
     rivals = Rivals(list(by_store.values()), pairs, weights)
-    most = 1 + NEAR / max(math.fsum(weights.values()), NEAR)
+    most = 1 + near / max(math.fsum(weights.values()), _LEAST_WEIGHT)
     found: set[StoreName] = set()
     for name, choice in decision.choices.items():
         figure = rivals.product if name == "Balanced" else rivals.seconds

@@ -127,7 +127,7 @@ FORMATS: tuple[Format, ...] = (
         native_versions=True,
         layout_needs=_TIFF,
         title="LanceDB",
-        opened_by=("Python", "DuckDB", "Node.js"),
+        opened_by=("Python", "DuckDB", "Rust"),
     ),
     Format(
         "zarr",
@@ -137,7 +137,7 @@ FORMATS: tuple[Format, ...] = (
         Colour.ORANGE,
         Mark.DIAMOND,
         title="Zarr",
-        opened_by=("Python", "Rust", "JavaScript"),
+        opened_by=("Python", "C++", "Rust"),
     ),
     Format(
         "tiff-files",
@@ -147,8 +147,8 @@ FORMATS: tuple[Format, ...] = (
         Colour.SKY_BLUE,
         Mark.TRIANGLE_DOWN,
         title="TIFF folder",
-        opened_by=("Fiji", "napari", "any viewer"),
-        opened_by_tuning={"small": ("Python", "few viewers")},
+        opened_by=("Fiji", "napari", "QuPath"),
+        opened_by_tuning={"balanced": ("Python", "GDAL"), "small": ("Python", "few viewers")},
     ),
     Format(
         "hdf5",
@@ -159,7 +159,7 @@ FORMATS: tuple[Format, ...] = (
         Mark.SQUARE,
         title="HDF5",
         opened_by=("Fiji", "MATLAB", "R"),
-        opened_by_tuning={"small": ("Python", "HDF5 with szip")},
+        opened_by_tuning={"small": ("Python", "HDF5 + szip")},
     ),
     Format(
         "ch5",
