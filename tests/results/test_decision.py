@@ -248,7 +248,7 @@ def test_fewer_measured_uses_leave_more_stores_in_the_race() -> None:
 
 def test_nothing_measured_leaves_no_store_in_the_race() -> None:
     pairs: Pairs = Made({}).pair
-    assert contenders([], pairs, NEEDS) == set()
+    assert contenders([], pairs, NEEDS, 0.3) == set()
 
 
 # What is needed

@@ -228,6 +228,6 @@ def contenders(
     for name, choice in decision.choices.items():
         figure = rivals.product if name == "Balanced" else rivals.seconds
         best = figure(by_store[choice.store])
-        near = (store for store in choice.ties if figure(by_store[store]) <= most * best)
-        found |= {choice.store, *near}
+        still = (store for store in choice.ties if figure(by_store[store]) <= most * best)
+        found |= {choice.store, *still}
     return found
