@@ -26,6 +26,7 @@ from tests.results.made_up_runs import failed, ok, run_file
 from tests.scratch_checkout import PROGRAM, REPOSITORY, Command, git, in_a_process
 
 COMMANDS = (
+    "advise",
     "make-fixtures",
     "run",
     "compare",
@@ -82,7 +83,7 @@ def test_unknown_command_or_option_has_status_2(arguments: list[str], platebench
 def test_help_groups_the_commands(platebench: Command) -> None:
     said = " ".join(platebench("--help").out.split())
     groups = [
-        ("Keeping images", ["look"]),
+        ("Keeping images", ["advise", "look"]),
         ("Measuring", ["run", "compare", "report", "stores", "make-fixtures", "clean"]),
         ("Publishing figures", ["reference", "calibrate", "site"]),
         ("The story", ["talk", "findings"]),
@@ -96,7 +97,7 @@ def test_help_groups_the_commands(platebench: Command) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "compare", "reference run", "calibrate selfcheck", "report", "site build"],
+    ["advise", "run", "compare", "reference run", "calibrate selfcheck", "report", "site build"],
 )
 def test_commands_that_read_or_write_runs_have_option_results(command, platebench) -> None:
     assert "--results" in platebench(*command.split(), "--help").out
@@ -339,6 +340,10 @@ def test_stores_lists_missing_libraries(monkeypatch, platebench: Command) -> Non
     assert listed["zarr:tensor:fast"]["why_not"] == "zarr is not installed; type: pip install zarr"
     assert listed["parquet:pixels:fast"]["why_not"] is None
     assert listed["lancedb:pixels:fast"]["native_versions"]
+    assert all(row["opened_by"] for row in listed.values())
+    assert (
+        listed["tiff-files:tiff:small"]["opened_by"] != listed["tiff-files:tiff:fast"]["opened_by"]
+    )
     assert not listed["parquet:pixels:fast"]["native_versions"]
     assert re.search(r"zarr:tensor:fast +zarr is not installed", platebench("stores").out)
 

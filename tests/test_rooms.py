@@ -17,7 +17,7 @@ RANKS = {
     "timing": 2,
     "results": 3,
     "running": 4,
-    # Beside one another: what is shown of images, of the talk, and of libraries.
+    # Beside one another: what is kept, and what is shown of images, the talk and libraries.
     "packages": 5,
     "viewing": 5,
     "talk": 5,

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from platebench import __version__
+from platebench.commands.advise import advise_command
 from platebench.commands.calibrate import calibrate_app
 from platebench.commands.check import check_command
 from platebench.commands.clean import clean_command
@@ -76,6 +77,11 @@ def about(
     """
 
 
+app.command(
+    "advise",
+    rich_help_panel=KEEPING,
+    epilog="Example: platebench advise plate --reads 20 --random 75 --writes 5 --size 5TB",
+)(advise_command)
 app.command(
     "pack",
     rich_help_panel=KEEPING,

@@ -16,6 +16,7 @@ from platebench.errors import UserError
 from platebench.results.commit import Commit
 from platebench.results.measurement import CellName, Measurement
 from platebench.results.operations import floor_of
+from platebench.results.plan import plan_of
 from platebench.results.ratios import RUN_SHIFT, width
 from platebench.results.records import RecordFile, record_files
 from platebench.results.timings import by_cell, timings
@@ -24,7 +25,7 @@ from platebench.running import groups as grouping
 from platebench.running import run as measuring
 from platebench.running.estimate import Size
 from platebench.running.floor_choice import floor_choice, keep
-from platebench.running.goal import MOST_ROUNDS
+from platebench.running.goal import MOST_ROUNDS, Contenders, everyone
 from platebench.running.outlook import Outlook, Source
 from platebench.running.places import Home
 from platebench.running.run import measure
@@ -81,11 +82,11 @@ class Bench:
         self.variables = variables
         return MadeUpSuite("only", self.log, self.answer)
 
-    def measure(self, **changed: object) -> RecordFile:
+    def measure(self, contenders: Contenders = everyone, **changed: object) -> RecordFile:
         self.folder.joinpath("results").mkdir(exist_ok=True)
         settings = replace(EVERYTHING, **changed)
         home = Home(self.folder, self.folder / "unused", self.results)
-        return measure(home, self.results, settings, self.watcher)
+        return measure(home, self.results, settings, self.watcher, contenders=contenders)
 
     def counts(self) -> Counter[CellName]:
         return Counter(which for _, which in self.log)
@@ -196,6 +197,42 @@ def test_rounds_are_added_while_they_fit_into_the_time(bench: Bench) -> None:
     file = bench.measure(rounds=2, minutes=26, more=True)
     assert set(bench.counts().values()) == {4}, "a fifth round of six minutes would end at 30"
     assert file.finished
+
+
+def test_contenders_choose_the_cells_of_every_added_round(bench: Bench) -> None:
+    """First the scans of all stores, then one store on everything, then nothing more."""
+    seen: list[int] = []
+
+    def contenders(cells, records):
+        seen.append(max((record.round for record in records), default=0))
+        chosen = {0: [each for each in cells if each.benchmark == SCAN], 1: cells[:1], 2: cells}
+        return chosen.get(len(records) and seen[-1], [])
+
+    slowly(bench, 1)
+    file = bench.measure(contenders, rounds=0, minutes=12, more=True)
+    assert seen == [0, 1, 2, 3]
+    assert [which.benchmark for _, which in bench.log][:3] == [SCAN] * 3
+    assert len(bench.log) == 3 + 1 + 6, "a round of one cell is short, so it fits"
+    assert file.finished
+
+
+def test_run_in_a_hurry_begins_no_group_that_would_end_too_late(bench: Bench) -> None:
+    slowly(bench, 1)
+    bench.measure(rounds=2, minutes=7, hurried=True)
+    assert bench.minutes == 6, "a third group of three minutes would end at 9"
+    slowly(bench, 1)
+    bench.minutes = 0
+    bench.measure(rounds=2, minutes=7)
+    assert bench.minutes == 9
+
+
+def test_patterns_choose_the_cells_and_are_recorded_as_operations(bench: Bench) -> None:
+    file = bench.measure(patterns=("Write",))
+    assert {which.benchmark for _, which in bench.log} == {WRITE}
+    settings = file.info().settings
+    assert settings["operations"] == ["Write"]
+    assert "patterns" not in settings
+    assert plan_of(file.info()).parts[0].operations == ("Write",)
 
 
 def test_rounds_are_not_added_without_being_asked_for(bench: Bench) -> None:

@@ -15,7 +15,7 @@ from platebench.commands.shared import console
 def stores_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """List the stores, and why some cannot be measured here.
+    """List the stores, why some cannot be measured here, and what opens their files.
 
     A store is FORMAT:LAYOUT:TUNING. `default` is what the library's quick start gives, `fast` the
     best known for speed, `small` for size. `balanced` is what to type for daily work: images that
@@ -23,22 +23,24 @@ def stores_command(
     """
     from platebench.stores import registry
 
-    rows = [
-        {
-            "name": str(name),
-            "native_versions": each.native_versions,
-            "why_not": registry.why_not(name),
-        }
-        for each in registry.FORMATS
-        for name in each.stores
-    ]
+    stores = [(each, name) for each in registry.FORMATS for name in each.stores]
     if as_json:
+        rows = [
+            {
+                "name": str(name),
+                "native_versions": each.native_versions,
+                "opened_by": each.openers(name),
+                "why_not": registry.why_not(name),
+            }
+            for each, name in stores
+        ]
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
         return
     table = Table(box=None)
-    for head in ("store", "native versions", "here"):
+    for head in ("store", "native versions", "here", "opened by"):
         table.add_column(head)
-    for row in rows:
-        here = str(row["why_not"] or "yes")
-        table.add_row(str(row["name"]), "yes" if row["native_versions"] else "", here)
+    for each, name in stores:
+        versions = "yes" if each.native_versions else ""
+        here = registry.why_not(name) or "yes"
+        table.add_row(str(name), versions, here, ", ".join(each.openers(name)))
     console.print(table)

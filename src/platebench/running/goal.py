@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from platebench.results.measurement import CellName
 from platebench.results.operations import OPERATIONS, floor_of, same_on
@@ -20,6 +20,15 @@ MOST_ROUNDS = 60
 """With `until`, a cell gets no more rounds than this, even if there is time."""
 
 
+Contenders = Callable[[Sequence[CellName], Sequence[Record]], Sequence[CellName]]
+"""Called with all cells and what is measured; returns the cells of a round that is added."""
+
+
+def everyone(cells: Sequence[CellName], records: Sequence[Record]) -> Sequence[CellName]:
+    """Return all cells: every store takes part in every round."""
+    return cells
+
+
 _NEAR = 1.1
 """With `until`, an interval is narrow enough within this factor of what no rounds can narrow."""
 
@@ -33,15 +42,20 @@ class Goal:
         cells: Sequence[CellName],
         before: Sequence[Record],
         watcher: Watcher,
+        contenders: Contenders = everyone,
     ) -> None:
         self._settings = settings
+        self._contenders = contenders
         self._cells = cells
         self._watcher = watcher
         self._records = list(before)
         self._done = done_of(before)
         self._last_before = max((record.round for record in before), default=0)
         self._round_began: float | None = None
-        self._longest_round = 0.0
+        self._cells_of_round = 1
+        self._longest_per_cell = 0.0
+        self._group_began: float | None = None
+        self._longest_group = 0.0
         minutes = math.inf if settings.minutes is None else settings.minutes
         self._end = time.monotonic() + 60 * minutes
         if settings.until is not None:
@@ -54,8 +68,9 @@ class Goal:
 
     @property
     def time_is_over(self) -> bool:
-        """True if no further group may begin."""
-        return time.monotonic() >= self._end
+        """True if no further group may begin; in a hurry, none that would end too late."""
+        needed = self._longest_group if self._settings.hurried else 0.0
+        return time.monotonic() + needed >= self._end
 
     def wanted(self, number: int) -> Sequence[CellName]:
         """Return the cells of a round: all at first, then those that need another one.
@@ -64,13 +79,16 @@ class Goal:
         """
         now = time.monotonic()
         if self._round_began is not None:
-            self._longest_round = max(self._longest_round, now - self._round_began)
+            per_cell = (now - self._round_began) / self._cells_of_round
+            self._longest_per_cell = max(self._longest_per_cell, per_cell)
         self._round_began = now
         if number <= self._settings.rounds:
+            self._cells_of_round = len(self._cells)
             return self._cells
         cells = [] if number > MOST_ROUNDS or self.time_is_over else self._added(number)
         if cells:
             self._plan(cells, number)
+            self._cells_of_round = len(cells)
         return cells
 
     def _added(self, number: int) -> Sequence[CellName]:
@@ -79,18 +97,25 @@ class Goal:
             wide = self._too_wide([record for record in self._records if record.round < number])
             wanted = {same_on(cell, name) for cell in wide for name in registry.REFERENCES}
             return [cell for cell in self._cells if cell in wanted | set(wide)]
-        begun_before = number <= self._last_before
-        fits = time.monotonic() + self._longest_round <= self._end
-        return self._cells if self._settings.more and (begun_before or fits) else []
+        if not self._settings.more:
+            return []
+        earlier = [record for record in self._records if record.round < number]
+        cells = self._contenders(self._cells, earlier)
+        fits = time.monotonic() + self._longest_per_cell * len(cells) <= self._end
+        return cells if number <= self._last_before or fits else []
 
     def announce(self, group: Group) -> None:
         """Show which group is next."""
         self._begun += 1
+        self._group_began = time.monotonic()
         self._watcher.measures(self._begun, self._in_all, group)
 
     def note(self, records: Sequence[Record]) -> None:
         """Add the samples of a group."""
         self._records += records
+        if self._group_began is not None:
+            took = time.monotonic() - self._group_began
+            self._longest_group = max(self._longest_group, took)
 
     def conclude(self) -> bool:
         """Return True if the rounds that were asked for are measured; say what is left.

@@ -45,6 +45,9 @@ more rounds.
 QUICK = Sampling(least=1, most=2, seconds=0.5)
 """Samples of a first look."""
 
+HURRIED = Sampling(least=2, most=8, seconds=5.0)
+"""Samples of a run that has three minutes for twenty stores and more than one round."""
+
 
 @dataclass(frozen=True)
 class Group:

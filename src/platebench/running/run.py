@@ -17,14 +17,15 @@ from platebench.results.asv_files import environment_name, write_asv_results
 from platebench.results.commit import CHANGES, Commit
 from platebench.results.measurement import CellName
 from platebench.results.operations import OPERATIONS, check_operations, choose, in_brief_run
+from platebench.results.plan import PlanPart
 from platebench.results.records import RecordFile, RunInfo, record_files
 from platebench.running.floor_choice import floor_choice
-from platebench.running.goal import Goal
+from platebench.running.goal import Contenders, Goal, everyone
 from platebench.running.groups import done_of, in_groups
 from platebench.running.image_sets import check_images
 from platebench.running.machine_facts import machine_facts, this_machine
 from platebench.running.newest import newest_versions
-from platebench.running.outlook import look_ahead
+from platebench.running.outlook import Outlook, look_ahead
 from platebench.running.places import Home
 from platebench.running.settings import Settings
 from platebench.running.suite import Suite
@@ -46,8 +47,13 @@ def measure(
     settings: Settings,
     watcher: Watcher,
     begun: Begun = lambda file: None,
+    outlook: Outlook | None = None,
+    contenders: Contenders = everyone,
 ) -> RecordFile:
     """Measure cells and return the record file, to which each cell is added when it ends.
+
+    `outlook` has the images, if they were opened already. `contenders` chooses the cells of the
+    rounds that are added while there is time.
 
     An interrupted run keeps what it measured, in its record file and in asv's, and removes its
     temporary files. So does one whose time is over before its rounds are; it is not finished.
@@ -57,7 +63,9 @@ def measure(
     commit = home.commit()
     workspace = Workspace.here(home.work)
     with workspace.measuring():
-        return _measure(home, results, settings, commit, workspace, watcher, begun)
+        return _measure(
+            home, results, settings, commit, workspace, watcher, begun, outlook, contenders
+        )
 
 
 def _measure(
@@ -68,19 +76,19 @@ def _measure(
     workspace: Workspace,
     watcher: Watcher,
     begun: Begun,
+    outlook: Outlook | None,
+    contenders: Contenders,
 ) -> RecordFile:
     floor = floor_choice(workspace.root)
     facts = machine_facts(workspace.root) | floor.facts  # before drawing images, which is load too
-    outlook = look_ahead(workspace, settings, watcher)
+    outlook = outlook or look_ahead(workspace, settings, watcher)
     held = outlook.hold(workspace, watcher)
     names = list(held)
     watcher.preparing("finding the benchmarks", 0, 1)
     with TurnServer.open(settings.sampling) as turns:
         given = {WORK: str(workspace.root), **floor.variables, **turns.variables}
         suite = Suite(home.suite, names, variables=given)
-        cells = choose(suite.cells(), settings.stores, settings.operations)
-        if settings.brief:
-            cells = [cell for cell in cells if in_brief_run(cell, settings.operations)]
+        cells = _cells(suite.cells(), names, settings)
         if not cells:
             raise UserError("nothing to measure: no benchmark has these stores and operations")
         stores = list(map(str, settings.stores))
@@ -88,13 +96,16 @@ def _measure(
         taken_from = {name: source.sampled_from for name, source in held.items()}
         kept["samples"] = {name: count for name, count in taken_from.items() if count}
         del kept["check_newest"]
+        patterns, hurried = kept.pop("patterns"), kept.pop("hurried")
+        if patterns:
+            kept |= {"operations": list(patterns), "hurried": hurried, "rounds": 1}
         info = run_info(names, commit, kept, facts, settings.check_newest)
         file = take_up(results, info) if settings.resume else RecordFile.create(results, info)
         watcher.starts(facts)
         begun(file)
         before = list(file.records())
         with recording([file], watcher, "--resume goes on"):
-            goal = Goal(settings, cells, before, watcher)
+            goal = Goal(settings, cells, before, watcher, contenders)
             try:
                 if outlook.stores_first:
                     _prepare(workspace, cells, names, watcher)
@@ -113,6 +124,19 @@ def _measure(
                 workspace.clear_scratch()
                 keep_for_asv(results, suite, commit, file)
     return file
+
+
+def _cells(
+    every: Sequence[CellName], images: Sequence[str], settings: Settings
+) -> Sequence[CellName]:
+    """Return the cells that the settings ask for, of all cells of the suite."""
+    if settings.patterns:
+        stores, patterns = tuple(settings.stores), settings.patterns
+        return PlanPart(tuple(images), stores, patterns, settings.rounds).cells(every)
+    cells = choose(every, settings.stores, settings.operations)
+    if settings.brief:
+        cells = [cell for cell in cells if in_brief_run(cell, settings.operations)]
+    return cells
 
 
 @contextmanager

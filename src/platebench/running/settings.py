@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from platebench.errors import UserError
-from platebench.running.groups import BRIEF, QUICK, THOROUGH
+from platebench.running.groups import BRIEF, HURRIED, QUICK, THOROUGH
 from platebench.running.turn_server import Sampling
 from platebench.stores import registry
 from platebench.stores.name import StoreName
@@ -23,6 +23,10 @@ class Settings:
     (0.05 is +-5%). `minutes`: stop after this time, at the end of a group. `more`: until then, add
     rounds of all cells. `resume`: continue the newest interrupted run that has the same settings,
     commit and libraries. `check_newest`: also record the newest release of each library.
+    `patterns` of a benchmark class and its details, such as `ColdRandomRows 1`, name the cells in
+    place of `operations` and `brief`. `hurried`: take few samples per process, and begin no group
+    that would end after `minutes`. With `rounds` 0 and `more` the cells of every round are chosen
+    when it begins (`goal.Contenders`).
     """
 
     stores: list[StoreName]
@@ -36,10 +40,14 @@ class Settings:
     more: bool = False
     resume: bool = False
     check_newest: bool = False
+    patterns: tuple[str, ...] = ()
+    hurried: bool = False
 
     @property
     def sampling(self) -> Sampling:
         """How many samples the processes of a group take."""
+        if self.hurried:
+            return HURRIED
         return QUICK if self.quick else BRIEF if self.brief else THOROUGH
 
 

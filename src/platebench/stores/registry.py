@@ -30,7 +30,9 @@ class Format:
     (`sqlite3`). `layout_needs` are those of one layout only. `colour` and `mark` are the format's
     in every chart; no two formats share both. `native_versions`: the format keeps versions
     itself; all others are measured with platebench's part list (`part_list`). `title` is the name
-    in sentences, as the format's makers write it; "" if that is `name`.
+    in sentences, as the format's makers write it; "" if that is `name`. `opened_by` are programs
+    and languages that open the stored files without platebench, those for images first;
+    `opened_by_tuning` those of a tuning that fewer of them open.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Format:
     native_versions: bool = False
     layout_needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     title: str = ""
+    opened_by: tuple[str, ...] = ()
+    opened_by_tuning: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -69,6 +73,10 @@ class Format:
             dict.fromkeys(name for layout in self.variants for name in self.needs_of(layout))
         )
 
+    def openers(self, store: StoreName) -> tuple[str, ...]:
+        """Return what opens the files of one of this format's stores."""
+        return self.opened_by_tuning.get(store.tuning, self.opened_by)
+
     def needs_of(self, layout: str) -> tuple[str, ...]:
         """Return the libraries that this layout needs."""
         return (*self.needs, *self.layout_needs.get(layout, ()))
@@ -85,6 +93,7 @@ FORMATS: tuple[Format, ...] = (
         ("numpy",),
         Colour.BLACK,
         Mark.CROSS,
+        opened_by=("NumPy",),
     ),
     Format(
         "parquet",
@@ -95,6 +104,7 @@ FORMATS: tuple[Format, ...] = (
         Mark.CIRCLE,
         layout_needs={**_TIFF, "nested": ("awkward",)},
         title="Parquet",
+        opened_by=("pandas", "DuckDB", "R"),
     ),
     Format(
         "arrow-ipc",
@@ -105,6 +115,7 @@ FORMATS: tuple[Format, ...] = (
         Mark.SQUARE,
         layout_needs=_TIFF,
         title="Arrow IPC",
+        opened_by=("pandas", "Polars", "R"),
     ),
     Format(
         "lancedb",
@@ -116,6 +127,7 @@ FORMATS: tuple[Format, ...] = (
         native_versions=True,
         layout_needs=_TIFF,
         title="LanceDB",
+        opened_by=("Python", "DuckDB", "Rust"),
     ),
     Format(
         "zarr",
@@ -125,6 +137,7 @@ FORMATS: tuple[Format, ...] = (
         Colour.ORANGE,
         Mark.DIAMOND,
         title="Zarr",
+        opened_by=("Python", "C++", "Rust"),
     ),
     Format(
         "tiff-files",
@@ -134,6 +147,8 @@ FORMATS: tuple[Format, ...] = (
         Colour.SKY_BLUE,
         Mark.TRIANGLE_DOWN,
         title="TIFF folder",
+        opened_by=("Fiji", "napari", "QuPath"),
+        opened_by_tuning={"balanced": ("Python", "GDAL"), "small": ("Python", "few viewers")},
     ),
     Format(
         "hdf5",
@@ -143,6 +158,8 @@ FORMATS: tuple[Format, ...] = (
         Colour.PURPLE,
         Mark.SQUARE,
         title="HDF5",
+        opened_by=("Fiji", "MATLAB", "R"),
+        opened_by_tuning={"small": ("Python", "HDF5 + szip")},
     ),
     Format(
         "ch5",
@@ -152,6 +169,7 @@ FORMATS: tuple[Format, ...] = (
         Colour.PURPLE,
         Mark.TRIANGLE_RIGHT,
         title="CellH5",
+        opened_by=("Fiji", "R", "Python"),
     ),
     Format(
         "sqlite",
@@ -162,6 +180,7 @@ FORMATS: tuple[Format, ...] = (
         Mark.DIAMOND,
         layout_needs=_TIFF,
         title="SQLite",
+        opened_by=("DB Browser", "DuckDB", "R"),
     ),
 )
 

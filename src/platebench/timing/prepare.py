@@ -48,8 +48,12 @@ def prepare_together(
     """
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         written = [threads.submit(_write, workspace, store, images, kind) for store, kind in wanted]
-        for number, _ in enumerate(as_completed(written), start=1):
-            done(number)
+        try:
+            for number, _ in enumerate(as_completed(written), start=1):
+                done(number)
+        except BaseException:  # Ctrl-C, or no time is left: begin no other
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _write(workspace: Workspace, store: StoreName, images: str, kind: Kind) -> None:
