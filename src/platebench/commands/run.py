@@ -121,7 +121,7 @@ def run_command(
     table_file(file, cells)
     print_answer(cells, file.info(), source=images)
     if not file.finished:
-        say(f"To go on: {resume_command()}")
+        say(f"To continue: {resume_command()}")
     if stopped:
         raise typer.Exit(INTERRUPTED)
     exit_by(cells)

@@ -105,11 +105,17 @@ def _others(found: Sequence[Effect]) -> str:
 def _speed(taking: Fastest | None, scanning: Fastest | None) -> str:
     """Return the fastest stores for single images and for all, against a folder of TIFF files."""
     both = [(taking, "Fastest for single images"), (scanning, "Fastest to read everything")]
-    asked = [(each, begin) for each, begin in both if each is not None and not each.one_round]
+    asked = [(each, begin) for each, begin in both if each is not None and _compared(each)]
     level = tuple(LAB in _leading(each) for each, _ in asked)
-    claim = _CLAIMS.get(level, "")
+    known = all(LAB in _leading(each) or each.lab_takes is not None for each, _ in asked)
+    claim = _CLAIMS.get(level, "") if known else ""
     said = [_fastest(each, begin) for each, begin in asked]
     return " ".join([f"**{claim}**", *said] if claim else said)
+
+
+def _compared(answer: Fastest) -> bool:
+    """Return True if stores were compared with each other, in several rounds."""
+    return answer.stores > 1 and not answer.one_round
 
 
 def _leading(answer: Fastest) -> list[StoreName]:
