@@ -57,7 +57,7 @@ def check_platebench(arguments: list[str]) -> None:
     given = command.make_context(name, rest).params
     if given.get("operations") and name != "adapters":
         check_operations(split(given["operations"]))
-    if given.get("stores"):
+    if given.get("stores") and "<" not in given["stores"]:  # <format> stands for a new one
         stores_to_measure(split(given["stores"]))
     if "arms" in given:
         assert len(given["arms"]) >= 2

@@ -19,13 +19,14 @@ from platebench.results.adapters import LIMIT
 from platebench.results.operations import OPERATIONS
 from platebench.running.reference import ROUNDS
 from platebench.stores.registry import FORMATS
-from tests.command_lines import check_command, check_name, is_ours, words_of
+from tests.command_lines import PROGRAMS, check_command, check_name, words_of
 from tests.scratch_checkout import REPOSITORY
 
 DOCS = sorted(file.relative_to(REPOSITORY).as_posix() for file in REPOSITORY.glob("docs/*.md"))
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md", *DOCS)
 PATHS = re.compile(r"`((?:src|docs|tests|benchmarks|results|\.github|\.ci)/[\w/.-]+)`")
 FILES = re.compile(r"`([\w-]+\.(?:py|yml|md|ipynb|toml|txt))`")
+OURS = rf"(?:\.venv/bin/)?(?:{'|'.join(PROGRAMS)}) "
 LONGEST_README = 120
 
 
@@ -54,15 +55,14 @@ def check_files(document: Path, text: str) -> None:
 def check_commands(text: str) -> None:
     """Raise for a command that does not parse. A command named in a sentence has no arguments."""
     for line in text.splitlines():
-        if line.startswith("    ") and is_ours(words := words_of(line)):
+        if re.match(rf"    {OURS}", line):
+            check_command(words_of(line))
+    for code in re.findall(rf"`({OURS}[^`\n]+)`", text):
+        words = words_of(code)
+        try:
+            check_name(words)
+        except (AssertionError, KeyError):
             check_command(words)
-    for code in re.findall(r"`([^`\n]+)`", text):
-        if code.startswith(("platebench ", ".venv/bin/platebench ", "make ", "asv ")):
-            words = words_of(code)
-            try:
-                check_name(words)
-            except (AssertionError, KeyError):
-                check_command(words)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def hooks(config: str) -> list[dict[str, Any]]:
         assert hook["language"] == "system"
         program = Path(shlex.split(hook["entry"])[0])
         assert program.parts[:2] == (".venv", "bin")
-        assert shutil.which(program.name), program
+        assert shutil.which(program.name, path=str(Path(sys.executable).parent)), program
     return found
 
 

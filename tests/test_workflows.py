@@ -95,6 +95,7 @@ def test_workflow_commands_exist(line: Line) -> None:
     "command",
     [
         "make everything",
+        "platebench compare . HEAD",
         "pip install platebench",
         ".venv/bin/platebench measure",
         ".venv/bin/platebench run --fast",
@@ -118,6 +119,7 @@ def check_line(line: Line) -> None:
     words = words_of(re.split(r"\|\||>>", line.command)[0])
     program, arguments = words[0], words[1:]
     if is_ours(words):
+        assert program == "make" or line.command.startswith(".venv/bin/"), "not on a job's PATH"
         check_command(words)
     elif program == ".ci/run":
         assert os.access(REPOSITORY / program, os.X_OK)
