@@ -5,7 +5,7 @@
   memory. Rows are taken from the table that `read_all` returns.
 - `fast`: uncompressed, one record batch per image, read through a memory map: a batch is a
   view of the page cache, and only the requested images are read. `included_fields`, with which
-  pyarrow copies what it reads, is for the table only.
+  pyarrow copies what it reads, is for the table and for compressed images only.
 - `balanced`: one record batch per image, compressed by LZ4: cold, single images are read about as
   fast as uncompressed ones, from 0.58 of the bytes. Zstandard level 1 makes 0.36, reads them in 2
   times the time and writes in 4 to 5 times the time, since one thread compresses a column. TIFF
@@ -53,6 +53,9 @@ from platebench.stores.variants import Variants, for_tables
 
 _TABLE = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
 """Neither reads nor decompresses the image, which is the last column."""
+
+_IMAGES = ipc.IpcReadOptions(included_fields=[len(IMAGE_SCHEMA)])
+"""Decompresses the image only: 0.3 ms less per compressed batch, 0.1 ms more per plain one."""
 
 _TABLE_CODECS = {
     "default": pa.Codec("lz4"),
@@ -123,9 +126,11 @@ class ArrowIpc(Store):
 
     def open(self, path: Path) -> OpenStore:
         """Map the file."""
-        opened = _OpenTable if self._settings.quick_start else _OpenBatches
-        place = stored_images(path, ENDING)
-        return opened(place, self.layout).with_tables(self.tables_at(path))
+        place, tables = stored_images(path, ENDING), self.tables_at(path)
+        if self._settings.quick_start:
+            return _OpenTable(place, self.layout).with_tables(tables)
+        options = None if self._settings.codec is None else _IMAGES
+        return _OpenBatches(place, self.layout, options).with_tables(tables)
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one Arrow IPC file for each table, compressed as the images are."""
@@ -175,6 +180,14 @@ class _OpenIpc(OpenStore):
 
 class _OpenBatches(OpenByRow, _OpenIpc):
     """One batch per image."""
+
+    def __init__(self, path: Path, layout: str, options: ipc.IpcReadOptions | None) -> None:
+        super().__init__(path, layout)
+        self._options = options
+
+    @cached_property
+    def _batches(self) -> ipc.RecordBatchFileReader:
+        return ipc.open_file(self._map, options=self._options)
 
     @cached_property
     def _descriptor(self) -> int:

@@ -35,6 +35,7 @@ from platebench.stores.plain_tiff import (
     plain_page,
     read_tiff,
 )
+from platebench.stores.read_ahead import opened_ahead
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
@@ -143,13 +144,8 @@ class _OpenPlainFiles(_OpenTiffFiles):
         return (read_tiff(Path(_file(self._path, row)).read_bytes()) for row in rows)
 
     def _into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
-        for row in rows:
-            # Path.open() takes as long as reading 0.1 MB.
-            file = os.open(_file(self._path, row), os.O_RDONLY)
-            try:
-                yield self._read(file, memory)
-            finally:
-                os.close(file)
+        for file in opened_ahead(_file(self._path, row) for row in rows):
+            yield self._read(file, memory)
 
     def _read(self, file: int, memory: np.ndarray) -> np.ndarray:
         if not self._head:
