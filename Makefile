@@ -47,7 +47,7 @@ site: site-build
 site-build: install $(ASV_SCRIPTS)
 	$(BIN)/platebench site build
 
-# Update the README's chart and figures from the kept reference run.
+# Update the figure, and the texts with numbers in README.md and docs/, from the kept reference run.
 figures: install
 	$(BIN)/platebench site figures
 

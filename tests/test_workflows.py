@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +13,8 @@ from typing import NamedTuple
 
 import pytest
 import yaml
-from asv.commands import make_argparser as asv_arguments
-from typer.core import TyperGroup
-from typer.main import get_command
 
-from platebench import cli
-from platebench.results.operations import check_operations
+from tests.command_lines import check_command, is_ours, words_of
 from tests.scratch_checkout import REPOSITORY
 
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
@@ -100,6 +95,7 @@ def test_workflow_commands_exist(line: Line) -> None:
     "command",
     [
         "make everything",
+        "platebench compare . HEAD",
         "pip install platebench",
         ".venv/bin/platebench measure",
         ".venv/bin/platebench run --fast",
@@ -120,34 +116,15 @@ def check_line(line: Line) -> None:
     """Raise for a command that would fail before it begins."""
     unset = set(re.findall(r"\$([A-Z_]+)", line.command)) - {*line.variables, "GITHUB_STEP_SUMMARY"}
     assert not unset, f"{unset} is not set"
-    words = shlex.split(re.split(r"\|\||>>", line.command)[0])
+    words = words_of(re.split(r"\|\||>>", line.command)[0])
     program, arguments = words[0], words[1:]
-    if program == "make":
-        targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
-        assert set(arguments) <= set(targets)
+    if is_ours(words):
+        assert program == "make" or line.command.startswith(".venv/bin/"), "not on a job's PATH"
+        check_command(words)
     elif program == ".ci/run":
         assert os.access(REPOSITORY / program, os.X_OK)
-    elif program == ".venv/bin/platebench":
-        check_platebench(arguments)
-    elif program == ".venv/bin/asv":
-        asv_arguments()[0].parse_args(arguments)
     else:
         assert program == "cat", f"{program}: not a command of this project"
         written = [other.command for other in LINES if other.workflow == line.workflow]
         options = (f"--markdown {arguments[0]}", f"--out {arguments[0]}")
         assert any(option in command for option in options for command in written)
-
-
-def check_platebench(arguments: list[str]) -> None:
-    """Parse as the command line does, without running anything."""
-    group = get_command(cli.app)
-    name, *rest = arguments
-    command = group.commands[name]  # type: ignore[attr-defined]
-    if isinstance(command, TyperGroup):
-        name, *rest = rest
-        command = command.commands[name]
-    given = command.make_context(name, rest).params
-    if given.get("operations"):
-        check_operations(given["operations"].split(","))
-    if "arms" in given:
-        assert len(given["arms"]) >= 2

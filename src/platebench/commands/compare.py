@@ -30,7 +30,8 @@ def compare_command(
     stores: Annotated[
         str | None,
         typer.Option(
-            help="Formats, stores or patterns, separated by commas. Default: those of a run."
+            help="Formats, stores or patterns, separated by commas. Default: the tunings fast"
+            " and balanced of each format."
         ),
     ] = None,
     images: Annotated[str, typer.Option(help="As in 'platebench run'.")] = "32",

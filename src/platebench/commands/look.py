@@ -34,7 +34,7 @@ def look_command(
 
     check_output(out)
     if out.exists() and store.exists() and out.samefile(store):
-        raise UserError(f"{out}: is the input; name another page with -o")
+        raise UserError(f"{out}: this is the input; choose another file with -o")
     frame, total = _first_rows(store, rows)
     page = Look(frame, rows, total).save(out)
     size = page.stat().st_size / 1e6

@@ -255,7 +255,7 @@ def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: S
     claim(work, MARK)
     with in_turn(
         work / "locks" / f"environment-{key}.lock",
-        lambda who: say(f"waiting for the same environment: {who} makes it"),
+        lambda who: say(f"waiting: {who} is making the same environment"),
     ):
         if not (made / _READY).exists():
             say(f"making an environment for {spec.text}")

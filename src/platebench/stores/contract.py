@@ -346,5 +346,7 @@ def require_common_image(images: ImageSet, layout: str) -> tuple[tuple[int, ...]
     """Return the shape and dtype that all images share. Raises Unsupported if they differ."""
     common = common_image(images)
     if common is None:
-        raise Unsupported(f"images of {images.name} differ in shape or dtype; {layout} needs one")
+        raise Unsupported(
+            f"the images of {images.name} differ in shape or dtype, so {layout} cannot hold them"
+        )
     return common
