@@ -47,6 +47,7 @@ class LocalIndex:
             "url": f"{self.url}/files/{wheel_name(name, version)}",
             "hashes": {"sha256": hashlib.sha256(content).hexdigest()},
             "size": len(content),
+            "core-metadata": True,
         }
         uploaded = {"upload-time": f"{self.days[name, version]}T12:00:00.000000Z"}
         return file | (uploaded if self.tells_times else {})
@@ -56,11 +57,15 @@ def wheel_name(name: str, version: str) -> str:
     return f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
 
 
+def metadata(name: str, version: str) -> bytes:
+    return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+
+
 def wheel(name: str, version: str) -> bytes:
     """Return a wheel without a module; that of `HERE` puts this environment on the path."""
     folder = f"{name.replace('-', '_')}-{version}.dist-info"
     files = {
-        f"{folder}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{folder}/METADATA": metadata(name, version).decode(),
         f"{folder}/WHEEL": "Wheel-Version: 1.0\nGenerator: a-test\nRoot-Is-Purelib: true\n"
         "Tag: py3-none-any\n",
     }
@@ -86,7 +91,8 @@ def serving(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalIndex
             content = None if page is None else json.dumps(page).encode()
             if kind == "files":
                 known = {wheel_name(*each): each for each in index.days}
-                content = wheel(*known[name])
+                wanted = known[name.removesuffix(".metadata")]
+                content = metadata(*wanted) if name.endswith(".metadata") else wheel(*wanted)
             self.send_response(404 if content is None else 200)
             if kind == "simple":
                 self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")

@@ -147,7 +147,7 @@ def test_pin_without_a_release_by_the_day_is_refused(index: LocalIndex) -> None:
 
 
 def test_contradicting_pins_are_refused_with_the_reason_of_uv(index: LocalIndex) -> None:
-    with pytest.raises(UserError, match="the libraries do not resolve: .*lancedb") as refused:
+    with pytest.raises(UserError, match=r"the libraries do not resolve: .*lancedb") as refused:
         resolve(DAY, pins=["lancedb==0.14", "lancedb==0.23"])
     assert len(str(refused.value).splitlines()) == 1
 
@@ -162,8 +162,99 @@ def test_index_without_upload_times_is_refused_in_one_line(index: LocalIndex) ->
     )
 
 
-def test_unreachable_index_is_refused_in_one_line(index: LocalIndex, monkeypatch) -> None:
-    monkeypatch.setenv("UV_OFFLINE", "1")
-    with pytest.raises(UserError, match="^as of 2025-06-08: the libraries do not resolve: ") as no:
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple"), ("UV_OFFLINE", "1")],
+)
+def test_unreachable_index_is_refused_in_one_line(
+    variable: str, value: str, index: LocalIndex, monkeypatch
+) -> None:
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UserError, match=r"^as of 2025-06-08: the libraries do not resolve: ") as no:
         resolve(DAY)
     assert len(str(no.value).splitlines()) == 1
+
+
+# The whole path
+
+
+@pytest.fixture
+def of_a_day(checkout: Path, index: LocalIndex) -> Path:
+    """A checkout whose libraries are on the index, all but two as they are here."""
+    wanted = json.dumps([*as_of.REQUIRED, "pylance", "lancedb>=0.14", "zarr>=3", HERE])
+    project = f'[project]\nname = "platebench"\nversion = "0"\ndependencies = {wanted}\n'
+    (checkout / "pyproject.toml").write_text(project)
+    git(checkout, "commit", "--quiet", "--all", "--message", "Ask for less")
+    index.add("pylance", {"0.29": "2025-06-01"})
+    return checkout
+
+
+def environments(checkout: Path) -> list[Path]:
+    return list((checkout.parent / "work" / "environments").iterdir())
+
+
+def test_environment_of_a_day_has_its_pins_and_is_made_once(of_a_day: Path) -> None:
+    work = of_a_day.parent / "work"
+    arm = make_arm(parse_arm("HEAD as of 2025-06-08"), of_a_day, work, print)
+    assert arm.libraries["lancedb"] == "0.23"
+    assert arm.as_of is not None
+    assert {"lancedb==0.23", "pylance==0.29"} <= set(arm.as_of.pins)
+    (made,) = environments(of_a_day)
+    before = (made / "ready").stat().st_mtime_ns
+    again = make_arm(parse_arm("as of 2025-06-08"), of_a_day, work, print)
+    assert again.python == arm.python
+    assert (made / "ready").stat().st_mtime_ns == before
+    other = make_arm(parse_arm("as of 2025-06-09"), of_a_day, work, print)
+    assert other.python != arm.python, "lancedb 0.24 is of that day"
+    assert len(environments(of_a_day)) == 2
+
+
+def test_compare_measures_a_day_and_skips_what_it_lacked(
+    of_a_day: Path, platebench: Command
+) -> None:
+    said = platebench(
+        *(
+            "compare",
+            "HEAD",
+            "HEAD as of 2025-06-08",
+            "--stores",
+            "parquet:pixels:fast,zarr:*:fast",
+        ),
+        *("--images", "2", "--operations", "scan", "--rounds", "2", "--quick", "--threshold", "9"),
+    )
+    reason = "no zarr>=3 for Python {}.{}.{} was released by 2025-06-08".format(*sys.version_info)
+    assert said.status == 2, "a cell could be measured in one arm only"
+    assert f"{reason}; its stores are skipped" in said.err
+    here, then = record_files(of_a_day / ".platebench" / "results")
+    assert "as_of" not in here.info().settings
+    settings = then.info().settings
+    assert settings["as_of"] == "2025-06-08"
+    assert "lancedb==0.23" in settings["pins"]
+    assert settings["absent"] == {"zarr": reason}
+    status = {
+        (record.run.cell.kind, record.run.cell.store.format): (
+            record.run.status,
+            record.run.message,
+        )
+        for record in then.records()
+    }
+    assert status["FullScan", "zarr"] == ("skipped", reason)
+    assert status["FullScan", "parquet"] == ("ok", "")
+    assert {record.run.status for record in here.records()} == {"ok"}
+
+
+def test_comparison_of_stores_that_a_day_lacks_is_refused(
+    of_a_day: Path, platebench: Command
+) -> None:
+    said = platebench("compare", "HEAD", "as of 2025-06-08", "--stores", "zarr", "--images", "2")
+    assert said.status == 2
+    assert "as of 2025-06-08: none of these stores can be measured: no zarr>=3" in said.err
+    assert not record_files(of_a_day / ".platebench" / "results")
+
+
+def test_day_without_uv_is_refused(of_a_day: Path, platebench: Command, monkeypatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
+    said = platebench("compare", "HEAD", "as of 2025-06-08", "--images", "2")
+    assert (said.status, len(said.err.splitlines()[-1:])) == (2, 1)
+    assert "as of 2025-06-08: needs uv, which is not on PATH; type: pip install uv" in said.err

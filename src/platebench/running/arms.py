@@ -274,16 +274,15 @@ def _environment(
     here = not spec.pins and spec.day is None
     if here and constraints == _read(checkout / "constraints.txt"):
         return Path(sys.executable), None
-    required = tomllib.loads((source / "pyproject.toml").read_text())["project"]["dependencies"]
     base = _interpreter(spec)
     version = _version_of(base)
-    wanted = [*required, *(pin for pin in spec.pins if not _is_python(pin))]
+    wanted = [*_required(source), *(pin for pin in spec.pins if not _is_python(pin))]
     as_of = None
     if NEWEST in spec.pins:
         wanted.remove(NEWEST)
         constraints = f"# no version is preferred to the newest of {datetime.now(UTC):%Y-%m-%d}\n"
     if spec.day is not None:
-        as_of = _resolve(spec.day, base, version, required, wanted[len(required) :], constraints)
+        as_of = libraries_of(spec, source)
         for reason in as_of.absent.values():
             say(f"{spec.text}: {reason}; its stores are skipped")
         wanted, constraints = list(as_of.pins), ""
@@ -310,13 +309,26 @@ def _environment(
     return made / "bin" / "python", as_of
 
 
-def _resolve(
-    day: date, base: str, version: str, required: list[str], pins: list[str], constraints: str
-) -> AsOf:
+def libraries_of(spec: ArmSpec, source: Path) -> AsOf:
+    """Return what an arm's day resolves to, for the source in this folder.
+
+    Raises UserError for a day without these libraries, and without uv.
+    """
+    assert spec.day is not None, "only days are resolved"
     uv = _uv()
     if uv is None:
-        raise UserError(f"as of {day}: needs uv, which is not on PATH; type: pip install uv")
-    return Resolver(uv, base, version.partition(" ")[0]).resolve(day, required, pins, constraints)
+        raise UserError(f"as of {spec.day}: needs uv, which is not on PATH; type: pip install uv")
+    base = _interpreter(spec)
+    version = _version_of(base).partition(" ")[0]
+    pins = [pin for pin in spec.pins if not _is_python(pin)]
+    constraints = _read(source / "constraints.txt")
+    return Resolver(uv, base, version).resolve(spec.day, _required(source), pins, constraints)
+
+
+def _required(source: Path) -> list[str]:
+    """Return the requirements of a revision."""
+    project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
+    return list(project["dependencies"])
 
 
 def _is_python(pin: str) -> bool:

@@ -157,7 +157,7 @@ class Resolver:
                     f"as of {day}: the package index does not tell when its files were uploaded,"
                     " so the libraries of a day are unknown; UV_DEFAULT_INDEX names another index"
                 )
-            if _NO_SOLUTION not in stderr:
+            if _NO_SOLUTION not in stderr or _OFFLINE in stderr:
                 raise UserError(f"as of {day}: the libraries do not resolve: {one_line(stderr)}")
         return [each for each, _ in failed]
 
@@ -191,6 +191,7 @@ class Resolver:
 
 _NO_SOLUTION = "No solution found"
 _NO_TIMES = "is missing an upload date"
+_OFFLINE = "network was disabled"
 """Parts of what uv says (0.13)."""
 
 
