@@ -264,6 +264,7 @@ def test_no_day_with_lancedb_is_refused(bench: Bench) -> None:
     [
         (("--from", "last year"), "'last year': not a day; write one such as 2025-06-08"),
         (("--from", "9000-01-01"), "9000-01-01: is in the future"),
+        (("--python", "3.13 or so"), "--python '3.13 or so': give a condition, such as '<3.13'"),
         (("--every", "week"), "--every 'week': give a number of months, such as '3 months'"),
     ],
 )

@@ -87,14 +87,19 @@ def reference_history_command(
     from platebench.results.over_days import over_days
     from platebench.running.as_of import read_day
     from platebench.running.checkout import find_checkout
-    from platebench.running.history import HistorySettings, measure_history, months_of
+    from platebench.running.history import (
+        HistorySettings,
+        measure_history,
+        months_of,
+        python_pin,
+    )
     from platebench.running.places import own_results
     from platebench.running.progress import CompareBar
 
     settings = HistorySettings(
         first=read_day(begin),
         months=months_of(every),
-        python=f"python{python}" if python else "",
+        python=python_pin(python),
         rounds=rounds,
         minutes=minutes,
         resume=resume,
@@ -120,7 +125,7 @@ def reference_keep_command(
     ] = False,
     results: Results = None,
 ) -> None:
-    """Add a finished reference run to results/ of the checkout, which the page and README show.
+    """Add a finished reference run, or a history, to results/ of the checkout for the page.
 
     No file of another run is overwritten.
     """

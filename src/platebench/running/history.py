@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
 from platebench.errors import UserError
 from platebench.limits import gigabytes, require_room
 from platebench.results.measurement import CellName
@@ -81,6 +83,14 @@ def months_of(text: str) -> int:
     if months < 1:
         raise UserError(f"--every {text!r}: give a number of months, such as '3 months'")
     return months
+
+
+def python_pin(text: str) -> str:
+    """Return the pin of a text such as `<3.13`; "" of an empty one. Raises UserError for another."""
+    try:
+        return f"python{SpecifierSet(text)}" if text.strip() else ""
+    except InvalidSpecifier as error:
+        raise UserError(f"--python {text!r}: give a condition, such as '<3.13'") from error
 
 
 def days_between(first: date, months: int, last: date) -> list[date]:
