@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, namedtuple
 from dataclasses import replace
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,8 @@ def test_history_begins_with_the_first_day_that_has_lancedb(bench: Bench) -> Non
 
 def test_every_cell_is_measured_in_all_arms_before_the_next(bench: Bench) -> None:
     bench.measure()
-    for start in range(0, len(bench.log) - 3, 3):
-        assert len({which for _, which in bench.log[start : start + 2]}) == 1
+    asked = [list(group) for _, group in groupby(bench.log, lambda each: each[1])]
+    assert len(asked) in {11, 12}, "6 cells in 2 rounds, perhaps one twice in a row"
     counts = Counter(bench.log)
     assert set(counts.values()) == {2}
     assert {day for day, _ in counts} == set(DAYS)
@@ -143,7 +144,7 @@ def test_every_cell_is_measured_in_all_arms_before_the_next(bench: Bench) -> Non
 def test_what_it_takes_is_said_before_anything_is_made(bench: Bench, monkeypatch) -> None:
     monkeypatch.setattr(history, "make_arm", lambda *_: pytest.fail("an environment is made"))
     monkeypatch.setattr(history, "ENVIRONMENT_BYTES", 10**18)
-    with pytest.raises(UserError, match="3 days need 3,000,000 TB of disk"):
+    with pytest.raises(UserError, match="3 days need 3,000 PB of disk"):
         bench.measure()
     (said,) = [line for line in bench.watcher.said if line.startswith("3 days")]
     assert "3 days, 2025-01-01 to 2025-07-01: " in said

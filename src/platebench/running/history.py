@@ -86,7 +86,7 @@ def months_of(text: str) -> int:
 
 
 def python_pin(text: str) -> str:
-    """Return the pin of a text such as `<3.13`; "" of an empty one. Raises UserError for another."""
+    """Return the pin of a text such as `<3.13`, "" of an empty one. Raises UserError."""
     try:
         return f"python{SpecifierSet(text)}" if text.strip() else ""
     except InvalidSpecifier as error:
