@@ -137,7 +137,8 @@ def test_day_before_a_required_library_is_refused(index: LocalIndex) -> None:
         resolve(date(2019, 1, 1))
     assert str(refused.value) == (
         "as of 2019-01-01: no imagecodecs for Python 3.99 was released by 2019-01-01, and nothing"
-        " can be measured without it; give a later day"
+        " can be measured without it; give a later day, or an older Python:"
+        " 'python<3.13, as of 2019-01-01'"
     )
 
 

@@ -288,7 +288,9 @@ def test_history_marks_changes_with_the_release(tmp_path: Path) -> None:
     assert "lancedb:pixels:fast scan: 2.0" in html or "lancedb:pixels:fast scan: 1.9" in html
     assert "in between: lancedb 0.1.0 → 0.2.0." in html
     rings = made.charts["over-days-scan"]["layer"][1]["data"]["values"]
-    assert [(ring["format"], ring["day"]) for ring in rings] == [("lancedb", DAYS[2])]
+    assert [(ring["format"], ring["day"], ring["release"]) for ring in rings] == [
+        ("lancedb", DAYS[2], "lancedb 0.2.0")
+    ]
     assert made.charts["over-days-bytes"]["layer"][1]["data"]["values"] == []
 
 

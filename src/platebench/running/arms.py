@@ -282,6 +282,7 @@ def _environment(
         wanted.remove(NEWEST)
         constraints = f"# no version is preferred to the newest of {datetime.now(UTC):%Y-%m-%d}\n"
     if spec.day is not None:
+        say(f"resolving the libraries of {spec.day}")
         as_of = libraries_of(spec, source)
         for reason in as_of.absent.values():
             say(f"{spec.text}: {reason}; its stores are skipped")

@@ -128,7 +128,8 @@ class Resolver:
         if refused:
             raise UserError(
                 f"as of {day}: {self._none_of(refused[0], day)},"
-                f" and nothing can be measured without it; give a later day"
+                " and nothing can be measured without it; give a later day, or an older Python:"
+                f" 'python<3.13, as of {day}'"
             )
         left_out = [each for each in absent if _name(each) in _OF_FORMATS]
         tools = [each for each in absent if each not in left_out]

@@ -66,18 +66,20 @@ def _chart(found: OverDays, what: str, title: str) -> Drawing:
 
 
 def drawn(rows: Sequence[Row], unit: str) -> alt.LayerChart:
-    """Return the chart: a line per store, a point per day, a ring around each change."""
+    """Return the chart: a line per store, a point per day, a ring and a release at each change."""
     scale, axis = log_axis([number(row, "value") for row in rows])
     x = alt.X("day:T", title="libraries of this day", axis=alt.Axis(format="%b %Y"))
     y = alt.Y("value:Q", title=unit, scale=scale, axis=axis)
     changed = [row for row in rows if row["changed"]]
     rings = alt.Chart(data_of(changed)).mark_point(size=MARKED, strokeWidth=2.5, fillOpacity=0)
+    names = alt.Chart(data_of(changed)).mark_text(aria=False, dy=-16, fontSize=11)
     stroke = by_format(rows)["stroke"]
     return alt.LayerChart(
         layer=[
             lines(rows).encode(x=x, y=y),
             rings.encode(x=x, y=y, stroke=stroke, tooltip=told(*HEADS)),
             points(rows).encode(x=x, y=y, tooltip=told(*HEADS)),
+            names.encode(x=x, y=y, text="release:N"),
         ]
     )
 
@@ -100,8 +102,17 @@ def _row(point: Point, change: Change | None) -> Row:
         "libraries of": point.day,
         "figure": shown,
         "changed": "" if change is None else _said(change),
+        "release": _release(change),
         "measured on": point.measured,
     }
+
+
+def _release(change: Change | None) -> str:
+    """Return the first release that came in between, such as `lancedb 0.21.1`."""
+    if change is None or not change.releases:
+        return ""
+    name, _, version = change.releases[0].partition(" ")
+    return f"{name} {version.rpartition(' ')[2]}"
 
 
 def _said(change: Change) -> str:
