@@ -33,7 +33,7 @@ def day_file(
     file = run_file(
         results,
         machine=machine,
-        started=f"{plan.begun[:-6]}{place}00001+00:00",
+        started=f"{plan.begun[:-6]}{place}00007+00:00",
         images=[plan.images],
         libraries={"lancedb": f"0.{place}.0", "pylance": "1.0", "pyarrow": "20.0"},
         settings={HISTORY: plan.as_settings(), "arm": place, "as_of": day, "pins": []},

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asv
 import pytest
+import vl_convert
 from playwright.sync_api import Browser
 
 from platebench.errors import UserError
@@ -287,11 +288,12 @@ def test_history_marks_changes_with_the_release(tmp_path: Path) -> None:
     html = unescape(made.html)
     assert "lancedb:pixels:fast scan: 2.0" in html or "lancedb:pixels:fast scan: 1.9" in html
     assert "in between: lancedb 0.1.0 → 0.2.0." in html
-    rings = made.charts["over-days-scan"]["layer"][1]["data"]["values"]
-    assert [(ring["format"], ring["day"], ring["release"]) for ring in rings] == [
+    _, _, rings, names = (each["data"] for each in made.charts["over-days-scan"]["layer"])
+    assert names == rings
+    assert [(ring["format"], ring["day"], ring["release"]) for ring in rings["values"]] == [
         ("lancedb", DAYS[2], "lancedb 0.2.0")
     ]
-    assert made.charts["over-days-bytes"]["layer"][1]["data"]["values"] == []
+    assert len(made.charts["over-days-bytes"]["layer"]) == 2, "no size changed"
 
 
 def test_history_shows_why_a_day_has_no_figure(tmp_path: Path) -> None:
@@ -304,6 +306,13 @@ def test_without_a_history_the_section_has_asvs_pages_only(tmp_path: Path) -> No
     assert not made.charts
     assert "libraries of" not in made.html
     assert "there are no asv results" in made.html
+
+
+def test_charts_of_a_history_name_the_release_at_a_change(tmp_path: Path) -> None:
+    charts = with_days(tmp_path, 1.0, 1.0, 2.0).charts
+    drawn = vl_convert.vegalite_to_svg(dict(charts["over-days-scan"]))
+    assert drawn.count(">lancedb 0.2.0</text>") == 1
+    assert "libraries of this day" in drawn
 
 
 def test_history_of_another_machine_is_not_shown(tmp_path: Path) -> None:

@@ -70,18 +70,21 @@ def drawn(rows: Sequence[Row], unit: str) -> alt.LayerChart:
     scale, axis = log_axis([number(row, "value") for row in rows])
     x = alt.X("day:T", title="libraries of this day", axis=alt.Axis(format="%b %Y"))
     y = alt.Y("value:Q", title=unit, scale=scale, axis=axis)
+    layers = [
+        lines(rows).encode(x=x, y=y),
+        points(rows).encode(x=x, y=y, tooltip=told(*HEADS)),
+    ]
     changed = [row for row in rows if row["changed"]]
-    rings = alt.Chart(data_of(changed)).mark_point(size=MARKED, strokeWidth=2.5, fillOpacity=0)
-    names = alt.Chart(data_of(changed)).mark_text(aria=False, dy=-16, fontSize=11)
-    stroke = by_format(rows)["stroke"]
-    return alt.LayerChart(
-        layer=[
-            lines(rows).encode(x=x, y=y),
+    if changed:
+        marked = alt.Chart(data_of(changed))
+        stroke = by_format(rows)["stroke"]
+        rings = marked.mark_point(size=MARKED, strokeWidth=2.5, fillOpacity=0)
+        names = marked.mark_text(aria=False, dy=-16, fontSize=11)
+        layers += [
             rings.encode(x=x, y=y, stroke=stroke, tooltip=told(*HEADS)),
-            points(rows).encode(x=x, y=y, tooltip=told(*HEADS)),
             names.encode(x=x, y=y, text="release:N"),
         ]
-    )
+    return alt.LayerChart(layer=layers)
 
 
 def _row(point: Point, change: Change | None) -> Row:
