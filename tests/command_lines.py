@@ -12,6 +12,8 @@ from typer.main import get_command
 from platebench import cli
 from platebench.commands.shared import split
 from platebench.results.operations import check_operations
+from platebench.running.as_of import read_day
+from platebench.running.history import months_of
 from platebench.running.settings import stores_to_measure
 from tests.scratch_checkout import REPOSITORY
 
@@ -61,6 +63,9 @@ def check_platebench(arguments: list[str]) -> None:
         stores_to_measure(split(given["stores"]))
     if "arms" in given:
         assert len(given["arms"]) >= 2
+    if "every" in given:
+        months_of(given["every"])
+        read_day(given["begin"])
 
 
 def check_name(words: list[str]) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from platebench.results.record_lines import is_plain_name
 from tests.command_lines import check_command, is_ours, words_of
 from tests.scratch_checkout import REPOSITORY
 
@@ -86,6 +87,22 @@ def test_checkout_fetches_the_whole_history(workflow: Path) -> None:
     assert first["with"]["fetch-depth"] == 0  # type: ignore[index]
 
 
+def test_nightly_history_adds_to_the_results_of_nights_before() -> None:
+    nightly = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "nightly.yml").read_text())
+    job = nightly["jobs"]["history"]
+    mine = job["steps"]
+    (cached,) = (step["with"] for step in mine if "actions/cache@" in str(step.get("uses")))
+    (command,) = (step["run"] for step in mine if "reference history" in str(step.get("run")))
+    words = shlex.split(command)
+    assert "--resume" in words
+    assert words[words.index("--results") + 1] == cached["path"]
+    assert float(words[words.index("--minutes") + 1]) < job["timeout-minutes"]
+    assert cached["key"].startswith(cached["restore-keys"])
+    commands = [str(step.get("run")) for step in mine]
+    named = next(place for place, each in enumerate(commands) if "hostname" in each)
+    assert named < commands.index(command), "the results are kept by host name"
+
+
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.workflow}: {line.command[:40]}")
 def test_workflow_commands_exist(line: Line) -> None:
     check_line(line)
@@ -105,6 +122,9 @@ def test_workflow_commands_exist(line: Line) -> None:
         ".venv/bin/asv publish --nowhere",
         '.venv/bin/platebench compare "$NOT_SET" HEAD',
         "cat not-written.md",
+        "sudo make install",
+        ".venv/bin/platebench reference history --every week",
+        ".venv/bin/platebench reference history --from yesterday",
     ],
 )
 def test_command_check_refuses_an_unknown_command(command: str) -> None:
@@ -123,6 +143,8 @@ def check_line(line: Line) -> None:
         check_command(words)
     elif program == ".ci/run":
         assert os.access(REPOSITORY / program, os.X_OK)
+    elif program == "sudo":
+        assert arguments[0] == "hostname" and is_plain_name(arguments[1]), "names the runner only"
     else:
         assert program == "cat", f"{program}: not a command of this project"
         written = [other.command for other in LINES if other.workflow == line.workflow]

@@ -123,7 +123,8 @@ app.command(
     "compare",
     rich_help_panel=MEASURING,
     epilog="Examples: platebench compare HEAD~1 .   "
-    "platebench compare HEAD 'pyarrow==16.1.0,numpy<2' --stores parquet:pixels:default",
+    "platebench compare HEAD 'pyarrow==16.1.0,numpy<2' --stores parquet:pixels:default   "
+    "platebench compare HEAD 'as of 2025-06-08'",
 )(compare_command)
 app.command(
     "report",
