@@ -93,7 +93,7 @@ def test_nightly_history_adds_to_the_results_of_nights_before() -> None:
     mine = job["steps"]
     (cached,) = (step["with"] for step in mine if "actions/cache@" in str(step.get("uses")))
     (command,) = (step["run"] for step in mine if "reference history" in str(step.get("run")))
-    words = shlex.split(command)
+    words = words_of(command)
     assert "--resume" in words
     assert words[words.index("--results") + 1] == cached["path"]
     assert float(words[words.index("--minutes") + 1]) < job["timeout-minutes"]
