@@ -38,7 +38,7 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.atomic_files import sync
-from platebench.errors import Conflict
+from platebench.errors import Conflict, UserError
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, Version, VersionedStore, check_rows
 from platebench.stores.name import StoreName
@@ -232,9 +232,14 @@ def _newest(path: Path) -> int:
 def _read(path: Path, number: int) -> _Listed:
     try:
         listed = json.loads(_list_file(path, number).read_text())
-        return _Listed(**{"tables": listed["parts"], **listed})
+        found = _Listed(**{"tables": listed["parts"], **listed})
     except FileNotFoundError:
         raise KeyError(number) from None
+    for part in (*found.parts, *found.tables):
+        # A stored set may come from somebody else, and must not name files elsewhere.
+        if Path(part).name != part or part == "..":
+            raise UserError(f"{path}: version {number} names a part outside this folder: {part!r}")
+    return found
 
 
 def _publish(path: Path, number: int, parts: list[str], tables: list[str]) -> int:
