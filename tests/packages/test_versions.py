@@ -101,7 +101,9 @@ def test_version_that_was_not_committed_does_not_count(
         patched.setattr(f"platebench.packages.{at.removeprefix('platebench.packages.')}", killed)
         with pytest.raises(KeyboardInterrupt):
             versions.add(place, [second])
-    assert {each.how for each in check(place, [plate])} == {"is not in the manifest"}
+    changed = [each.what for each in check(place, [plate]) if "not in the" not in each.how]
+    # Lance replaces its hint of where to look for the newest version.
+    assert all(each.endswith("latest_version_hint.json") for each in changed)
     with open_package(place).open() as opened:
         assert len(opened) == 4
         assert opened.read_table("cells").num_rows == 4

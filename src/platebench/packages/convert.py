@@ -32,6 +32,7 @@ from platebench.packages.parts import (
     files_state,
     ranges,
     remove,
+    storing,
 )
 from platebench.packages.stored import Package, open_package, require_memory, versioned
 from platebench.packages.stored_images import PackagePart
@@ -109,7 +110,7 @@ def convert(
         "part bytes": most,
         "platebench": __version__,
     }
-    with drafted(destination, task, resume) as draft:
+    with drafted(destination, task, resume) as draft, storing(store):
         place = draft / PACKAGE
         sizes = [
             int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import sys
 from collections import deque
@@ -13,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import tifffile
 
 from platebench.atomic_files import sync
 from platebench.errors import UserError
 from platebench.images.imageset import ImageSet
 from platebench.packages.manifest import DigestOf, StoredFile
-from platebench.stores.plain_tiff import read_tiff
+from platebench.stores.plain_tiff import native, plain_page, read_tiff
 
 _AHEAD = 3
 """Images that may wait for their digest. Each holds its memory as long."""
@@ -123,7 +125,7 @@ class HashedImages(ImageSet):
         if len(data) != size:
             raise UserError(f"{path}: has {len(data)} bytes, not {size}; it changed while in use")
         try:
-            image = read_tiff(data)
+            image = _decoded(data)
         except Exception as error:  # on damaged bytes the decoders may raise any exception
             reason = str(error).strip().split("\n", maxsplit=1)[0][:200]
             raise UserError(
@@ -134,6 +136,18 @@ class HashedImages(ImageSet):
                 f"{path}: decodes to {image.dtype} {image.shape}, but its header claims {dtype}"
                 f" {shape}"
             )
+
+
+def _decoded(data: bytes | memoryview) -> np.ndarray:
+    """Decode a TIFF file, strictly.
+
+    libtiff, by which stores read compressed files, returns what it has of a damaged strip and says
+    nothing; the codecs that tifffile calls raise an error.
+    """
+    page = plain_page(data)
+    if page is not None and page.offset is not None and page.offset + page.size <= len(data):
+        return read_tiff(data)
+    return native(tifffile.imread(io.BytesIO(data)))
 
 
 def _hexdigest(data: bytes | memoryview) -> str:

@@ -50,6 +50,7 @@ from platebench.packages.parts import (
     default_jobs,
     ranges,
     remove,
+    storing,
 )
 from platebench.packages.source import Found, FoundFile, OnError, find, leave_out_broken, stop_at
 from platebench.packages.stored import Package, versioned
@@ -138,7 +139,7 @@ def pack(
             raise UserError(f"{error}; mend it, or leave it out with --on-error skip") from error
         refused.append(LeftOut(tables.source(table) or table, str(error)))
 
-    with drafted(destination, task, settings.resume) as draft:
+    with drafted(destination, task, settings.resume) as draft, storing(name):
         package = draft / PACKAGE
         parts = _divided(found, images, part_bytes(name, settings.part_bytes))
         given = Given(parts, tables, tables.source, images.table)
