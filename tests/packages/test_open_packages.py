@@ -310,7 +310,7 @@ def test_manifest_whose_paths_leave_the_folder_is_refused(
     assert not list(tmp_path.rglob("outside"))
 
 
-@pytest.mark.parametrize("path", ["images.csv/below", MANIFEST, "fields\\a.tif"])
+@pytest.mark.parametrize("path", ["images.csv/below", MANIFEST])
 def test_manifest_with_impossible_files_is_refused_in_one_line(
     path: str, served: str, copied: Path, tmp_path: Path
 ) -> None:

@@ -237,7 +237,7 @@ def _read(path: Path, number: int) -> _Listed:
         raise KeyError(number) from None
     for part in (*found.parts, *found.tables):
         # A stored set may come from somebody else, and must not name files elsewhere.
-        if Path(part).name != part or part == "..":
+        if part in ("", "..") or Path(part).name != part:
             raise UserError(f"{path}: version {number} names a part outside this folder: {part!r}")
     return found
 
