@@ -288,11 +288,12 @@ def test_history_marks_changes_with_the_release(tmp_path: Path) -> None:
     html = unescape(made.html)
     assert "lancedb:pixels:fast scan: 2.0" in html or "lancedb:pixels:fast scan: 1.9" in html
     assert "in between: lancedb 0.1.0 → 0.2.0." in html
-    _, _, rings, names = (each["data"] for each in made.charts["over-days-scan"]["layer"])
+    chart = made.charts["over-days-scan"]
+    _, _, rings, names = (layer["data"]["name"] for layer in chart["layer"])
     assert names == rings
-    assert [(ring["format"], ring["day"], ring["release"]) for ring in rings["values"]] == [
-        ("lancedb", DAYS[2], "lancedb 0.2.0")
-    ]
+    (ring,) = chart["datasets"][rings]
+    assert (ring["format"], ring["day"]) == ("lancedb", DAYS[2])
+    assert ring["release"] == "lancedb 0.2.0"
     assert len(made.charts["over-days-bytes"]["layer"]) == 2, "no size changed"
 
 

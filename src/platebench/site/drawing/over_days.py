@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import altair as alt
 
@@ -68,7 +69,12 @@ def _chart(found: OverDays, what: str, title: str) -> Drawing:
 def drawn(rows: Sequence[Row], unit: str) -> alt.LayerChart:
     """Return the chart: a line per store, a point per day, a ring and a release at each change."""
     scale, axis = log_axis([number(row, "value") for row in rows])
-    x = alt.X("day:T", title="libraries of this day", axis=alt.Axis(format="%b %Y"))
+    days = [date.fromisoformat(day) for day in sorted({str(row["day"]) for row in rows})]
+    ticks = [alt.DateTime(year=day.year, month=day.month, date=day.day, utc=True) for day in days]
+    axis_of_days = alt.Axis(format="%-d %b %Y", values=ticks, labelOverlap="greedy")
+    # In UTC, or a browser west of it would show the day before.
+    utc = alt.Scale(type="utc")
+    x = alt.X("day:T", title="libraries of this day", axis=axis_of_days, scale=utc)
     y = alt.Y("value:Q", title=unit, scale=scale, axis=axis)
     layers = [
         lines(rows).encode(x=x, y=y),
