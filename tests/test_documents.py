@@ -161,3 +161,12 @@ def test_ci_script_makes_what_the_tests_need() -> None:
         assert script.index(needed) < script.index("make test\n")
     assert script.endswith("make test-long\n")
     assert Path(REPOSITORY / ".ci" / "run").stat().st_mode & 0o100
+
+
+@pytest.mark.parametrize("format_", FORMATS[1:], ids=lambda format_: format_.name)
+def test_formats_page_names_what_opens_each_format(format_) -> None:
+    text = (REPOSITORY / "docs" / "formats.md").read_text()
+    (row,) = [line for line in text.splitlines() if line.startswith(f"| `{format_.name}`")]
+    several = [format_.opened_by, *format_.opened_by_tuning.values()]
+    for program in {each for programs in several for each in programs} - {"HDF5 + szip"}:
+        assert program in row
