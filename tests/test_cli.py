@@ -158,8 +158,14 @@ def test_unusable_folder_is_a_one_line_error_and_leaves_nothing(
         (["--images", "-1"], "--images -1: give 1 image or more"),
         (["--images", "raw-0"], "--images raw-0: give 1 image or more"),
         (["--images", "2,0"], "--images 0: give 1 image or more"),
-        (["--images", "1.5"], "1.5: neither a number of images, raw-N, ic-N, nor a folder"),
-        (["--images", "abc"], "abc: neither a number of images, raw-N, ic-N, nor a folder"),
+        (
+            ["--images", "1.5"],
+            "1.5: neither a number of images, raw-N, raw16-N, ic-N, nor a folder",
+        ),
+        (
+            ["--images", "abc"],
+            "abc: neither a number of images, raw-N, raw16-N, ic-N, nor a folder",
+        ),
         (["--images", ","], "--images: give a number of images or a folder"),
         (["--stores", "parket"], "parket: no such store; 'platebench stores' lists them"),
         (["--stores", "parquet:pixels:quick"], "parquet:pixels:quick: no such store"),

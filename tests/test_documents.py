@@ -75,4 +75,5 @@ def test_ci_script_makes_what_the_tests_need() -> None:
     script = (REPOSITORY / ".ci" / "run").read_text()
     for needed in ("make talk-python", "chromium", "make bioformats"):
         assert script.index(needed) < script.index("make test\n")
+    assert script.endswith("make test-long\n")
     assert Path(REPOSITORY / ".ci" / "run").stat().st_mode & 0o100

@@ -70,6 +70,7 @@ def compare(*more: str) -> Said:
     )  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_commit_that_slows_a_store_threefold_fails_the_gate(
     waiting: Path,
@@ -86,6 +87,7 @@ def test_commit_that_slows_a_store_threefold_fails_the_gate(
     assert_results_are_kept_under_their_commits(waiting)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_commit_without_a_slowdown_passes_the_gate(waiting: Path) -> None:
     append(waiting, "# Said in other words.\n")

@@ -56,6 +56,7 @@ def isolated_checkout(checkout: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     return checkout
 
 
+@pytest.mark.long
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_killed_command_does_not_disturb_the_next_one(

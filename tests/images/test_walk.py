@@ -135,11 +135,13 @@ def test_folder_without_readable_images_lists_what_was_left_out(tmp_path):
 
 
 def test_counts_are_summarized_in_one_line():
-    counted = Counted(12, 60, [("a", "pyramid level")] * 3 + [("plate2", "linked folder")])
+    counted = Counted(12, 60, left_out=[("a", "pyramid level")] * 3 + [("plate2", "linked folder")])
     assert counted.said() == (
         "12 files, 60 images; left out: 3 pyramid levels (a, ...), 1 linked folder (plate2)"
     )
     assert Counted(1, 1).said() == "1 file, 1 image"
+    assert Counted(1, 1, ["wells"]).said() == "1 file, 1 image, 1 table (wells)"
+    assert Counted(2, 2, ["a", "b"]).said() == "2 files, 2 images, 2 tables (a, ...)"
 
 
 def test_shown_paths_are_on_one_line():

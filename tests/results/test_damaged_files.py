@@ -263,6 +263,7 @@ def test_machine_option_takes_plain_names_only(machine: str, tmp_path: Path) -> 
     assert record_files(tmp_path, machine) == []
 
 
+@pytest.mark.long
 def test_all_kept_results_are_read() -> None:
     kept = REPOSITORY / "results"
     files, said = read_all(kept)

@@ -229,3 +229,21 @@ def test_tables_of_versions_name_the_part_list_and_what_was_freed(tmp_path) -> N
     assert "lancedb: native versions; all others: versions by platebench's part list" in text
     assert "freed: floor:pixels:fast 8.0 MB, lancedb:pixels:fast 12.0 MB" in text
     assert text.count("part list") == 1, "a scan has no versions"
+
+
+@pytest.mark.parametrize(("stored", "loud"), [(1.0, True), (0.96, True), (0.9, False)])
+def test_store_below_the_floor_is_named_loudly_unless_it_holds_fewer_bytes(
+    cells, stored: float, loud: bool
+) -> None:
+    (cell,) = [each for each in cells if each.status == "ok" and each.store != registry.FLOOR]
+    below = replace(
+        cell,
+        **{"floor_ratio": 0.5, "floor_low": 0.4, "floor_high": 0.6},
+        **{"stored_bytes": int(1000 * stored), "stored_pixel_bytes": 1000},
+    )
+    said = " ".join(printed([below]).split())
+    assert (f"BELOW THE FLOOR: {cell.store} takes 0.50 of the floor's time" in said) is loud
+    assert (f"because they hold fewer bytes: {cell.store} 0.50 (scan, warm)" in said) is not loud
+    quiet = replace(below, floor_high=1.0)
+    assert "BELOW" not in printed([quiet])
+    assert "fewer bytes" not in printed([quiet])

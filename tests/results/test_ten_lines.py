@@ -52,6 +52,8 @@ def fit(lines: list[str]) -> None:
     assert 0 < len(lines) <= MOST
     assert all(line and line.isprintable() for line in lines), lines
     assert all(len(line) <= WIDTH or " run --images " in line for line in lines), lines
+    answered = lines[0].endswith(":")
+    assert not answered or not [line for line in lines if line.endswith("…")], "nothing is cut"
 
 
 def line(lines: list[str], label: str) -> str:
@@ -158,6 +160,16 @@ def test_of_stores_that_tie_in_size_the_fastest_is_named_with_its_own_price(tmp_
     assert line(said, "Smallest").startswith(
         "Zarr small, Parquet fast (tie): 4.0x smaller, reads 5"
     )
+
+
+def test_long_names_that_tie_in_size_leave_room_for_what_the_size_costs(tmp_path: Path) -> None:
+    balanced = [StoreName.parse(f"tiff-files:tiff:{tuning}") for tuning in ("balanced", "small")]
+    sizes = {LAB: 1000} | dict.fromkeys((*balanced, ZARR), 355)
+    scans = [[ok([0.02], store, stored_bytes=size) for store, size in sizes.items()]] * 4
+    times = {LAB: 0.02, balanced[0]: 0.034, balanced[1]: 0.2, ZARR: 0.3}
+    said = lines_of(tmp_path, *together(cold(times), scans))
+    text = line(said, "Smallest")
+    assert text == "TIFF folder balanced and 2 more (tie): 2.8x smaller, 1.7x slower"
 
 
 def test_failures_are_counted(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_equal_candidates_are_both_on_the_front() -> None:
 
 
 def test_of_those_that_tie_the_quickest_to_write_is_balanced() -> None:
-    ahead = candidate("zstd-3", 0.355, 1.7, write=3.9)
+    ahead = candidate("zstd-3", 0.33, 1.85, write=3.9)
     assert best_balanced([FAST, ZSTD_1, ahead]) is ZSTD_1
     assert best_balanced([FAST, candidate("zstd-1", 0.40, 1.8), ahead]) is ahead
 

@@ -421,6 +421,7 @@ def test_uncommitted_changes_start_from_the_beginning(bench: Bench) -> None:
     assert bench.watcher.said == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_killed_comparison_resumes_when_repeated(checkout: Path, plate: Path) -> None:
     (checkout / "README.md").write_text("Said in other words.\n")

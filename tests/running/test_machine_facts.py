@@ -79,7 +79,7 @@ def test_no_path_is_recorded(root: Path) -> None:
 
 def test_hidden_facts_are_none(tmp_path: Path) -> None:
     facts = machine_facts(tmp_path, tmp_path / "nothing")
-    hidden = {"disk", "rotational", "filesystem", "mount_options", "load", "governor"}
+    hidden = {"disk", "rotational", "filesystem", "mount_options", "load", "governor", "busy_cores"}
     hidden |= {"memory_bytes", "swap_bytes", "memory_available_bytes"}
     assert {name for name, value in facts.items() if value is None} == hidden
     assert "unknown" in one_line(facts)
@@ -107,8 +107,34 @@ def test_load_above_a_quarter_of_the_cores_gives_a_warning(load, cores, warned) 
     assert bool(said) is warned
 
 
+@pytest.mark.parametrize(("working", "warned"), [(0.6, True), (0.5, False)])
+def test_cores_that_are_busy_now_decide_before_the_load(working: float, warned: bool) -> None:
+    """The load still counts what ended a minute ago."""
+    facts = {"load": [0.1 if warned else 9.0, 0.0, 0.0], "cores": 2, "busy_cores": working}
+    assert busy(facts).startswith("warning: this machine is busy (0.6 of 2 cores)") is warned
+    assert f"on 2 cores, {working} of them busy" in one_line(facts)
+
+
+def test_busy_cores_are_counted_while_the_process_waits(root: Path, monkeypatch) -> None:
+    idle = "cpu  100 0 100 800 100 0 0 100 7 7\ncpu0 1\ncpu1 1\nintr 5\n"
+    # 30 ticks of work, 10 stolen, 60 idle or waiting for a disk.
+    worked = "cpu  120 0 110 840 120 0 0 110 9 9\ncpu0 1\ncpu1 1\nintr 5\n"
+    write(root, "proc/stat", idle)
+    monkeypatch.setattr(facts_.time, "sleep", lambda _: write(root, "proc/stat", worked))
+    assert machine_facts(Path("/"), root)["busy_cores"] == 0.8
+    for content in ("", "cpu x\n"):
+        write(root, "proc/stat", content)
+        assert machine_facts(Path("/"), root)["busy_cores"] is None
+
+
 def test_report_works_with_facts_of_another_version() -> None:
-    for odd in ({"load": "high"}, {"load": []}, {"load": [None]}, {"rotational": "no"}, {"x": 1}):
+    for odd in (
+        {"load": "high"},
+        {"load": []},
+        {"load": [None]},
+        {"rotational": "no"},
+        {"busy_cores": "no"},
+    ):
         assert one_line(odd)
         assert busy(odd) == ""
 

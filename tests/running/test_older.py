@@ -30,6 +30,7 @@ def with_history(checkout: Path) -> Path:
     return checkout
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_last_revision_without_protocol_can_be_compared(with_history) -> None:
     said = in_a_process(

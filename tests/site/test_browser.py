@@ -89,6 +89,7 @@ def test_first_screen_needs_few_bytes(whole: Path, look: Look) -> None:
     assert sum(sizes) < FIRST_SCREEN
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [400, 1280])
 @pytest.mark.parametrize("name", SITES)
 def test_no_page_is_wider_than_its_window(
@@ -100,6 +101,7 @@ def test_no_page_is_wider_than_its_window(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [400, 1280])
 @pytest.mark.parametrize("name", SITES)
 def test_no_page_has_an_accessibility_violation(

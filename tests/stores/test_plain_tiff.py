@@ -162,3 +162,11 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
         pytest.raises((tifffile.TiffFileError, ValueError, EOFError)),
     ):
         list(opened.scan_into(memory))
+
+
+@pytest.mark.parametrize(("room", "shared"), [(4096, True), (IMAGE.size, True), (99, False)])
+def test_compressed_file_is_decoded_into_memory_with_room(room: int, shared: bool) -> None:
+    memory = np.zeros(room, np.uint8)
+    found = read_tiff(tiff(IMAGE, compression="zlib"), memory=memory)
+    assert np.shares_memory(found, memory) == shared
+    assert digest(found) == digest(IMAGE)

@@ -67,6 +67,7 @@ def peak_of_scan(name: str, path: Path) -> int:
     return peak.bytes
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc"
 )

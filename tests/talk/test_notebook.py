@@ -70,6 +70,7 @@ def test_kept_outputs_name_the_steps_and_their_results(notebook: nbformat.Notebo
     assert "MB in the images table" in printed
 
 
+@pytest.mark.long
 def test_notebook_runs_and_shows_the_images(
     notebook: nbformat.NotebookNode, tmp_path: Path
 ) -> None:

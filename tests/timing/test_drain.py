@@ -49,6 +49,13 @@ def test_memory_begins_at_a_page_and_has_room_for_16_images(images: ArrayImages)
     assert memory.size == 16384, "16 * 864, in whole pages"
 
 
+def test_transposed_view_of_the_memory_is_copied_in_its_own_order() -> None:
+    memory = np.arange(6, dtype=np.uint8)
+    (copy,) = copied_into(memory, [memory.reshape(2, 3).T])
+    assert copy.flags.c_contiguous
+    assert copy.tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
 def test_no_images_give_no_bytes(images: ArrayImages) -> None:
     assert Drain(images)([]) == 0
     check([], images, [])

@@ -31,13 +31,16 @@ INTERRUPTED = 130
 def run_command(
     images: Annotated[
         str,
-        typer.Option(help="Your folder, a number of generated images, or ic-N; commas between."),
+        typer.Option(
+            help="Your folder, or a number of generated images: 64 or raw-64 (uint8), raw16-64"
+            " (uint16), ic-64 (illumination-corrected); commas between."
+        ),
     ] = IMAGES,
     stores: Annotated[
         str | None,
         typer.Option(
-            help="Formats, stores or patterns, separated by commas. Default: the tunings default"
-            " and fast of each format."
+            help="Formats, stores or patterns, separated by commas. Default: the tunings fast"
+            " and balanced of each format."
         ),
     ] = None,
     operations: Annotated[

@@ -261,6 +261,7 @@ class FolderImages(ImageSet):
         self.tables = tables or {}
         self.counted = counted
         counted.images = len(sources)
+        counted.tables = sorted(self.tables)
         self._sources = sources
         self._manifest = manifest
 

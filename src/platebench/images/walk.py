@@ -20,15 +20,19 @@ LINKED_FOLDER = "linked folder"
 
 @dataclass
 class Counted:
-    """Number of files and images of an image set, and what was left out, by name and reason."""
+    """Files, images and tables of an image set, and what was left out, by name and reason."""
 
     files: int = 0
     images: int = 0
+    tables: list[str] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
     def said(self) -> str:
-        """Summarize in one line: 12 files, 60 images; left out: 1 linked folder (plate2)."""
+        """Summarize in one line: 12 files, 60 images, 1 table (wells); left out: 1 link (a)."""
         line = f"{_many(self.files, 'file')}, {_many(self.images, 'image')}"
+        if self.tables:
+            more = "" if len(self.tables) == 1 else ", ..."
+            line += f", {_many(len(self.tables), 'table')} ({self.tables[0]}{more})"
         reasons = Counter(why for _, why in self.left_out)
         if not reasons:
             return line

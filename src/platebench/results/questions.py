@@ -61,6 +61,10 @@ QUESTIONS = tuple(_BY_CLASS.values())
 
 TAKE, COLD_TAKE = _BY_CLASS["RandomRows"], _BY_CLASS["ColdRandomRows"]
 SCAN, COLD_SCAN = _BY_CLASS["FullScan"], _BY_CLASS["ColdFullScan"]
+COLUMNS, FILTER, IMAGES_WHERE, JOIN, ADD_ROWS = (
+    _BY_CLASS[name]
+    for name in ("ReadColumns", "FilterRows", "ColdImagesWhere", "ColdJoin", "AppendRows")
+)
 WRITE, APPEND, OLD = _BY_CLASS["Write"], _BY_CLASS["Append"], _BY_CLASS["OpenVersion"]
 
 

@@ -52,6 +52,18 @@ def below_floor(cells: Sequence[CellResult]) -> list[str]:
     ]
 
 
+def faster_by_compression(cells: Sequence[CellResult]) -> list[str]:
+    """Return a sentence about the stores that are faster than the floor because they compress."""
+    found = [cell for cell in cells if cell.is_smaller and cell.floor_high and cell.floor_high < 1]
+    if not found:
+        return []
+    told = ", ".join(
+        f"{cell.store} {figure(cell.floor_ratio)} ({cell.operation}, {cell.cache})"
+        for cell in found
+    )
+    return [f"Faster than the floor, which holds raw pixels, because they hold fewer bytes: {told}"]
+
+
 def as_json(cells: Sequence[CellResult]) -> str:
     """Return the cells as a JSON list."""
     return json.dumps([cell.as_dict() for cell in cells], indent=1, allow_nan=False)
@@ -72,6 +84,8 @@ def as_markdown(cells: Sequence[CellResult], finished: bool = True) -> str:
     parts = [] if finished else [f"**{UNFINISHED}**", ""]
     for notice in below_floor(cells):
         parts += [f"**{one_line(notice)}**", ""]
+    for line in faster_by_compression(cells):
+        parts += [one_line(line), ""]
     for title, group in _groups(cells):
         parts += [f"### {title}", "", _markdown_row(COLUMNS), _markdown_row(["---"] * len(COLUMNS))]
         parts += [_markdown_row(fields) for fields in _rows(group)]
@@ -88,6 +102,7 @@ def as_tables(cells: Sequence[CellResult], finished: bool = True) -> RenderableT
     """
     notice = [] if finished else [Text(UNFINISHED, "yellow")]
     below = [Text(line, "bold red") for line in below_floor(cells)]
+    below += [Text(line) for line in faster_by_compression(cells)]
     tables = [
         Titled(
             Text(title, "bold"),

@@ -14,8 +14,13 @@ from platebench.images.generated import generated
 from platebench.limits import gigabytes
 from platebench.results.answer import LAB, Answers, Fastest, Smallest, answers
 from platebench.results.questions import (
+    ADD_ROWS,
     COLD_SCAN,
     COLD_TAKE,
+    COLUMNS,
+    FILTER,
+    IMAGES_WHERE,
+    JOIN,
     OLD,
     SCAN,
     TAKE,
@@ -40,20 +45,29 @@ NAMED = 4
 class Topic:
     """A line of the answer, with the questions that it answers, the preferred one first.
 
-    `short` names it in a list.
+    `short` names it in a list. `reads`: pages in memory make it faster.
     """
 
     label: str
     short: str
     questions: tuple[Question, ...]
+    reads: bool = True
 
 
 TOPICS = (
     Topic("Single images", "single images", (COLD_TAKE, TAKE)),
     Topic("Read all", "all", (COLD_SCAN, SCAN)),
-    Topic("Write", "write", (WRITE,)),
+    Topic("Write", "write", (WRITE,), reads=False),
     Topic("Older version", "older", (OLD,)),
 )
+TABLE_TOPICS = (
+    Topic("Columns", "columns", (COLUMNS,)),
+    Topic("Filter", "filter", (FILTER,)),
+    Topic("Images where", "images where", (IMAGES_WHERE,)),
+    Topic("Join", "join", (JOIN,)),
+    Topic("Append rows", "append rows", (ADD_ROWS,), reads=False),
+)
+"""Lines of a run that measured nothing but tables."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +90,7 @@ def ten_lines(cells: Sequence[CellResult], context: Context | None = None) -> li
     found = answers(cells)
     if found is None:
         return _without_answer(cells, context)
-    said = [(topic, answer) for topic in TOPICS if (answer := _answer(found, topic)) is not None]
+    said = _answered(found, TOPICS) or _answered(found, TABLE_TOPICS)
     lines = [
         _heading(found, context, said),
         *(_fastest(topic, answer) for topic, answer in said),
@@ -88,6 +102,10 @@ def ten_lines(cells: Sequence[CellResult], context: Context | None = None) -> li
     ]
     assert len(lines) <= MOST
     return lines
+
+
+def _answered(found: Answers, topics: Sequence[Topic]) -> list[tuple[Topic, Fastest]]:
+    return [(topic, answer) for topic in topics if (answer := _answer(found, topic)) is not None]
 
 
 def _answer(found: Answers, topic: Topic) -> Fastest | None:
@@ -109,8 +127,7 @@ def _heading(found: Answers, context: Context, said: Sequence[tuple[Topic, Faste
 
 
 def _fastest(topic: Topic, answer: Fastest) -> str:
-    memory = topic.questions[0].cache == "cold" and answer.question.cache != "cold"
-    where = ", from memory" if memory else ""
+    where = ", from memory" if topic.reads and answer.question.cache != "cold" else ""
     best = answer.best
     if answer.stores == 1:
         return _line(topic.label, f"only {short_name(best.store)} measured: {_rate(best)}{where}")
@@ -119,9 +136,12 @@ def _fastest(topic: Topic, answer: Fastest) -> str:
         return _line(topic.label, said)
     tied = [cell.store for cell in (best, *answer.unsettled)]
     takes = answer.lab_takes
-    result = _rate(best) if takes is None or LAB in tied else _faster(takes)
-    texts = _tie(tied) if answer.winner is None else _winner(best.store)
-    return _line(topic.label, *(f"{text}: {result}{where}" for text in texts))
+    texts = list(_tie(tied) if answer.winner is None else _winner(best.store))
+    if takes is None or LAB in tied:
+        results = [_rate(best)]
+    else:
+        results = [_faster(takes), _faster(Times(takes.estimate))]
+    return _line(topic.label, *(f"{text}: {result}{where}" for result in results for text in texts))
 
 
 def _smallest(answer: Smallest) -> str:
@@ -133,7 +153,9 @@ def _smallest(answer: Smallest) -> str:
     size = f"{best.bytes_per_pixel_byte:.2f} of raw size" if lab is None else _smaller(lab)
     texts = list(_tie(stores) if answer.tied else _winner(best.store))
     takes = answer.quickest_takes
-    costs = [""] if takes is None else [f", reads {_as_long(takes)}", f", reads {_roughly(takes)}"]
+    costs = [""]
+    if takes is not None:
+        costs = [f", reads {_as_long(takes)}", f", reads {_roughly(takes)}", f", {_roughly(takes)}"]
     return _line("Smallest", *(f"{text}: {size}{cost}" for cost in costs for text in texts))
 
 
@@ -142,7 +164,9 @@ def _from_memory(found: Answers, said: Sequence[tuple[Topic, Fastest]]) -> Itera
     warm = [
         (topic, found.to(topic.questions[-1]))
         for topic, answer in said
-        if answer.question.cache == "cold" and not answer.one_round
+        if topic.questions[-1].cache == "warm"
+        and answer.question.cache == "cold"
+        and not answer.one_round
     ]
     parts = [f"{topic.short} {_brief(answer)}" for topic, answer in warm if answer is not None]
     if parts:

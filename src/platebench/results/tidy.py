@@ -22,6 +22,9 @@ from platebench.results.timings import by_cell, cpu_seconds, timings
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR, TIFF_FOLDER
 
+COMPRESSED = 0.95
+"""Bytes per byte of pixels below which a store counts as compressed."""
+
 
 @dataclass(frozen=True)
 class CellResult:
@@ -120,8 +123,16 @@ class CellResult:
 
     @property
     def below_floor(self) -> bool:
-        """True if the store is faster than the floor beyond doubt, so the floor is not one."""
-        return self.floor_high is not None and self.floor_high < 1
+        """True if the store is faster than the floor beyond doubt, so the floor is not one.
+
+        The floor holds the raw pixels. A store that holds fewer bytes may well be faster.
+        """
+        return self.floor_high is not None and self.floor_high < 1 and not self.is_smaller
+
+    @property
+    def is_smaller(self) -> bool:
+        """True if the store compresses: it holds fewer bytes than the raw pixels."""
+        return self.bytes_per_pixel_byte is not None and self.bytes_per_pixel_byte < COMPRESSED
 
     @property
     def mb_per_s(self) -> float | None:

@@ -40,10 +40,10 @@ def _wanted(images: str) -> str | Path:
     name = f"raw-{int(images)}" if re.fullmatch(r"[+-]?[0-9]{1,12}", images) else images
     if generated(name) is not None:
         return name
-    if re.fullmatch(r"(raw|ic)-[+-]?[0-9]+", name):
+    if re.fullmatch(r"(raw|raw16|ic)-[+-]?[0-9]+", name):
         raise UserError(f"--images {images}: give 1 image or more, without leading zeros")
     if not Path(images).exists():
-        raise UserError(f"{images}: neither a number of images, raw-N, ic-N, nor a folder")
+        raise UserError(f"{images}: neither a number of images, raw-N, raw16-N, ic-N, nor a folder")
     return Path(images)
 
 

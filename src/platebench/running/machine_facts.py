@@ -10,15 +10,18 @@ import hashlib
 import os
 import platform
 import re
+import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asv.machine
 
 BUSY = 0.25
-"""Share of the cores: with a 1-minute load above it, other work competes with the measurement."""
+"""Share of the cores: if more are busy, other work competes with the measurement."""
+
+_SECONDS_WATCHED = 0.5
 
 _GIB = 2**30
 
@@ -47,7 +50,9 @@ def this_machine() -> dict[str, str]:
 def machine_facts(folder: Path, root: Path = Path("/")) -> dict[str, Any]:
     """Return the state of this machine, and of the disk that `folder` is on.
 
-    `load` is the average number of running processes in the last 1, 5 and 15 minutes. Sizes are
+    `load` is the average number of running processes in the last 1, 5 and 15 minutes. It still
+    counts what ended a minute ago, such as an installation. `busy_cores` is how many cores work at
+    this moment, measured for half a second, in which this process waits. Sizes are
     bytes. Paths are left out: the facts are published. `root` is another place to read from, for
     tests.
     """
@@ -59,6 +64,7 @@ def machine_facts(folder: Path, root: Path = Path("/")) -> dict[str, Any]:
         "filesystem": mount.get("filesystem"),
         "mount_options": mount.get("options"),
         "load": _load(root),
+        "busy_cores": _busy_cores(root),
         "cores": len(os.sched_getaffinity(0)),
         "governor": _text(
             root / "sys" / "devices" / "system" / "cpu" / "cpu0" / "cpufreq" / "scaling_governor"
@@ -81,26 +87,41 @@ def one_line(facts: Mapping[str, Any] | None) -> str:
     load, cores = _load_1(facts), facts.get("cores")
     said = [f"{disk} ({kind})" if kind else disk]
     said.append("load unknown" if load is None else f"load {load:g} on {cores or '?'} cores")
+    working = _number(facts.get("busy_cores"))
+    if working is not None:
+        said[-1] += f", {working:.1f} of them busy"
     governor = facts.get("governor")
     said.append(f"CPU governor {governor}" if governor else "CPU governor unknown")
     return "; ".join(said)
 
 
 def busy(facts: Mapping[str, Any] | None) -> str:
-    """Return a warning when the load says that the machine has other work to do, else ""."""
-    load, cores = (_load_1(facts), facts.get("cores")) if facts else (None, None)
-    if load is None or not isinstance(cores, int) or load <= BUSY * cores:
+    """Return a warning when the machine has other work to do, else "".
+
+    Facts of older runs have no `busy_cores`; then the load decides.
+    """
+    facts = facts or {}
+    load, cores = _load_1(facts), facts.get("cores")
+    working = _number(facts.get("busy_cores"))
+    much = load if working is None else working
+    if much is None or not isinstance(cores, int) or much <= BUSY * cores:
         return ""
+    how = (
+        f"load {load:g} on {cores} cores" if working is None else f"{working:.1f} of {cores} cores"
+    )
     return (
-        f"warning: this machine is busy (load {load:g} on {cores} cores), so times will vary more;"
+        f"warning: this machine is busy ({how}), so times will vary more;"
         " stop other work for reliable figures"
     )
 
 
 def _load_1(facts: Mapping[str, Any]) -> float | None:
     load = facts.get("load")
-    known = isinstance(load, list) and load and isinstance(load[0], int | float)
-    return float(load[0]) if known else None  # type: ignore[index]
+    return _number(load[0]) if isinstance(load, list) and load else None
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _mount_of(folder: Path, root: Path) -> dict[str, Any]:
@@ -181,6 +202,33 @@ def _load(root: Path) -> list[float] | None:
         ] or None
     except ValueError:
         return None
+
+
+def _busy_cores(root: Path) -> float | None:
+    """Return how many processors work while this process waits; stolen time counts as work."""
+    before = _ticks(root)
+    if before is None:
+        return None
+    time.sleep(_SECONDS_WATCHED)
+    after = _ticks(root) or before
+    passed = [end - start for start, end in zip(before.times, after.times, strict=True)]
+    idle = sum(passed[3:5])  # idle, and waiting for a disk
+    return round((1 - idle / sum(passed)) * before.processors, 2) if sum(passed) > 0 else None
+
+
+class _Ticks(NamedTuple):
+    times: list[int]
+    processors: int
+
+
+def _ticks(root: Path) -> _Ticks | None:
+    """Return the first line of /proc/stat, which is for all processors, and how many there are."""
+    lines = (_text(root / "proc" / "stat") or "").splitlines()
+    try:
+        times = [int(each) for each in lines[0].split()[1:9]]  # guests are counted as users too
+    except (IndexError, ValueError):
+        return None
+    return _Ticks(times, sum(re.match(r"cpu\d", line) is not None for line in lines))
 
 
 def available_memory() -> int | None:

@@ -193,9 +193,17 @@ class _OpenBatches(OpenByRow, _OpenIpc):
         return int(self._batches.num_record_batches)
 
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        return self._images(rows)
+
+    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        return self._images(rows, memory)
+
+    def _images(
+        self, rows: Sequence[int], memory: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
         for row in read_ahead(self._descriptor, rows, self._span):
             column = self._batches.get_batch(row).column(IMAGE)
-            yield from decode(column, self._layout, self._kinds, [row])
+            yield from decode(column, self._layout, self._kinds, [row], memory)
 
     def _span(self, row: int) -> tuple[int, int]:
         """Estimate where a batch is: pyarrow does not say, and most images have one size."""

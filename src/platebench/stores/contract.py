@@ -155,9 +155,22 @@ class OpenByRow(OpenStore):
         check_rows(rows, len(self))
         return self.images_of(rows)
 
+    def scan_into(self, memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read all rows into `memory`, one after another."""
+        return copied_into(memory, self.decoded_into(range(len(self)), memory))
+
+    def take_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read these rows into `memory`, one after another."""
+        check_rows(rows, len(self))
+        return copied_into(memory, self.decoded_into(rows, memory))
+
     @abstractmethod
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         """Yield the images of `rows`, in this order. The caller has checked that they exist."""
+
+    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the same images. One that must be decoded may be decoded to `memory`'s start."""
+        return self.images_of(rows)
 
 
 class OpenIntoMemory(OpenStore):
@@ -265,6 +278,8 @@ class VersionedStore(Store):
 def copied_into(memory: np.ndarray, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Copy each image to the start of `memory`, uint8 of one dimension, and yield it there.
 
+    An image that was decoded there is not copied.
+
     Raises Mismatch for what is not an array of pixels, and for an image larger than `memory`.
     """
     number = -1
@@ -278,9 +293,16 @@ def copied_into(memory: np.ndarray, images: Iterable[np.ndarray]) -> Iterator[np
                 f" room for {memory.size}"
             )
         copy = memory[: image.nbytes].view(image.dtype).reshape(image.shape)
-        copy[...] = image
+        if not _is_same(image, copy):
+            copy[...] = image
         del image  # so that the store's next image gets the same memory, still in the cache
         yield copy
+
+
+def _is_same(image: np.ndarray, copy: np.ndarray) -> bool:
+    """Return True if an image is at the place of its copy already."""
+    starts = (each.__array_interface__["data"][0] for each in (image, copy))
+    return len(set(starts)) == 1 and image.flags.c_contiguous
 
 
 def check_rows(rows: Sequence[int], images: int) -> None:

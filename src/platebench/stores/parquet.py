@@ -248,8 +248,16 @@ class _OpenRowGroups(OpenByRow, _OpenParquet):
             return table_of(file.read(columns=IMAGE_SCHEMA.names))
 
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        return self._images(rows)
+
+    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        return self._images(rows, memory)
+
+    def _images(
+        self, rows: Sequence[int], memory: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
         for row in read_ahead(self._descriptor, rows, self._span):
-            yield from decode(self._column(row), self._layout, self._kinds, [row])
+            yield from decode(self._column(row), self._layout, self._kinds, [row], memory)
 
     def _column(self, row: int) -> pa.ChunkedArray:
         return self._file.read_row_group(row, columns=[IMAGE], use_threads=False)[IMAGE]

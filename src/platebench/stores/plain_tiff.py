@@ -82,15 +82,22 @@ def _offset(offsets: tuple[int, ...], counts: tuple[int, ...], size: int) -> int
     return offsets[0] if list(offsets[1:]) == ends[:-1] else None
 
 
-def read_tiff(data: bytes | memoryview, expected: Kind | None = None) -> np.ndarray:
-    """Return the array in the bytes of a TIFF file, in native byte order; a view if it is plain."""
+def read_tiff(
+    data: bytes | memoryview, expected: Kind | None = None, memory: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the array in the bytes of a TIFF file, in native byte order; a view if it is plain.
+
+    A compressed file is decoded to the start of `memory`, uint8 of one dimension, if there is room.
+    """
     page = plain_page(data, expected)
     if page is None or (page.offset is not None and page.offset + page.size > len(data)):
         import tifffile  # takes 0.1 s to import
 
         return native(tifffile.imread(io.BytesIO(data)))
     if page.offset is None:
-        return decode_page(data, page, np.empty(page.shape, page.dtype))
+        fits = memory is not None and memory.size >= page.size
+        room = memory[: page.size] if fits and memory is not None else np.empty(page.size, np.uint8)
+        return decode_page(data, page, room.view(page.dtype).reshape(page.shape))
     pixels = memoryview(data)[page.offset : page.offset + page.size]
     return np.frombuffer(pixels, page.dtype).reshape(page.shape)
 

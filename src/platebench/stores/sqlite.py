@@ -222,6 +222,14 @@ class _OpenBlobs(_OpenSqlite):
     """Images in a table of their own, read as incremental BLOBs."""
 
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        return self._images(rows)
+
+    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        return self._images(rows, memory)
+
+    def _images(
+        self, rows: Sequence[int], memory: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
         execute = self._connection.execute
         execute(f"PRAGMA mmap_size = {MAPPED}")
         common = execute("SELECT shape, dtype FROM common").fetchone()
@@ -230,7 +238,7 @@ class _OpenBlobs(_OpenSqlite):
         for row in rows:
             here = kind or _kind(*execute(query, [row]).fetchone())
             with self._connection.blobopen("pixels", IMAGE, row, readonly=True) as blob:
-                image = decode_value(blob.read(), self._layout, here)
+                image = decode_value(blob.read(), self._layout, here, memory)
             yield image
             del image
 

@@ -159,22 +159,31 @@ def kinds_of(schema: pa.Schema, columns: Callable[[list[str]], pa.Table]) -> Kin
 
 
 def decode(
-    column: pa.Array | pa.ChunkedArray, layout: str, kinds: Kinds, rows: Sequence[int]
+    column: pa.Array | pa.ChunkedArray,
+    layout: str,
+    kinds: Kinds,
+    rows: Sequence[int],
+    memory: np.ndarray | None = None,
 ) -> Iterator[np.ndarray]:
-    """Yield the images in `column`, whose values are those of `rows`, without copying pixels."""
+    """Yield the images in `column`, whose values are those of `rows`, without copying pixels.
+
+    With `memory`, a compressed TIFF file is decoded to its start.
+    """
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     first = 0
     for chunk in chunks:
         here = rows[first : first + len(chunk)]
-        yield from _DECODERS[layout](chunk, kinds, here)
+        yield from _DECODERS[layout](chunk, kinds, here, memory)
         first += len(chunk)
 
 
-def decode_all(columns: Iterable[pa.Array], layout: str, kinds: Kinds) -> Iterator[np.ndarray]:
-    """Yield the images in `columns`, which hold all rows from row 0, without copying pixels."""
+def decode_all(
+    columns: Iterable[pa.Array], layout: str, kinds: Kinds, memory: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """Yield the images in `columns`, which hold all rows from row 0, as `decode` does."""
     first = 0
     for column in columns:
-        yield from decode(column, layout, kinds, range(first, first + len(column)))
+        yield from decode(column, layout, kinds, range(first, first + len(column)), memory)
         first += len(column)
 
 
@@ -192,21 +201,29 @@ def binary_views(column: pa.Array) -> Iterator[memoryview]:
         yield view[start:end]
 
 
-def _decode_tiff(column: pa.Array, kinds: Kinds, rows: Sequence[int]) -> Iterator[np.ndarray]:
+def _decode_tiff(
+    column: pa.Array, kinds: Kinds, rows: Sequence[int], memory: np.ndarray | None
+) -> Iterator[np.ndarray]:
     for value, row in zip(binary_views(column), rows, strict=True):
-        yield read_tiff(value, kinds[row])
+        yield read_tiff(value, kinds[row], memory)
 
 
-def _decode_pixels(column: pa.Array, kinds: Kinds, rows: Sequence[int]) -> Iterator[np.ndarray]:
+def _decode_pixels(
+    column: pa.Array, kinds: Kinds, rows: Sequence[int], memory: np.ndarray | None
+) -> Iterator[np.ndarray]:
     for value, row in zip(binary_views(column), rows, strict=True):
         yield decode_value(value, "pixels", kinds[row])
 
 
-def _decode_tensor(column: pa.Array, kinds: Kinds, rows: Sequence[int]) -> Iterator[np.ndarray]:
+def _decode_tensor(
+    column: pa.Array, kinds: Kinds, rows: Sequence[int], memory: np.ndarray | None
+) -> Iterator[np.ndarray]:
     return iter(column.to_numpy_ndarray())
 
 
-def _decode_nested(column: pa.Array, kinds: Kinds, rows: Sequence[int]) -> Iterator[np.ndarray]:
+def _decode_nested(
+    column: pa.Array, kinds: Kinds, rows: Sequence[int], memory: np.ndarray | None
+) -> Iterator[np.ndarray]:
     """Yield each image in its original dtype, which awkward may have widened."""
     import awkward as ak
 
@@ -214,10 +231,12 @@ def _decode_nested(column: pa.Array, kinds: Kinds, rows: Sequence[int]) -> Itera
         yield ak.to_numpy(value).astype(kinds[row][1], copy=False)
 
 
-def decode_value(value: bytes | memoryview, layout: str, kind: Kind) -> np.ndarray:
-    """Return the image in one value of a `tiff` or `pixels` column."""
+def decode_value(
+    value: bytes | memoryview, layout: str, kind: Kind, memory: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the image in one value of a `tiff` or `pixels` column, as `decode` does."""
     if layout == "tiff":
-        return read_tiff(value, kind)
+        return read_tiff(value, kind, memory)
     shape, dtype = kind
     return np.frombuffer(value, dtype).reshape(shape)
 

@@ -40,7 +40,8 @@ _LONGEST = 255
 class ZarrTables(StoredTables):
     """The tables in `folder`, which is a Zarr group.
 
-    `options` are those of `create_array`. Without `chunk`, the rows per chunk, zarr chooses it.
+    `options` are those of `create_array`. `chunk` is the largest number of rows per chunk; without
+    it, zarr chooses.
     """
 
     def __init__(self, folder: Path, options: dict[str, Any], chunk: int | None) -> None:
@@ -109,7 +110,9 @@ class ZarrTables(StoredTables):
         return self._folder / name / part / member(column)
 
     def _write(self, place: Path, values: np.ndarray) -> None:
-        chunk = self._chunk or (None if len(values) else 1)
+        chunk = None if len(values) else 1
+        if self._chunk is not None:  # a chunk is stored whole, however few rows it has
+            chunk = max(1, min(self._chunk, len(values)))
         array = zarr.create_array(
             place,
             shape=values.shape,

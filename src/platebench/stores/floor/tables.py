@@ -20,19 +20,23 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from platebench.errors import Unsupported
 from platebench.stores.table_files import TableFiles
+from platebench.stores.tables import check_same_columns
 from platebench.stores.where import Condition, Where, columns_of, fitted
 
 _ALIGNMENT = 64
 """Bytes; Arrow's own recommendation for buffers."""
 
 _MOST_CODES = 256
+_FEWEST_CODED = 5000
+"""Rows from which on codes make a filter faster by more than they cost to write."""
+_MOST_PARTS = 1024  # IOV_MAX of Linux
 _ENDING = 16_384
 """Bytes read at once from the end. They hold the footer of 100 columns in one piece."""
 
@@ -93,9 +97,8 @@ class BareTables(TableFiles):
 
     def write_file(self, table: pa.Table, file: Path) -> None:
         """Write one piece."""
-        with file.open("xb") as sink:
-            pieces = [_write_piece(sink, table)]
-            _write_footer(sink, _Footer(table.schema, pieces))
+        with file.open("xb", buffering=0) as sink:
+            _append(sink.fileno(), 0, _Footer(table.schema, []), table)
 
     def schema_of(self, file: Path) -> pa.Schema:
         """Read the footer."""
@@ -107,7 +110,7 @@ class BareTables(TableFiles):
         file = self.file(name)
         try:
             source = file.open("rb", buffering=0)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # without tables, a store is one file
             raise KeyError(name) from None
         with source:
             footer = _read_footer(source.fileno(), file)
@@ -122,41 +125,94 @@ class BareTables(TableFiles):
         with file.open("rb", buffering=0) as source:
             return _read(source.fileno(), _read_footer(source.fileno(), file), columns, where)
 
+    def append(self, name: str, rows: pa.Table) -> None:
+        """Read the footer once, for the comparison of columns and for the new footer."""
+        self.check_all({name: rows})
+        if name in self.names():
+            self.extend(name, rows)
+        else:
+            self.create(name, rows)
+
     def extend(self, name: str, rows: pa.Table) -> None:
         """Write one more piece and the footer after the last byte of the file."""
-        with self.file(name).open("r+b") as sink:
+        with self.file(name).open("r+b", buffering=0) as sink:
             footer = _read_footer(sink.fileno(), self.file(name))
+            check_same_columns(name, footer.schema, rows)
             size = sink.seek(0, os.SEEK_END)
             try:
-                pieces = [*footer.pieces, _write_piece(sink, rows)]
-                _write_footer(sink, _Footer(footer.schema, pieces))
+                _append(sink.fileno(), size, footer, rows)
             except BaseException:
                 sink.truncate(size)
                 raise
 
 
-def _write_piece(sink: BinaryIO, table: pa.Table) -> _Piece:
+class _Gathered:
+    """Bytes for one place of a file, which one call writes."""
+
+    def __init__(self, start: int) -> None:
+        self._start = self._end = start
+        self._parts: list[memoryview] = []
+
+    def add(self, content: Any) -> Span:
+        """Add bytes or a buffer, and return where they will be."""
+        view = memoryview(content).cast("B")
+        place = (self._end, len(view))
+        self._parts.append(view)
+        self._end += len(view)
+        return place
+
+    def put(self, buffer: Any) -> Span:
+        """Add a buffer that begins at a multiple of the alignment."""
+        self.add(bytes(-self._end % _ALIGNMENT))
+        return self.add(buffer)
+
+    def write(self, sink: int) -> None:
+        """Write all parts, in as few calls as the system allows."""
+        at, waiting = self._start, [part for part in self._parts if len(part)]
+        while waiting:
+            written = os.pwritev(sink, waiting[:_MOST_PARTS], at)
+            at += written
+            while waiting and written >= len(waiting[0]):
+                written -= len(waiting.pop(0))
+            if written:
+                waiting[0] = waiting[0][written:]
+
+
+def _append(sink: int, at: int, footer: _Footer, table: pa.Table) -> None:
+    """Write a piece and the whole footer to `at`, the end of the file."""
+    gathered = _Gathered(at)
+    pieces = [*footer.pieces, _add_piece(gathered, table)]
+    _add_footer(gathered, _Footer(footer.schema, pieces))
+    gathered.write(sink)
+
+
+def _add_piece(sink: _Gathered, table: pa.Table) -> _Piece:
     described: dict[str, list[Any]] = {}
     for name in table.column_names:
-        chunks = [*table[name].chunks, pa.array([], table.schema.field(name).type)]
-        whole = pa.concat_arrays(chunks)  # copies, so that no buffer is larger than its values
-        buffers = [None if each is None else _put(sink, each) for each in whole.buffers()]
+        whole = _whole(table[name])
+        buffers = [None if each is None else sink.put(each) for each in whole.buffers()]
         codes, values = _coded(whole)
         described[name] = [
             *(buffers, whole.null_count),
-            *(None if codes is None else _put(sink, codes), values),
+            *(None if codes is None else sink.put(codes), values),
         ]
     return _Piece(table.num_rows, described)
 
 
-def _put(sink: BinaryIO, buffer: Any) -> Span:
-    sink.write(bytes(-sink.tell() % _ALIGNMENT))
-    return sink.tell(), sink.write(memoryview(buffer).cast("B"))
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array whose buffers are no larger than its values."""
+    if column.num_chunks == 1:
+        chunk = column.chunk(0)
+        buffers = [each for each in chunk.buffers() if each is not None]
+        padded = chunk.nbytes + _ALIGNMENT * len(buffers)
+        if chunk.offset == 0 and sum(each.size for each in buffers) <= padded:
+            return chunk
+    return pa.concat_arrays([*column.chunks, pa.array([], column.type)])  # copies
 
 
 def _coded(column: pa.Array) -> tuple[np.ndarray | None, list[str] | None]:
     """Return a code of one byte per row and the values of the codes, if there are few."""
-    if not pa.types.is_string(column.type) or column.null_count:
+    if not pa.types.is_string(column.type) or column.null_count or len(column) < _FEWEST_CODED:
         return None, None
     encoded = column.dictionary_encode()
     if len(encoded.dictionary) > _MOST_CODES:
@@ -164,11 +220,11 @@ def _coded(column: pa.Array) -> tuple[np.ndarray | None, list[str] | None]:
     return encoded.indices.to_numpy().astype(np.uint8), encoded.dictionary.to_pylist()
 
 
-def _write_footer(sink: BinaryIO, footer: _Footer) -> None:
+def _add_footer(sink: _Gathered, footer: _Footer) -> None:
     pieces = [[piece.rows, piece.described] for piece in footer.pieces]
     said = {"schema": footer.schema.serialize().to_pybytes().hex(), "pieces": pieces}
     encoded = json.dumps(said, separators=(",", ":")).encode()
-    sink.write(encoded + len(encoded).to_bytes(8, "little"))
+    sink.add(encoded + len(encoded).to_bytes(8, "little"))
 
 
 def _read_footer(source: int, file: Path) -> _Footer:
