@@ -18,7 +18,7 @@ from platebench.commands.reference import reference_run_command
 from platebench.running.reference import ROUNDS
 from tests.scratch_checkout import REPOSITORY
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/glossary.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/advise.md", "docs/glossary.md")
 FOLDERS = re.compile(r"`((?:src|docs|tests|benchmarks|results)/[\w/.-]+)`")
 
 

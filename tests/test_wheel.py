@@ -88,6 +88,12 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
     return Installed(program, root / "anywhere", root / "home")
 
 
+def test_wheel_holds_the_list_prices(wheel: Path) -> None:
+    own = REPOSITORY / "src" / "platebench" / "results" / "prices.toml"
+    with ZipFile(wheel) as archive:
+        assert archive.read("platebench/results/prices.toml") == own.read_bytes()
+
+
 def test_wheel_holds_the_benchmarks_of_the_checkout(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         shipped = {

@@ -19,7 +19,14 @@ from platebench.results.advice import (
     reasons_in_words,
     size_error,
 )
-from platebench.results.advice_lines import MOST, WIDTH, Asked, advice_lines, ties_in_words
+from platebench.results.advice_lines import (
+    MOST,
+    WIDTH,
+    Asked,
+    _duration,
+    advice_lines,
+    ties_in_words,
+)
 from platebench.results.measurement import Measurement
 from platebench.results.needs import AT_RANDOM, IN_ORDER, WRITES, Needs
 from platebench.results.prices import Price
@@ -244,7 +251,8 @@ def test_answer_has_a_column_per_choice_with_every_figure(tmp_path: Path) -> Non
     assert "3.0 MB, 9.0 MB" in row(lines, "RAM")
     for title in ("Fastest", "Balanced", "Smallest"):
         assert re.search(r" platebench pack plate DEST --store \S+:\S+:\S+$", row(lines, title))
-    assert "m measured" in lines[-1] and "$20/TB Our server" in lines[-1]
+    assert lines[-2] == "m measured, x extrapolated, c modelled; ( ) 95% interval of a repeat run"
+    assert lines[-1] == "$20/TB a month: Our server, 2026-11-01, IT"
 
 
 def test_choices_of_the_same_store_share_a_column(tmp_path: Path) -> None:
@@ -274,6 +282,15 @@ def test_twenty_tied_stores_and_three_choices_fit(tmp_path: Path) -> None:
     assert re.search(r"\+\d+", row(lines, "Ties"))
 
 
+def test_three_choices_and_a_tie_leave_one_line_for_marks_and_price(tmp_path: Path) -> None:
+    made = MADE | {StoreName.parse("hdf5:tensor:fast"): (1.0, 1.0)}
+    lines = lines_of(Basis(cells_of(tmp_path, made=made)))
+    assert len(lines) == MOST
+    assert "HDF5 fast" in row(lines, "Ties") + row(lines, "Store")
+    assert "m measured, x extrapolated, c modelled" in lines[-1]
+    assert "$20/TB" in lines[-1] and "Our server" in lines[-1]
+
+
 def test_answer_without_prices_or_from_memory_says_so(tmp_path: Path) -> None:
     runs = [ok([0.001], IPC, SCAN), ok([0.001], IPC, TAKE, details=("1", "reopened"))]
     basis = Basis(tidy(run_file(tmp_path, runs)))
@@ -289,3 +306,19 @@ def test_nothing_measured_is_said_with_the_first_reason(tmp_path: Path) -> None:
     first, second = lines_of(basis)
     assert first.startswith("No store was measured")
     assert second == "arrow-ipc:pixels:fast: reads in order failed: broken\\npipe"
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        (1e-6, "3.6 ms"),
+        (0.001, "3.6 s"),
+        (0.5, "30 min"),
+        (1.99, "119 min"),
+        (14.0, "14 h (12-16)"),
+        (1000.0, "42 days"),
+    ],
+)
+def test_duration_is_in_a_unit_that_a_person_reads(hours: float, said: str) -> None:
+    ends = (12.0, 16.0) if "(" in said else (None, None)
+    assert _duration(Estimate(hours, Kind.EXTRAPOLATED, *ends)) == said

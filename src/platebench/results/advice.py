@@ -143,6 +143,7 @@ class Basis:
     def figures(self) -> list[StoreFigures]:
         """What the decision knows of each store."""
         seconds = {use: self._seconds(use) for use in USES}
+        # `smallest_first` looks at warm scans; cold ones are of the same files.
         sizes = {
             cell.store: cell.bytes_per_pixel_byte
             for cell in smallest_first(replace(each, cache="warm") for each in self._every).order

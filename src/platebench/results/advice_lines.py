@@ -52,7 +52,7 @@ def advice_lines(basis: Basis, source: Source, asked: Asked) -> list[str]:
         names[choice.store].append(name)
     titles = {store: ", ".join(given).capitalize() for store, given in names.items()}
     every = [basis.advised(store, source) for store in titles]
-    lines = [
+    above = [
         _heading(basis, source, asked, decision),
         _row("", titles.values()),
         _row("Store", map(short_name, titles)),
@@ -63,8 +63,8 @@ def advice_lines(basis: Basis, source: Source, asked: Asked) -> list[str]:
             f" --store {store}"
             for store, title in titles.items()
         ),
-        _footer(asked.price),
     ]
+    lines = [*above, *_footer(asked.price, MOST - len(above))]
     assert len(lines) <= MOST
     return lines
 
@@ -168,14 +168,21 @@ def _some(stores: Sequence[StoreName], named: int) -> str:
     return ", ".join(said) + (f" +{more}" if more > 0 else "")
 
 
-def _footer(price: Price | None) -> str:
+def _footer(price: Price | None, room: int) -> Iterator[str]:
+    """Yield what the marks mean and where the price is from, in at most `room` lines."""
     marks = "m measured, x extrapolated, c modelled"
+    if price is None or room > 1:
+        yield f"{marks}; ( ) 95% interval of a repeat run"
     if price is None:
-        return f"{marks}; ( ) 95% interval of a repeat run"
+        return
     rate = f"{price.currency}{price.per_tb_month:g}/TB"
-    return _first_that_fits(
+    if room > 1:
+        said = f"{rate} a month: {price.name}, {price.day}"
+        yield _first_that_fits(f"{said}, {price.source}", said)
+        return
+    yield _first_that_fits(
         f"{marks}; ( ) 95%; {rate} {price.name}, {price.day}",
-        f"{marks}; ( ) 95%; {rate} {price.name}, {price.day.year}",
+        f"{marks}; ( ) 95%; {rate}, {price.name}",
         f"m measured x extrapolated c modelled; 95%; {rate} {price.name} {price.day.year}",
         f"{marks}; {rate}, {price.day}",
     )
@@ -214,8 +221,8 @@ def _rate(rate: Estimate) -> str:
 
 
 def _duration(hours: Estimate) -> str:
-    """Return hours as seconds, minutes, hours or days."""
-    units = ((1 / 3600, "s"), (1 / 60, "min"), (1.0, "h"), (24.0, "days"))
+    """Return hours in the largest unit of which there are two."""
+    units = ((1 / 3.6e6, "ms"), (1 / 3600, "s"), (1 / 60, "min"), (1.0, "h"), (24.0, "days"))
     size, unit = next((each for each in reversed(units) if hours.value >= 2 * each[0]), units[0])
     return f"{_digits(hours.value / size)} {unit}{_interval(hours, size)}"
 
