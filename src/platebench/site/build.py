@@ -26,6 +26,7 @@ from platebench.site import (
     answers,
     charts,
     completeness,
+    decide,
     downloads,
     findings,
     formats,
@@ -64,7 +65,7 @@ class Sources:
         return self.checkout / "docs"
 
 
-_SHARED = ("style.css", "page.js")
+_SHARED = ("style.css", "decide.js", "page.js")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -111,6 +112,7 @@ def _sections(
 ) -> list[Section]:
     """Return the sections in the order of the page, without empty ones."""
     makers: dict[str, Callable[[], Section | None]] = {
+        "decide": lambda: decide.section(run),
         "answers": lambda: answers.section(run),
         "table": lambda: grid.section(run),
         "mix": lambda: mix.section(run),

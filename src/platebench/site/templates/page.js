@@ -339,6 +339,7 @@
   // The page as a whole
 
   const parted = {};
+  if (byId("decide-form")) parted.decide = decide.setUp({ figure, element, chosenFor, keepInAddress });
   if (byId("grid-table")) parted.table = setUpGrid();
   if (byId("mix-form")) parted.mix = setUpMix();
 
