@@ -34,7 +34,6 @@ from platebench.site import (
     history,
     image_sets,
     method,
-    mix,
     then_and_now,
 )
 from platebench.site.embedded import script_json
@@ -115,7 +114,6 @@ def _sections(
         "decide": lambda: decide.section(run),
         "answers": lambda: answers.section(run),
         "table": lambda: grid.section(run),
-        "mix": lambda: mix.section(run),
         "charts": lambda: charts.section(run),
         "then and now": lambda: then_and_now.section(sources.docs),
         "image sets": lambda: image_sets.section(run, sources.workspace),

@@ -148,6 +148,7 @@ def section(published: Published) -> Section | None:
         presets=PRESETS,
         titles={store: ", ".join(names) for store, (names, _) in shown.items()},
         ties={store: ties for store, (_, ties) in shown.items()},
+        has_now=TIFF_FOLDER in basis.stores,
         cards=cards,
         samples=samples,
         says=says(basis, decision),
@@ -163,18 +164,19 @@ NOW = "What you have now"
 
 
 def shown_of(basis: Basis, decision: Decision) -> dict[StoreName, tuple[list[str], list[str]]]:
-    """Return the stores to show: what most labs have now, and the choices.
+    """Return the stores to show: the choices, and what most labs have now.
 
     Each has its titles, and the ties of the choices that it is.
     """
     found: dict[StoreName, tuple[list[str], list[str]]] = {}
-    if TIFF_FOLDER in basis.stores:
-        found[TIFF_FOLDER] = ([NOW], [])
     for name, choice in decision.choices.items():
         titles, ties = found.setdefault(choice.store, ([], []))
         titles.append(name.lower() if titles else name)
         if choice.ties:
             ties.append(f"{name} in a tie with {'; '.join(map(readable, choice.ties))}")
+    if TIFF_FOLDER in basis.stores:
+        titles, _ = found.setdefault(TIFF_FOLDER, ([], []))
+        titles.append(NOW.lower() if titles else NOW)
     return found
 
 
@@ -282,7 +284,7 @@ def _card(
     figures = (
         _figure("Kept", "bytes", one.stored_bytes, larger),
         _figure("A month", "money", one.stored_bytes, larger),
-        _figure("To convert", "hours", one.hours, longer),
+        _figure("To write", "hours", one.hours, longer),
         _figure("Read in order", "rate", one.in_order, faster(IN_ORDER)),
         _figure("Read at random", "rate", one.at_random, faster(AT_RANDOM)),
         _files(one, two, basis),

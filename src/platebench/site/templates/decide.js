@@ -201,15 +201,20 @@
       return made;
     }
 
-    /** Titles and ties by store: what there is now, and the choices. */
+    /** Titles and ties by store: the choices, and what there is now. */
     function chosen(table, choices) {
       const names = new Map(table.stores.map(({ store, name }) => [store, name]));
-      const found = new Map(names.has(now) ? [[now, { titles: [NOW], ties: [] }]] : []);
+      const found = new Map();
       for (const [name, { store, ties }] of Object.entries(choices)) {
         if (!found.has(store)) found.set(store, { titles: [], ties: [] });
         const each = found.get(store);
         each.titles.push(each.titles.length ? name.toLowerCase() : name);
         if (ties.length) each.ties.push(`${name} in a tie with ${ties.map((tie) => names.get(tie)).join("; ")}`);
+      }
+      if (names.has(now)) {
+        const titles = found.get(now)?.titles;
+        if (titles) titles.push(NOW.toLowerCase());
+        else found.set(now, { titles: [NOW], ties: [] });
       }
       return found;
     }
