@@ -1,4 +1,4 @@
-"""Amounts in words, for what there is to keep. The page's script (`decide.js`) has the same words."""
+"""Amounts of what there is to keep, in words. The script `decide.js` has the same words."""
 
 from __future__ import annotations
 

@@ -120,14 +120,10 @@ def section(published: Published) -> Section | None:
     if start is None or start.images is None:
         return None
     price = read_prices()[0]
-    bases = {
-        each.bits: basis_of(published.cells, each.images) for each in depths if each.images
-    }
+    bases = {each.bits: basis_of(published.cells, each.images) for each in depths if each.images}
     basis = bases[start.bits]
     decision = basis.decide(NEEDS)
-    samples = {
-        each.bits: sample_of(published.cells, each.images) for each in depths if each.images
-    }
+    samples = {each.bits: sample_of(published.cells, each.images) for each in depths if each.images}
     cards = {
         bits: {each.store: each for each in cards_of(mine, samples[bits])}
         for bits, mine in bases.items()
