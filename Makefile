@@ -47,13 +47,14 @@ site: site-build
 site-build: install $(ASV_SCRIPTS)
 	$(BIN)/platebench site build
 
-# Update the README's chart and figures from the kept reference run.
+# Update the figure, and the texts with numbers in README.md and docs/, from the kept reference run.
 figures: install
 	$(BIN)/platebench site figures
 
-# Run the notebook and keep its outputs.
+# Run the notebooks and keep their outputs.
 notebook: install
 	$(BIN)/python -m platebench.talk.notebook docs/then_and_now.ipynb
+	$(BIN)/python -m platebench.talk.notebook docs/package.ipynb
 
 install: .venv/installed
 	@$(BIN)/python -c 'import platform; print("Python", platform.python_version(), "in .venv")'

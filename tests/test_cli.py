@@ -83,7 +83,10 @@ def test_unknown_command_or_option_has_status_2(arguments: list[str], platebench
 def test_help_groups_the_commands(platebench: Command) -> None:
     said = " ".join(platebench("--help").out.split())
     groups = [
-        ("Keeping images", ["advise", "look"]),
+        (
+            "Keeping images",
+            ["advise", "pack", "unpack", "check", "info", "look", "convert", "versions"],
+        ),
         ("Measuring", ["run", "compare", "report", "stores", "make-fixtures", "clean"]),
         ("Publishing figures", ["reference", "calibrate", "site"]),
         ("The story", ["talk", "findings"]),
@@ -504,7 +507,7 @@ def test_interrupted_run_prints_its_answer_and_keeps_its_records(
     *lines, go_on = out.split("\n\n")[-1].splitlines()
     assert re.match(r"2 images|No measurement succeeded", lines[0])
     assert len(lines) <= MOST
-    assert go_on.startswith("To go on: ")
+    assert go_on.startswith("To continue: ")
     assert go_on.endswith(f"run --images {plate} --stores '{RUNNING}' --all --resume")
     assert err.splitlines()[-1] == "platebench: interrupted"
     assert re.search(r"^\d+ measured cells are kept in .*; --resume goes on$", err, re.MULTILINE)

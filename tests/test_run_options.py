@@ -97,8 +97,8 @@ def test_unfinished_run_says_how_to_take_it_up(asked: Asked, tmp_path: Path) -> 
     asked._file = run_file(tmp_path / "other", [ok([1.0])])
     out = asked.said("--minutes", "9").out.splitlines()
     assert out[-1].endswith("platebench run --minutes 9 --resume")
-    assert out[-1].startswith("To go on: ")
+    assert out[-1].startswith("To continue: ")
 
 
 def test_finished_run_does_not(asked: Asked) -> None:
-    assert "To go on" not in asked.said().out
+    assert "To continue" not in asked.said().out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +13,9 @@ from typing import NamedTuple
 
 import pytest
 import yaml
-from asv.commands import make_argparser as asv_arguments
-from typer.core import TyperGroup
-from typer.main import get_command
 
-from platebench import cli
-from platebench.results.operations import check_operations
+from platebench.results.record_lines import is_plain_name
+from tests.command_lines import check_command, is_ours, words_of
 from tests.scratch_checkout import REPOSITORY
 
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
@@ -91,6 +87,22 @@ def test_checkout_fetches_the_whole_history(workflow: Path) -> None:
     assert first["with"]["fetch-depth"] == 0  # type: ignore[index]
 
 
+def test_nightly_history_adds_to_the_results_of_nights_before() -> None:
+    nightly = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "nightly.yml").read_text())
+    job = nightly["jobs"]["history"]
+    mine = job["steps"]
+    (cached,) = (step["with"] for step in mine if "actions/cache@" in str(step.get("uses")))
+    (command,) = (step["run"] for step in mine if "reference history" in str(step.get("run")))
+    words = words_of(command)
+    assert "--resume" in words
+    assert words[words.index("--results") + 1] == cached["path"]
+    assert float(words[words.index("--minutes") + 1]) < job["timeout-minutes"]
+    assert cached["key"].startswith(cached["restore-keys"])
+    commands = [str(step.get("run")) for step in mine]
+    named = next(place for place, each in enumerate(commands) if "hostname" in each)
+    assert named < commands.index(command), "the results are kept by host name"
+
+
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.workflow}: {line.command[:40]}")
 def test_workflow_commands_exist(line: Line) -> None:
     check_line(line)
@@ -100,6 +112,7 @@ def test_workflow_commands_exist(line: Line) -> None:
     "command",
     [
         "make everything",
+        "platebench compare . HEAD",
         "pip install platebench",
         ".venv/bin/platebench measure",
         ".venv/bin/platebench run --fast",
@@ -109,6 +122,9 @@ def test_workflow_commands_exist(line: Line) -> None:
         ".venv/bin/asv publish --nowhere",
         '.venv/bin/platebench compare "$NOT_SET" HEAD',
         "cat not-written.md",
+        "sudo make install",
+        ".venv/bin/platebench reference history --every week",
+        ".venv/bin/platebench reference history --from yesterday",
     ],
 )
 def test_command_check_refuses_an_unknown_command(command: str) -> None:
@@ -120,34 +136,17 @@ def check_line(line: Line) -> None:
     """Raise for a command that would fail before it begins."""
     unset = set(re.findall(r"\$([A-Z_]+)", line.command)) - {*line.variables, "GITHUB_STEP_SUMMARY"}
     assert not unset, f"{unset} is not set"
-    words = shlex.split(re.split(r"\|\||>>", line.command)[0])
+    words = words_of(re.split(r"\|\||>>", line.command)[0])
     program, arguments = words[0], words[1:]
-    if program == "make":
-        targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
-        assert set(arguments) <= set(targets)
+    if is_ours(words):
+        assert program == "make" or line.command.startswith(".venv/bin/"), "not on a job's PATH"
+        check_command(words)
     elif program == ".ci/run":
         assert os.access(REPOSITORY / program, os.X_OK)
-    elif program == ".venv/bin/platebench":
-        check_platebench(arguments)
-    elif program == ".venv/bin/asv":
-        asv_arguments()[0].parse_args(arguments)
+    elif program == "sudo":
+        assert arguments[0] == "hostname" and is_plain_name(arguments[1]), "names the runner only"
     else:
         assert program == "cat", f"{program}: not a command of this project"
         written = [other.command for other in LINES if other.workflow == line.workflow]
         options = (f"--markdown {arguments[0]}", f"--out {arguments[0]}")
         assert any(option in command for option in options for command in written)
-
-
-def check_platebench(arguments: list[str]) -> None:
-    """Parse as the command line does, without running anything."""
-    group = get_command(cli.app)
-    name, *rest = arguments
-    command = group.commands[name]  # type: ignore[attr-defined]
-    if isinstance(command, TyperGroup):
-        name, *rest = rest
-        command = command.commands[name]
-    given = command.make_context(name, rest).params
-    if given.get("operations"):
-        check_operations(given["operations"].split(","))
-    if "arms" in given:
-        assert len(given["arms"]) >= 2

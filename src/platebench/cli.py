@@ -17,11 +17,15 @@ import typer
 from platebench import __version__
 from platebench.commands.advise import advise_command
 from platebench.commands.calibrate import calibrate_app
+from platebench.commands.check import check_command
 from platebench.commands.clean import clean_command
 from platebench.commands.compare import compare_command
+from platebench.commands.convert import convert_command
 from platebench.commands.findings import findings_command
+from platebench.commands.info import info_command
 from platebench.commands.look import look_command
 from platebench.commands.make_fixtures import make_fixtures_command
+from platebench.commands.pack import pack_command
 from platebench.commands.reference import reference_app
 from platebench.commands.report import report_command
 from platebench.commands.run import run_command
@@ -29,6 +33,8 @@ from platebench.commands.shared import HELP, complain, console
 from platebench.commands.site import site_app
 from platebench.commands.stores import stores_command
 from platebench.commands.talk import talk_command
+from platebench.commands.unpack import unpack_command
+from platebench.commands.versions import versions_app
 from platebench.errors import UserError
 
 MISUSED = 2
@@ -77,6 +83,33 @@ app.command(
     epilog="Example: platebench advise plate --reads 20 --random 75 --writes 5 --size 5TB",
 )(advise_command)
 app.command(
+    "pack",
+    rich_help_panel=KEEPING,
+    epilog="Example: platebench pack plate1 plate1.package --licence CC-BY-4.0",
+)(pack_command)
+app.command(
+    "unpack",
+    rich_help_panel=KEEPING,
+    epilog="Example: platebench unpack plate1.package plate1-again",
+)(unpack_command)
+app.command(
+    "check", rich_help_panel=KEEPING, epilog="Example: platebench check plate1.package plate1"
+)(check_command)
+app.command("info", rich_help_panel=KEEPING, epilog="Example: platebench info plate1.package")(
+    info_command
+)
+app.command(
+    "look",
+    rich_help_panel=KEEPING,
+    epilog="Example: platebench look images.parquet -o page.html",
+)(look_command)
+app.command(
+    "convert",
+    rich_help_panel=KEEPING,
+    epilog="Example: platebench convert plate1.package smaller --store zarr:tensor:small",
+)(convert_command)
+app.add_typer(versions_app, name="versions", rich_help_panel=KEEPING)
+app.command(
     "make-fixtures",
     rich_help_panel=MEASURING,
     epilog="Example: platebench make-fixtures --images 32 --ch5 --tables --out fixtures",
@@ -90,7 +123,8 @@ app.command(
     "compare",
     rich_help_panel=MEASURING,
     epilog="Examples: platebench compare HEAD~1 .   "
-    "platebench compare HEAD 'pyarrow==16.1.0,numpy<2' --stores parquet:pixels:default",
+    "platebench compare HEAD 'pyarrow==16.1.0,numpy<2' --stores parquet:pixels:default   "
+    "platebench compare HEAD 'as of 2025-06-08'",
 )(compare_command)
 app.command(
     "report",
@@ -108,11 +142,6 @@ app.command(
     rich_help_panel=STORY,
     epilog="Example: platebench talk --over then --over between",
 )(talk_command)
-app.command(
-    "look",
-    rich_help_panel=KEEPING,
-    epilog="Example: platebench look images.parquet -o page.html",
-)(look_command)
 app.command("findings", rich_help_panel=STORY, epilog="Example: platebench findings --all")(
     findings_command
 )

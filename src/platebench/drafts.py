@@ -11,7 +11,7 @@ import ctypes
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -70,6 +70,30 @@ class Lent:
         make_parents(parent)
         path = Path(tempfile.mkdtemp(prefix=f".{name[:_LONGEST_NAME]}{_DRAFT}", dir=parent))
         return cls(path, locked_mark(path, _SCRATCH))
+
+    @classmethod
+    def resumed(cls, parent: Path, name: str, suits: Callable[[Path], bool]) -> Lent | None:
+        """Take over a folder that a dead process left in `parent` for this name.
+
+        `suits` says of a folder whether it can be used. Returns None if there is none.
+        """
+        begins = f".{name[:_LONGEST_NAME]}{_DRAFT}"
+        for path in sorted(parent.iterdir()) if parent.is_dir() else []:
+            mark = _SCRATCH.mark_in(path)
+            mine = path.name.startswith(begins) and not path.is_symlink() and path.is_dir()
+            if not mine or not _is_of_this_user(path) or mark.is_symlink() or not mark.is_file():
+                continue
+            descriptor = os.open(mark, os.O_RDWR | os.O_CLOEXEC)
+            if try_lock(descriptor) and suits(path):
+                return cls(path, descriptor)
+            os.close(descriptor)
+        return None
+
+    def leave(self) -> None:
+        """Keep the folder for a later process, to take over (`resumed`) or to sweep away."""
+        if self._mark >= 0:
+            os.close(self._mark)
+            self._mark = -1
 
     def close(self) -> None:
         """Remove the folder if it still exists."""

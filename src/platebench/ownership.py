@@ -18,6 +18,8 @@ from pathlib import Path
 from platebench.errors import UserError
 
 _PREFIX = ".platebench-"
+PACKAGE_MANIFEST = "platebench-package.json"
+"""The file that marks a package. It is not hidden: whoever gets a package should see it."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,14 @@ class FolderKind:
 
 
 def is_marked(folder: Path) -> bool:
-    """True if `folder` has a mark of any kind. A link to a marked folder does not count."""
+    """True if `folder` has a mark of any kind, or is a package. A link to one does not count."""
     if folder.is_symlink():
         return False
     try:
-        return any(file.name.startswith(_PREFIX) for file in folder.iterdir())
+        return any(
+            file.name.startswith(_PREFIX) or file.name == PACKAGE_MANIFEST
+            for file in folder.iterdir()
+        )
     except OSError:
         return False
 

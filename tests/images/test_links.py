@@ -104,7 +104,7 @@ def test_table_that_shares_no_known_key_is_refused():
     unknown = images({"well": None})
     for table in (pa.table({"well": ["B02"]}), pa.table({"area": [1.5]})):
         assert key_columns(table, unknown) == ()
-        with pytest.raises(UserError, match="names no image"):
+        with pytest.raises(UserError, match="cannot be linked to images"):
             image_rows(table, unknown)
 
 

@@ -6,15 +6,19 @@ Figures are computed here from the JSON lines, without platebench.
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from platebench.results.commit import CHANGES
 from platebench.results.records import record_files
 from platebench.results.tidy import CellResult, tidy
+from tests.results.made_up_runs import floor, ok, run_file
 
 RESULTS = Path(__file__).parents[2] / "results"
 REFERENCE = RESULTS / "vm" / "20261122T123735.827173+0000.run.jsonl"
@@ -45,18 +49,56 @@ def cells() -> list[CellResult]:
     return tidy(file)
 
 
-def test_every_kept_file_is_read_whole() -> None:
+def check_folder(folder: Path) -> None:
+    """Raise unless the results of a machine are whole."""
     said: list[str] = []
-    files = record_files(RESULTS, "vm", said.append)
+    files = record_files(folder.parent, folder.name, said.append)
     assert said == []
+    assert files
     assert [file.file.name for file in files] == sorted(
-        file.name for file in (RESULTS / "vm").glob("*.run.jsonl")
+        file.name for file in folder.glob("*.run.jsonl")
     )
+    assert json.loads((folder / "machine.json").read_text())["machine"] == folder.name
     for file in files:
         assert file.finished
+        assert file.info().machine == folder.name
+        assert not file.info().commit.endswith(CHANGES)
         lines = lines_of(file.file)
         assert len(list(file.records())) == sum(len(each) for each in lines.values())
         assert len(tidy(file)) == len(lines)
+
+
+@pytest.mark.parametrize("machine", [each.name for each in RESULTS.iterdir() if each.is_dir()])
+def test_every_kept_file_is_read_whole(machine: str) -> None:
+    check_folder(RESULTS / machine)
+
+
+def _cut(folder: Path) -> None:
+    (file,) = folder.glob("*.run.jsonl")
+    file.write_text(file.read_text()[:-40])
+
+
+def _uncommitted(folder: Path) -> None:
+    (file,) = folder.glob("*.run.jsonl")
+    file.write_text(re.sub(r'"commit": "(\w+)"', rf'"commit": "\1{CHANGES}"', file.read_text()))
+
+
+def _other_machine(folder: Path) -> None:
+    (folder / "machine.json").write_text(json.dumps({"machine": "another-pc"}))
+
+
+@pytest.mark.parametrize("damage", [_cut, _uncommitted, _other_machine])
+def test_contributed_folder_that_is_not_whole_is_found(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    file = run_file(tmp_path, [floor([1.0]), ok([2.0])])
+    file.finish()
+    folder = file.file.parent
+    (folder / "machine.json").write_text(json.dumps({"machine": folder.name}))
+    check_folder(folder)
+    damage(folder)
+    with pytest.raises((AssertionError, ValueError)):
+        check_folder(folder)
 
 
 def test_cells_have_the_status_of_their_lines_but_own_limits_are_skipped(raw, cells) -> None:

@@ -15,6 +15,7 @@ from platebench.results.records import RecordFile, record_files
 from platebench.running.keeping import keep_reference
 from platebench.running.machine_facts import this_machine
 from platebench.running.selfcheck import kept as selfcheck_kept
+from tests.results.made_up_days import DAYS, day_file, plan
 from tests.results.made_up_runs import SCAN, WRITE, floor, ok, run_file
 from tests.running.made_up_suites import MadeUpSuite
 from tests.scratch_checkout import git
@@ -183,3 +184,33 @@ def test_git_shows_kept_files_but_not_the_users_own_runs(checkout: Path) -> None
 def status(checkout: Path) -> str:
     command = ["git", "-C", str(checkout), "status", "--porcelain"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+# A history
+
+
+def history(place: Place, **wrong: Any) -> list[RecordFile]:
+    return [day_file(place.own, plan(), day, machine=MACHINE, **wrong) for day in DAYS]
+
+
+def test_history_is_kept_with_all_its_days(place: Place) -> None:
+    files = history(place)
+    kept = place.keep(files[1])
+    assert {Path(each).name for each in kept} == {file.file.name for file in files}
+    for file in files:
+        assert (place.kept / MACHINE / file.file.name).read_bytes() == file.file.read_bytes()
+    assert place.keep(files[0]) == []
+
+
+def test_added_days_are_kept_with_those_they_add_to(place: Place) -> None:
+    history(place)
+    added = plan((DAYS[-1], "2025-10-01"), begun=2, anchor=DAYS[-1])
+    last = [day_file(place.own, added, day, machine=MACHINE) for day in added.days][-1]
+    assert len(place.keep(last)) == 5
+
+
+def test_unfinished_history_is_not_kept(place: Place) -> None:
+    files = history(place, finished=False)
+    with pytest.raises(UserError, match="is not finished; 'platebench reference history --resume'"):
+        place.keep(files[0])
+    assert not place.kept.exists()

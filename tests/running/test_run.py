@@ -307,7 +307,7 @@ def test_running_run_is_not_resumed(apart: bool, bench: Bench, monkeypatch, tmp_
 def test_run_without_measured_cells_leaves_no_file(bench: Bench) -> None:
     interrupted_after(0, bench, rounds=3)
     assert record_files(bench.results) == []
-    with pytest.raises(UserError, match="was cut off; leave --resume"):
+    with pytest.raises(UserError, match="no interrupted run has these settings"):
         bench.measure(rounds=3, resume=True)
 
 
@@ -385,7 +385,7 @@ def refused(bench: Bench, **settings: object) -> None:
     with pytest.raises(UserError) as error:
         bench.measure(resume=True, **settings)
     assert str(error.value) == (
-        "no run of these settings, commit and libraries was cut off; leave --resume"
+        "no interrupted run has these settings, commit and libraries; omit --resume"
     )
     assert (len(bench.log), len(record_files(bench.results))) == before
 

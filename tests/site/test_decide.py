@@ -273,7 +273,7 @@ def test_cards_say_what_was_measured_and_what_is_extrapolated(run: Published) ->
     basis = Basis(of_image_set(run.cells, "raw-64"))
     cards = {each.store: each for each in cards_of(basis, sample_of(run.cells, "raw-64"))}
     figures = {each.name: each for each in cards[PARQUET].figures}
-    kept, random_reads = figures["Kept"], figures["Read at random"]
+    kept, random_reads = figures["Kept"], figures["Images/s at random"]
     assert kept.value is not None and kept.against is not None and random_reads.against is not None
     assert kept.value.of(5) == pytest.approx(2e12, rel=1e-6)
     assert (kept.kind, kept.against.low) == ("extrapolated", None)

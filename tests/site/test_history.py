@@ -5,10 +5,12 @@ import io
 import subprocess
 import tarfile
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import asv
 import pytest
+import vl_convert
 from playwright.sync_api import Browser
 
 from platebench.errors import UserError
@@ -21,13 +23,16 @@ from platebench.site.history import (
     COPIES,
     History,
     copies_in,
+    days_of,
     hosts_asked,
     make_history,
     section,
     with_copies,
 )
 from platebench.site.published import Published, published
+from platebench.site.section import Section
 from platebench.stores.registry import FLOOR
+from tests.results.made_up_days import DAYS, day_file, plan
 from tests.results.made_up_runs import IPC, SCAN, floor, ok, run_file
 
 MACHINE = {"machine": "bench-pc", "cpu": "a processor", "num_cpu": "4", "os": "Linux 6.1"}
@@ -251,6 +256,74 @@ def test_one_commit_draws_no_line(run: Published) -> None:
     one = History(files={"history/index.html": b""}, commits=1)
     assert "points but no line" in section(run, one).html
     assert "points but no line" not in section(run, replace(one, commits=2)).html
+
+
+# Over days
+
+
+NO_PAGES = History(why_not="there are no asv results")
+
+
+def with_days(folder: Path, *factors: float, wrong: str = "") -> Section:
+    """The section of a machine with a run and a history."""
+    run_file(folder, [floor([1.0]), ok([2.0])])
+    for day, factor in zip(DAYS, factors, strict=False):
+        day_file(folder, plan(DAYS[: len(factors)]), day, factor, wrong=wrong)
+        wrong = ""
+    (run,) = published(folder)
+    assert run.info.is_run
+    return section(run, NO_PAGES, days_of(folder, run.machine))
+
+
+def test_history_shows_three_operations_and_bytes(tmp_path: Path) -> None:
+    made = with_days(tmp_path, 1.0, 1.0, 1.0)
+    assert list(made.charts) == [f"over-days-{each}" for each in ("write", "scan", "take", "bytes")]
+    assert "No change between two of these days is beyond doubt." in made.html
+    assert "platebench compare HEAD 'as of 2025-01-01'" in unescape(made.html)
+    assert "there are no asv results" in made.html
+
+
+def test_history_marks_changes_with_the_release(tmp_path: Path) -> None:
+    made = with_days(tmp_path, 1.0, 1.0, 2.0)
+    html = unescape(made.html)
+    assert "lancedb:pixels:fast scan: 2.0" in html or "lancedb:pixels:fast scan: 1.9" in html
+    assert "in between: lancedb 0.1.0 → 0.2.0." in html
+    chart = made.charts["over-days-scan"]
+    _, _, rings, names = (layer["data"]["name"] for layer in chart["layer"])
+    assert names == rings
+    (ring,) = chart["datasets"][rings]
+    assert (ring["format"], ring["day"]) == ("lancedb", DAYS[2])
+    assert ring["release"] == "lancedb 0.2.0"
+    assert len(made.charts["over-days-bytes"]["layer"]) == 2, "no size changed"
+
+
+def test_history_shows_why_a_day_has_no_figure(tmp_path: Path) -> None:
+    html = with_days(tmp_path, 1.0, 1.0, wrong="AttributeError: <no such thing>").html
+    assert "failed: AttributeError: &lt;no such thing&gt;" in html
+
+
+def test_without_a_history_the_section_has_asvs_pages_only(tmp_path: Path) -> None:
+    made = with_days(tmp_path)
+    assert not made.charts
+    assert "libraries of" not in made.html
+    assert "there are no asv results" in made.html
+
+
+def test_charts_of_a_history_name_the_release_at_a_change(tmp_path: Path) -> None:
+    charts = with_days(tmp_path, 1.0, 1.0, 2.0).charts
+    drawn = vl_convert.vegalite_to_svg(dict(charts["over-days-scan"]))
+    assert drawn.count(">lancedb 0.2.0</text>") == 1
+    assert "libraries of this day" in drawn
+
+
+def test_history_of_another_machine_is_not_shown(tmp_path: Path) -> None:
+    run_file(tmp_path, [floor([1.0]), ok([2.0])])
+    for day in DAYS:
+        day_file(tmp_path, plan(), day, machine="other-pc")
+    (run,) = published(tmp_path)
+    assert run.machine == "bench-pc"
+    assert days_of(tmp_path, run.machine) is None
+    assert days_of(tmp_path, "other-pc") is not None
 
 
 def test_pages_open_from_a_file_and_ask_for_nothing_else(

@@ -1,4 +1,4 @@
-"""The README's figure and sentences come from results/."""
+"""The README's figure, and the texts with numbers in README.md and docs/, come from results/."""
 
 from __future__ import annotations
 
@@ -16,16 +16,24 @@ from platebench.results.records import RecordFile
 from platebench.results.tidy import tidy
 from platebench.running.selfcheck import Finding, SelfCheck
 from platebench.site.readme import (
-    FIGURE,
+    COMPARE,
     README,
+    RESULTS,
+    TALK,
     between,
     current,
     figures,
-    findings,
-    introduction,
     reference_run,
-    selfcheck_text,
 )
+from platebench.site.sentences import (
+    FIGURE,
+    answer_rows,
+    how_sure,
+    measured_on,
+    selfcheck_text,
+    talk_text,
+)
+from platebench.site.then_and_now import talks_in
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import IPC, floor, ok, run_file
@@ -47,10 +55,14 @@ TEXT = """# project
 
 kept
 
-<!-- selfcheck -->
-stale
-<!-- /selfcheck -->
+<!-- report -->
+<!-- /report -->
 """
+OTHERS = {
+    RESULTS: "<!-- answers -->\n<!-- /answers -->\n",
+    COMPARE: "<!-- selfcheck -->\nstale\n<!-- /selfcheck -->\n",
+    TALK: "<!-- talk -->\n<!-- /talk -->\n",
+}
 
 
 def called_reference(file: RecordFile) -> RecordFile:
@@ -71,31 +83,42 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path, results: Path) -> Path:
-    (tmp_path / README).write_text(TEXT)
+    write_documents(tmp_path)
     shutil.copytree(results, tmp_path / "results")
     return tmp_path
+
+
+def write_documents(folder: Path) -> None:
+    (folder / "docs").mkdir()
+    for name, text in {README: TEXT, **OTHERS}.items():
+        (folder / name).write_text(text)
+    shutil.copy(HERE / "docs" / "then_and_now.json", folder / "docs")
 
 
 def files_in(folder: Path) -> set[str]:
     return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
 
-def test_readme_is_current() -> None:
+def test_figure_and_documents_are_current() -> None:
     if reference_run(HERE / "results") is None:
         pytest.skip("results/ holds no reference run yet")
     assert current(HERE) == []
 
 
-def test_figures_writes_figure_and_readme(checkout: Path) -> None:
+def test_figures_writes_figure_and_documents(checkout: Path) -> None:
     before = files_in(checkout)
-    assert current(checkout) == [checkout / FIGURE, checkout / README]
-    assert figures(checkout) == [checkout / FIGURE, checkout / README]
+    every = [checkout / name for name in (FIGURE, README, *OTHERS)]
+    assert current(checkout) == every
+    assert figures(checkout) == every
     assert current(checkout) == []
     assert files_in(checkout) - before == {FIGURE}
     text = (checkout / README).read_text()
     assert f"]({FIGURE})" in text
     assert "\nkept\n" in text
-    assert "stale" not in text, "no self-check is kept, so its table is empty"
+    assert "\n    32 images (raw-32)" in text, "the ten lines of the run"
+    empty = OTHERS[COMPARE].replace("stale\n", "")
+    assert (checkout / COMPARE).read_text() == empty, "no self-check is kept"
+    assert "| feels fast! |" in (checkout / TALK).read_text()
     assert (checkout / FIGURE).read_text().startswith("<svg")
 
 
@@ -106,7 +129,7 @@ def test_figures_is_idempotent(checkout: Path) -> None:
     assert {name: (checkout / name).read_bytes() for name in before} == before
 
 
-@pytest.mark.parametrize("name", [README, FIGURE])
+@pytest.mark.parametrize("name", [README, FIGURE, RESULTS, TALK])
 def test_manual_change_is_not_current(checkout: Path, name: str) -> None:
     figures(checkout)
     file = checkout / name
@@ -121,22 +144,37 @@ def test_other_words_of_the_readme_may_change(checkout: Path) -> None:
     assert current(checkout) == []
 
 
-def test_findings_have_the_stores_and_figures_of_the_answers(checkout: Path) -> None:
+def test_answers_have_the_stores_and_figures_of_the_answers(checkout: Path) -> None:
+    run = reference_run(checkout / "results")
+    assert run is not None
+    found = answers(tidy(run))
+    assert found is not None
+    assert measured_on(found, run.info()).startswith(
+        "Measured on 32 images (44 MB, `raw-32`) with Python 3.11.7 on 1 March 2026."
+    )
+    heading, *rows = answer_rows(found)
+    assert len(rows) == len(found.fastest) + 1
+    by_question = {row[0].removesuffix(", from memory"): row for row in rows}
+    for answer in found.fastest:
+        _, best, _, floor_ratio, folder = by_question[answer.question.words]
+        assert f"(`{answer.best.store}`)" in best
+        assert floor_ratio == str(answer.of_floor)
+        assert folder.startswith(str(answer.lab_takes or ""))
+    assert f"(`{found.smallest.best.store}`)" in rows[-1][1]
+    figures(checkout)
+    said = (checkout / RESULTS).read_text()
+    assert all(f"| {' | '.join(row)} |\n" in said for row in (heading, *rows))
+
+
+def test_answers_from_the_disk_come_first(checkout: Path) -> None:
     found = answers(tidy(reference_run(checkout / "results")))
     assert found is not None
-    said = findings(found)
-    assert introduction(found).startswith("Measured on 32 images, `raw-32`.")
-    for answer, text in zip(found.fastest, said, strict=False):
-        assert text.startswith(f"{answer.question.asked.finding}: ")
-        assert f"(`{answer.best.store}`), {answer.of_floor} times a bare file." in text
-    (smallest,) = [text for text in said if text.startswith("Smallest: ")]
-    assert f"(`{found.smallest.best.store}`)" in smallest
-    figures(checkout)
-    readme = " ".join((checkout / README).read_text().split())
-    assert all(text in readme for text in said)
+    disk = ["from the disk" in row[0] for row in answer_rows(found)[1:]]
+    assert disk[0]
+    assert disk == sorted(disk, reverse=True)
 
 
-def test_findings_name_stores_that_tie(tmp_path: Path) -> None:
+def test_answers_name_stores_that_tie(tmp_path: Path) -> None:
     other = StoreName.parse("parquet:pixels:fast")
     rounds = [
         [floor([1.0]), ok([2.0 * noise]), ok([2.0 * (2.03 - noise)], other)]
@@ -145,14 +183,21 @@ def test_findings_name_stores_that_tie(tmp_path: Path) -> None:
     found = answers(tidy(run_file(tmp_path, *rounds)))
     assert found is not None
     (tied,) = found.fastest[0].tied
-    assert f"`{tied.store}` ties with it." in findings(found)[0]
+    assert answer_rows(found)[1][2] == f"`{tied.store}`"
     assert {tied.store, found.fastest[0].best.store} == {IPC, other}
 
 
 def test_one_round_has_no_reliable_order(tmp_path: Path) -> None:
     found = answers(tidy(run_file(tmp_path, [floor([1.0]), ok([2.0])])))
     assert found is not None
-    assert "There was one round, so the order of stores is not reliable." in introduction(found)
+    assert how_sure(found) == "There was one round, so the order of stores is not reliable."
+
+
+def test_talk_is_a_table_of_claims_by_libraries() -> None:
+    table = talk_text(talks_in(HERE / "docs")).splitlines()
+    assert table[0].startswith("| claim | measured | the talk, 2024 | then: lancedb 0.14.0")
+    assert len({line.count("|") for line in table}) == 1
+    assert talk_text({}) == ""
 
 
 def test_later_runs_do_not_change_the_readme(checkout: Path) -> None:
@@ -167,7 +212,7 @@ def test_later_runs_do_not_change_the_readme(checkout: Path) -> None:
 def test_unfinished_reference_run_is_ignored(tmp_path: Path) -> None:
     called_reference(run_file(tmp_path / "results", [floor([1.0]), ok([2.0])]))
     assert reference_run(tmp_path / "results") is None
-    (tmp_path / README).write_text(TEXT)
+    write_documents(tmp_path)
     with pytest.raises(UserError, match="'platebench reference run' makes one"):
         figures(tmp_path)
 
@@ -176,11 +221,11 @@ def test_unfinished_reference_run_is_ignored(tmp_path: Path) -> None:
     ("wrong", "says"),
     [
         (TEXT.replace("<!-- found -->\n", ""), "<!-- found --> is missing"),
-        (TEXT.replace("<!-- /selfcheck -->", ""), "<!-- /selfcheck --> is missing"),
+        (TEXT.replace("<!-- /report -->", ""), "<!-- /report --> is missing"),
         (f"{TEXT}\n<!-- found -->\n", "<!-- found --> is there more than once"),
         (f"<!-- /found -->\n{TEXT}", "<!-- /found --> is there more than once"),
         (
-            "<!-- /found -->\n<!-- found -->\n<!-- selfcheck -->\n<!-- /selfcheck -->\n",
+            "<!-- /found -->\n<!-- found -->\n<!-- report -->\n<!-- /report -->\n",
             "<!-- /found --> comes before <!-- found -->",
         ),
     ],
@@ -208,10 +253,20 @@ def test_failed_write_leaves_no_partial_file(checkout, monkeypatch) -> None:
     assert (checkout / README).read_text() == TEXT
 
 
+@pytest.mark.parametrize("name", OTHERS)
+def test_missing_document_is_refused_before_writing(checkout: Path, name: str) -> None:
+    (checkout / name).unlink()
+    before = files_in(checkout)
+    with pytest.raises(UserError, match=f"{name}: no such file"):
+        figures(checkout)
+    assert files_in(checkout) == before
+
+
 def test_text_between_markers_is_replaced() -> None:
-    once = between(TEXT, "selfcheck", "new\n")
-    assert once == TEXT.replace("stale\n", "new\n")
-    assert between(once, "selfcheck", "new\n") == once
+    stale = OTHERS[COMPARE]
+    once = between(COMPARE, stale, "selfcheck", "new\n")
+    assert once == stale.replace("stale\n", "new\n")
+    assert between(COMPARE, once, "selfcheck", "new\n") == once
 
 
 def test_selfcheck_is_a_table_of_limits_and_results() -> None:

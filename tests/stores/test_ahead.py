@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from platebench.stores.ahead import done_ahead
+from platebench.stores.read_ahead import opened_ahead
 
 
 def test_results_are_in_the_order_of_the_items() -> None:
@@ -38,3 +40,31 @@ def test_an_error_is_raised_at_its_item() -> None:
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("files", [0, 1, 3, 30])
+def test_files_are_opened_in_order_and_all_closed(files: int, tmp_path: Path) -> None:
+    paths = [tmp_path / str(number) for number in range(files)]
+    for path in paths:
+        path.write_text(path.name)
+    before = descriptors()
+    read = [os.read(file, 9).decode() for file in opened_ahead(map(str, paths))]
+    assert read == [path.name for path in paths]
+    assert descriptors() == before
+
+
+def test_files_are_closed_when_one_is_missing_or_the_reader_stops(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    there, missing = str(tmp_path / "there"), str(tmp_path / "missing")
+    before = descriptors()
+    with pytest.raises(FileNotFoundError):
+        list(opened_ahead([there] * 3 + [missing]))
+    stopped = opened_ahead([there] * 30)
+    next(stopped)
+    assert descriptors() > before
+    stopped.close()
+    assert descriptors() == before

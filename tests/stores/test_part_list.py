@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 from pathlib import Path
 
 import pytest
 
-from platebench.errors import Conflict
+from platebench.errors import Conflict, UserError
 from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.stores.part_list import PartList, with_versions
@@ -144,3 +145,12 @@ def test_failed_write_leaves_nothing(images, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         store.write(images, path)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["..", "../other", "/etc", "a/b", "", "."])
+def test_list_that_names_a_part_elsewhere_is_refused(name, images, tmp_path):
+    path, store = tmp_path / "store", part_list()
+    store.write(images, path)
+    (path / "000002.json").write_text(json.dumps({"made": "2026-01-01T00:00:00", "parts": [name]}))
+    with pytest.raises(UserError, match="names a part outside this folder"):
+        store.open(path)

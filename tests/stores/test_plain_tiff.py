@@ -170,3 +170,28 @@ def test_compressed_file_is_decoded_into_memory_with_room(room: int, shared: boo
     found = read_tiff(tiff(IMAGE, compression="zlib"), memory=memory)
     assert np.shares_memory(found, memory) == shared
     assert digest(found) == digest(IMAGE)
+
+
+def test_page_of_a_file_is_its_own_after_files_with_about_the_same_header() -> None:
+    taller, wider = tiff(noise(1, (41, 30)).pixels(0)), tiff(noise(1, (30, 41)).pixels(0))
+    signed = tiff(noise(1, (30, 41), "|i1").pixels(0))
+    for _ in range(2):
+        assert read_tiff(taller).shape == (41, 30)
+        assert read_tiff(wider).shape == (30, 41)
+        assert read_tiff(signed).dtype == "i1"
+        assert plain_page(wider, ((30, 41), np.dtype("u1"))) is not None
+        assert plain_page(wider, ((41, 30), np.dtype("u1"))) is None
+        assert plain_page(wider[:100]) is None
+
+
+def test_header_at_the_end_of_a_file_is_read_each_time() -> None:
+    plain = tiff(IMAGE)
+    moved = bytearray(plain)
+    start = int.from_bytes(plain[4:8], "little")
+    length = 2 + 12 * int.from_bytes(plain[start : start + 2], "little") + 4
+    end = len(plain) + 4096
+    moved += bytes(4096) + plain[start : start + length]
+    moved[4:8] = end.to_bytes(4, "little")
+    assert digest(read_tiff(bytes(moved))) == digest(IMAGE)
+    moved[end + 2 :] = bytes(len(moved) - end - 2)
+    assert plain_page(bytes(moved)) is None

@@ -199,7 +199,7 @@ def test_images_where_returns_the_images_of_the_matching_rows(name, tmp_path):
 @every_store
 def test_images_where_of_a_table_without_keys_is_refused(name, tmp_path):
     with opened(name, with_tables(TABLES), tmp_path / "store") as store:
-        with pytest.raises(UserError, match="'a table' names no image"):
+        with pytest.raises(UserError, match="'a table' cannot be linked to images"):
             store.images_where("a table", ())
         with pytest.raises(KeyError):
             store.images_where("no such", ())

@@ -526,7 +526,7 @@ def test_images_that_a_store_cannot_hold_are_unsupported(tmp_path) -> None:
     workspace = Workspace(tmp_path / "work").own()
     shapes = [np.zeros((4, 5), np.uint8), np.zeros((6, 7), np.uint8)]
     held = decode_to_cache(ArrayImages(shapes, "shapes"), workspace.root / "images" / "shapes")
-    with pytest.raises(Unsupported, match=r"differ in shape or dtype; tensor needs one$"):
+    with pytest.raises(Unsupported, match=r"differ in shape or dtype, so tensor cannot hold them$"):
         prepare(workspace, registry.find(StoreName.parse("arrow-ipc:tensor:fast")), held, "data")
 
 

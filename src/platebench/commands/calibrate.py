@@ -38,9 +38,9 @@ def coverage_command(
     second: Annotated[str, typer.Argument(help="A later run of the same plan.")],
     results: Results = None,
 ) -> None:
-    """Say how often a second run's ratios lie inside the first run's intervals.
+    """Count how often a second run's ratios lie inside the first run's intervals.
 
-    90 to 97 of 100 are expected: the interval is one of 95% for a repeat run.
+    From 90 to 97 of 100 are as expected: these are 95% intervals for a repeat run.
     """
     from platebench.results.coverage import coverage, rank_changes
     from platebench.results.tidy import tidy
@@ -58,9 +58,9 @@ def coverage_command(
     console.print(table)
     ranks = rank_changes(ours, theirs)
     say(
-        f"Fastest in the second run is the first run's fastest, or tied with it, in"
-        f" {ranks.same_best} of {ranks.tables} tables. Of {ranks.pairs:,} pairs settled in the"
-        f" first run, {ranks.reversed_pairs} are settled the other way in the second."
+        f"In {ranks.same_best} of {ranks.tables} tables, the second run's fastest store is the"
+        f" first run's, or ties with it. Of {ranks.pairs:,} pairs of stores whose order the first"
+        f" run settled, {ranks.reversed_pairs} have the other order in the second."
     )
 
 
@@ -156,10 +156,13 @@ def adapters_command(
     ] = None,
     images: Annotated[int, typer.Option(min=16, help="Number of generated images.")] = 32,
     seconds: Annotated[
-        float, typer.Option(min=0.01, help="Seconds per cell, if six turns fit in.")
+        float, typer.Option(min=0.01, help="Seconds per cell; six turns at least.")
     ] = 1.0,
     out: Annotated[
-        Path, typer.Option(help="Page to write; cells measured before under the same facts stay.")
+        Path,
+        typer.Option(
+            help="Page to write. It keeps earlier cells of the same machine and libraries."
+        ),
     ] = Path("docs/adapters.md"),
     resume: Annotated[
         bool, typer.Option("--resume", help="Measure only the cells that the page lacks.")
@@ -167,8 +170,9 @@ def adapters_command(
 ) -> None:
     """Measure each store against the best direct calls known of its library.
 
-    Exit status: 1 if a store is slower than 1.05 times the direct call beyond doubt and gives no
-    reason, or failed; 0 otherwise. It takes about ten minutes; leave the machine idle meanwhile.
+    It takes about ten minutes; leave the machine idle meanwhile. Exit status: 1 if a store failed,
+    or takes significantly more than 1.05 times as long as the direct call without a stated reason;
+    0 otherwise.
     """
     from platebench.running.adapters import AdapterSettings, check_settings, measure_adapters
     from platebench.running.checkout import find_checkout
@@ -216,10 +220,13 @@ def tuning_command(
     images: Annotated[int, typer.Option(min=16, help="Number of generated images.")] = 32,
     seconds: Annotated[
         float,
-        typer.Option(min=0.01, help="Seconds per operation and candidate, if six turns fit in."),
+        typer.Option(min=0.01, help="Seconds per operation and candidate; six turns at least."),
     ] = 3.0,
     out: Annotated[
-        Path, typer.Option(help="Page to write; formats measured before under the same facts stay.")
+        Path,
+        typer.Option(
+            help="Page to write. It keeps earlier formats of the same machine and libraries."
+        ),
     ] = Path("docs/tuning.md"),
     resume: Annotated[
         bool, typer.Option("--resume", help="Measure only the formats that the page lacks.")
@@ -229,8 +236,8 @@ def tuning_command(
 
     Writes a page with the size and times of every candidate, the Pareto front of size against cold
     random reads, and what the tunings balanced and small are. It takes about thirty minutes; leave
-    the machine idle meanwhile. Exit status: 1 if a balanced misses its limits or a format
-    failed, 0 otherwise.
+    the machine idle meanwhile. Exit status: 1 if a store tuned balanced misses its limits, or a
+    format failed; 0 otherwise.
     """
     from platebench.results.tuning import with_tuning
     from platebench.running.checkout import find_checkout
@@ -256,7 +263,7 @@ def tuning_command(
             table.add_row(store.format, store.layout, tuning, store.tuning, size, *times)
         if each is with_tuning([each], "balanced") and each.misses:
             missed = True
-            say(f"{each.store}: balanced misses {', '.join(each.misses)}")
+            say(f"{each.store}, tuned balanced, misses its limits: {', '.join(each.misses)}")
     console.print(table)
     console.print("Times are relative to each format's fast.")
     say_where(out)

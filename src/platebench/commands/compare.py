@@ -24,13 +24,15 @@ def compare_command(
     arms: Annotated[
         list[str],
         typer.Argument(
-            help="Git revisions, pins, 'REV with PINS', or . for the checkout as it is."
+            help="Git revisions, pins, 'REV with PINS', . for the checkout as it is, or any of"
+            " these 'as of DAY': every library as it was then, such as 'main as of 2025-06-08'."
         ),
     ],
     stores: Annotated[
         str | None,
         typer.Option(
-            help="Formats, stores or patterns, separated by commas. Default: those of a run."
+            help="Formats, stores or patterns, separated by commas. Default: the tunings fast"
+            " and balanced of each format."
         ),
     ] = None,
     images: Annotated[str, typer.Option(help="As in 'platebench run'.")] = "32",
@@ -51,7 +53,8 @@ def compare_command(
 ) -> None:
     """Compare revisions or library versions, measured side by side.
 
-    The first arm is the baseline. Exit status: 1 something is significantly slower, 2 a cell
+    The first arm is the baseline. A format whose library did not exist on an arm's day is skipped
+    there, with the reason. Exit status: 1 something is significantly slower, 2 a cell
     failed in one arm only, 0 otherwise. Repeat the command to continue an interrupted comparison.
     The code of each revision is run, so name only revisions that you trust.
     """

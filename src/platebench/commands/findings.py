@@ -18,7 +18,7 @@ def findings_command(
     everything: Annotated[bool, typer.Option("--all", help="Reproduce every finding.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """List where a library lost data, read too much or changed, or reproduce it here.
+    """List cases where a library lost data, read too much or changed, and reproduce them here.
 
     Exit status 1 if a finding does not hold with the installed libraries.
     """

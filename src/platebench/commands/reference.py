@@ -48,6 +48,73 @@ def reference_run_command(
     exit_by(tidy(file))
 
 
+@reference_app.command(
+    "history",
+    epilog="Examples: platebench reference history --from 2025-01-01 --every '6 months'   "
+    "platebench reference history --resume --minutes 60",
+)
+def reference_history_command(
+    begin: Annotated[str, typer.Option("--from", help="First day, such as 2025-01-01.")] = (
+        "2024-07-01"
+    ),
+    every: Annotated[
+        str, typer.Option(help="Time between two days: '3 months', '1 year'.")
+    ] = "3 months",
+    python: Annotated[
+        str,
+        typer.Option(
+            help="Python of all days. The oldest libraries have no release for 3.13. '' is the"
+            " one that runs this."
+        ),
+    ] = "<3.13",
+    rounds: Annotated[int, typer.Option(min=2, max=60, help="Number of rounds.")] = 6,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop measuring after this time; resumable.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Continue what was interrupted, or add the days since then."),
+    ] = False,
+    results: Results = None,
+) -> None:
+    """Measure each format with the libraries of one day per quarter, side by side.
+
+    From the first day with a LanceDB on the package index to today, which must tell upload times.
+    Each format's fast tuning writes, scans and takes from 32 images. Libraries that are too old
+    for a store are failures or skips with their message. Leave the machine idle meanwhile. Then
+    'platebench reference keep' adds the result to the checkout, and the page shows it.
+    """
+    from platebench.results.over_days import over_days
+    from platebench.running.as_of import read_day
+    from platebench.running.checkout import find_checkout
+    from platebench.running.history import (
+        HistorySettings,
+        measure_history,
+        months_of,
+        python_pin,
+    )
+    from platebench.running.places import own_results
+    from platebench.running.progress import CompareBar
+
+    settings = HistorySettings(
+        first=read_day(begin),
+        months=months_of(every),
+        python=python_pin(python),
+        rounds=rounds,
+        minutes=minutes,
+        resume=resume,
+    )
+    checkout = find_checkout(Path.cwd())
+    with CompareBar(errors) as bar:
+        files = measure_history(checkout, own_results(results), settings, bar)
+    if not files:
+        return
+    found = over_days(files) if all(file.finished for file in files) else None
+    for change in found.changes if found else ():
+        say(change.in_words())
+    say_where(files[0].file)
+
+
 @reference_app.command("keep", epilog="Example: platebench reference keep 20261122 --selfcheck")
 def reference_keep_command(
     run: Annotated[
@@ -58,7 +125,7 @@ def reference_keep_command(
     ] = False,
     results: Results = None,
 ) -> None:
-    """Add a finished reference run to results/ of the checkout, which the page and README show.
+    """Add a finished reference run, or a history, to results/ of the checkout for the page.
 
     No file of another run is overwritten.
     """

@@ -28,7 +28,7 @@ class Format(StrEnum):
 def report_command(
     output: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.table,
     results: Results = None,
-    machine: Annotated[str | None, typer.Option(help="Runs of this machine only.")] = None,
+    machine: Annotated[str | None, typer.Option(help="Show only runs of this machine.")] = None,
 ) -> None:
     """Show the newest run: the answer in ten lines, then a row per cell.
 

@@ -33,7 +33,7 @@ def run_command(
         str,
         typer.Option(
             help="Your folder, or a number of generated images: 64 or raw-64 (uint8), raw16-64"
-            " (uint16), ic-64 (illumination-corrected); commas between."
+            " (uint16), ic-64 (background subtracted). Separate several by commas."
         ),
     ] = IMAGES,
     stores: Annotated[
@@ -121,7 +121,7 @@ def run_command(
     table_file(file, cells)
     print_answer(cells, file.info(), source=images)
     if not file.finished:
-        say(f"To go on: {resume_command()}")
+        say(f"To continue: {resume_command()}")
     if stopped:
         raise typer.Exit(INTERRUPTED)
     exit_by(cells)

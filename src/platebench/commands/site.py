@@ -84,7 +84,7 @@ def serve_command(
 
 @site_app.command("figures", epilog="Example: platebench site figures")
 def figures_command() -> None:
-    """Update the chart and the figures in the README from the results."""
+    """Update the figure, and the texts with numbers in README.md and docs/, from results/."""
     require("the site", *NEEDS)
     from platebench.site.readme import figures
 

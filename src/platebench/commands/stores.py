@@ -18,8 +18,8 @@ def stores_command(
     """List the stores, why some cannot be measured here, and what opens their files.
 
     A store is FORMAT:LAYOUT:TUNING. `default` is what the library's quick start gives, `fast` the
-    best known for speed, `small` for size. `balanced` is what to type for daily work: images that
-    are read one by one, lightly compressed. A tuning that would change nothing is not listed.
+    best known for speed, `small` for size. `balanced` is for daily work: images that are read one
+    by one, lightly compressed. A tuning that would change nothing is not listed.
     """
     from platebench.stores import registry
 

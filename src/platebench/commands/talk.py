@@ -37,7 +37,7 @@ def talk_command(
         Path | None, typer.Option(help="With --over: write a chart of the claims here, as SVG.")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Outcomes as JSON, by environment.")
+        bool, typer.Option("--json", help="Print the outcomes as JSON, by environment.")
     ] = False,
 ) -> None:
     """Repeat the 2024 talk: every step, with what happened then and what happens now.
@@ -129,5 +129,5 @@ def _exit_by(talks: Mapping[str, Talk]) -> None:
         for failure in failures(talk)
     ]
     if failed:
-        tell(f"platebench: {len(failed)} not as expected: {'; '.join(failed)}")
+        tell(f"platebench: {len(failed)} results are not as expected: {'; '.join(failed)}")
         raise typer.Exit(FAILED)

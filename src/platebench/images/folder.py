@@ -137,28 +137,28 @@ def open_images(
     if manifest is not None:
         return _in_fixture(path, name, manifest, progress)
     walked = walk(path, TIFF_ENDINGS | CELLH5_ENDINGS | TABLE_ENDINGS)
-    files = [file for file in walked.files if _is_image(file)]
+    files = [file for file in walked.files if is_image(file)]
     counted = Counted(len(files), left_out=walked.left_out)
     sources: list[Source] = []
     for done, file in enumerate(files, 1):
-        sources += _sources(file, file.relative_to(path).as_posix(), counted.left_out, compiled)
+        sources += sources_in(file, file.relative_to(path).as_posix(), counted.left_out, compiled)
         progress(done, len(files))
     if not sources:
         _refuse_empty(path, counted)
-    movies = _tables_of_movies(files)
+    movies = tables_of_movies(files)
     tables = ChainedTables(tables_among(walked, taken=movies), movies)
     return FolderImages(path, name or path.stem, sources, counted, tables=tables)
 
 
 def _in_one_file(path: Path, name: str | None, pattern: re.Pattern[str] | None) -> FolderImages:
-    if not _is_image(path):
+    if not is_image(path):
         raise UserError(f"{path}: neither a TIFF nor a CH5 file; name one of those or a folder")
     require_text(Path(path.name), path)
     counted = Counted(1)
-    sources = _sources(path, path.name, counted.left_out, pattern)
+    sources = sources_in(path, path.name, counted.left_out, pattern)
     if not sources:
         _refuse_empty(path, counted)
-    tables = _tables_of_movies([path])
+    tables = tables_of_movies([path])
     return FolderImages(path, name or path.stem, sources, counted, tables=tables)
 
 
@@ -187,7 +187,7 @@ def _in_fixture(
     )
 
 
-def _tables_of_movies(files: Sequence[Path]) -> Mapping[str, pa.Table]:
+def tables_of_movies(files: Sequence[Path]) -> Mapping[str, pa.Table]:
     """Return the tables in CH5 files: none, or `objects`."""
     movies = [file for file in files if file.suffix.lower() in CELLH5_ENDINGS]
     if not movies:
@@ -197,13 +197,17 @@ def _tables_of_movies(files: Sequence[Path]) -> Mapping[str, pa.Table]:
     return MovieTables(movies)
 
 
-def _sources(
+def sources_in(
     file: Path,
     relative: str,
     left_out: list[tuple[str, str]],
     pattern: re.Pattern[str] | None,
 ) -> Sequence[Source]:
-    """Return the images of a file, and append its other contents to `left_out`."""
+    """Return the images of a file, and append its other contents to `left_out`.
+
+    `relative` is the path of the file below the image set's folder. Raises UserError for a file
+    that cannot be read.
+    """
     if file.suffix.lower() in CELLH5_ENDINGS:
         require("a CH5 file", "h5py")
         from platebench.images.cellh5_planes import planes_of
@@ -230,7 +234,8 @@ def _labelled(place: Place, image: TiffImage) -> Place:
     return place._replace(**known)
 
 
-def _is_image(file: Path) -> bool:
+def is_image(file: Path) -> bool:
+    """True if the name of the file is that of a TIFF or CH5 file."""
     return file.suffix.lower() in TIFF_ENDINGS | CELLH5_ENDINGS
 
 

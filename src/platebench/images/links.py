@@ -80,8 +80,8 @@ def without_keys(name: str = "") -> UserError:
     """Return the error for a table, of this name, whose rows name no image."""
     table = f"table {name!r}" if name else "the table"
     return UserError(
-        f"{table} names no image: it needs a column such as plate, well, site, frame or filename,"
-        " and images for which the same is known"
+        f"{table} cannot be linked to images: it needs a column such as plate, well, site, frame or"
+        " filename, with values that the images have too"
     )
 
 

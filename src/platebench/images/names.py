@@ -82,5 +82,5 @@ _FIELDS = ", ".join(Place._fields)
 
 def _integer(key: str, text: str, stem: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > _LARGEST:
-        raise UserError(f"{stem}: its {key} {text!r} is not an integer; mend the pattern")
+        raise UserError(f"{stem}: its {key} {text!r} is not an integer; correct the pattern")
     return int(text)

@@ -181,8 +181,8 @@ def _require_keys(images: ImageSet) -> None:
     if unknown or keys.group_by(list(KEYS)).aggregate([]).num_rows < len(images):
         why = f"some have no {unknown[0]}" if unknown else "some are equal"
         raise Unsupported(
-            f"{', '.join(KEYS)} do not tell the images of {images.name} apart ({why}), so a table"
-            " of objects cannot name them"
+            f"{', '.join(KEYS)} do not identify the images of {images.name} ({why}), so no table"
+            " of objects can be linked to them"
         )
 
 

@@ -159,13 +159,17 @@ def find_tables(folder: Path) -> FolderTables:
 
 def tables_among(walked: Walked, taken: Iterable[str] = ()) -> FolderTables:
     """Return the tables among the files of a walk, as `find_tables` does. No name is in `taken`."""
-    files = [
-        path.relative_to(walked.folder)
-        for path in walked.files
-        if _ending(path) and (_ending(path) != ".txt" or _has_tab(path))
-    ]
+    files = [path.relative_to(walked.folder) for path in walked.files if is_table_file(path)]
     named = names_of_files(files, taken)
     return FolderTables({name: walked.folder / file for name, file in named.items()})
+
+
+def is_table_file(path: Path) -> bool:
+    """True for the name of a table; a TXT file also needs a tab in its first line.
+
+    Raises UserError for a TXT file that cannot be read.
+    """
+    return bool(_ending(path)) and (_ending(path) != ".txt" or _has_tab(path))
 
 
 def read_table(path: Path) -> pa.Table:

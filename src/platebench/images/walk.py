@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,15 +59,24 @@ class Walked:
         self.left_out.append((shown(path.relative_to(self.folder)), why))
 
 
-def walk(folder: Path, endings: Collection[str]) -> Walked:
+def refuse(path: Path, error: UserError) -> None:
+    """Raise the error of a file."""
+    raise error
+
+
+def walk(
+    folder: Path,
+    endings: Collection[str],
+    on_error: Callable[[Path, UserError], None] = refuse,
+) -> Walked:
     """Return the files in `folder` and its subfolders whose names end in one of `endings`.
 
     Links to files are followed; links to folders are not. The walk leaves out folders that
     platebench made, linked and unreadable folders, AppleDouble files (`._x.tif`), and everything
     that is not a regular file.
 
-    Raises UserError for a broken link, for a name that is not UTF-8, and if `folder` itself cannot
-    be read.
+    Raises UserError if `folder` itself cannot be read. For a broken link and a name that is not
+    UTF-8, `on_error` is called with the path and a UserError; by default it raises the error.
     """
     walked = Walked(folder)
     waiting = [folder]
@@ -81,7 +90,10 @@ def walk(folder: Path, endings: Collection[str]) -> Walked:
             walked.leave_out(place, "unreadable folder")
             continue
         for entry in entries:
-            _sort(walked, entry, endings, waiting)
+            try:
+                _sort(walked, entry, endings, waiting)
+            except UserError as error:
+                on_error(entry, error)
     walked.files.sort()
     return walked
 

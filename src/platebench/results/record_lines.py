@@ -179,5 +179,5 @@ def _moment(read: dict[str, Any], key: str) -> str:
     except ValueError as error:
         raise Damaged(f"{key} is not a time in ISO 8601") from error
     if moment.tzinfo is None or not 1970 <= moment.year < 9999:
-        raise Damaged(f"{key} is not a time with its offset, of these centuries")
+        raise Damaged(f"{key} is not a time with a UTC offset, after 1969")
     return said

@@ -46,8 +46,8 @@ class RunInfo:
 
     @property
     def is_run(self) -> bool:
-        """True for a run of its own, not an arm of a comparison or of a self-check."""
-        return self.settings.keys().isdisjoint({"compare", "selfcheck"})
+        """True for a run of its own, not an arm of a comparison, a self-check or a history."""
+        return self.settings.keys().isdisjoint({"compare", "selfcheck", "history"})
 
     @property
     def file_name(self) -> str:

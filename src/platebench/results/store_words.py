@@ -21,9 +21,9 @@ TUNINGS = {
 
 
 def in_words(store: StoreName) -> str:
-    """Return `arrow-ipc, tensors, tuned for speed` for `arrow-ipc:tensor:fast`."""
+    """Return `Arrow IPC, tensors, tuned for speed` for `arrow-ipc:tensor:fast`."""
     layout = LAYOUTS.get(store.layout, store.layout)
-    return f"{store.format}, {layout}, {TUNINGS.get(store.tuning, store.tuning)}"
+    return f"{format_title(store.format)}, {layout}, {TUNINGS.get(store.tuning, store.tuning)}"
 
 
 def readable(store: StoreName) -> str:

@@ -7,6 +7,9 @@ An arm is written as a git revision, as pins, or as both:
     main with pyarrow==25.0.1
     .                                   this checkout as it is, changes included
     newest                              the newest release of every library, as of today
+    as of 2025-06-08                    every library as it was on that day (see `as_of`)
+    main as of 2025-06-08
+    main with python<3.13, as of 2025-06-08
 
 Old libraries may not run on a new Python. A pin on `python`, such as python<3.13, chooses one of
 the interpreters on PATH.
@@ -30,7 +33,7 @@ import tarfile
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +47,9 @@ from platebench.locks import in_turn
 from platebench.ownership import FolderKind, claim, is_ours, remove
 from platebench.results.commit import Commit
 from platebench.running import older
+from platebench.running.as_of import AsOf, Resolver, one_line, split_day
 from platebench.running.checkout import commit_at, commit_of
+from platebench.stores.name import StoreName
 from platebench.timing import protocol
 from platebench.timing.failure import why_failed
 from platebench.timing.protocol import WORK
@@ -66,11 +71,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ArmSpec:
-    """An arm as the user wrote it. `revision` is None for the checkout with its changes."""
+    """An arm as the user wrote it. `revision` is None for the checkout with its changes.
+
+    `day` is the day of its libraries; None for those of the revision's constraints.
+    """
 
     text: str
     revision: str | None
     pins: tuple[str, ...]
+    day: date | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,19 @@ class Arm:
     variables: dict[str, str]
     is_older: bool = False
     """True for revisions from before `timing.protocol`."""
+    as_of: AsOf | None = None
+    """The libraries of a day, for an arm that names one."""
+
+    def why_not(self, store: StoreName) -> str | None:
+        """Return why a store cannot be measured with the libraries of the arm's day.
+
+        None if it can, or if the arm names no day.
+        """
+        return None if self.as_of is None else self.as_of.why_not(store)
+
+    def as_settings(self) -> dict[str, Any]:
+        """Return what the first line of its record file says of the arm beside its libraries."""
+        return {"name": self.name} | ({} if self.as_of is None else self.as_of.as_settings())
 
     @property
     def takes_turns(self) -> bool:
@@ -110,14 +132,18 @@ class Arm:
 
 
 def parse_arm(text: str) -> ArmSpec:
-    """Parse a revision, pins, or both. Raises UserError for anything else."""
-    revision, separator, pins = text.partition(" with ")
-    if not separator and (_OPERATORS.search(text) or text.strip() == NEWEST):
-        revision, pins = HERE, text
-    revision = revision.strip()
+    """Parse a revision, pins, or both, and a day. Raises UserError for anything else."""
+    before, day = split_day(text)
+    revision, separator, pins = before.partition(" with ")
+    if not separator and (_OPERATORS.search(before) or before.strip() == NEWEST):
+        revision, pins = HERE, before
+    revision = revision.strip() or (HERE if day is not None and not separator else "")
     if not revision or (separator and not pins.strip()):
         raise UserError(f"{text!r}: give a revision, pins, or REVISION with PINS")
-    return ArmSpec(text, None if revision == HERE else revision, _parse_pins(pins))
+    found = _parse_pins(pins)
+    if day is not None and NEWEST in found:
+        raise UserError(f"{text!r}: give {NEWEST} or a day, not both")
+    return ArmSpec(text, None if revision == HERE else revision, found, day)
 
 
 def _parse_pins(text: str) -> tuple[str, ...]:
@@ -160,7 +186,7 @@ def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
             raise UserError(
                 f"{spec.text}: this revision has no {file}, so there is nothing to measure"
             )
-    python = _environment(spec, source, checkout, work, say)
+    python, as_of = _environment(spec, source, checkout, work, say)
     is_older = older.is_older(source)
     told = _ask(python, source, older.question() if is_older else protocol.question())
     if not is_older and told["images"] != SCHEMA:
@@ -179,6 +205,7 @@ def make_arm(spec: ArmSpec, checkout: Path, work: Path, say: Say) -> Arm:
         told["libraries"],
         {**_source_path(source), WORK: str(own)},
         is_older,
+        as_of,
     )
 
 
@@ -235,39 +262,74 @@ def _copy_of(checkout: Path, commit: Commit, folder: Path) -> Path:
     return copy
 
 
-def _environment(spec: ArmSpec, source: Path, checkout: Path, work: Path, say: Say) -> Path:
-    """Return an interpreter with the arm's libraries.
+def _environment(
+    spec: ArmSpec, source: Path, checkout: Path, work: Path, say: Say
+) -> tuple[Path, AsOf | None]:
+    """Return an interpreter with the arm's libraries, and what its day resolved to.
 
-    It is the current one if the arm has no pins and its revision has the same constraints as this
-    checkout. Otherwise an environment is made, and kept for the next time.
+    It is the current one if the arm has no pins and no day, and its revision has the same
+    constraints as this checkout. Otherwise an environment is made, and kept for the next time.
     """
     constraints = _read(source / "constraints.txt")
-    if not spec.pins and constraints == _read(checkout / "constraints.txt"):
-        return Path(sys.executable)
-    required = tomllib.loads((source / "pyproject.toml").read_text())["project"]["dependencies"]
+    here = not spec.pins and spec.day is None
+    if here and constraints == _read(checkout / "constraints.txt"):
+        return Path(sys.executable), None
     base = _interpreter(spec)
-    wanted = [*required, *(pin for pin in spec.pins if not _is_python(pin))]
+    version = _version_of(base)
+    wanted = [*_required(source), *(pin for pin in spec.pins if not _is_python(pin))]
+    as_of = None
     if NEWEST in spec.pins:
         wanted.remove(NEWEST)
         constraints = f"# no version is preferred to the newest of {datetime.now(UTC):%Y-%m-%d}\n"
-    key = _digest(_version_of(base), constraints, *wanted)
+    if spec.day is not None:
+        say(f"resolving the libraries of {spec.day}")
+        as_of = libraries_of(spec, source)
+        for reason in as_of.absent.values():
+            say(f"{spec.text}: {reason}; its stores are skipped")
+        wanted, constraints = list(as_of.pins), ""
+    key = _digest(version, constraints, *wanted)
     made = work / "environments" / key
     claim(work, MARK)
     with in_turn(
         work / "locks" / f"environment-{key}.lock",
-        lambda who: say(f"waiting for the same environment: {who} makes it"),
+        lambda who: say(f"waiting: {who} is making the same environment"),
     ):
         if not (made / _READY).exists():
             say(f"making an environment for {spec.text}")
             remove(made, ENVIRONMENT)
             claim(made, ENVIRONMENT)
             try:
-                _make_environment(made, base, spec, wanted, constraints, say)
+                if as_of is None:
+                    _make_environment(made, base, spec, wanted, constraints, say)
+                else:
+                    _make_environment_of(as_of, made, base)
             except BaseException:
                 remove(made, ENVIRONMENT)
                 raise
             (made / _READY).touch()
-    return made / "bin" / "python"
+    return made / "bin" / "python", as_of
+
+
+def libraries_of(spec: ArmSpec, source: Path) -> AsOf:
+    """Return what an arm's day resolves to, for the source in this folder.
+
+    Raises UserError for a day without these libraries, and without uv.
+    """
+    assert spec.day is not None, "only days are resolved"
+    uv = _uv()
+    if uv is None:
+        raise UserError(f"as of {spec.day}: needs uv, which is not on PATH; type: pip install uv")
+    base = _interpreter(spec)
+    version = _version_of(base).partition(" ")[0]
+    pins = [pin for pin in spec.pins if not _is_python(pin)]
+    constraints = _read(source / "constraints.txt")
+    return Resolver(uv, base, version).resolve(spec.day, _required(source), pins, constraints)
+
+
+def _required(source: Path) -> list[str]:
+    """Return the requirements of a revision."""
+    project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
+    return list(project["dependencies"])
 
 
 def _is_python(pin: str) -> bool:
@@ -335,12 +397,23 @@ def _make_environment(
     _run([uv, "pip", "install", *installing, "--python", str(python), "-r", str(pinned)])
 
 
+def _make_environment_of(as_of: AsOf, made: Path, base: str) -> None:
+    """Install exactly the pins of a day."""
+    uv = _uv()
+    assert uv is not None, "the day was resolved with it"
+    pinned = made / "pinned.txt"
+    pinned.write_text("\n".join(as_of.pins) + "\n")
+    _run([uv, "venv", "--quiet", "--allow-existing", "--python", base, str(made)])
+    # --no-deps: uv resolved them together, and would now look for newer ones.
+    installing = ["--quiet", "--compile-bytecode", "--no-deps", "--no-build"]
+    python = made / "bin" / "python"
+    _run([uv, "pip", "install", *installing, "--python", str(python), "-r", str(pinned)])
+
+
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        lines = [line.strip(" ×╰─▶│") for line in done.stderr.splitlines()]
-        said = " ".join(line for line in lines if line)
-        raise UserError(f"the pins do not resolve or install: {said[:300]}")
+        raise UserError(f"the pins do not resolve or install: {one_line(done.stderr)}")
 
 
 def _ask(python: Path, source: Path, question: Sequence[str]) -> Any:

@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from platebench.errors import UserError
-from platebench.results.measurement import CellName
+from platebench.results.measurement import CellName, Measurement
 from platebench.results.operations import check_operations, choose, operation_names
 from platebench.results.ratios import Timing
 from platebench.results.records import Record, RecordFile, record_files
@@ -95,16 +96,19 @@ def _compare(
         ours = floor.variables if given is None else floor.variables | given.variables
         suites = [Suite(arm.checkout, names, arm.python, arm.variables | ours) for arm in arms]
         cells = _shared_cells(suites, settings, watcher)
+        for arm in arms:
+            _refuse_nothing(arm, cells)
         key = digest_of(arms, cells, settings.quick, repr(settings.plan))
         each = [
-            (arm, {"compare": key, "arm": place}, {"name": arm.name})
+            (arm, {"compare": key, "arm": place}, arm.as_settings())
             for place, arm in enumerate(arms)
         ]
         files = arm_files(results, names, each, facts, watcher)
         measured = Measured(files)
         with recording(files, watcher, "repeat the command to continue"):
             try:
-                _measure(SideBySide(suites, measured, given, watcher), cells, settings)
+                bench = SideBySide(suites, measured, given, watcher, arms)
+                _measure(bench, cells, settings)
                 for file in files:
                     file.finish()
             finally:
@@ -139,6 +143,13 @@ def _shared_cells(
         benchmarks = ", ".join(dict.fromkeys(cell.benchmark for cell in left_out))
         watcher.says(f"not compared, because an arm lacks them: {len(left_out)} of {benchmarks}")
     return shared
+
+
+def _refuse_nothing(arm: Arm, cells: Sequence[CellName]) -> None:
+    """Raise UserError if the arm's day has a library for none of the cells' stores."""
+    reasons = [arm.why_not(cell.store) for cell in cells]
+    if None not in reasons:
+        raise UserError(f"{arm.name}: none of these stores can be measured: {reasons[0]}")
 
 
 _LONG = "grow"
@@ -218,13 +229,15 @@ class Measured:
 class SideBySide:
     """Measures a cell in several arms at the same time, and saves the records.
 
-    Without `turns` the arms are measured one after another.
+    Without `turns` the arms are measured one after another. With `arms`, a store whose library an
+    arm lacks is skipped there without a process.
     """
 
     suites: Sequence[Suite]
     measured: Measured
     turns: TurnServer | None
     watcher: Watcher
+    arms: Sequence[Arm] = ()
 
     def measure(
         self,
@@ -236,17 +249,26 @@ class SideBySide:
         first: int = 0,
     ) -> None:
         """Measure the cell in round `number` of `rounds`, in the arms that do not have it yet."""
-        lacking = [arm for arm in arms if not self.measured.has(arm, cell, number)]
+        able = [arm for arm in arms if not self._skips(arm, cell, number)]
+        lacking = [arm for arm in able if not self.measured.has(arm, cell, number)]
         if not lacking:
             return
         self.watcher.begins(number, rounds, cell)
         suites = [self.suites[arm] for arm in lacking]
         runs = side_by_side(suites, cell, repeat, self.turns, first)
         # Arms that were measured before an interruption took no turns with these.
-        together = self.turns is not None and len(lacking) == len(arms)
+        together = self.turns is not None and len(lacking) == len(able)
         for arm, run in zip(lacking, runs, strict=True):
             self.measured.add(arm, Record(number, run, _GROUP if together else None))
             self.watcher.ended(run)
+
+    def _skips(self, arm: int, cell: CellName, number: int) -> bool:
+        """Record a skip if the arm's day has no library of the store, and return True."""
+        reason = self.arms[arm].why_not(cell.store) if self.arms else None
+        if reason is not None and not self.measured.has(arm, cell, number):
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self.measured.add(arm, Record(number, Measurement(cell, "skipped", reason, now, [])))
+        return reason is not None
 
 
 def _measure(bench: SideBySide, cells: Sequence[CellName], settings: CompareSettings) -> None:

@@ -160,7 +160,7 @@ class _Bench:
 
     def __init__(self, workspace: Workspace, images: DecodedImages) -> None:
         if len(images) < ROWS:
-            raise UserError(f"--images: give {ROWS} images or more, so that a take is of {ROWS}")
+            raise UserError(f"--images: give {ROWS} images or more; a read takes {ROWS} of them")
         self._images = images
         self._drain = Drain(images)
         self._lent = workspace.lend()

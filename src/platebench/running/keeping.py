@@ -11,6 +11,13 @@ from platebench.atomic_files import write_whole
 from platebench.errors import UserError
 from platebench.results.asv_files import read_asv_file, write_asv_results
 from platebench.results.commit import CHANGES
+from platebench.results.over_days import (
+    HISTORY,
+    day_files,
+    finished_histories,
+    histories,
+    is_finished,
+)
 from platebench.results.records import SUFFIX, RecordFile, record_files
 from platebench.results.strict_json import Damaged
 from platebench.running.checkout import commit_at
@@ -25,6 +32,8 @@ def keep_reference(
 ) -> list[Path]:
     """Copy a run from the user's own results into the checkout's, and return the files written.
 
+    Of a history, given by any of its days, the files of all days are copied, and machine.json.
+
     `run` is a record file, or its name or the beginning of its name in `own`. Copied are the
     record file, machine.json and asv's file, made from this run alone; benchmarks.json, which is
     asv's list for all runs, gains the run's benchmarks. With `with_selfcheck` the newest finished
@@ -36,6 +45,8 @@ def keep_reference(
     """
     file = find_run(run, own)
     info = file.info()
+    if HISTORY in info.settings:
+        return _keep_history(file, kept)
     if "reference" not in info.settings:
         raise UserError(f"{file.file}: not a reference run; 'platebench reference run' makes one")
     if not file.finished:
@@ -62,6 +73,38 @@ def keep_reference(
         write_whole(target, wanted[target])
     if not _is_same_json(kept / BENCHMARKS, listed):
         new.append(write_whole(kept / BENCHMARKS, listed))
+    return new
+
+
+def _keep_history(file: RecordFile, kept: Path) -> list[Path]:
+    """Copy all days of a history, and of those that it adds days to.
+
+    Raises UserError as `keep_reference` does.
+    """
+    folder = file.file.parent
+    every = histories(record_files(folder.parent, folder.name))
+    begun = next(each.plan.begun for each in day_files([file]))
+    (group,) = (each for each in every if each[0].plan.begun == begun)
+    if not is_finished(group):
+        raise UserError(
+            f"{file.file}: is not finished; 'platebench reference history --resume' continues it"
+        )
+    shown = finished_histories([each.file for one in every for each in one])
+    groups = shown if any(each[0].plan.begun == begun for each in shown) else [group]
+    days = [each for one in groups for each in one]
+    changed = next((each for each in days if each.info.commit.endswith(CHANGES)), None)
+    if changed is not None:
+        raise UserError(
+            f"{changed.file.file}: measured uncommitted changes; commit them and run again"
+        )
+    target = kept / folder.name
+    wanted = {target / each.file.file.name: each.file.file.read_bytes() for each in days}
+    if (folder / MACHINE).exists() and not (target / MACHINE).exists():
+        wanted[target / MACHINE] = (folder / MACHINE).read_bytes()
+    new = [place for place, content in wanted.items() if not _has(place, content)]
+    target.mkdir(parents=True, exist_ok=True)
+    for place in new:
+        write_whole(place, wanted[place])
     return new
 
 

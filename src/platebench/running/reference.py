@@ -232,8 +232,8 @@ class _Pass:
             if free < stores * pixels:
                 raise UserError(
                     f"{name}: {stores} copies of {pixels / 1e9:.1f} GB do not fit on the disk of"
-                    f" {workspace.root}, which has {free / 1e9:.1f} GB free; PLATEBENCH_WORK names"
-                    " another folder, and --resume goes on there"
+                    f" {workspace.root}, which has {free / 1e9:.1f} GB free; set PLATEBENCH_WORK"
+                    " to a folder on a larger disk, and continue with --resume"
                 )
 
     def remove_unneeded(self, workspace: Workspace, cell: CellName) -> None:

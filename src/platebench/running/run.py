@@ -199,7 +199,7 @@ def take_up(results: Path, info: RunInfo) -> RecordFile:
     ]
     if not same or info.commit.endswith(CHANGES):
         raise UserError(
-            "no run of these settings, commit and libraries was cut off; leave --resume"
+            "no interrupted run has these settings, commit and libraries; omit --resume"
         )
     same[-1].mend()
     return same[-1]

@@ -26,14 +26,14 @@ class Amount:
 
 
 def amount_words(amount: Amount, tb: float, per_tb_month: float, currency: str) -> str:
-    """Return an amount with its unit, such as `1.8 TB`, `$34`, `5.2 hours` or `410 per s`."""
+    """Return an amount with its unit, such as `1.8 TB`, `$34` or `5.20 hours`."""
     value = amount.of(tb)
     if amount.kind == "money":
         return money(value / 1e12 * per_tb_month, currency)
     if amount.kind == "hours":
         return duration(value)
     if amount.kind == "rate":
-        return f"{figure(value)}/s"
+        return figure(value)
     if amount.kind == "count":
         return f"{value / 1e6:,.1f} million" if value >= 1e6 else f"{value:,.0f}"
     if amount.kind == "memory" and value < 1e6:

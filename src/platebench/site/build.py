@@ -122,7 +122,9 @@ def _sections(
         "method": lambda: method.section(run, selfcheck.kept(sources.results, run.machine)),
         "completeness": lambda: completeness.section(run),
         "downloads": lambda: downloads.section(run),
-        "history": lambda: history.section(run, asv_pages),
+        "history": lambda: history.section(
+            run, asv_pages, history.days_of(sources.results, run.machine)
+        ),
     }
     made = []
     for number, (name, maker) in enumerate(makers.items()):

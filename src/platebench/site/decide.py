@@ -280,9 +280,9 @@ def _card(
     figures = (
         _figure("Kept", "bytes", one.stored_bytes, larger),
         _figure("A month", "money", one.stored_bytes, larger),
-        _figure("To write", "hours", one.hours, longer),
-        _figure("Read in order", "rate", one.in_order, faster(IN_ORDER)),
-        _figure("Read at random", "rate", one.at_random, faster(AT_RANDOM)),
+        _figure("To write all", "hours", one.hours, longer),
+        _figure("Images/s in order", "rate", one.in_order, faster(IN_ORDER)),
+        _figure("Images/s at random", "rate", one.at_random, faster(AT_RANDOM)),
         _files(one, two, basis),
         Figure("Memory to read", _memory(one.read_memory)),
         Figure("Memory to write", _memory(one.write_memory)),

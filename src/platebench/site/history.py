@@ -1,4 +1,4 @@
-"""asv's own pages: every benchmark over the commits, for each machine.
+"""Over time: each format over days of its libraries, and asv's pages over the commits.
 
 asv's pages load jQuery, Flot, Bootstrap and three small scripts from the network. asv 0.5.1 has
 copies of them in its source archive on PyPI, all under the MIT licence. If that archive has been
@@ -24,8 +24,12 @@ import asv.results
 
 from platebench.errors import UserError
 from platebench.results.asv_files import read_asv_file
+from platebench.results.over_days import OverDays, over_days
+from platebench.results.records import record_files
 from platebench.results.strict_json import Damaged
 from platebench.results.telling import say_once
+from platebench.site.drawing.over_days import over_days_charts
+from platebench.site.drawing.style import specs
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 
@@ -73,13 +77,22 @@ class History:
     unknown: int = 0
 
 
-def section(published: Published, history: History) -> Section:
-    """Return the link to asv's pages, and their files."""
+def days_of(results: Path, machine: str) -> OverDays | None:
+    """Return the newest finished history of a machine in `results`; None without one."""
+    return over_days(record_files(results, machine))
+
+
+def section(published: Published, history: History, days: OverDays | None = None) -> Section:
+    """Return the formats over days, if they were measured, and asv's pages."""
+    drawings = [] if days is None else over_days_charts(days)
     return Section(
         anchor="history",
-        title="History",
+        title="Over time",
+        charts=specs(drawings),
         html=render(
             "history.html",
+            days=days,
+            drawings=drawings,
             history=history,
             page=f"{FOLDER}/index.html",
             machine=published.machine,

@@ -1,15 +1,17 @@
-"""What a newcomer should remember, in at most four sentences with figures from one run.
+"""What a newcomer should remember of one run: three points, each a claim and its figures.
 
-Each sentence is left out if its stores were not measured. Its claim follows from the figures: the
-same code says the opposite if a run shows the opposite.
+A point is left out if its stores were not measured. Its claim follows from the figures: the same
+code says the opposite if a run shows the opposite. Reads from the disk come before reads from the
+page cache, since most readers have more data than memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
-from platebench.results.answer import LAB
-from platebench.results.effects import SMALL, Effect, effects, spread_of_fast
+from platebench.results.answer import LAB, Answers, Fastest, answers
+from platebench.results.effects import Effect, effects, spread_of_fast
 from platebench.results.questions import (
     COLD_SCAN,
     COLD_TAKE,
@@ -25,23 +27,37 @@ from platebench.results.questions import (
 from platebench.results.report import figure
 from platebench.results.store_words import format_title, short_name
 from platebench.results.tidy import CellResult
+from platebench.stores.name import StoreName
 
-TALKED_OF = "lancedb"
-"""The format that a talk of 2024, "Images and Databases", called fast."""
+TB = 10
+"""Sizes are said for so many TB of pixels, about what a screen has."""
+
+NAMED = 3
+"""The number of tied stores that are named; others are counted."""
+
+BALANCED = "balanced"
+
+_CLAIMS: Mapping[tuple[bool, ...], str] = {
+    (True, True): "A folder of TIFF files is as fast as any store.",
+    (True, False): "A folder of TIFF files is fast for single images, not for whole sets.",
+    (False, True): "A folder of TIFF files is fast for whole sets, not for single images.",
+    (False, False): "Other stores are faster than a folder of TIFF files.",
+}
+"""By whether no store is faster than the folder for single images, and to read everything."""
 
 
 def lessons(cells: Sequence[CellResult]) -> list[str]:
-    """Return the sentences, for the cells of one image set."""
-    taking = first_measured(cells, (COLD_TAKE, TAKE))
-    scanning = first_measured(cells, (COLD_SCAN, SCAN))
-    said = []
-    if taking is not None:
-        said += [_settings(cells, taking), _folder(cells, taking)]
-    if scanning is not None:
-        said.append(_size(cells, scanning))
-    if taking is not None:
-        said.append(_talk(cells, taking))
-    return [each for each in said if each]
+    """Return the points as Markdown, for the cells of one image set."""
+    found = answers(cells)
+    if found is None:
+        return []
+    taking, scanning = _asked(found, COLD_TAKE, TAKE), _asked(found, COLD_SCAN, SCAN)
+    points = [
+        "" if taking is None else _settings(cells, taking.question),
+        _speed(taking, scanning),
+        _size(found, cells),
+    ]
+    return [each for each in points if each]
 
 
 def first_measured(cells: Sequence[CellResult], questions: Sequence[Question]) -> Question | None:
@@ -49,89 +65,121 @@ def first_measured(cells: Sequence[CellResult], questions: Sequence[Question]) -
     return next((each for each in questions if measured(answering(cells, each))), None)
 
 
+def _asked(found: Answers, *questions: Question) -> Fastest | None:
+    """Return the answer to the first of these questions that was measured."""
+    return next((said for each in questions if (said := found.to(each)) is not None), None)
+
+
 def _where(question: Question) -> str:
-    return "from the disk" if question.cache == "cold" else "from the page cache"
+    return "from the disk" if question.cache == "cold" else "from memory"
 
 
 def _settings(cells: Sequence[CellResult], question: Question) -> str:
+    """Return whether the format or its settings matter more, for single images."""
     found = effects(cells, question)
     spread = spread_of_fast(found)
     if not found or spread is None:
         return ""
     most = found[0]
-    more = most.takes.estimate > spread.estimate
     claim = (
         "How images are written matters more than the format."
-        if more
+        if most.takes.estimate > spread.estimate
         else "The format matters more than how images are written."
     )
     return (
-        f"{claim} To read 16 single images {_where(question)}, {format_title(most.format)} takes"
+        f"**{claim}** To read single images {_where(question)}, {format_title(most.format)} takes"
         f" {most.takes} times as long with its default settings as with `fast`{_others(found)}."
-        f" Among formats tuned `fast`, the slowest takes {spread} times as long as the fastest."
+        f" With `fast`, the slowest format takes {spread} times as long as the fastest."
     )
 
 
 def _others(found: Sequence[Effect]) -> str:
     """Return the next formats, as far as their default settings are slower beyond doubt."""
-    slower = [each for each in found[1:4] if each.takes.estimate > 1 and not each.takes.open]
-    if not slower:
-        return ""
-    named = ", ".join(
+    slower = [each for each in found[1:3] if each.takes.estimate > 1 and not each.takes.open]
+    named = " and ".join(
         f"{format_title(each.format)} {figure(each.takes.estimate)} times" for each in slower
     )
-    return f", {named}"
+    return f", {named}" if named else ""
 
 
-def _folder(cells: Sequence[CellResult], question: Question) -> str:
-    order = fastest_first(cells, question)
-    best = order.best
-    lab = next((cell for cell in order.order if cell.store == LAB), None)
-    if best is None or lab is None or order.one_round:
+def _speed(taking: Fastest | None, scanning: Fastest | None) -> str:
+    """Return the fastest stores for single images and for all, against a folder of TIFF files."""
+    both = [(taking, "Fastest for single images"), (scanning, "Fastest to read everything")]
+    asked = [(each, begin) for each, begin in both if each is not None and _compared(each)]
+    level = tuple(LAB in _leading(each) for each, _ in asked)
+    known = all(LAB in _leading(each) or each.lab_takes is not None for each, _ in asked)
+    claim = _CLAIMS.get(level, "") if known else ""
+    said = [_fastest(each, begin) for each, begin in asked]
+    return " ".join([f"**{claim}**", *said] if claim else said)
+
+
+def _compared(answer: Fastest) -> bool:
+    """Return True if stores were compared with each other, in several rounds."""
+    return answer.stores > 1 and not answer.one_round
+
+
+def _leading(answer: Fastest) -> list[StoreName]:
+    """Return the fastest store and those whose order to it is not settled, the lab's first."""
+    stores = [cell.store for cell in (answer.best, *answer.unsettled)]
+    return sorted(stores, key=lambda store: store != LAB)
+
+
+def _fastest(answer: Fastest, begin: str) -> str:
+    """Return which stores are fastest, how fast the best is, and how it compares with the lab's."""
+    stores = _leading(answer)
+    tie = " (tie)" if len(stores) > 1 else ""
+    rate = f", {answer.best.images_per_s:,.0f} images/s" if answer.best.images_per_s else ""
+    takes = answer.lab_takes
+    lab = ""
+    if takes is not None and LAB not in stores:
+        lab = f". A folder of TIFF files takes {takes} times as long"
+    return f"{begin} {_where(answer.question)}: {_listed(stores)}{tie}{rate}{lab}."
+
+
+def _size(found: Answers, cells: Sequence[CellResult]) -> str:
+    """Return the TB that the smallest store keeps, and what it costs to read single images."""
+    smallest = found.smallest
+    if smallest is None or smallest.best.bytes_per_pixel_byte is None:
         return ""
-    if lab is best or lab in order.tied:
-        return f"A plain folder of TIFF files is as fast as any store for this, {_where(question)}."
-    takes = times_of(lab, best)
-    if takes is None:
-        return ""
-    return (
-        f"A plain folder of TIFF files takes {takes} times as long for this as the fastest store,"
-        f" {short_name(best.store)}."
+    stores = [cell.store for cell in (smallest.quickest, smallest.best, *smallest.tied)]
+    tie = " (tie)" if smallest.tied else ""
+    said = (
+        f"**{TB} TB of images fit into {_terabytes(smallest.best)} without loss.** The smallest"
+        f" store is {_listed(list(dict.fromkeys(stores)))}{tie}"
     )
+    if smallest.quickest_takes is not None:
+        said += f". {_single(smallest.quickest_takes)}"
+    return f"{said}.{_balanced(cells)}"
 
 
-def _size(cells: Sequence[CellResult], question: Question) -> str:
-    found = effects(cells, question, SMALL)
-    sizes = [each.other.bytes_per_pixel_byte for each in found if each.other.bytes_per_pixel_byte]
-    if not sizes:
+def _single(takes: Times) -> str:
+    """Return how long single images take, relative to the folder of TIFF files."""
+    if takes.open:
+        return "It reads single images as fast as a folder of TIFF files"
+    return f"It takes {takes} times as long to read single images as a folder of TIFF files"
+
+
+def _balanced(cells: Sequence[CellResult]) -> str:
+    """Return the fastest store that is tuned `balanced`, its TB and its cost; "" without one."""
+    question = first_measured(cells, (COLD_TAKE, TAKE))
+    order = [] if question is None else fastest_first(cells, question).order
+    lab = next((cell for cell in order if cell.store == LAB), None)
+    best = next((cell for cell in order if cell.tuning == BALANCED and cell.stored_bytes), None)
+    takes = None if lab is None or best is None else times_of(best, lab)
+    if best is None or takes is None:
         return ""
-    takes = [each.takes.estimate for each in found]
-    return (
-        f"The smallest settings keep the images in {_span(sizes)} of the raw size; reading all of"
-        f" them {_where(question)} then takes {_span(takes)} times as long as with `fast`."
-    )
+    return f" A compromise is {short_name(best.store)}: {_terabytes(best)}. {_single(takes)}."
 
 
-def _span(values: Sequence[float]) -> str:
-    low, high = figure(min(values)), figure(max(values))
-    return low if low == high else f"{low} to {high}"
+def _terabytes(cell: CellResult) -> str:
+    """Return what a store keeps `TB` terabytes of pixels in."""
+    return f"{TB * (cell.bytes_per_pixel_byte or 0.0):.1f} TB"
 
 
-def _talk(cells: Sequence[CellResult], question: Question) -> str:
-    order = fastest_first(cells, question)
-    best = order.best
-    mine = [cell for cell in order.order if cell.store.format == TALKED_OF]
-    if best is None or not mine or order.one_round:
-        return ""
-    quickest = mine[0]
-    if quickest is best or quickest in order.tied:
-        told: Times | str | None = "as fast as any store for this"
-    else:
-        takes = times_of(quickest, best)
-        told = None if takes is None else f"{takes} times as slow as the fastest store for this"
-    if told is None:
-        return ""
-    return (
-        f"\u201cLanceDB feels fast\u201d, said the talk of 2024: today {short_name(quickest.store)}"
-        f" is {told}."
-    )
+def _listed(stores: Sequence[StoreName]) -> str:
+    """Return the first stores by name, and the number of others."""
+    names = list(dict.fromkeys(map(short_name, stores)))
+    named = list(islice(names, NAMED))
+    more = len(names) - len(named)
+    parts = [*named, *([f"{more} more"] if more else [])]
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

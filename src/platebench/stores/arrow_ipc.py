@@ -5,7 +5,7 @@
   memory. Rows are taken from the table that `read_all` returns.
 - `fast`: uncompressed, one record batch per image, read through a memory map: a batch is a
   view of the page cache, and only the requested images are read. `included_fields`, with which
-  pyarrow copies what it reads, is for the table only.
+  pyarrow copies what it reads, is for the table and for compressed images only.
 - `balanced`: one record batch per image, compressed by LZ4: cold, single images are read about as
   fast as uncompressed ones, from 0.58 of the bytes. Zstandard level 1 makes 0.36, reads them in 2
   times the time and writes in 4 to 5 times the time, since one thread compresses a column. TIFF
@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +41,7 @@ from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import (
+    FILE,
     IMAGE,
     Kinds,
     decode,
@@ -53,6 +55,9 @@ from platebench.stores.variants import Variants, for_tables
 
 _TABLE = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
 """Neither reads nor decompresses the image, which is the last column."""
+
+_IMAGES = ipc.IpcReadOptions(included_fields=[len(IMAGE_SCHEMA)])
+"""Decompresses the image only: 0.3 ms less per compressed batch, 0.1 ms more per plain one."""
 
 _TABLE_CODECS = {
     "default": pa.Codec("lz4"),
@@ -100,6 +105,37 @@ class ArrowIpc(Store):
 
     format = "arrow-ipc"
 
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tiff": {
+            "Python": """
+import io, pyarrow as pa, tifffile
+image = pa.ipc.open_file(pa.memory_map(place)).get_batch(0)["image"][0].as_py()
+print(tifffile.imread(io.BytesIO(image)))
+""",
+            "R": """
+table <- arrow::read_feather(place)
+tiff::readTIFF(as.raw(table$image[[1]]), as.is = TRUE)
+""",
+        },
+        "pixels": {
+            "Python": """
+import numpy as np, pyarrow as pa
+row = pa.ipc.open_file(pa.memory_map(place)).get_batch(0).slice(0, 1).to_pylist()[0]
+print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
+""",
+            "R": """
+row <- arrow::read_feather(place)[1, ]  # dtype |u1: size = 1; <u2: size = 2
+t(matrix(readBin(row$image[[1]], "integer", 1e9, size = 1, signed = FALSE), rev(row$shape[[1]])))
+""",
+        },
+        "tensor": {
+            "Python": """
+import pyarrow as pa
+print(pa.ipc.open_file(pa.memory_map(place)).get_batch(0)["image"].to_numpy_ndarray()[0])
+""",
+        },
+    }
+
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one file: one image at a time, or one table with `default` tuning.
 
@@ -123,9 +159,23 @@ class ArrowIpc(Store):
 
     def open(self, path: Path) -> OpenStore:
         """Map the file."""
-        opened = _OpenTable if self._settings.quick_start else _OpenBatches
-        place = stored_images(path, ENDING)
-        return opened(place, self.layout).with_tables(self.tables_at(path))
+        return self._opened(path, self.layout)
+
+    @property
+    def keeps_files(self) -> bool:
+        """True for TIFF files that are not compressed anew."""
+        return self.layout == "tiff" and self._settings.tiff is None
+
+    def open_files(self, path: Path) -> OpenStore:
+        """Open the file as `open` does, for the bytes of its TIFF files."""
+        return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
+
+    def _opened(self, path: Path, layout: str) -> OpenStore:
+        place, tables = stored_images(path, ENDING), self.tables_at(path)
+        if self._settings.quick_start:
+            return _OpenTable(place, layout).with_tables(tables)
+        options = None if self._settings.codec is None else _IMAGES
+        return _OpenBatches(place, layout, options).with_tables(tables)
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one Arrow IPC file for each table, compressed as the images are."""
@@ -175,6 +225,14 @@ class _OpenIpc(OpenStore):
 
 class _OpenBatches(OpenByRow, _OpenIpc):
     """One batch per image."""
+
+    def __init__(self, path: Path, layout: str, options: ipc.IpcReadOptions | None) -> None:
+        super().__init__(path, layout)
+        self._options = options
+
+    @cached_property
+    def _batches(self) -> ipc.RecordBatchFileReader:
+        return ipc.open_file(self._map, options=self._options)
 
     @cached_property
     def _descriptor(self) -> int:

@@ -22,6 +22,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import h5py
 import numpy as np
@@ -67,6 +68,19 @@ class Ch5(Store):
     """One .ch5 file per movie."""
 
     format = "ch5"
+
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tensor": {
+            "Python": """
+import h5py, json, pathlib
+index = json.loads(pathlib.Path(place, "movies.json").read_text())
+movie = next(n for n, rows in enumerate(index["rows"]) if 0 in rows)
+with h5py.File(f"{place}/{movie:05d}_01.ch5") as file:
+    print(file[index["datasets"][movie]][0, index["rows"][movie].index(0), 0])
+""",
+            "Fiji": "File > Import > Bio-Formats, then name a .ch5 file.",
+        },
+    }
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one movie after another, frame by frame."""

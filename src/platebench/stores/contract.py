@@ -10,7 +10,7 @@ anything. The store decides whether it becomes a file or a folder. When `write` 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -212,6 +212,13 @@ class Store(ABC):
 
     format: ClassVar[str]
 
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """How to read an image without platebench: programs and what to type there, by layout.
+
+    The key `layout:tuning` goes before `layout`. The code of Python prints the image of row 0; its
+    variable `place` is the path of what `write` made. R has the same variable. Fiji has a sentence.
+    """
+
     @property
     def name(self) -> StoreName:
         """The store's name: its format, layout and tuning."""
@@ -230,6 +237,19 @@ class Store(ABC):
     @abstractmethod
     def open(self, path: Path) -> OpenStore:
         """Open for reading what `write` made at `path`. Changes nothing there."""
+
+    @property
+    def keeps_files(self) -> bool:
+        """True if the store keeps each image's TIFF file as it is, and `open_files` returns it."""
+        return False
+
+    def open_files(self, path: Path) -> OpenStore:
+        """Open what `write` made at `path`, with each image's TIFF file in place of its pixels.
+
+        An image is then the bytes of its file, uint8 of one dimension. Raises Unsupported unless
+        `keeps_files`.
+        """
+        raise Unsupported(f"{self.name}: keeps pixels, not files")
 
     def tables_at(self, path: Path) -> StoredTables:
         """Return the tables of the stored image set at `path`, which may not exist yet.
@@ -257,6 +277,10 @@ class VersionedStore(Store):
     @abstractmethod
     def open(self, path: Path, version: int | None = None) -> OpenStore:
         """Open a version, the newest by default. Raises KeyError if there is no such version."""
+
+    def open_files(self, path: Path, version: int | None = None) -> OpenStore:
+        """Open the TIFF files of a version, as `Store.open_files` does."""
+        return super().open_files(path)
 
     @abstractmethod
     def append(self, images: ImageSet, path: Path) -> int:
@@ -322,5 +346,7 @@ def require_common_image(images: ImageSet, layout: str) -> tuple[tuple[int, ...]
     """Return the shape and dtype that all images share. Raises Unsupported if they differ."""
     common = common_image(images)
     if common is None:
-        raise Unsupported(f"images of {images.name} differ in shape or dtype; {layout} needs one")
+        raise Unsupported(
+            f"the images of {images.name} differ in shape or dtype, so {layout} cannot hold them"
+        )
     return common

@@ -49,9 +49,11 @@ class CsvTables(TableFiles):
         for field in table.schema:
             kind = _value_type(field.type)
             if pa.types.is_float16(kind) or not table.num_columns:
-                raise Unsupported(f"CSV holds no {kind}, the type of column {field.name!r}")
+                raise Unsupported(f"CSV cannot hold {kind}, the type of column {field.name!r}")
         if not table.num_columns:
-            raise Unsupported(f"table {name!r} has no columns; CSV cannot tell its rows")
+            raise Unsupported(
+                f"table {name!r} has no columns; CSV cannot store the number of its rows"
+            )
 
     def write_file(self, table: pa.Table, file: Path) -> None:
         """Write the lines, then the schema."""

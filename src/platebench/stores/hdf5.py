@@ -30,7 +30,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -92,6 +92,19 @@ class Hdf5(Store):
     """One HDF5 file."""
 
     format = "hdf5"
+
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tensor": {
+            "Python": """
+import h5py
+print(h5py.File(place)["images"][0])
+""",
+            "R": """
+rhdf5::h5read(place, "images", index = list(NULL, NULL, 1))
+""",
+            "Fiji": "File > Import > HDF5, then name the file and its dataset `images`.",
+        },
+    }
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one image at a time, then the table."""

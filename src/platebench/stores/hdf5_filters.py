@@ -39,7 +39,7 @@ class Filter:
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise Unsupported if images of this shape, or this HDF5 library, cannot be filtered."""
         if 0 in shape or not shape:
-            raise Unsupported("HDF5 has no chunks without pixels")
+            raise Unsupported("HDF5 cannot make chunks of images without pixels")
         if self.name == "szip" and not _writes_szip():
             raise Unsupported("this HDF5 library cannot write szip")
 

@@ -65,7 +65,7 @@ class Hdf5Tables(StoredTables):
             is_text = plain_type(field.type) == pa.large_string()
             if is_text and has_nul(plain(table[field.name])):
                 raise Unsupported(
-                    f"HDF5 ends a text at NUL; column {field.name!r} of {name!r} has one"
+                    f"HDF5 text cannot contain NUL, as in column {field.name!r} of {name!r}"
                 )
 
     def create(self, name: str, table: pa.Table) -> None:

@@ -51,7 +51,7 @@ class LanceTables(StoredTables):
         A table without rows, in memory, tells the types.
         """
         if "" in table.column_names:
-            raise Unsupported(f"table {name!r}: Lance has no column without a name")
+            raise Unsupported(f"table {name!r}: Lance needs a name for each column")
         try:
             empty = _renamed(table.schema.empty_table(), _column)
             found = lance.write_dataset(empty, "memory://types").schema
@@ -60,7 +60,7 @@ class LanceTables(StoredTables):
             raise Unsupported(f"table {name!r}: {reason}") from error
         for one, other in zip(table.schema, found, strict=True):
             if one.type != other.type:
-                raise Unsupported(f"Lance holds no {one.type}, the type of column {one.name!r}")
+                raise Unsupported(f"Lance cannot hold {one.type}, the type of column {one.name!r}")
 
     def create(self, name: str, table: pa.Table) -> None:
         """Create the table."""

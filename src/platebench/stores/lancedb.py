@@ -35,7 +35,7 @@ from dataclasses import field as dataclass_field
 from datetime import UTC, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import lance
 import lancedb
@@ -56,6 +56,7 @@ from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import (
     COMMON,
+    FILE,
     IMAGE,
     Kinds,
     decode,
@@ -144,6 +145,31 @@ class LanceDb(VersionedStore):
 
     format = "lancedb"
 
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tiff": {
+            "Python": """
+import io, lance, tifffile
+images = lance.dataset(f"{place}/images.lance").scanner(limit=1, blob_handling="all_binary")
+print(tifffile.imread(io.BytesIO(images.to_table()["image"][0].as_py())))
+""",
+        },
+        "pixels": {
+            "Python": """
+import lance, numpy as np
+images = lance.dataset(f"{place}/images.lance").scanner(limit=1, blob_handling="all_binary")
+row = images.to_table().to_pylist()[0]
+print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
+""",
+        },
+        "tensor": {
+            "Python": """
+import lance
+images = lance.dataset(f"{place}/images.lance").scanner(limit=1, columns=["image"])
+print(images.to_table()["image"].combine_chunks().to_numpy_ndarray()[0])
+""",
+        },
+    }
+
     @property
     def _settings(self) -> Settings:
         return CANDIDATES[self.layout].of(self.tuning)
@@ -158,12 +184,26 @@ class LanceDb(VersionedStore):
 
     def open(self, path: Path, version: int | None = None) -> OpenStore:
         """Open the newest version, or check out an older one."""
+        return self._opened(path, version, self.layout)
+
+    @property
+    def keeps_files(self) -> bool:
+        """True for TIFF files that are not compressed anew."""
+        return self.layout == "tiff" and self._settings.tiff is None
+
+    def open_files(self, path: Path, version: int | None = None) -> OpenStore:
+        """Open a version as `open` does, for the bytes of its TIFF files."""
+        if not self.keeps_files:
+            return super().open_files(path)
+        return self._opened(path, version, FILE)
+
+    def _opened(self, path: Path, version: int | None, layout: str) -> OpenStore:
         if version is not None and version not in {each.number for each in self.versions(path)}:
             raise KeyError(version)
         opened: type[_OpenLance] = _OpenLance if self._settings.quick_start else _OpenTuned
         if self._settings.blobs:
             opened = _OpenBlobs
-        return opened(path, self.layout, version).with_tables(self._tables(path, version))
+        return opened(path, layout, version).with_tables(self._tables(path, version))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep each table as a table of the database."""

@@ -36,7 +36,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +51,7 @@ from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
 from platebench.stores.values import (
+    FILE,
     IMAGE,
     Kinds,
     decode,
@@ -136,6 +137,45 @@ class Parquet(Store):
 
     format = "parquet"
 
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tiff": {
+            "Python": """
+import io, pyarrow.parquet as pq, tifffile
+image = pq.ParquetFile(place).read_row_group(0, columns=["image"])["image"][0].as_py()
+print(tifffile.imread(io.BytesIO(image)))
+""",
+            "R": """
+table <- arrow::read_parquet(place)
+tiff::readTIFF(as.raw(table$image[[1]]), as.is = TRUE)
+""",
+        },
+        "pixels": {
+            "Python": """
+import numpy as np, pyarrow.parquet as pq
+row = pq.ParquetFile(place).read_row_group(0).slice(0, 1).to_pylist()[0]
+print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
+""",
+            "R": """
+row <- arrow::read_parquet(place)[1, ]  # dtype |u1: size = 1; <u2: size = 2
+t(matrix(readBin(row$image[[1]], "integer", 1e9, size = 1, signed = FALSE), rev(row$shape[[1]])))
+""",
+        },
+        "tensor": {
+            "Python": """
+import pyarrow.parquet as pq
+image = pq.ParquetFile(place).read_row_group(0, columns=["image"])["image"]
+print(image.combine_chunks().to_numpy_ndarray()[0])
+""",
+        },
+        "nested": {
+            "Python": """
+import numpy as np, pyarrow.parquet as pq
+row = pq.ParquetFile(place).read_row_group(0).slice(0, 1).to_pylist()[0]
+print(np.array(row["image"], row["dtype"]))
+""",
+        },
+    }
+
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one file, batch by batch.
 
@@ -166,9 +206,21 @@ class Parquet(Store):
 
     def open(self, path: Path) -> OpenStore:
         """Open the file: by row group if each image has one, otherwise through a dataset."""
+        return self._opened(path, self.layout)
+
+    @property
+    def keeps_files(self) -> bool:
+        """True for TIFF files that are not compressed anew."""
+        return self.layout == "tiff" and self._settings.tiff is None
+
+    def open_files(self, path: Path) -> OpenStore:
+        """Open the file as `open` does, for the bytes of its TIFF files."""
+        return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
+
+    def _opened(self, path: Path, layout: str) -> OpenStore:
         opened = _OpenWholeFile if self._settings.one_row_group else _OpenRowGroups
         place = stored_images(path, ENDING)
-        return opened(place, self.layout).with_tables(self.tables_at(path))
+        return opened(place, layout).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one Parquet file for each table."""

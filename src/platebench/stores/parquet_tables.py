@@ -36,7 +36,7 @@ class ParquetTables(TableFolders):
         for field in table.schema:
             if found.field(field.name).type != field.type:
                 raise Unsupported(
-                    f"Parquet holds no {field.type}, the type of column {field.name!r} of {name!r}"
+                    f"Parquet cannot hold {field.type}, as in column {field.name!r} of {name!r}"
                 )
 
     def write_file(self, table: pa.Table, file: Path) -> None:

@@ -38,7 +38,7 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.atomic_files import sync
-from platebench.errors import Conflict
+from platebench.errors import Conflict, UserError
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, Version, VersionedStore, check_rows
 from platebench.stores.name import StoreName
@@ -82,10 +82,43 @@ class PartList(VersionedStore):
             shutil.rmtree(path, ignore_errors=True)  # it did not exist before
             raise
 
+    def publish_first(self, path: Path, parts: list[str], tables: list[str]) -> int:
+        """Publish version 1 of parts that are on the disk, and return its number.
+
+        `parts` are the names of image sets below `PARTS`, in the order of their rows, and `tables`
+        those of parts with tables only. Raises Conflict if there is a version.
+        """
+        return _publish(path, 1, parts, [*parts, *tables])
+
+    def publish_more(self, path: Path, version: int, parts: list[str], tables: list[str]) -> int:
+        """Publish a version that has the parts of `version` and then these, and return its number.
+
+        They are on the disk, as `publish_first` says. Raises Conflict as `append` does.
+        """
+        newest = _newest(path)
+        listed = _read(path, version)
+        return _publish(
+            path, newest + 1, [*listed.parts, *parts], [*listed.tables, *parts, *tables]
+        )
+
     def open(self, path: Path, version: int | None = None) -> OpenStore:
         """Open a version, the newest by default."""
+        return self._opened(path, version, self.base.open)
+
+    @property
+    def keeps_files(self) -> bool:
+        """True if the parts do."""
+        return self.base.keeps_files
+
+    def open_files(self, path: Path, version: int | None = None) -> OpenStore:
+        """Open a version as `open` does, for the bytes of its TIFF files."""
+        return self._opened(path, version, self.base.open_files)
+
+    def _opened(
+        self, path: Path, version: int | None, open_part: Callable[[Path], OpenStore]
+    ) -> OpenStore:
         listed = _read(path, _newest(path) if version is None else version)
-        opened = [self.base.open(path / PARTS / part) for part in listed.parts]
+        opened = [open_part(path / PARTS / part) for part in listed.parts]
         if listed.tables == listed.parts and len(opened) == 1:
             return opened[0]
         return _OpenParts(opened).with_tables(self._tables(path, listed))
@@ -199,9 +232,14 @@ def _newest(path: Path) -> int:
 def _read(path: Path, number: int) -> _Listed:
     try:
         listed = json.loads(_list_file(path, number).read_text())
-        return _Listed(**{"tables": listed["parts"], **listed})
+        found = _Listed(**{"tables": listed["parts"], **listed})
     except FileNotFoundError:
         raise KeyError(number) from None
+    for part in (*found.parts, *found.tables):
+        # A stored set may come from somebody else, and must not name files elsewhere.
+        if part in ("", "..") or Path(part).name != part:
+            raise UserError(f"{path}: version {number} names a part outside this folder: {part!r}")
+    return found
 
 
 def _publish(path: Path, number: int, parts: list[str], tables: list[str]) -> int:

@@ -25,7 +25,7 @@ def check_plain(format_: str, name: str, table: pa.Table) -> None:
         ordered = pa.types.is_dictionary(field.type) and field.type.ordered
         if plain is None or ordered:
             raise Unsupported(
-                f"{format_} holds no {field.type}, the type of column {field.name!r} of {name!r}"
+                f"{format_} cannot hold {field.type}, the type of column {field.name!r} of {name!r}"
             )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 AHEAD = 8
 """Images ahead: 11 MB of 1024 x 1344 uint8. A scan of 32 from the disk through a memory map takes
@@ -24,3 +26,29 @@ def read_ahead(
             os.posix_fadvise(file, *span(rows[advised]), os.POSIX_FADV_WILLNEED)
             advised += 1
         yield row
+
+
+def opened_ahead(paths: Iterable[str]) -> Iterator[int]:
+    """Yield an open descriptor of each file; before each, advise the kernel of the next files.
+
+    The descriptor is closed when the next one is asked for.
+    """
+    names = iter(paths)
+    opened: deque[int] = deque()
+    try:
+        for path in islice(names, AHEAD):
+            opened.append(_opened(path))
+        while opened:
+            yield opened[0]
+            os.close(opened.popleft())
+            for path in islice(names, 1):
+                opened.append(_opened(path))
+    finally:
+        for file in opened:
+            os.close(file)
+
+
+def _opened(path: str) -> int:
+    file = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_WILLNEED)  # all of it
+    return file

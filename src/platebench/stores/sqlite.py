@@ -29,6 +29,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +41,7 @@ from platebench.stores.plain_tiff import Kind
 from platebench.stores.sqlite_tables import SqliteTables
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
-from platebench.stores.values import IMAGE, decode_value
+from platebench.stores.values import FILE, IMAGE, decode_value
 from platebench.stores.variants import Variants
 
 LARGEST_ROW = 1_000_000_000
@@ -93,10 +94,35 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
 }
 
 
+_PIXELS = """
+import json, numpy as np, sqlite3
+query = "SELECT image, shape, dtype FROM {} WHERE id = 0"
+image, shape, dtype = sqlite3.connect(place).execute(query).fetchone()
+print(np.frombuffer(image, dtype).reshape(json.loads(shape)))
+"""
+_TIFF = """
+import io, sqlite3, tifffile
+(image,) = sqlite3.connect(place).execute("SELECT image FROM {} WHERE id = 0").fetchone()
+print(tifffile.imread(io.BytesIO(image)))
+"""
+_TIFF_IN_R = """
+connection <- DBI::dbConnect(RSQLite::SQLite(), place)
+row <- DBI::dbGetQuery(connection, "SELECT image FROM {} WHERE id = 0")
+tiff::readTIFF(row$image[[1]], as.is = TRUE)
+"""
+
+
 class Sqlite(Store):
     """An SQLite database of images. Their `id` counts from 0."""
 
     format = "sqlite"
+
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "pixels:default": {"Python": _PIXELS.format("images")},
+        "pixels": {"Python": _PIXELS.format("pixels JOIN images USING (id)")},
+        "tiff:default": {"Python": _TIFF.format("images"), "R": _TIFF_IN_R.format("images")},
+        "tiff": {"Python": _TIFF.format("pixels"), "R": _TIFF_IN_R.format("pixels")},
+    }
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Insert the images one at a time, in one transaction."""
@@ -118,9 +144,23 @@ class Sqlite(Store):
 
     def open(self, path: Path) -> OpenStore:
         """Open the database read-only."""
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        return self._opened(path, self.layout)
+
+    @property
+    def keeps_files(self) -> bool:
+        """True for TIFF files that are not compressed anew."""
+        return self.layout == "tiff" and self._settings.tiff is None
+
+    def open_files(self, path: Path) -> OpenStore:
+        """Open the database as `open` does, for the bytes of its TIFF files."""
+        return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
+
+    def _opened(self, path: Path, layout: str) -> OpenStore:
+        place = f"{path.absolute().as_uri()}?mode=ro"
+        # A thread that has ended cannot close what it opened, so another one may.
+        connection = sqlite3.connect(place, uri=True, check_same_thread=False)
         opened = _OpenRows if self._settings.quick_start else _OpenBlobs
-        return opened(connection, self.layout).with_tables(self.tables_at(path))
+        return opened(connection, layout).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep tables in the same database."""

@@ -54,16 +54,18 @@ class SqliteTables(StoredTables):
         check_plain("SQLite", name, table)
         folded = [_folded(column) for column in table.column_names]
         if len(set(folded)) < len(folded):
-            raise Unsupported(f"table {name!r}: SQLite's columns differ in more than letter case")
+            raise Unsupported(
+                f"table {name!r}: SQLite takes upper and lower case in column names as equal"
+            )
         if not 0 < len(folded) <= MOST_COLUMNS or set(_ROWIDS) <= set(folded):
-            raise Unsupported(f"table {name!r}: SQLite has 1 to {MOST_COLUMNS} columns")
+            raise Unsupported(f"table {name!r}: an SQLite table has 1 to {MOST_COLUMNS} columns")
         for field in table.schema:
             if "\0" in field.name:
-                raise Unsupported(f"table {name!r}: SQLite has no NUL in a column's name")
+                raise Unsupported(f"table {name!r}: SQLite column names cannot contain NUL")
             if plain_type(field.type) == pa.uint64():
                 most = max(values_of(plain(table[field.name])), default=0)
                 if most >= 2**63:
-                    raise Unsupported(f"SQLite holds no {most} of column {field.name!r}")
+                    raise Unsupported(f"SQLite cannot hold {most}, of column {field.name!r}")
 
     def create(self, name: str, table: pa.Table) -> None:
         """Create the table and insert its rows, in one transaction."""

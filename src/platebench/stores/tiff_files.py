@@ -20,6 +20,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +36,7 @@ from platebench.stores.plain_tiff import (
     plain_page,
     read_tiff,
 )
+from platebench.stores.read_ahead import opened_ahead
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
@@ -65,6 +67,19 @@ class TiffFiles(Store):
 
     format = "tiff-files"
 
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tiff": {
+            "Python": """
+import tifffile
+print(tifffile.imread(f"{place}/000000.tif"))
+""",
+            "R": """
+tiff::readTIFF(paste0(place, "/000000.tif"), as.is = TRUE)
+""",
+            "Fiji": "File > Import > Image Sequence, then name the folder.",
+        },
+    }
+
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one file per image, then the table."""
         if self._codec is not None:
@@ -84,6 +99,17 @@ class TiffFiles(Store):
         """Open the folder."""
         opened = _OpenTiffFiles if self._codec is None else _OpenPlainFiles
         return opened(path).with_tables(self.tables_at(path))
+
+    @property
+    def keeps_files(self) -> bool:
+        """True for files that are not written anew."""
+        return self._codec is None
+
+    def open_files(self, path: Path) -> OpenStore:
+        """Open the folder for the bytes of its files."""
+        if not self.keeps_files:
+            return super().open_files(path)
+        return _OpenFileBytes(path).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep each table as a CSV file, gzipped with `small`."""
@@ -120,6 +146,13 @@ class _OpenTiffFiles(OpenByRow):
         return (native(tifffile.imread(_file(self._path, row))) for row in rows)
 
 
+class _OpenFileBytes(_OpenTiffFiles):
+    """Files as they are."""
+
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        return (np.fromfile(_file(self._path, row), np.uint8) for row in rows)
+
+
 class _OpenPlainFiles(_OpenTiffFiles):
     """Files that are read straight into memory if they are plain, otherwise by tifffile.
 
@@ -143,13 +176,8 @@ class _OpenPlainFiles(_OpenTiffFiles):
         return (read_tiff(Path(_file(self._path, row)).read_bytes()) for row in rows)
 
     def _into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
-        for row in rows:
-            # Path.open() takes as long as reading 0.1 MB.
-            file = os.open(_file(self._path, row), os.O_RDONLY)
-            try:
-                yield self._read(file, memory)
-            finally:
-                os.close(file)
+        for file in opened_ahead(_file(self._path, row) for row in rows):
+            yield self._read(file, memory)
 
     def _read(self, file: int, memory: np.ndarray) -> np.ndarray:
         if not self._head:

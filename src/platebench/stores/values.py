@@ -7,6 +7,8 @@ The column is named `image` and is added to the columns of `ImageSet.table`.
 - `tensor`: `arrow.fixed_shape_tensor`, one shape and type for all images.
 - `nested`: lists of lists, as awkward writes them.
 
+A column of TIFF files can also be read in the layout `FILE`: each image is then its file's bytes.
+
 If all images share a shape and dtype, the field's metadata holds them under `COMMON`. Otherwise a
 reader of raw pixels also reads the columns `shape` and `dtype`.
 """
@@ -27,6 +29,7 @@ from platebench.stores.plain_tiff import Kind, read_tiff
 
 IMAGE = "image"
 COMMON = b"platebench:image"
+FILE = "file"
 
 
 class Kinds(Protocol):
@@ -208,6 +211,13 @@ def _decode_tiff(
         yield read_tiff(value, kinds[row], memory)
 
 
+def _decode_file(
+    column: pa.Array, kinds: Kinds, rows: Sequence[int], memory: np.ndarray | None
+) -> Iterator[np.ndarray]:
+    for value in binary_views(column):
+        yield np.frombuffer(value, np.uint8)
+
+
 def _decode_pixels(
     column: pa.Array, kinds: Kinds, rows: Sequence[int], memory: np.ndarray | None
 ) -> Iterator[np.ndarray]:
@@ -234,14 +244,20 @@ def _decode_nested(
 def decode_value(
     value: bytes | memoryview, layout: str, kind: Kind, memory: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the image in one value of a `tiff` or `pixels` column, as `decode` does."""
+    """Return the image in one value of a `tiff` or `pixels` column, as `decode` does.
+
+    For the layout `FILE` it is the file's bytes.
+    """
     if layout == "tiff":
         return read_tiff(value, kind, memory)
+    if layout == FILE:
+        return np.frombuffer(value, np.uint8)
     shape, dtype = kind
     return np.frombuffer(value, dtype).reshape(shape)
 
 
 _DECODERS = {
+    FILE: _decode_file,
     "tiff": _decode_tiff,
     "pixels": _decode_pixels,
     "tensor": _decode_tensor,

@@ -39,7 +39,7 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -152,6 +152,19 @@ class Zarr(Store):
     """A Zarr group with one array."""
 
     format = "zarr"
+
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tensor": {
+            "Python": """
+import zarr
+print(zarr.open_array(f"{place}/images", mode="r")[0])
+""",
+            "R": """
+Rarr::read_zarr_array(paste0(place, "/images"), index = list(1, NULL, NULL))
+""",
+            "Fiji": "File > Import > HDF5/N5/Zarr/OME-NGFF, then name the folder `images`.",
+        },
+    }
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one block at a time: the images of one chunk or shard."""

@@ -54,7 +54,9 @@ class ZarrTables(StoredTables):
         check_plain("Zarr", name, table)
         for column in table.column_names:
             if len(member(column).encode()) > _LONGEST:
-                raise Unsupported(f"Zarr has a folder for column {column[:40]!r}...: too long")
+                raise Unsupported(
+                    f"Zarr names a folder after column {column[:40]!r}..., which is too long a name"
+                )
 
     def create(self, name: str, table: pa.Table) -> None:
         """Write one column after another."""

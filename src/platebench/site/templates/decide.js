@@ -179,7 +179,7 @@
       const value = Number(per) * Number(form.tb.value) + Number(fixed);
       if (kind === "money") return moneyInWords((value / 1e12) * Number(form.price.value), currency);
       if (kind === "hours") return durationInWords(value, figure);
-      if (kind === "rate") return `${figure(value)}/s`;
+      if (kind === "rate") return figure(value);
       if (kind === "count") return value >= 1e6 ? `${digits(value / 1e6, 1)} million` : digits(value, 0);
       if (kind === "memory" && value < 1e6) return "under 1 MB";
       return bytesInWords(value);

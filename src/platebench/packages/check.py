@@ -1,0 +1,233 @@
+"""Check a package: every file, image and table against its digest, and against the source."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from platebench import interrupts
+from platebench.errors import UserError
+from platebench.images.imageset import IMAGE_SCHEMA
+from platebench.images.table_digest import table_digest
+from platebench.packages.hashing import file_digest, files_below, pixel_digest
+from platebench.packages.image_list import SHA256
+from platebench.packages.manifest import DATA, MANIFEST, StoredFile
+from platebench.packages.parts import Show
+from platebench.packages.source import Found, find, stop_at
+from platebench.packages.stored import Package, open_package, require_memory
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that is not as it was: what, and in which way."""
+
+    what: str
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.how}"
+
+
+def check(
+    folder: Path,
+    sources: Sequence[Path] = (),
+    show: Show = lambda what, done, total: None,
+) -> list[Difference]:
+    """Return all differences of a package from its manifest, and from the sources if given.
+
+    Every file is compared by its SHA-256, every image of the newest version is read through the
+    store and compared with its line in the list of images, and every table with its digest. `show`
+    is called with a step and how much of it is done. Raises UserError if the folder is no package,
+    or if a source cannot be read.
+    """
+    package = open_package(folder)
+    found = _files(package, show)
+    found += _contents(package, found, show)
+    if sources:
+        found += _source(package, sources, show)
+    return found
+
+
+def _files(package: Package, show: Show) -> list[Difference]:
+    listed = {file.path: file for file in package.manifest.files}
+    total = len(listed)
+    there = {
+        file.relative_to(package.folder).as_posix(): file for file in files_below(package.folder)
+    }
+    there.pop(MANIFEST, None)
+    found = []
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        compared = threads.map(lambda file: _compared(package.folder, file), listed.values())
+        for done, how in enumerate(compared, 1):
+            interrupts.check()
+            show("checking files", done, total)
+            if how is not None:
+                found.append(how)
+    extra = sorted(there.keys() - listed.keys())
+    return found + [Difference(path, "is not in the manifest") for path in extra]
+
+
+def _compared(folder: Path, listed: StoredFile) -> Difference | None:
+    file = folder / listed.path
+    try:
+        if not file.resolve().is_relative_to(folder.resolve()):
+            return Difference(listed.path, "is a link that leaves the package")
+        size = file.stat().st_size
+        if size != listed.size:
+            return Difference(listed.path, f"has {size} bytes, not {listed.size}")
+        if file_digest(file) != listed.sha256:
+            return Difference(listed.path, "differs from its SHA-256 in the manifest")
+    except FileNotFoundError:
+        return Difference(listed.path, "is missing")
+    except OSError as error:
+        return Difference(listed.path, f"cannot be read ({error.strerror})")
+    return None
+
+
+def _contents(package: Package, before: Sequence[Difference], show: Show) -> list[Difference]:
+    """Compare what the store returns.
+
+    If a file of the data has changed, another process reads it: libraries may crash on damaged
+    bytes.
+    """
+    if not any(each.what.startswith(f"{DATA}/") for each in before):
+        return list(_read(package, show))
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+    try:
+        return pool.submit(_read_apart, package).result()
+    except BrokenProcessPool:
+        return [Difference(DATA, "the library that reads it has crashed")]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read_apart(package: Package) -> list[Difference]:
+    return list(_read(package, lambda what, done, total: None))
+
+
+def _read(package: Package, show: Show) -> Iterator[Difference]:
+    try:
+        images = package.images()
+        require_memory(images)
+    except UserError as error:
+        yield Difference(package.manifest.newest.image_list, str(error))
+        return
+    if images.num_rows != package.manifest.images:
+        yield Difference(
+            package.manifest.newest.image_list,
+            f"has {images.num_rows} images, not {package.manifest.images}",
+        )
+    try:
+        yield from _images(package, images, show)
+    except UserError:
+        raise
+    except Exception as error:  # on damaged bytes a library may raise any exception
+        yield Difference(DATA, f"cannot be read ({_line(error)})")
+    yield from _tables(package, show)
+
+
+def _images(package: Package, images: pa.Table, show: Show) -> Iterator[Difference]:
+    paths, digests = images["path"].to_pylist(), images[SHA256].to_pylist()
+    columns = [name for name in IMAGE_SCHEMA.names if name != "filesize_bytes"]
+    with package.open() as opened:
+        stored = opened.table().select(columns)
+    for row in _different_rows(stored, images.select(columns)):
+        named = paths[row] if row < len(paths) else "not in the list"
+        yield Difference(f"image {row} ({named})", "its row in the store differs from the list")
+    read = 0
+    with package.open_digested() as opened:
+        for row, array in enumerate(opened.scan()):
+            interrupts.check()
+            if row >= len(paths):
+                break
+            if pixel_digest(array) != digests[row]:
+                yield Difference(f"image {row} ({paths[row]})", "differs from its SHA-256")
+            read = row + 1
+            show("checking images", read, len(paths))
+        if len(opened) != len(paths) or read != len(paths):
+            yield Difference(DATA, f"returns {max(read, len(opened))} images, not {len(paths)}")
+
+
+def _different_rows(one: pa.Table, other: pa.Table) -> Iterator[int]:
+    if one.equals(other):
+        return
+    here, there = one.to_pylist(), other.to_pylist()
+    for row in range(max(len(here), len(there))):
+        if row >= len(here) or row >= len(there) or here[row] != there[row]:
+            yield row
+
+
+def _tables(package: Package, show: Show) -> Iterator[Difference]:
+    listed = {table.name: table for table in package.manifest.tables}
+    try:
+        with package.open() as opened:
+            stored = set(opened.tables())
+            for done, name in enumerate(sorted(listed.keys() & stored), 1):
+                show("checking tables", done, len(listed))
+                table = opened.read_table(name)
+                if table.num_rows != listed[name].rows:
+                    yield Difference(
+                        f"table {name!r}", f"has {table.num_rows} rows, not {listed[name].rows}"
+                    )
+                elif table_digest(table) != listed[name].digest:
+                    yield Difference(f"table {name!r}", "differs from its digest")
+            for name in sorted(listed.keys() - stored):
+                yield Difference(f"table {name!r}", "is missing")
+            for name in sorted(stored - listed.keys()):
+                yield Difference(f"table {name!r}", "is not in the manifest")
+    except UserError:
+        raise
+    except Exception as error:  # on damaged bytes a library may raise any exception
+        yield Difference("tables", f"cannot be read ({_line(error)})")
+
+
+def _source(package: Package, sources: Sequence[Path], show: Show) -> list[Difference]:
+    found = find(sources)
+    stop_at(found)
+    return [*_source_images(package, found, show), *_source_files(package, found)]
+
+
+def _source_images(package: Package, found: Found, show: Show) -> Iterator[Difference]:
+    images = package.images()
+    digests = dict(zip(images["path"].to_pylist(), images[SHA256].to_pylist(), strict=True))
+    for done, source in enumerate(found.images, 1):
+        interrupts.check()
+        show("comparing with the source", done, len(found.images))
+        digest = digests.pop(source.path, None)
+        if digest is None:
+            yield Difference(source.path, "is in the source, not in the package")
+            continue
+        if package.manifest.digest_of == "file":
+            same = hashlib.sha256(source.file()).hexdigest() == digest
+        else:
+            same = pixel_digest(source.pixels()) == digest
+        if not same:
+            yield Difference(source.path, "differs from the source")
+    for path in digests:
+        yield Difference(path, "is in the package, not in the source")
+
+
+def _source_files(package: Package, found: Found) -> Iterator[Difference]:
+    digests = {file.path: file.sha256 for file in package.manifest.files}
+    kept = {each.path: digests[each.stored] for each in package.manifest.newest.sources}
+    originals = {each.path: each.file for each in found.image_files if each.path in kept}
+    for path, file in [*((each.path, each.file) for each in found.files), *originals.items()]:
+        digest = kept.pop(path, None)
+        if digest is None:
+            yield Difference(path, "is in the source, not in the package")
+        elif file_digest(file) != digest:
+            yield Difference(path, "differs from the source")
+    for path in kept:
+        yield Difference(path, "is in the package, not in the source")
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0][:200] or type(error).__name__
