@@ -104,7 +104,8 @@ def _measure(
         watcher.starts(facts)
         begun(file)
         before = list(file.records())
-        with recording([file], watcher, "--resume goes on"):
+        go_on = "platebench report shows them" if settings.hurried else "--resume goes on"
+        with recording([file], watcher, go_on):
             goal = Goal(settings, cells, before, watcher, contenders)
             try:
                 if outlook.stores_first:
