@@ -16,7 +16,9 @@ from platebench.cli import app
 from platebench.errors import Unsupported, UserError
 from platebench.findings import registry
 from platebench.findings.finding import Finding, Kind, Observation
+from platebench.findings.registry import FINDINGS
 from platebench.findings.run import run_finding
+from platebench.stores.registry import FORMATS
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -33,6 +35,7 @@ def made_up(
         title=f"What {name} is of",
         kind=Kind.MORE_BYTES,
         libraries=(library,),
+        formats=("parquet",),
         happens="Something happens.",
         instead="Do something else.",
         done="call()" if show else "",
@@ -181,3 +184,8 @@ def test_registry_imports_no_storage_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_formats_of_findings_are_registered() -> None:
+    known = {each.name for each in FORMATS}
+    assert all(finding.formats and set(finding.formats) <= known for finding in FINDINGS)

@@ -19,7 +19,6 @@ from platebench.results.operations import (
     measured_once,
     operation_names,
 )
-from platebench.site.mix import CRITERIA, SIZE
 from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.timing.cell import Cell
@@ -80,10 +79,9 @@ def test_declared_details_are_those_of_the_benchmark_class(name: str) -> None:
     assert operation.asked is None or operation.asked.details in operation.details
 
 
-def test_every_question_has_a_slider_and_a_unique_place() -> None:
+def test_every_question_has_a_unique_place() -> None:
     asked = [each.asked for each in OPERATIONS.values() if each.asked is not None]
     assert sorted(each.place for each in asked) == list(range(1, len(asked) + 1))
-    assert {each.criterion for each in asked} == {each.key for each in CRITERIA} - {SIZE}
 
 
 def test_brief_run_measures_the_small_table_if_its_operation_is_named() -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from platebench.site.mix import CRITERIA, PRESETS, Figure, score
 from tests.site.conftest import LAB, REASON, SETS, STORES, Look, Watch
 
 SITES = ("whole", "empty", "partial", "two_machines", "failures")
-FIRST_SCREEN = 3e6
+FIRST_SCREEN = 1.5e6
 
 
 def drawn(page: Page) -> Page:
@@ -35,21 +33,10 @@ def stores_in(page: Page) -> list[str]:
     )
 
 
-def ranked(page: Page) -> list[str]:
-    return [name.strip() for name in page.locator("#mix-table tbody th").all_text_contents()]
-
-
-def scores(page: Page) -> dict[str, float]:
-    return page.locator("#mix-table tbody tr").evaluate_all(
-        "rows => Object.fromEntries(rows.map(row => ["
-        "row.querySelector('th').textContent,"
-        "Number(row.querySelector('[data-score]').dataset.score)]))"
-    )
-
-
-def weigh(page: Page, weights: Mapping[str, int]) -> None:
-    for key, weight in weights.items():
-        page.locator(f"#mix-{key}").fill(str(weight))
+def said(page: Page) -> list[str]:
+    """Return the words of the first screen, without white space."""
+    parts = page.locator("#decide-says, #decide-cards > article, #decide-own, #decide-left")
+    return ["".join((text or "").split()) for text in parts.all_text_contents()]
 
 
 # The whole page
@@ -58,16 +45,16 @@ def weigh(page: Page, weights: Mapping[str, int]) -> None:
 def test_first_screen_asks_the_question_and_begins_the_answer(whole: Path, look: Look) -> None:
     page = look(whole)
     assert page.locator("h1").inner_text().endswith("be kept?")
-    answers = page.locator("#answers")
-    assert answers.bounding_box()["y"] < 900
-    assert any(store in answers.inner_text() for store in STORES)
+    cards = page.locator("#decide-cards")
+    assert cards.bounding_box()["y"] < 900
+    assert any(store in cards.inner_text() for store in STORES)
 
 
 def test_contents_lead_to_every_section(whole: Path, look: Look) -> None:
     page = look(whole)
     links = page.locator("nav a").evaluate_all("all => all.map(each => each.hash.slice(1))")
     assert links == page.locator("main > section").evaluate_all("all => all.map(each => each.id)")
-    assert {"answers", "table", "mix"} <= set(links)
+    assert {"decide", "answers", "table"} <= set(links)
 
 
 def test_every_chart_is_drawn_and_described_in_words(whole: Path, look: Look) -> None:
@@ -85,7 +72,7 @@ def test_first_screen_needs_few_bytes(whole: Path, look: Look) -> None:
         "all => all.map(each => each.getAttribute('src') ?? each.getAttribute('href'))"
     )
     sizes = [(whole / name).stat().st_size for name in [*fetched, "index.html"]]
-    assert len(sizes) == 4
+    assert len(sizes) == 5
     assert sum(sizes) < FIRST_SCREEN
 
 
@@ -132,11 +119,11 @@ def test_without_its_script_the_page_says_the_same_and_shows_every_row(
     page.goto((whole / "index.html").as_uri())
     assert page.locator("#grid-table tbody tr:visible").count() == len(STORES) * len(SETS) * 2
     assert not page.locator("#grid-filters").is_visible()
-    unscripted = ranked(page)
+    unscripted = said(page)
     context.close()
     scripted = chromium.new_page()
     scripted.goto((whole / "index.html").as_uri())
-    assert ranked(scripted) == unscripted
+    assert said(scripted) == unscripted
     scripted.close()
 
 
@@ -267,83 +254,6 @@ def test_reasons_are_read_without_a_mouse(two_machines: Path, look: Look) -> Non
         assert reason in summary.locator("..").inner_text()
 
 
-# Your mix
-
-
-def test_sliders_change_the_order(whole: Path, look: Look) -> None:
-    page = look(whole)
-    before = ranked(page)
-    weigh(page, {"reads": 0, "rows": 0, "writes": 0, "size": 10})
-    assert ranked(page) != before
-    assert sorted(ranked(page)) == sorted(before)
-    assert page.locator("#mix-size ~ output").inner_text() == "10"
-
-
-def test_slider_moves_with_the_keyboard(whole: Path, look: Look) -> None:
-    page = look(whole)
-    page.locator("#mix-reads").focus()
-    page.keyboard.press("ArrowRight")
-    assert page.locator("#mix-reads ~ output").inner_text() == str(PRESETS[0].weights[0] + 1)
-
-
-@pytest.mark.parametrize("preset", PRESETS[1:], ids=lambda preset: preset.title)
-def test_preset_sets_the_sliders_and_the_ranking(preset, whole: Path, look: Look) -> None:
-    page = look(whole)
-    before = scores(page)
-    button = page.get_by_role("button", name=preset.title)
-    button.click()
-    assert button.get_attribute("aria-pressed") == "true"
-    for key, weight in preset.by_key().items():
-        assert page.locator(f"#mix-{key}").input_value() == str(weight)
-    assert scores(page) != before
-    weigh(page, {"reads": 5})
-    assert button.get_attribute("aria-pressed") == "false"
-
-
-@pytest.mark.parametrize("weights", [(1, 2, 3, 4, 5, 6), (10, 0, 0, 0, 1, 0), (0, 0, 0, 7, 0, 2)])
-@pytest.mark.parametrize("cache", ["warm", "cold"])
-def test_page_scores_as_python_does(
-    weights: tuple[int, ...], cache: str, whole: Path, look: Look
-) -> None:
-    page = look(whole)
-    by_key = {each.key: weight for each, weight in zip(CRITERIA, weights, strict=True)}
-    weigh(page, by_key)
-    page.locator("#mix-form [name=cache]").select_option(cache)
-    data = json.loads(page.locator("#mix-data").text_content() or "")[f"raw-64 {cache}"]
-    shown = scores(page)
-    assert len(shown) == len(STORES) - 1 - (by_key["versions"] > 0), "without floor, without zarr"
-    for each in data:
-        if each["store"] in shown:
-            figures = {key: Figure(*found) for key, found in each["figures"].items()}
-            assert shown[each["store"]] == pytest.approx(score(figures, by_key), rel=1e-12)
-
-
-def test_stores_without_a_weighted_operation_are_listed_separately(whole: Path, look: Look) -> None:
-    page = look(whole)
-    assert not page.locator("#mix-apart").is_visible()
-    weigh(page, {"versions": 1})
-    assert (
-        "zarr:tensor:fast: append warm skipped: no room" in page.locator("#mix-apart").inner_text()
-    )
-    assert "zarr:tensor:fast" not in ranked(page)
-
-
-def test_weighing_nothing_ranks_nothing_and_says_so(whole: Path, look: Look) -> None:
-    page = look(whole)
-    weigh(page, {each.key: 0 for each in CRITERIA})
-    assert ranked(page) == []
-    assert "above 0" in page.locator("#mix-says").inner_text()
-
-
-def test_mix_can_be_shared_by_its_address(whole: Path, look: Look) -> None:
-    page = look(whole)
-    weigh(page, {"reads": 0, "size": 9})
-    page.locator("#mix-form [name=images]").select_option("ic-64")
-    again = look(whole, at=f"#{page.url.partition('#')[2]}")
-    assert scores(again) == scores(page)
-    assert again.locator("#mix-size").input_value() == "9"
-
-
 # Incomplete results
 
 
@@ -372,7 +282,7 @@ def test_failures_are_counted_and_ranked_nowhere(failures: Path, look: Look) -> 
     page = drawn(look(failures))
     assert "2 of 2 cells failed" in page.locator("header").inner_text()
     assert page.locator("#grid-table td.failed").count() == 2
-    assert ranked(page) == []
+    assert page.locator("#decide").count() == 0
 
 
 # The checks themselves

@@ -32,6 +32,7 @@ FINDING = Finding(
     title="Table.to_pandas() returns images of a tensor column as 1-D arrays",
     kind=Kind.OTHER_ANSWER,
     libraries=("pyarrow", "pandas"),
+    formats=("arrow-ipc",),
     happens=(
         "Table.to_pandas() returns the values of a fixed-shape tensor column as 1-D arrays. The"
         " values are correct, but the shape is only in the Arrow type."

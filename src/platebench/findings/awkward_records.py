@@ -34,6 +34,7 @@ FINDING = Finding(
     title="An awkward array from Python records takes eight bytes per uint8 pixel",
     kind=Kind.MORE_BYTES,
     libraries=("awkward", "numpy"),
+    formats=("parquet",),
     happens=(
         "ak.Array of a list of records iterates over Python values and converts every integer to"
         " int64. uint8 arrays in the records take eight times their memory, and files written from"

@@ -48,16 +48,18 @@ Raises Unsupported if a library is too old for it.
 class Finding:
     """One finding.
 
-    `libraries` are the distributions whose versions it depends on. `happens` describes it and
-    `instead` the workaround. `done` lists the calls of `show`. A finding without `show` needs other
-    library versions than those installed; `command` then reproduces it. A finding with both needs
-    `command` only for the comparison with other versions.
+    `libraries` are the distributions whose versions it depends on, `formats` the names of the
+    storage formats that it is about. `happens` describes it and `instead` the workaround. `done`
+    lists the calls of `show`. A finding without `show` needs other library versions than those
+    installed; `command` then reproduces it. A finding with both needs `command` only for the
+    comparison with other versions.
     """
 
     name: str
     title: str
     kind: Kind
     libraries: Sequence[str]
+    formats: Sequence[str]
     happens: str
     instead: str
     sources: Sequence[Source] = ()

@@ -48,6 +48,7 @@ FINDING = Finding(
     title="h5py's default chunks cross images, so reading one image reads parts of others",
     kind=Kind.READ_MORE,
     libraries=("h5py",),
+    formats=("hdf5",),
     happens=(
         "A compressed HDF5 dataset must be chunked. Without chunks=, h5py derives a chunk shape"
         " from the dataset's shape; it cannot know that the first axis counts images. Each chunk"

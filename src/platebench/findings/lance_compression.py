@@ -41,6 +41,7 @@ FINDING = Finding(
     title="LanceDB compresses raw pixels by default; version 0.14.0 did not",
     kind=Kind.CHANGED,
     libraries=("lancedb", "pylance", "pyarrow"),
+    formats=("lancedb",),
     happens=(
         "lancedb 0.14.0 wrote Lance files of version 2.0, which store raw pixels in a binary column"
         " uncompressed. Current versions compress them by default: fewer bytes, but more CPU time."

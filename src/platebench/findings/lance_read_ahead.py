@@ -59,6 +59,7 @@ FINDING = Finding(
     title="A Lance scan may read all images before the second one is requested",
     kind=Kind.READ_MORE,
     libraries=("pylance",),
+    formats=("lancedb",),
     happens=(
         "A Lance scan with batches of one image reads ahead until its I/O buffer is full. The"
         " default buffer is so large that the scan read all images here although one was taken."

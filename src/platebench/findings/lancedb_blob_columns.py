@@ -42,6 +42,7 @@ FINDING = Finding(
     title="By default, LanceDB reads blob columns without their bytes",
     kind=Kind.OTHER_ANSWER,
     libraries=("lancedb", "pylance", "pyarrow", "pandas"),
+    formats=("lancedb",),
     happens=(
         "For a blob column, to_arrow() returns the position and size of each image, and to_pandas()"
         " returns file objects. That is the purpose of blob columns, but a benchmark of these calls"

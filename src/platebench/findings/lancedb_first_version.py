@@ -30,6 +30,7 @@ FINDING = Finding(
     title="Version 1 of a LanceDB table has its rows; in lancedb 0.14.0 it was empty",
     kind=Kind.CHANGED,
     libraries=("lancedb",),
+    formats=("lancedb",),
     happens=(
         "create_table makes one version, which has the rows. In lancedb 0.14.0 it made two: version"
         " 1 without rows and version 2 with them, so checkout(1) gave an empty table."

@@ -57,6 +57,7 @@ FINDING = Finding(
     title="LanceDB loses data of wide images stored as nested lists, without an error",
     kind=Kind.LOST_DATA,
     libraries=("lancedb", "pylance", "pyarrow"),
+    formats=("lancedb",),
     happens=(
         "Images are stored as fixed-size lists of lines, which are fixed-size lists of pixels, and"
         " have more columns than lines (tested from 16 x 32 to 1024 x 1344 pixels). create_table"

@@ -35,6 +35,7 @@ FINDING = Finding(
     title="An open LanceDB table does not see rows that another handle adds",
     kind=Kind.OTHER_ANSWER,
     libraries=("lancedb",),
+    formats=("lancedb",),
     happens=(
         "An open table stays at the version at which it was opened. Rows added by another process"
         " or through another handle are neither counted nor read. This is LanceDB's documented"

@@ -38,6 +38,7 @@ FINDING = Finding(
     title="Overwriting a LanceDB table frees no space",
     kind=Kind.MORE_BYTES,
     libraries=("lancedb", "pylance"),
+    formats=("lancedb",),
     happens=(
         'create_table(mode="overwrite") makes a new version and keeps the files of the previous'
         " one, so that it can be restored. A table written twice takes twice the space."

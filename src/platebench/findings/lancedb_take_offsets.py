@@ -50,6 +50,7 @@ FINDING = Finding(
     title="LanceDB's take_offsets sorts the rows and omits rows that do not exist",
     kind=Kind.OTHER_ANSWER,
     libraries=("lancedb", "pylance"),
+    formats=("lancedb",),
     happens=(
         "take_offsets returns sorted rows; its documentation promises no order. It omits an offset"
         " past the end without an error and returns fewer rows than requested. Images that are"

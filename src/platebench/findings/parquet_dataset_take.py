@@ -42,6 +42,7 @@ FINDING = Finding(
     title="pyarrow's Dataset.take reads all row groups to return one image",
     kind=Kind.READ_MORE,
     libraries=("pyarrow",),
+    formats=("parquet",),
     happens=(
         "take of a pyarrow dataset or fragment does not look up the row group of a row. It scans"
         " the file. With 32 images, one per row group, it read all 32 to return one."

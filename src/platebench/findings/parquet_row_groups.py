@@ -40,6 +40,7 @@ FINDING = Finding(
     title="By default, all images are in one Parquet row group, so reading one reads all",
     kind=Kind.READ_MORE,
     libraries=("pyarrow",),
+    formats=("parquet",),
     happens=(
         "write_table puts up to 1,048,576 rows into a row group. This suits rows of a few bytes;"
         " with images, it is usually the whole file. To return one row, pyarrow reads the whole"

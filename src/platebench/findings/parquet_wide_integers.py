@@ -42,6 +42,7 @@ FINDING = Finding(
     title="A uint8 tensor takes four bytes per pixel in Parquet",
     kind=Kind.MORE_BYTES,
     libraries=("pyarrow",),
+    formats=("parquet",),
     happens=(
         "Parquet's smallest physical integer has 32 bits; uint8 is a logical type on top of it."
         " Tensors and lists of uint8 therefore take four bytes per pixel before compression."

@@ -9,6 +9,7 @@ FINDING = Finding(
     title="The faster of the talk's two reads in 2024 is the slower one today",
     kind=Kind.CHANGED,
     libraries=("lancedb", "pylance", "pyarrow", "pandas"),
+    formats=("lancedb",),
     happens=(
         "With the libraries of the 2024 talk, LanceDB's open_table().to_pandas() of two images took"
         " a fraction of pd.read_parquet's time. With current libraries it takes longer than"

@@ -68,6 +68,7 @@ FINDING = Finding(
     title="zarr's default chunks cross images, so reading one image reads parts of others",
     kind=Kind.READ_MORE,
     libraries=("zarr",),
+    formats=("zarr",),
     happens=(
         "Without chunks=, zarr-python derives a chunk shape from the array's shape; it cannot know"
         " that the first axis counts images. Each chunk then contains parts of several images, and"

@@ -25,8 +25,7 @@ class Asked:
 
     `place` is its position on the page. `words` is the question as a heading, `finding` the start
     of the sentence that answers it, `timed` what one sample does, `title` the heading of charts.
-    `details` are those of the cells that answer it. `criterion` is the slider of "Your mix" that
-    it belongs to.
+    `details` are those of the cells that answer it.
     """
 
     place: int
@@ -34,7 +33,6 @@ class Asked:
     finding: str
     timed: str
     title: str
-    criterion: str
     details: Details = ()
 
 
@@ -78,7 +76,6 @@ OPERATIONS = {
             finding="Fastest to write",
             timed="all images and their table, to the end of fsync",
             title="Writing",
-            criterion="writes",
         ),
     ),
     "FullScan": Operation(
@@ -91,7 +88,6 @@ OPERATIONS = {
             finding="Fastest to read everything",
             timed="every image in order, from the page cache",
             title="Every image in order",
-            criterion="reads",
         ),
     ),
     "ColdFullScan": Operation(
@@ -104,7 +100,6 @@ OPERATIONS = {
             finding="Fastest to read everything from the disk",
             timed="every image in order, nothing in the page cache",
             title="Every image in order, from the disk",
-            criterion="reads",
         ),
     ),
     "RandomRows": Operation(
@@ -119,7 +114,6 @@ OPERATIONS = {
             finding="Fastest for random reads",
             timed="16 scattered images from a newly opened store, from the page cache",
             title="16 scattered images",
-            criterion="rows",
             details=("16 scattered", "reopened"),
         ),
     ),
@@ -135,7 +129,6 @@ OPERATIONS = {
             finding="Fastest for random reads from the disk",
             timed="16 scattered images from a newly opened store, nothing in the page cache",
             title="16 scattered images, from the disk",
-            criterion="rows",
             details=("16 scattered",),
         ),
     ),
@@ -163,7 +156,6 @@ OPERATIONS = {
             finding="Fastest to read columns of a table",
             timed="two columns of 10,000 objects, from the page cache",
             title="Two columns of a table",
-            criterion="tables",
             details=_FEW,
         ),
     ),
@@ -190,7 +182,6 @@ OPERATIONS = {
             finding="Fastest to find rows of a table",
             timed="five columns of the large mitotic ones of 10,000 objects, from the page cache",
             title="Rows of a table",
-            criterion="tables",
             details=_FEW,
         ),
     ),
@@ -226,7 +217,6 @@ OPERATIONS = {
             finding="Fastest to read the images of chosen cells from the disk",
             timed="the images of large mitotic cells (of 10,000), nothing in the page cache",
             title="Images of chosen cells, from the disk",
-            criterion="tables",
             details=_FEW,
         ),
     ),
@@ -253,7 +243,6 @@ OPERATIONS = {
             finding="Fastest to read images with their features from the disk",
             timed="every image with the features of its objects, nothing in the page cache",
             title="Images with their features, from the disk",
-            criterion="tables",
             details=_FEW,
         ),
     ),
@@ -271,7 +260,6 @@ OPERATIONS = {
             finding="Fastest to append rows to a table",
             timed="1,000 rows to 10,000, to the end of fsync",
             title="Appending rows to a table",
-            criterion="tables",
             details=_FEW,
         ),
     ),
@@ -287,7 +275,6 @@ OPERATIONS = {
             finding="Fastest to add a version",
             timed="a tenth more images, to the end of fsync",
             title="Adding a version",
-            criterion="versions",
         ),
     ),
     "Grow": Operation(
@@ -312,7 +299,6 @@ OPERATIONS = {
             finding="Fastest to open an old version",
             timed="every image of the first version, from the page cache",
             title="Opening an old version",
-            criterion="versions",
         ),
     ),
     "Restore": Operation(

@@ -26,6 +26,20 @@ def in_words(store: StoreName) -> str:
     return f"{format_title(store.format)}, {layout}, {TUNINGS.get(store.tuning, store.tuning)}"
 
 
+def readable(store: StoreName) -> str:
+    """Return `Arrow IPC, raw bytes, tuned for speed`, and `TIFF folder` for what most labs have."""
+    title = format_title(store.format)
+    if store == TIFF_FOLDER:
+        return title
+    layouts = {each.layout for each in _stores_of(store.format)}
+    layout = [LAYOUTS.get(store.layout, store.layout)] if len(layouts) != 1 else []
+    return ", ".join([title, *layout, TUNINGS.get(store.tuning, store.tuning)])
+
+
+def _stores_of(format_: str) -> list[StoreName]:
+    return [store for each in registry.FORMATS if each.name == format_ for store in each.stores]
+
+
 def short_name(store: StoreName) -> str:
     """Return `Arrow IPC fast`: the format and the tuning, whatever the layout."""
     title = format_title(store.format)

@@ -26,6 +26,7 @@ from platebench.site import (
     answers,
     charts,
     completeness,
+    decide,
     downloads,
     findings,
     formats,
@@ -33,7 +34,6 @@ from platebench.site import (
     history,
     image_sets,
     method,
-    mix,
     then_and_now,
 )
 from platebench.site.embedded import script_json
@@ -64,7 +64,7 @@ class Sources:
         return self.checkout / "docs"
 
 
-_SHARED = ("style.css", "page.js")
+_SHARED = ("style.css", "decide.js", "page.js")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -111,9 +111,9 @@ def _sections(
 ) -> list[Section]:
     """Return the sections in the order of the page, without empty ones."""
     makers: dict[str, Callable[[], Section | None]] = {
+        "decide": lambda: decide.section(run),
         "answers": lambda: answers.section(run),
         "table": lambda: grid.section(run),
-        "mix": lambda: mix.section(run),
         "charts": lambda: charts.section(run),
         "then and now": lambda: then_and_now.section(sources.docs),
         "image sets": lambda: image_sets.section(run, sources.workspace),

@@ -1,5 +1,5 @@
 // The page is readable without this script. The script draws the charts, sorts and filters the
-// table, and ranks stores by the sliders. The address of the page keeps all choices, for sharing.
+// table. The address of the page keeps all choices, for sharing; decide.js has the first screen.
 "use strict";
 
 (() => {
@@ -206,141 +206,11 @@
     return takeUp;
   }
 
-  // Your mix
-
-  /** The factor of each criterion with a weight; the score is their product. */
-  function parts(figures, weights) {
-    const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
-    return Object.fromEntries(Object.entries(weights)
-      .filter(([, weight]) => weight > 0)
-      .map(([key, weight]) => [key, Math.exp((weight * Math.log(figures[key][0])) / total)]));
-  }
-
-  function score(figures, weights) {
-    return Object.values(parts(figures, weights)).reduce((product, part) => product * part, 1);
-  }
-
-  /** Half the width of the score's interval, relative to it; null if any is unknown. */
-  function scoreReach(figures, weights) {
-    const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
-    const timed = Object.entries(weights).filter(([key, weight]) => weight > 0 && key !== "size");
-    if (!timed.length || timed.some(([key]) => figures[key][1] === null)) return null;
-    return Math.expm1(Math.hypot(...timed.map(([key, weight]) => (weight * figures[key][1]) / total)));
-  }
-
-  /** A share of 1 as a percentage, `>999%` for ten times and more. */
-  function percent(share) {
-    return share < 9.995 ? `${(share * 100).toFixed(0)}%` : ">999%";
-  }
-
-  /** The stores by score, and separately those without a figure that has a weight. */
-  function ranking(stores, weights) {
-    const counting = Object.keys(weights).filter((key) => weights[key] > 0);
-    if (!counting.length) return { ranked: [], apart: [] };
-    const lacking = (each) => counting.filter((key) => key in each.missing).map((key) => each.missing[key]);
-    const ranked = stores.filter((each) => !lacking(each).length).map((each) => ({
-      ...each,
-      score: score(each.figures, weights),
-      reach: scoreReach(each.figures, weights),
-      parts: parts(each.figures, weights),
-    }));
-    ranked.sort((one, other) => one.score - other.score);
-    const apart = stores.filter((each) => lacking(each).length)
-      .map((each) => ({ store: each.store, reason: lacking(each).join("; ") }));
-    return { ranked, apart };
-  }
-
-  function setUpMix() {
-    const views = JSON.parse(byId("mix-data").textContent);
-    const form = byId("mix-form");
-    const table = byId("mix-table");
-    const sliders = [...form.querySelectorAll("[type=range]")];
-    const presets = [...form.querySelectorAll("[data-weights]")];
-    const start = sliders.map((slider) => slider.defaultValue).join(" ");
-
-    const given = () => sliders.map((slider) => slider.value).join(" ");
-    const weights = () => Object.fromEntries(sliders.map((slider) => [slider.name, Number(slider.value)]));
-
-    function rankedRow(each, place) {
-      const reach = each.reach === null ? [] : [" ", element("small", `±${percent(each.reach)}`)];
-      const criteria = sliders.map(({ name }) => {
-        if (!(name in each.figures)) return element("td");
-        const part = name in each.parts ? [" ", element("small", `×${figure(each.parts[name])}`)] : [];
-        return element("td", [figure(each.figures[name][0]), ...part]);
-      });
-      return element("tr", [
-        element("td", String(place + 1)),
-        element("th", storeName(each.store), { scope: "row" }),
-        element("td", [figure(each.score), ...reach], { "data-score": each.score }),
-        ...criteria,
-      ]);
-    }
-
-    function show() {
-      for (const slider of sliders) slider.parentElement.querySelector("output").value = slider.value;
-      for (const preset of presets) {
-        preset.setAttribute("aria-pressed", String(preset.dataset.weights === given()));
-      }
-      for (const head of table.querySelectorAll("[data-criterion]")) {
-        head.classList.toggle("unweighed", form[head.dataset.criterion].value === "0");
-      }
-      const { ranked, apart } = ranking(views[`${form.images.value} ${form.cache.value}`], weights());
-      table.tBodies[0].replaceChildren(...ranked.map(rankedRow));
-      byId("mix-apart").hidden = !apart.length;
-      byId("mix-apart").querySelector("ul").replaceChildren(...apart.map(({ store, reason }) =>
-        element("li", [element("code", store), `: ${reason}`])));
-      byId("mix-says").textContent = inWords(ranked, apart);
-    }
-
-    function inWords(ranked, apart) {
-      if (sliders.every((slider) => slider.value === "0")) return "Move at least one slider above 0.";
-      if (!ranked.length) return "No store has all figures that you weight; see below.";
-      const lack = apart.length ? `, ${apart.length} lack a figure that you weight` : "";
-      return `First of ${ranked.length}: ${ranked[0].store}, ${figure(ranked[0].score)} times the floor${lack}.`;
-    }
-
-    function keep() {
-      const view = new URLSearchParams();
-      if (given() !== start) view.set("weights", given().replaceAll(" ", "-"));
-      for (const name of ["images", "cache"]) {
-        if (form[name].value !== form[name].dataset.start) view.set(name, form[name].value);
-      }
-      keepInAddress("mix", view);
-    }
-
-    function weigh(values) {
-      sliders.forEach((slider, place) => { slider.value = values[place] ?? 0; });
-    }
-
-    function takeUp() {
-      const view = chosenFor("mix");
-      weigh((view.get("weights") ?? start).split(/[ -]/));
-      for (const name of ["images", "cache"]) {
-        form[name].value = view.get(name) ?? form[name].dataset.start;
-        if (form[name].selectedIndex < 0) form[name].value = form[name].dataset.start;
-      }
-      show();
-    }
-
-    for (const preset of presets) {
-      preset.addEventListener("click", () => {
-        weigh(preset.dataset.weights.split(" "));
-        show();
-        keep();
-      });
-    }
-    form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("input", show);
-    form.addEventListener("change", () => { show(); keep(); });
-    takeUp();
-    return takeUp;
-  }
-
   // The page as a whole
 
   const parted = {};
+  if (byId("decide-form")) parted.decide = decide.setUp({ figure, element, chosenFor, keepInAddress });
   if (byId("grid-table")) parted.table = setUpGrid();
-  if (byId("mix-form")) parted.mix = setUpMix();
 
   /** Go to the part of the page in the address, with the choices there. */
   function follow() {
