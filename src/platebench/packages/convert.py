@@ -37,6 +37,7 @@ from platebench.packages.parts import (
 from platebench.packages.stored import Package, open_package, require_memory, versioned
 from platebench.packages.stored_images import PackagePart
 from platebench.stores.name import StoreName
+from platebench.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,13 @@ def convert(
     resume: bool = False,
     show: Show = lambda what, done, total: None,
     most: int = PART_BYTES,
+    workers: Workers | None = None,
 ) -> PackageManifest:
     """Make the package `destination` from a version of another one, with another store.
 
     Each image and table is compared with its digest when it is read. TIFF files are kept as they
-    are if both stores keep files; otherwise their pixels. Raises UserError if the package or the
+    are if both stores keep files; otherwise their pixels. `jobs` and `workers` are as in
+    `write_parts`. Raises UserError if the package or the
     destination cannot be used, or if something has changed; then there is no new package.
     """
     package = open_package(folder.absolute())
@@ -124,7 +127,7 @@ def convert(
         ]
         given = Given(parts, tables, tables.source, images_table)
         jobs = jobs or default_jobs(chosen.pixel_bytes)
-        built = build(draft, store, given, jobs, show, refuse)
+        built = build(draft, store, given, jobs, show, refuse, workers)
         remove(place / SOURCES)
         copies = [
             copy_hashed(package.folder / each.stored, place / SOURCES / each.path, place)
