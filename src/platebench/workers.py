@@ -27,7 +27,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from platebench import __version__, interrupts
 from platebench.errors import UserError
-from platebench.optional import require
+from platebench.optional import missing, require
 from platebench.temporary import temporary_folder
 
 LIBRARY = "distributed"
@@ -45,13 +45,13 @@ _AHEAD = 4
 _LEAST_AHEAD = 64
 
 Count = Callable[[int], None]
-R = TypeVar("R", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
 
-class WorkerTask(Protocol[R]):
+class WorkerTask(Protocol[R_co]):
     """Something to do in a worker. It can be pickled."""
 
-    def run(self, count: Count) -> R:
+    def run(self, count: Count) -> R_co:
         """Do it. `count` is called with the number of images that were done since the last call."""
 
     def __len__(self) -> int:
@@ -111,8 +111,8 @@ class Workers:
         self._stack.close()
 
     def run(
-        self, tasks: Sequence[WorkerTask[R]], show: Callable[[int], None] = lambda images: None
-    ) -> Iterator[tuple[int, R]]:
+        self, tasks: Sequence[WorkerTask[R_co]], show: Callable[[int], None] = lambda images: None
+    ) -> Iterator[tuple[int, R_co]]:
         """Run tasks, and yield the position and result of each, in any order.
 
         `show` is called with the number of images that are done. Raises what a task raises, and
@@ -305,11 +305,8 @@ def _closed(client: Any) -> None:
 
 def _dashboard(client: Any) -> str | None:
     """Return the address of Dask's dashboard, which needs bokeh, or None."""
-    if client.scheduler_info(n_workers=0).get("services", {}).get("dashboard") is None:
-        return None
-    try:
-        import bokeh  # noqa: F401
-    except ImportError:
+    services = client.scheduler_info(n_workers=0).get("services", {})
+    if missing("bokeh") or "dashboard" not in services:
         return None
     return str(client.dashboard_link)
 

@@ -66,8 +66,9 @@ def build(
 ) -> Built:
     """Write the stored image set of a draft to the disk.
 
-    `jobs` and `workers` are as in `write_parts`. Tables come first: they are quick, and a broken one is told before hours of images. Raises
-    UserError as `write_parts` does; `refused` gets the tables that cannot be written.
+    `jobs` and `workers` are as in `write_parts`. Tables come first: they are quick, and a broken
+    one is told before hours of images. Raises UserError as `write_parts` does; `refused` gets the
+    tables that cannot be written.
     """
     package = draft / PACKAGE
     data = package / DATA

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from platebench import __version__
@@ -34,7 +33,7 @@ from platebench.packages.parts import (
     remove,
     storing,
 )
-from platebench.packages.stored import Package, open_package, require_memory, versioned
+from platebench.packages.stored import Package, open_package, pixel_sizes, require_memory, versioned
 from platebench.packages.stored_images import PackagePart
 from platebench.stores.name import StoreName
 from platebench.workers import Workers
@@ -115,15 +114,9 @@ def convert(
     }
     with drafted(destination, task, resume) as draft, storing(store):
         place = draft / PACKAGE
-        sizes = [
-            int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-            for shape, dtype in zip(
-                listed["shape"].to_pylist(), listed["dtype"].to_pylist(), strict=True
-            )
-        ]
         parts = [
             PackagePart(package, chosen.number, rows)
-            for rows in ranges(sizes, part_bytes(store, most))
+            for rows in ranges(pixel_sizes(listed), part_bytes(store, most))
         ]
         given = Given(parts, tables, tables.source, images_table)
         jobs = jobs or default_jobs(chosen.pixel_bytes)

@@ -110,6 +110,8 @@ def pack(
     settings = settings or PackSettings()
     destination = destination.absolute()
     refuse_existing(destination)
+    if settings.workers is not None:  # their current folder is another one
+        sources = [source.absolute() for source in sources]
     found = find(
         sources, settings.pattern, lambda done, total: show("reading headers", done, total)
     )
