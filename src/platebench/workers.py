@@ -165,10 +165,12 @@ class Workers:
         except KilledWorker as error:
             raise WorkerDied(
                 f"{error.allowed_failures + 1} Dask workers have died at the same task, perhaps for"
-                " lack of memory; run again with fewer workers"
+                " lack of memory; run again with fewer workers, and pack and convert with --resume"
             ) from error
         except (CancelledError, CommClosedError) as error:
-            raise WorkerDied("the Dask scheduler is gone; run again") from error
+            raise WorkerDied(
+                "the Dask scheduler is gone; run again, pack and convert with --resume"
+            ) from error
 
     def _started(self) -> Any:
         if self._client is None:
