@@ -82,7 +82,7 @@ def test_unknown_command_or_option_has_status_2(arguments: list[str], platebench
 def test_help_groups_the_commands(platebench: Command) -> None:
     said = " ".join(platebench("--help").out.split())
     groups = [
-        ("Keeping images", ["look"]),
+        ("Keeping images", ["pack", "unpack", "check", "info", "look", "convert", "versions"]),
         ("Measuring", ["run", "compare", "report", "stores", "make-fixtures", "clean"]),
         ("Publishing figures", ["reference", "calibrate", "site"]),
         ("The story", ["talk", "findings"]),

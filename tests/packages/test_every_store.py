@@ -37,13 +37,13 @@ def different(one: Path, other: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("store", STORES)
+# The talk's Python records take ten seconds per field; small images go through them below.
+@pytest.mark.parametrize("store", [each for each in STORES if each != "parquet:nested:default"])
 def test_real_fields_come_back(store: str, tmp_path: Path) -> None:
     source = real_fields()
     if source is None:
         pytest.skip("no real fields beside the checkout; set PLATEBENCH_REAL_IMAGES")
     name = StoreName.parse(store)
-    # Every store but those that take seconds per image has two parts.
     pack([source], tmp_path / "package", PackSettings(store=name, part_bytes=5_000_000))
     assert check(tmp_path / "package", [source]) == []
     unpack(tmp_path / "package", tmp_path / "out")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from platebench.drafts import Lent
+from platebench.drafts import Lent, sweep
 from platebench.errors import UserError
 from platebench.images.folder import FolderImages
 from platebench.images.walk import Counted
@@ -153,6 +153,7 @@ class _Adding:
         """Add the version. What may fail for lack of room is written beside the package first."""
         package, manifest = self._package, self._package.manifest
         store = package.store
+        sweep(package.folder.parent, package.folder.name)
         with (
             storing(manifest.store),
             Lent.below(package.folder.parent, package.folder.name) as lent,
