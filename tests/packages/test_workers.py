@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 
 from platebench import workers as workers_module
@@ -128,12 +129,17 @@ def test_fixtures_of_workers_have_the_same_content(tmp_path: Path, two: Workers)
     assert same_trees(one, other)
 
 
-def datasets(movie: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
+def contents(values: np.ndarray) -> object:
+    """Return texts as a list: the bytes of their array are addresses."""
+    return values.tolist() if values.dtype.hasobject else values.tobytes()
+
+
+def datasets(movie: Path) -> dict[str, object]:
+    found: dict[str, object] = {}
 
     def note(name: str, item: object) -> None:
         if isinstance(item, h5py.Dataset):
-            found[name] = f"{item.dtype} {item[()].tolist()}"
+            found[name] = contents(item[()])
 
     with h5py.File(movie) as file:
         file.visititems(note)
