@@ -261,7 +261,7 @@ def _local(workers: int) -> Iterator[Any]:
     }
     with (
         temporary_folder() as scratch,
-        dask.config.set(settings),
+        dask.config.set(settings | {"temporary-directory": str(scratch)}),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

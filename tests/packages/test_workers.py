@@ -274,6 +274,7 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, "DASK_TEMPORARY_DIRECTORY": str(place)},
     )
     assert process.stdout is not None
     yield process.stdout.readline().strip()
