@@ -36,6 +36,7 @@ OF_ALL = {
     "optional",
     "ownership",
     "temporary",
+    "workers",
 }
 """Modules that every room may use."""
 

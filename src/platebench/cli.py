@@ -85,7 +85,8 @@ app.command(
 app.command(
     "pack",
     rich_help_panel=KEEPING,
-    epilog="Example: platebench pack plate1 plate1.package --licence CC-BY-4.0",
+    epilog="Examples: platebench pack plate1 plate1.package --licence CC-BY-4.0   "
+    "platebench pack /data/plate1 /data/plate1.package --scheduler tcp://10.0.0.1:8786",
 )(pack_command)
 app.command(
     "unpack",

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from platebench.commands.packaged import PackageFolder, counted, progress
+from platebench.commands.packaged import (
+    DaskWorkers,
+    PackageFolder,
+    Scheduler,
+    counted,
+    dask_workers,
+    progress,
+)
 from platebench.commands.shared import FAILED, say, tell
 
 _MOST_NAMED = 100
@@ -19,6 +26,8 @@ def check_command(
         list[Path] | None,
         typer.Argument(help="What it was packed from, to be compared.", metavar="[SOURCE...]"),
     ] = None,
+    workers: DaskWorkers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Compare every file, image and table of a package with its digest, and with its source.
 
@@ -27,8 +36,8 @@ def check_command(
     from platebench.packages.check import check
     from platebench.packages.manifest import read_manifest
 
-    with progress() as show:
-        found = check(package, sources or [], show)
+    with dask_workers(workers, scheduler) as started, progress() as show:
+        found = check(package, sources or [], show, started)
     for each in found[:_MOST_NAMED]:
         tell(str(each))
     if len(found) > _MOST_NAMED:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from platebench.commands.packaged import DaskWorkers, Scheduler, dask_workers
 from platebench.commands.shared import console, errors
 
 
@@ -34,13 +35,22 @@ def make_fixtures_command(
     tables: Annotated[
         bool, typer.Option("--tables", help="Also write CSV, TSV and TXT tables.")
     ] = False,
+    workers: DaskWorkers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Generate TIFF files of nuclei, and CellH5 files and tables with the same content."""
     from platebench.images.fixtures import make_fixtures
     from platebench.running.progress import FixtureBar
 
-    with FixtureBar(errors) as bar:
+    with dask_workers(workers, scheduler) as started, FixtureBar(errors) as bar:
         made = make_fixtures(
-            out, images, profile.value, seed, ch5=ch5, tables=tables, progress=bar.update
+            out,
+            images,
+            profile.value,
+            seed,
+            ch5=ch5,
+            tables=tables,
+            progress=bar.update,
+            workers=started,
         )
     console.print(f"{images} images in {made}", highlight=False, soft_wrap=True)

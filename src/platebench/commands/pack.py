@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +12,14 @@ from typing import Annotated
 import typer
 
 from platebench.commands.packaged import (
+    DaskWorkers,
     Jobs,
     Originals,
     Pattern,
     Resume,
+    Scheduler,
     counted,
+    dask_workers,
     name_left_out,
     progress,
     resumable,
@@ -44,6 +48,8 @@ def pack_command(
         ),
     ] = None,
     jobs: Jobs = None,
+    workers: DaskWorkers = None,
+    scheduler: Scheduler = None,
     on_error: Annotated[
         OnError,
         typer.Option(
@@ -82,8 +88,12 @@ def pack_command(
         pattern=pattern,
     )
     command = shlex.join(["platebench", *(each for each in sys.argv[1:] if each != "--resume")])
-    with resumable(command), progress() as show:
-        packed = pack(sources, destination, settings, show)
+    with (
+        resumable(command),
+        dask_workers(workers, scheduler, jobs) as started,
+        progress() as show,
+    ):
+        packed = pack(sources, destination, replace(settings, workers=started), show)
     manifest = packed.package.manifest
     size = sum(file.size for file in manifest.files)
     parts = [

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from platebench.commands.shared import FAILED, errors, say, tell
+from platebench.errors import UserError
 
 if TYPE_CHECKING:
     from platebench.packages.manifest import LeftOut
     from platebench.packages.parts import Show
+    from platebench.workers import Workers
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -26,6 +28,21 @@ Jobs = Annotated[
     typer.Option(
         min=1,
         help="Number of processes that write parts. Default: one per processor, and 1 below 4 GB.",
+    ),
+]
+DaskWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Start a Dask cluster of this many processes here. Needs platebench[dask].",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="Use a running Dask cluster: tcp://HOST:PORT, or a scheduler file. All workers must"
+        " see every folder under the same path as this process. Needs platebench[dask].",
     ),
 ]
 Resume = Annotated[
@@ -48,6 +65,24 @@ Pattern = Annotated[
 Version = Annotated[
     int | None, typer.Option("--version", min=1, help="A version's number. Default: the newest.")
 ]
+
+
+@contextmanager
+def dask_workers(
+    workers: int | None, scheduler: str | None, jobs: int | None = None
+) -> Iterator[Workers | None]:
+    """Yield the workers of a Dask cluster if the user asked for one. Raises UserError for two."""
+    given = {"--jobs": jobs, "--workers": workers, "--scheduler": scheduler}
+    several = [name for name, value in given.items() if value is not None]
+    if len(several) > 1:
+        raise UserError(f"{' and '.join(several)} exclude each other; give one of them")
+    if workers is None and scheduler is None:
+        yield None
+        return
+    from platebench.workers import Workers
+
+    with Workers(workers, scheduler, tell) as started:
+        yield started
 
 
 @contextmanager

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from platebench.commands.packaged import PackageFolder, Version, counted, progress
+from platebench.commands.packaged import (
+    DaskWorkers,
+    PackageFolder,
+    Scheduler,
+    Version,
+    counted,
+    dask_workers,
+    progress,
+)
 from platebench.commands.shared import say
 
 
@@ -15,6 +23,8 @@ def unpack_command(
     package: PackageFolder,
     destination: Annotated[Path, typer.Argument(help="The new folder.", metavar="DEST")],
     version: Version = None,
+    workers: DaskWorkers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Write the files that a package was made of.
 
@@ -23,8 +33,8 @@ def unpack_command(
     """
     from platebench.packages.unpack import unpack
 
-    with progress() as show:
-        written = unpack(package, destination, version, show)
+    with dask_workers(workers, scheduler) as started, progress() as show:
+        written = unpack(package, destination, version, show, started)
     how = "byte for byte" if written.byte_for_byte else "as their pixels"
     say(
         f"{destination}: {counted(written.images, 'image')} {how},"

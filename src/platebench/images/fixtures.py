@@ -50,6 +50,7 @@ from platebench.images.walk import shown
 from platebench.limits import require_room
 from platebench.optional import require
 from platebench.ownership import FolderKind, refuse_others
+from platebench.workers import Workers, require_seen
 
 FIXTURE = FolderKind("fixture", "fixtures")
 _CH5_SHARE = 0.55
@@ -84,13 +85,14 @@ def make_fixtures(
     tables: bool = False,
     processes: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    workers: Workers | None = None,
 ) -> Path:
     """Generate a fixture of `images` images in the folder `out`, and return `out`.
 
     An existing complete fixture with these settings is kept; one with other settings is replaced
     once the new one is complete. `processes` defaults to the number of processors; the bytes do
-    not depend on it. `progress` is called with the number of images done and the total; with CH5
-    files or tables, each image counts twice.
+    not depend on it. With `workers` of a Dask cluster, they write the files. `progress` is called
+    with the number of images done and the total; with CH5 files or tables, each image counts twice.
 
     Raises UserError if a setting is invalid, `out` contains other files, or the disk is full or too
     small. Neither an error nor an interrupt leaves a partial fixture.
@@ -105,7 +107,7 @@ def make_fixtures(
             return out
         require_room(out, _bytes_of(settings), f"{images:,} images")
         with made_anew(out, FIXTURE, with_list=True) as part, _naming_full(out):
-            _make(part, settings, processes or _processors(), progress)
+            _make(part, settings, processes or _processors(), progress, workers)
     except OSError as error:
         if error.errno in _FULL:
             raise _disk_full(out) from error
@@ -170,7 +172,11 @@ def _processors() -> int:
 
 
 def _make(
-    part: Path, settings: Settings, processes: int, progress: Callable[[int, int], None]
+    part: Path,
+    settings: Settings,
+    processes: int,
+    progress: Callable[[int, int], None],
+    workers: Workers | None,
 ) -> None:
     part.joinpath("tiff").mkdir(parents=True)
     everything = list(shots(settings.images))
@@ -180,7 +186,8 @@ def _make(
     ]
     total, done = sum(len(task.shots) for task in tasks), 0
     digests: dict[int, str] = {}
-    for made in _run(tasks, processes):
+    made_ones = _run(tasks, processes) if workers is None else _in_workers(tasks, part, workers)
+    for made in made_ones:
         digests.update(made.digests)
         done += made.images
         progress(done, total)
@@ -321,6 +328,28 @@ def _run(tasks: Sequence[Task], processes: int) -> Iterator[Made]:
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A task for a Dask worker. If it runs twice, it writes the same bytes twice."""
+
+    task: Task
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.task.shots)
+
+    def run(self, count: Callable[[int], None]) -> Made:
+        require_seen(self.folder)
+        made = self.task.run()
+        count(made.images)
+        return made
+
+
+def _in_workers(tasks: Sequence[Task], part: Path, workers: Workers) -> Iterator[Made]:
+    for _, made in workers.run([_Sent(task, part) for task in tasks]):
+        yield made
 
 
 def _start_worker() -> None:

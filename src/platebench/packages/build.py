@@ -29,6 +29,7 @@ from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.stores.part_list import PARTS, PartList
 from platebench.stores.tables import StoredTables
+from platebench.workers import Workers
 
 TABLES = "tables"
 """The part of a part list that has the tables."""
@@ -61,11 +62,13 @@ def build(
     jobs: int,
     show: Show,
     refused: Callable[[str, UserError], None],
+    workers: Workers | None = None,
 ) -> Built:
     """Write the stored image set of a draft to the disk.
 
-    Tables come first: they are quick, and a broken one is told before hours of images. Raises
-    UserError as `write_parts` does; `refused` gets the tables that cannot be written.
+    `jobs` and `workers` are as in `write_parts`. Tables come first: they are quick, and a broken
+    one is told before hours of images. Raises UserError as `write_parts` does; `refused` gets the
+    tables that cannot be written.
     """
     package = draft / PACKAGE
     data = package / DATA
@@ -86,12 +89,17 @@ def build(
         place = data / PARTS / TABLES
         tables = written(place, store.base.tables_at)
         files = settled(place, package) if tables else []
-        parts = write_parts(tasks, jobs, show)
+        parts = write_parts(tasks, jobs, show, workers)
         files += [file for part in parts for file in part.files]
         version = store.publish_first(
             data, [part.name for part in parts], [TABLES] if tables else []
         )
     else:
+        if workers is not None:
+            workers.say(
+                f"{name} keeps versions of its own, so one process writes it; the Dask workers have"
+                " nothing to do"
+            )
         tables = written(data, store.tables_at)
         parts = write_parts(tasks, 1, show)
         files = []

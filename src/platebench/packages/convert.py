@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from platebench import __version__
@@ -34,9 +33,10 @@ from platebench.packages.parts import (
     remove,
     storing,
 )
-from platebench.packages.stored import Package, open_package, require_memory, versioned
+from platebench.packages.stored import Package, open_package, pixel_sizes, require_memory, versioned
 from platebench.packages.stored_images import PackagePart
 from platebench.stores.name import StoreName
+from platebench.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,13 @@ def convert(
     resume: bool = False,
     show: Show = lambda what, done, total: None,
     most: int = PART_BYTES,
+    workers: Workers | None = None,
 ) -> PackageManifest:
     """Make the package `destination` from a version of another one, with another store.
 
     Each image and table is compared with its digest when it is read. TIFF files are kept as they
-    are if both stores keep files; otherwise their pixels. Raises UserError if the package or the
+    are if both stores keep files; otherwise their pixels. `jobs` and `workers` are as in
+    `write_parts`. Raises UserError if the package or the
     destination cannot be used, or if something has changed; then there is no new package.
     """
     package = open_package(folder.absolute())
@@ -112,19 +114,13 @@ def convert(
     }
     with drafted(destination, task, resume) as draft, storing(store):
         place = draft / PACKAGE
-        sizes = [
-            int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-            for shape, dtype in zip(
-                listed["shape"].to_pylist(), listed["dtype"].to_pylist(), strict=True
-            )
-        ]
         parts = [
             PackagePart(package, chosen.number, rows)
-            for rows in ranges(sizes, part_bytes(store, most))
+            for rows in ranges(pixel_sizes(listed), part_bytes(store, most))
         ]
         given = Given(parts, tables, tables.source, images_table)
         jobs = jobs or default_jobs(chosen.pixel_bytes)
-        built = build(draft, store, given, jobs, show, refuse)
+        built = build(draft, store, given, jobs, show, refuse, workers)
         remove(place / SOURCES)
         copies = [
             copy_hashed(package.folder / each.stored, place / SOURCES / each.path, place)

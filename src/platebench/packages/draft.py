@@ -17,7 +17,8 @@ from platebench.atomic_files import sync, write_whole
 from platebench.drafts import Lent, sweep
 from platebench.errors import UserError
 from platebench.folders import make_parents
-from platebench.packages.parts import DONE, PACKAGE, WorkerDied
+from platebench.packages.parts import DONE, PACKAGE
+from platebench.workers import WorkerDied
 
 TASK = "task.json"
 

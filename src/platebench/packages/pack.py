@@ -56,6 +56,7 @@ from platebench.packages.source import Found, FoundFile, OnError, find, leave_ou
 from platebench.packages.stored import Package, versioned
 from platebench.packages.typed_tables import FoundTables
 from platebench.stores.name import StoreName
+from platebench.workers import Workers
 
 SINGLE_FILES = StoreName("parquet", "tiff", "fast")
 OTHERS = StoreName("parquet", "pixels", "balanced")
@@ -65,7 +66,8 @@ OTHERS = StoreName("parquet", "pixels", "balanced")
 class PackSettings:
     """How a package is made. Of `originals` and the default store, see the module's docstring.
 
-    `jobs` is the number of processes, by default that of `parts.default_jobs`. `pattern`
+    `jobs` is the number of processes, by default that of `parts.default_jobs`; with `workers`
+    it does not count, as those of a Dask cluster write the parts. `pattern`
     is that of `images.names.file_pattern`.
     `part_bytes` are the most pixel bytes of a part.
     """
@@ -81,6 +83,7 @@ class PackSettings:
     author: str = ""
     pattern: str | None = None
     part_bytes: int = PART_BYTES
+    workers: Workers | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ def pack(
     settings = settings or PackSettings()
     destination = destination.absolute()
     refuse_existing(destination)
+    if settings.workers is not None:  # their current folder is another one
+        sources = [source.absolute() for source in sources]
     found = find(
         sources, settings.pattern, lambda done, total: show("reading headers", done, total)
     )
@@ -143,7 +148,7 @@ def pack(
         package = draft / PACKAGE
         parts = _divided(found, images, part_bytes(name, settings.part_bytes))
         given = Given(parts, tables, tables.source, images.table)
-        built = build(draft, name, given, jobs, show, refuse)
+        built = build(draft, name, given, jobs, show, refuse, settings.workers)
         stored, copies = _copied(kept, package)
         version = PackageVersion(
             number=1,

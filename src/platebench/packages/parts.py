@@ -10,6 +10,10 @@ A draft is a folder of `drafts.Lent`:
 A process that takes up a draft counts the parts in `done` whose sources are as they were, and
 removes all others. A part that was written twice has one entry in `done`, so it counts once.
 
+In a Dask cluster a worker writes a part aside, in a folder of its own (`apart/`), and the process
+that commits moves it to its place when it is done and then notes it. What a dead or a lost worker
+leaves is never in the package.
+
 A store with versions of its own writes all images itself, in one process; it starts again after a
 kill.
 
@@ -32,13 +36,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures import ThreadPoolExecutor as Threads
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from platebench import interrupts
-from platebench.atomic_files import write_whole
+from platebench.atomic_files import sync, write_whole
 from platebench.errors import Unsupported, UserError
 from platebench.images.folder import FolderImages, Source
 from platebench.images.imageset import ImageSet
@@ -48,6 +52,7 @@ from platebench.packages.manifest import DATA, StoredFile
 from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.stores.part_list import PARTS
+from platebench.workers import Unseen, WorkerDied, Workers, aside, require_seen, unseen
 
 PART_BYTES = 256 * 2**20
 """Pixel bytes of a part: 20,000 parts in 5 TB. While a part is written, the one before goes to the
@@ -58,6 +63,8 @@ MUCH = 4 * 2**30
 
 PACKAGE = "package"
 DONE = "done"
+APART = "apart"
+"""Where Dask workers write."""
 
 Show = Callable[[str, int, int], None]
 """Shows a step, and how many of how many images are done."""
@@ -151,10 +158,13 @@ def ranges(sizes: Sequence[int], most: int = PART_BYTES) -> list[range]:
     return found
 
 
-def write_parts(tasks: Sequence[PartTask], jobs: int, show: Show) -> list[PartDone]:
+def write_parts(
+    tasks: Sequence[PartTask], jobs: int, show: Show, workers: Workers | None = None
+) -> list[PartDone]:
     """Write the parts that are not done yet, and return all, in order.
 
-    With `jobs` above 1, that many processes are started (spawned: a fork would copy the threads'
+    With `workers`, they write the parts, except for a store with versions of its own. With `jobs`
+    above 1, that many processes are started (spawned: a fork would copy the threads'
     locks of Arrow and Lance). Raises UserError for an image that cannot be read or stored, and if
     a process has died; the other parts are then kept in the draft.
     """
@@ -168,7 +178,9 @@ def write_parts(tasks: Sequence[PartTask], jobs: int, show: Show) -> list[PartDo
         show("packing", kept + images, total)
 
     show_more(0)
-    if len(rest) > 1 and jobs > 1:
+    if workers is not None and not any(task.whole for task in tasks):
+        written = _in_workers(rest, workers, show_more)
+    elif len(rest) > 1 and jobs > 1:
         written = _in_processes(rest, min(jobs, len(rest)), show_more)
     else:
         written = _here(rest, show_more)
@@ -206,9 +218,18 @@ class _Written:
     state: str
 
 
-def run_part(task: PartTask, count: Callable[[int], None]) -> PartDone:
-    """Write a part to the disk and note that it is done. `count` is called for each image."""
-    return _settle(_write(task, count))
+def run_part(
+    task: PartTask,
+    count: Callable[[int], None],
+    settling: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> PartDone:
+    """Write a part to the disk and note that it is done. `count` is called for each image.
+
+    It waits for the disk in the context `settling`.
+    """
+    written = _write(task, count)
+    with settling():
+        return _settle(written)
 
 
 def _write(task: PartTask, count: Callable[[int], None]) -> _Written:
@@ -270,10 +291,14 @@ def _settle(written: _Written) -> PartDone:
     # The files of a whole store are not all there yet: tables follow.
     files = [] if task.whole else settled(_place(task, written.name), package)
     done = PartDone(task.number, written.name, written.digests, tuple(files), written.state)
+    _note(task, done)
+    return done
+
+
+def _note(task: PartTask, done: PartDone) -> None:
     folder = task.draft / DONE
     folder.mkdir(exist_ok=True)
     write_whole(folder / _entry(task.number), json.dumps(asdict(done)))
-    return done
 
 
 def _place(task: PartTask, name: str) -> Path:
@@ -314,6 +339,7 @@ def _remove_others(tasks: Sequence[PartTask], done: dict[int, PartDone]) -> None
     if not tasks:
         return
     draft = tasks[0].draft
+    remove(draft / APART)
     names = {each.name for each in done.values()}
     for entry in list((draft / DONE).glob("[0-9]*.json")):
         if int(entry.stem) not in done:
@@ -372,10 +398,6 @@ def default_jobs(pixel_bytes: int) -> int:
     return 1 if pixel_bytes < MUCH else len(os.sched_getaffinity(0))
 
 
-class WorkerDied(UserError):
-    """A process of `--jobs` has died. The draft is kept."""
-
-
 def _start_worker(counter: Any) -> None:
     """Ignore Ctrl-C, which the parent handles, and exit when the parent is gone."""
     global _counter  # noqa: PLW0603 - the initializer has no other way to leave it
@@ -397,3 +419,57 @@ def _run_in_worker(task: PartTask) -> PartDone:
             _counter.value += more
 
     return run_part(task, count)
+
+
+@dataclass(frozen=True)
+class _Apart:
+    """A part that a Dask worker writes in a folder of its own, below the draft's `APART`."""
+
+    task: PartTask
+
+    def __len__(self) -> int:
+        return len(self.task.source)
+
+    def run(self, count: Callable[[int], None]) -> tuple[str, PartDone]:
+        """Write the part. Returns the name of the folder, and the part with its paths there."""
+        require_seen(self.task.draft / APART)
+        try:
+            self.task.source.state()
+        except UserError as error:
+            raise _unseen_source(error) from error
+        name = uuid.uuid4().hex
+        folder = self.task.draft / APART / name
+        folder.mkdir()  # fails if the draft is gone
+        try:
+            return name, run_part(replace(self.task, draft=folder), count, aside)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def _unseen_source(error: UserError) -> Unseen:
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.filename:
+        return unseen(Path(os.fsdecode(cause.filename)), cause.strerror)
+    return Unseen(f"{error}, says a Dask worker; every worker must see the source")
+
+
+def _in_workers(
+    tasks: Sequence[PartTask], workers: Workers, show: Callable[[int], None]
+) -> list[PartDone]:
+    if not tasks:
+        return []
+    found: list[PartDone] = []
+    apart = tasks[0].draft / APART
+    apart.mkdir()
+    for number, (name, done) in workers.run([_Apart(task) for task in tasks], show):
+        task = tasks[number]
+        place = _place(task, done.name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _place(replace(task, draft=apart / name), done.name).rename(place)
+        sync(place.parent)
+        _note(task, done)
+        remove(apart / name)
+        found.append(done)
+    remove(apart)
+    return found

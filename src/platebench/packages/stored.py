@@ -76,3 +76,12 @@ def require_memory(images: pa.Table) -> None:
     for shape, dtype in set(zip(map(tuple, shapes), dtypes, strict=True)):
         size = int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize
         refuse_larger_than_memory("an image of the package", size)
+
+
+def pixel_sizes(images: pa.Table) -> list[int]:
+    """Return the bytes of pixels of each image of a list."""
+    shapes, dtypes = images["shape"].to_pylist(), images["dtype"].to_pylist()
+    return [
+        int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        for shape, dtype in zip(shapes, dtypes, strict=True)
+    ]
