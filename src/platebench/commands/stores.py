@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from platebench.commands.shared import console
+from platebench.commands.shared import console, say
 
 
 def stores_command(
@@ -39,8 +39,16 @@ def stores_command(
     table = Table(box=None)
     for head in ("store", "native versions", "here", "opened by"):
         table.add_column(head)
+    reasons: dict[str, list[str]] = {}
     for each, name in stores:
         versions = "yes" if each.native_versions else ""
-        here = registry.why_not(name) or "yes"
-        table.add_row(str(name), versions, here, ", ".join(each.openers(name)))
+        why_not = registry.why_not(name)
+        if why_not:
+            reasons.setdefault(why_not, []).append(str(name))
+        table.add_row(
+            str(name), versions, "no" if why_not else "yes", ", ".join(each.openers(name))
+        )
     console.print(table)
+    for why_not, absent in reasons.items():
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        say(f"{absent[0]}{more}: {why_not}")
