@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 AHEAD = 8
-"""Images ahead: 11 MB of 1024 x 1344 uint8. A scan of 32 from the disk through a memory map takes
-68 ms with it and 106 ms without; 16 scattered images take 37 and 50 ms. Warm it costs nothing."""
+"""Images ahead: 11 MB of 1024 x 1344 uint8. 16 scattered images from the disk take 37 ms with it,
+and 50 without. Warm it costs nothing."""
 
 
 def read_ahead(
@@ -19,13 +19,42 @@ def read_ahead(
 
     `file` is a descriptor. `span` returns the offset and the number of bytes of a row, or an
     estimate of them.
+
+    Rows in order are read into the page cache instead: for reads in order the kernel reads ahead
+    by itself, in larger pages, and in half the time that it takes when advised (docs/floor.md).
     """
+    if isinstance(rows, range) and rows.step == 1 and len(rows) > 1:
+        yield from _in_order(file, rows, span)
+        return
     advised = 0
     for number, row in enumerate(rows):
         while advised < min(number + AHEAD, len(rows)):
             os.posix_fadvise(file, *span(rows[advised]), os.POSIX_FADV_WILLNEED)
             advised += 1
         yield row
+
+
+def _in_order(file: int, rows: range, span: Callable[[int], tuple[int, int]]) -> Iterator[int]:
+    """Yield `rows`; before each, read its bytes unless they are in the page cache."""
+    scratch = bytearray()
+    for row in rows:
+        offset, size = span(row)
+        if not (_is_cached(file, offset) and _is_cached(file, offset + size - 1)):
+            if len(scratch) < size:
+                scratch = bytearray(size)
+            os.preadv(file, [memoryview(scratch)[:size]], offset)
+        yield row
+
+
+def _is_cached(file: int, offset: int) -> bool:
+    """Return True if a byte can be read without waiting; also where the system cannot tell."""
+    try:
+        os.preadv(file, [bytearray(1)], offset, os.RWF_NOWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def opened_ahead(paths: Iterable[str]) -> Iterator[int]:
