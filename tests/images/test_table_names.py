@@ -39,3 +39,8 @@ def test_name_that_a_format_cannot_keep_is_refused(name):
 def test_names_that_differ_in_case_only_are_refused():
     with pytest.raises(UserError, match="case"):
         check_names(["a", "A"])
+
+
+def test_two_files_that_would_be_one_table_are_refused_by_name() -> None:
+    with pytest.raises(UserError, match=r"a-b\.csv: would be table 'a-b\.csv', as a/b\.csv is"):
+        named("a/b.csv", "a-b.csv")

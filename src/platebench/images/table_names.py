@@ -48,16 +48,22 @@ def names_of_files(files: Iterable[PurePath], taken: Iterable[str] = ()) -> Mapp
     """Name tables by their files, whose paths are relative: `plate1/cells.csv` is plate1-cells.
 
     Files that differ only in their ending keep it (`cells.csv`, `cells.tsv`), and so do those whose
-    name without it is reserved or `taken`.
+    name without it is reserved or `taken`. Raises UserError, which names both, for files that would
+    get one name: `a/b.csv` and `a-b.csv`.
     """
     whole = {file: "-".join(file.parts) for file in files}
     counts = Counter(_bare(name).casefold() for name in whole.values())
     counts.update(name.casefold() for name in taken)
-    names = {}
+    names: dict[str, PurePath] = {}
     for file, name in whole.items():
         bare = _bare(name)
         unique = counts[bare.casefold()] == 1 and bare and not _is_reserved(bare)
-        names[bare if unique else name] = file
+        chosen = bare if unique else name
+        if chosen in names:
+            raise UserError(
+                f"{file}: would be table {chosen!r}, as {names[chosen]} is; rename one of them"
+            )
+        names[chosen] = file
     return names
 
 

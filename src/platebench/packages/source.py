@@ -226,10 +226,4 @@ def _name_tables(found: Found) -> None:
     named = names_of_files([Path(each.path) for each in found.tables], taken)
     names: Mapping[Path, str] = {Path(file): name for name, file in named.items()}
     for place, table in enumerate(found.tables):
-        name = names.get(Path(table.path))
-        if name is None:
-            raise UserError(
-                f"{shown(table.file)}: its table has the same name as that of another file;"
-                " rename one of them"
-            )
-        found.tables[place] = table._replace(name=name)
+        found.tables[place] = table._replace(name=names[Path(table.path)])
