@@ -20,7 +20,9 @@ WITHOUT_VENV = "#!/bin/sh\nexit 1\n"
 
 
 def make(folder: Path, *arguments: str, path: Path | None = None) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHON"}
+    # `make test PYTHON=python3.11` hands its variables on to the make that a test starts.
+    handed = {"PYTHON", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL"}
+    environment = {name: value for name, value in os.environ.items() if name not in handed}
     if path is not None:
         environment["PATH"] = f"{path}{os.pathsep}/usr/bin{os.pathsep}/bin"
     command = ["make", "--no-print-directory", "-C", str(folder), *arguments]

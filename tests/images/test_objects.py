@@ -173,5 +173,5 @@ def test_images_that_keys_do_not_tell_apart_have_no_objects(records, why) -> Non
     for row, keys in zip(rows, records, strict=True):
         row |= dict(zip(KEYS, keys, strict=True))
     images.table = pa.Table.from_pylist(rows, images.table.schema)
-    with pytest.raises(Unsupported, match=rf"do not tell the images of keyed apart \({why}\)"):
+    with pytest.raises(Unsupported, match=rf"do not identify the images of keyed \({why}\)"):
         objects_of(images, 10)

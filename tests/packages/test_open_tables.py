@@ -196,7 +196,7 @@ def test_tables_without_a_common_key_are_refused() -> None:
     one, other = pa.table({"well": ["A1"]}), pa.table({"gene": ["x"]})
     with pytest.raises(UserError, match=r"'a' and 'b' share no key .* on="):
         joins.join(one, other, ("a", "b"), [])
-    with pytest.raises(UserError, match="table 'b' names no image"):
+    with pytest.raises(UserError, match="table 'b' cannot be linked to images"):
         joins.join_images(other, IMAGES.table, np.arange(3), ["b"])
 
 

@@ -141,7 +141,9 @@ def test_interrupted_run_resumes(measure, log, work) -> None:
 
 def test_finished_run_cannot_be_resumed(measure) -> None:
     measure()
-    with pytest.raises(UserError, match="no run of these settings, commit and libraries"):
+    with pytest.raises(
+        UserError, match="no interrupted run has these settings, commit and libraries"
+    ):
         measure(resume=True)
 
 

@@ -96,10 +96,12 @@ def test_rows_are_appended_as_further_pieces(tables) -> None:
 def test_failed_append_leaves_the_table_as_it_was(tables, monkeypatch) -> None:
     before = tables.file("cells").read_bytes()
 
-    def full(*arguments: object) -> None:
-        raise OSError("No space left on device")
+    def full(file: int, parts: list[memoryview], at: int) -> int:
+        if at > len(before):
+            raise OSError("No space left on device")
+        return os.pwrite(file, parts[0][:100], at)
 
-    monkeypatch.setattr(floor_tables, "_write_footer", full)
+    monkeypatch.setattr(floor_tables.os, "pwritev", full)
     with pytest.raises(OSError, match="No space"):
         tables.append("cells", TABLE)
     assert tables.file("cells").read_bytes() == before
