@@ -23,18 +23,18 @@ WAITING = """
 import time
 
 
-def _waiting(scan, seconds):
-    def waited(self):
+def _waiting(scan_into, seconds):
+    def waited(self, memory):
         time.sleep(seconds * len(self))
-        return scan(self)
+        return scan_into(self, memory)
 
     return waited
 
 
-_OpenBatches.scan = _waiting(_OpenBatches.scan, 0.02)
-_OpenTable.scan = _waiting(_OpenTable.scan, 0.02)
+_OpenBatches.scan_into = _waiting(_OpenBatches.scan_into, 0.02)
+_OpenTable.scan_into = _waiting(_OpenTable.scan_into, 0.02)
 """
-THREE_TIMES = "_OpenBatches.scan = _waiting(_OpenBatches.scan, 0.04)\n"
+THREE_TIMES = "_OpenBatches.scan_into = _waiting(_OpenBatches.scan_into, 0.04)\n"
 
 ROUNDS = "6"
 """The fewest that set stray rounds aside."""

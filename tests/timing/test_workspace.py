@@ -534,3 +534,15 @@ def test_note_is_json_with_a_fingerprint(workspace, held) -> None:
     workspace.stored(registry.find(OTHER), held)
     mark = workspace.root / "stores" / SET / OTHER.folder / "data.json"
     assert list(json.loads(mark.read_text())) == ["fingerprint"]
+
+
+def test_measuring_ends_with_what_a_killed_command_left_removed(workspace: Workspace) -> None:
+    left = workspace.lend()
+    (left.path / "half").touch()
+    left.leave()
+    with workspace.measuring():
+        mine = workspace.lend()
+        assert left.path.exists()
+    assert not left.path.exists()
+    assert mine.path.exists(), "its process has not ended"
+    mine.close()

@@ -182,7 +182,6 @@ def _measure(
                             each.remove_unneeded(workspace, record.run.cell)
                 file.finish()
             finally:
-                workspace.clear_scratch()
                 keep_for_asv(results, suite, commit, file)
     return file
 

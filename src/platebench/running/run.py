@@ -122,7 +122,6 @@ def _measure(
                 if goal.conclude():
                     file.finish()
             finally:
-                workspace.clear_scratch()
                 keep_for_asv(results, suite, commit, file)
     return file
 

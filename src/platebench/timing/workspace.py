@@ -23,8 +23,8 @@ import json
 import os
 import platform
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -123,9 +123,18 @@ class Workspace:
             claim(self.root, MARK)
         return self
 
-    def measuring(self) -> AbstractContextManager[None]:
-        """Be the only process that measures here. Raises UserError that names the other one."""
-        return sole(self._lock_file("measuring"), f"{self.root}: platebench is measuring here")
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Be the only process that measures here. Raises UserError that names the other one.
+
+        At the end, what ended processes left is removed: those of this command, and of one that
+        was killed.
+        """
+        with sole(self._lock_file("measuring"), f"{self.root}: platebench is measuring here"):
+            try:
+                yield
+            finally:
+                self.clear_scratch()
 
     def images(self, name: str, progress: Progress = no_progress) -> DecodedImages:
         """Return the image set `raw-N`, `ic-N` or `raw16-N`, generated if absent, or a held one."""
