@@ -21,8 +21,9 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -152,14 +153,21 @@ def _file(path: Path, number: int) -> Path:
 class _OpenCh5(OpenIntoMemory):
     def __init__(self, path: Path) -> None:
         self._path = path
-        index = json.loads((path / MOVIES).read_bytes())
-        self._datasets: list[str] = index["datasets"]
-        self._images = sum(map(len, index["rows"]))
-        self._frames: list[tuple[int, int]] = [(0, 0)] * self._images
-        for number, rows in enumerate(index["rows"]):
-            for frame, row in enumerate(rows):
-                self._frames[row] = (number, frame)
         self._open: dict[int, ImageReader] = {}
+
+    @cached_property
+    def _index(self) -> dict[str, Any]:
+        index: dict[str, Any] = json.loads((self._path / MOVIES).read_bytes())
+        return index
+
+    @cached_property
+    def _frames(self) -> list[tuple[int, int]]:
+        """The movie and the frame of each row."""
+        frames = [(0, 0)] * len(self)
+        for number, rows in enumerate(self._index["rows"]):
+            for frame, row in enumerate(rows):
+                frames[row] = (number, frame)
+        return frames
 
     def close(self) -> None:
         for reader in self._open.values():
@@ -167,14 +175,14 @@ class _OpenCh5(OpenIntoMemory):
         self._open.clear()
 
     def __len__(self) -> int:
-        return self._images
+        return sum(map(len, self._index["rows"]))
 
     def table(self) -> pa.Table:
         return csv_table.read_table(self._path / TABLE)
 
     @property
     def largest_image(self) -> int:
-        readers = map(self._reader, range(len(self._datasets)))
+        readers = map(self._reader, range(len(self._index["datasets"])))
         return max((reader.image_bytes for reader in readers), default=0)
 
     def images_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
@@ -184,5 +192,7 @@ class _OpenCh5(OpenIntoMemory):
 
     def _reader(self, number: int) -> ImageReader:
         if number not in self._open:
-            self._open[number] = ImageReader(_file(self._path, number), self._datasets[number], 3)
+            self._open[number] = ImageReader(
+                _file(self._path, number), self._index["datasets"][number], 3
+            )
         return self._open[number]

@@ -15,11 +15,28 @@ from pyarrow import feather, ipc
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.direct.arrow_values import batches, images_in, schema_of
-from platebench.stores.direct.calls import About, Calls, Images, Reading, TableReading, Writing
+from platebench.stores.direct.calls import (
+    About,
+    Calls,
+    Images,
+    Reading,
+    Reason,
+    TableReading,
+    Writing,
+)
 from platebench.stores.direct.tiff_values import values_of
 
 _IMAGE = ipc.IpcReadOptions(included_fields=[len(IMAGE_SCHEMA)])
 _TABLE = ipc.IpcReadOptions(included_fields=list(range(len(IMAGE_SCHEMA))))
+
+REASONS = [
+    Reason(
+        "arrow-ipc:*",
+        "table",
+        "The store looks whether its path is a file or a folder, and makes sure that the columns"
+        " have the types of an image set. This takes 0.03 to 0.05 ms.",
+    )
+]
 
 
 def calls(layout: str, tuning: str) -> Calls:
