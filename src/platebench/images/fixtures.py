@@ -15,9 +15,9 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -187,10 +187,12 @@ def _make(
     total, done = sum(len(task.shots) for task in tasks), 0
     digests: dict[int, str] = {}
     made_ones = _run(tasks, processes) if workers is None else _in_workers(tasks, part, workers)
-    for made in made_ones:
-        digests.update(made.digests)
-        done += made.images
-        progress(done, total)
+    # An interrupt between two results must end the workers before the draft is removed.
+    with closing(made_ones):
+        for made in made_ones:
+            digests.update(made.digests)
+            done += made.images
+            progress(done, total)
     if settings.tables:
         _finish_tables(part, everything)
     entries = [
@@ -314,7 +316,7 @@ def _finish_tables(part: Path, everything: list[Shot]) -> None:
     shutil.rmtree(part / _PIECES)
 
 
-def _run(tasks: Sequence[Task], processes: int) -> Iterator[Made]:
+def _run(tasks: Sequence[Task], processes: int) -> Generator[Made]:
     """Run tasks in `processes` processes and yield their results in any order."""
     if processes == 1 or len(tasks) == 1:
         for task in tasks:
@@ -324,7 +326,9 @@ def _run(tasks: Sequence[Task], processes: int) -> Iterator[Made]:
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pool = ProcessPoolExecutor(min(processes, len(tasks)), context, initializer=_start_worker)
     try:
-        for future in as_completed([pool.submit(task.run) for task in tasks]):
+        with _interrupts_held():
+            futures = [pool.submit(task.run) for task in tasks]
+        for future in as_completed(futures):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
@@ -347,9 +351,24 @@ class _Sent:
         return made
 
 
-def _in_workers(tasks: Sequence[Task], part: Path, workers: Workers) -> Iterator[Made]:
+def _in_workers(
+    tasks: Sequence[Task], part: Path, workers: Workers
+) -> Generator[Made]:
     for _, made in workers.run([_Sent(task, part) for task in tasks]):
         yield made
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Deliver Ctrl-C at the end of the block only. Processes that start in it inherit this."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:
