@@ -351,9 +351,7 @@ class _Sent:
         return made
 
 
-def _in_workers(
-    tasks: Sequence[Task], part: Path, workers: Workers
-) -> Generator[Made]:
+def _in_workers(tasks: Sequence[Task], part: Path, workers: Workers) -> Generator[Made]:
     for _, made in workers.run([_Sent(task, part) for task in tasks]):
         yield made
 
