@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import vl_convert
 
 from platebench.drafts import made_anew
 from platebench.errors import UserError
@@ -36,7 +33,6 @@ from platebench.site import (
     method,
     then_and_now,
 )
-from platebench.site.embedded import script_json
 from platebench.site.published import Published, published
 from platebench.site.section import Section, render
 from platebench.timing.workspace import Progress, Workspace, no_progress
@@ -64,7 +60,7 @@ class Sources:
         return self.checkout / "docs"
 
 
-_SHARED = ("style.css", "decide.js", "page.js")
+_SHARED = ("style.css", "charts.css", "decide.js", "page.js")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -112,6 +108,7 @@ def _sections(
     """Return the sections in the order of the page, without empty ones."""
     makers: dict[str, Callable[[], Section | None]] = {
         "decide": lambda: decide.section(run),
+        "size and speed": lambda: charts.main_section(run),
         "answers": lambda: answers.section(run),
         "table": lambda: grid.section(run),
         "charts": lambda: charts.section(run),
@@ -136,7 +133,7 @@ def _sections(
 def _files(pages: Mapping[str, tuple[Published, list[Section]]]) -> dict[str, bytes]:
     """Return every file of the site by its path."""
     files = {name: (_TEMPLATES / name).read_bytes() for name in _SHARED}
-    files |= {"vega.js": _vega().encode(), ".nojekyll": b""}
+    files[".nojekyll"] = b""
     if not pages:
         files["index.html"] = render("empty.html", question=QUESTION, version=_version()).encode()
     for name, (run, sections) in pages.items():
@@ -148,7 +145,6 @@ def _files(pages: Mapping[str, tuple[Published, list[Section]]]) -> dict[str, by
 
 
 def _page(run: Published, sections: Sequence[Section], others: Sequence[tuple[str, str]]) -> str:
-    charts = {id_: chart for section in sections for id_, chart in section.charts.items()}
     return render(
         "page.html",
         question=QUESTION,
@@ -156,7 +152,6 @@ def _page(run: Published, sections: Sequence[Section], others: Sequence[tuple[st
         published=run,
         sections=sections,
         others=others,
-        charts=script_json(charts),
         started=f"{datetime.fromisoformat(run.info.started):%-d %B %Y}",
         hardware=_hardware(run.facts),
         state=one_line(run.info.machine_facts),
@@ -180,13 +175,6 @@ def _hardware(facts: Mapping[str, Any]) -> str:
 
 def _version() -> str:
     return metadata.version("platebench")
-
-
-@cache
-def _vega() -> str:
-    """Return the charts' library in a scope of its own, which exports one name."""
-    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return f"(() => {{{bundle}\n}})();\n"
 
 
 def _below(folder: Path, path: str) -> Path:

@@ -1,5 +1,5 @@
-// The page is readable without this script. The script draws the charts, sorts and filters the
-// table. The address of the page keeps all choices, for sharing; decide.js has the first screen.
+// The page is readable without this script. The script sorts and filters the table.
+// The address of the page keeps all choices, for sharing; decide.js has the first screen.
 "use strict";
 
 (() => {
@@ -35,29 +35,6 @@
     made.append(...[content].flat());
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     return made;
-  }
-
-  // Charts
-
-  /** Vega's number for it. Its warnings are for the authors of charts. */
-  const ERRORS_ONLY = 1;
-
-  /** Draw the charts one after another, so that the page stays responsive. */
-  async function drawCharts() {
-    for (const [id, chart] of Object.entries(JSON.parse(byId("charts").textContent))) {
-      const place = byId(id);
-      const caption = place.closest("figure")?.querySelector("figcaption");
-      const description = chart.description ?? caption?.textContent.trim() ?? id;
-      place.setAttribute("role", "img");
-      place.setAttribute("aria-label", description);
-      await vegaEmbed(place, { ...chart, description }, {
-        renderer: "svg", actions: false, ast: true, logLevel: ERRORS_ONLY,
-      });
-      // A screen reader would read every mark; the caption and the table have the same figures.
-      place.querySelector("svg").setAttribute("aria-hidden", "true");
-      await new Promise((resolve) => setTimeout(resolve));
-    }
-    document.documentElement.dataset.charts = "drawn";
   }
 
   // The table of stores and operations
@@ -230,6 +207,4 @@
   addEventListener("afterprint", () => {
     for (const each of opened) each.open = false;
   });
-
-  drawCharts();
 })();
