@@ -75,7 +75,7 @@ def build(sources: Sources, out: Path, progress: Progress = no_progress) -> Path
     refuse_others(out, SITE)
     pages = _pages(sources, progress)
     with made_anew(out, SITE, with_list=True) as folder:
-        for path, content in _files(pages).items():
+        for path, content in _files(pages, sources.docs).items():
             file = _below(folder, path)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
@@ -130,7 +130,7 @@ def _sections(
     return [section for section in made if section is not None]
 
 
-def _files(pages: Mapping[str, tuple[Published, list[Section]]]) -> dict[str, bytes]:
+def _files(pages: Mapping[str, tuple[Published, list[Section]]], docs: Path) -> dict[str, bytes]:
     """Return every file of the site by its path."""
     files = {name: (_TEMPLATES / name).read_bytes() for name in _SHARED}
     files[".nojekyll"] = b""
@@ -141,6 +141,10 @@ def _files(pages: Mapping[str, tuple[Published, list[Section]]]) -> dict[str, by
         files[name] = _page(run, sections, others).encode()
         for section in sections:
             files |= section.files
+    runs = {name: run for name, (run, _) in pages.items()}
+    if runs:
+        described = formats.pages(runs, docs, QUESTION, _version())
+        files |= {path: text.encode() for path, text in described.items()}
     return files
 
 

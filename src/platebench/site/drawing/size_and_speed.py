@@ -63,8 +63,13 @@ class Place:
         return f"{readable(self.store)}: {figure(self.size)} of raw size, {seconds(self.ms / 1e3)}"
 
 
-def size_and_speed(cells: Sequence[CellResult], question: Question, name: str) -> View:
-    """Return the view of one question on the cells of one image set. `name` is its name."""
+def size_and_speed(
+    cells: Sequence[CellResult], question: Question, name: str, only: str = ""
+) -> View:
+    """Return the view of one question on the cells of one image set. `name` is its name.
+
+    With `only` it has the panel of this format alone, if the format was measured.
+    """
     asked = answering(cells, question)
     places = places_of(asked)
     if not places:
@@ -84,7 +89,11 @@ def size_and_speed(cells: Sequence[CellResult], question: Question, name: str) -
         name,
         finding(asked, ranking),
         caption + _missing(others, places),
-        tuple(_panel(format_, places, front, scales, shared) for format_ in _formats(places)),
+        tuple(
+            _panel(format_, places, front, scales, shared)
+            for format_ in _formats(places)
+            if only in ("", format_)
+        ),
         HEADS,
         tuple(_row(each, ranking) for each in places),
         AXES,
