@@ -192,7 +192,7 @@ def pages(runs: Mapping[str, Published], docs: Path, question: str, version: str
     review = docs / REVIEW
     shared = {"question": question, "version": version, "root": "../"}
     named = [(format_title(each.name), page_name(each), each) for each in FORMATS]
-    found = {}
+    found: dict[str, str] = {}
     for format_ in FORMATS:
         figures = (_figures(format_, run, page) for page, run in runs.items())
         found[page_of(format_)] = render(
@@ -201,9 +201,7 @@ def pages(runs: Mapping[str, Published], docs: Path, question: str, version: str
             format=format_,
             title=format_title(format_.name),
             module=module_of(format_),
-            formats=[
-                (format_title(each.name), page_name(each), each == format_) for each in FORMATS
-            ],
+            formats=named,
             runs=[each for each in figures if each is not None],
             findings=findings_of(format_),
             recipes=recipes_of(format_),
