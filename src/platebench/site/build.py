@@ -23,7 +23,6 @@ from platebench.running import selfcheck
 from platebench.running.machine_facts import one_line
 from platebench.running.newest import newer_releases
 from platebench.site import (
-    answers,
     charts,
     compare,
     completeness,
@@ -129,7 +128,6 @@ def _sections(
     """Return the sections in the order of the page, without empty ones."""
     makers: dict[str, Callable[[], Section | None]] = {
         "decide": lambda: decide.section(run),
-        "answers": lambda: answers.section(run),
         "compare": lambda: compare.section(run, places),
         "charts": lambda: charts.section(run),
         "then and now": lambda: then_and_now.section(sources.docs),
