@@ -90,8 +90,9 @@
         const { group, value } = chip.dataset;
         const pressed = SINGLE.includes(group) ? state[group] === value : state[group].has(value);
         chip.setAttribute("aria-pressed", String(pressed));
-        chip.disabled = !isOpen(chip);
-        chip.title = chip.disabled ? NOTHING : titles.get(chip);
+        const open = isOpen(chip);
+        chip.setAttribute("aria-disabled", String(!open)); // not `disabled`: it can be reached, and says why
+        chip.title = open ? titles.get(chip) : NOTHING;
       }
       const view = viewOf(state).toString();
       for (const link of document.querySelectorAll("#compare-chips [data-place]")) {
@@ -370,6 +371,7 @@
 
     for (const chip of chips) {
       chip.addEventListener("click", () => {
+        if (chip.ariaDisabled === "true") return;
         state = { ...after(chip.dataset.group, chip.dataset.value), cell: null };
         show();
         keep();
