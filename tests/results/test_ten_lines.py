@@ -150,7 +150,9 @@ def test_size_is_said_with_what_it_costs_in_time(tmp_path: Path) -> None:
     scans = [[ok([0.02], store, stored_bytes=size) for store, size in sizes.items()]] * 4
     said = lines_of(tmp_path, *together(cold({LAB: 0.02, IPC: 0.04, ZARR: 0.1}), scans))
     text = line(said, "Smallest")
-    assert re.fullmatch(r"Zarr small: 4\.0x smaller, reads 5\.0x slower \(4\.. to 5\..\)", text)
+    assert re.fullmatch(
+        r"Zarr small: 4\.0x smaller, single images 5\.0x slower \(4\.. to 5\..\)", text
+    )
     assert line(said, "Balanced").startswith("TIFF folder (tiff-files:tiff:default): ")
 
 
@@ -159,7 +161,7 @@ def test_of_stores_that_tie_in_size_the_fastest_is_named_with_its_own_price(tmp_
     scans = [[ok([0.02], store, stored_bytes=size) for store, size in sizes.items()]] * 4
     said = lines_of(tmp_path, *together(cold({LAB: 0.02, PARQUET: 0.4, ZARR: 0.1}), scans))
     text = line(said, "Smallest")
-    assert text.startswith("Zarr small: 4.0x smaller, reads 5")
+    assert text.startswith("Zarr small: 4.0x smaller, single images 5")
 
 
 def test_store_that_is_smallest_and_balanced_is_named_once(tmp_path: Path) -> None:

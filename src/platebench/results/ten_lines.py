@@ -167,7 +167,8 @@ def _chosen(label: str, answer: Chosen) -> str:
     texts = list(_tie(stores) if answer.tied else _winner(best.store))
     costs = [""]
     if takes is not None:
-        costs = [f", reads {_as_long(takes)}", f", reads {_roughly(takes)}", f", {_roughly(takes)}"]
+        long, short = f"single images {_as_long(takes)}", f"single images {_roughly(takes)}"
+        costs = [f", {long}", f", {short}", f", {_roughly(takes)}"]
     return _line(label, *(f"{text}: {size}{cost}" for cost in costs for text in texts))
 
 

@@ -72,7 +72,8 @@ UNITS = {
 SHADES = (1.5, 3.0, 10.0)
 """Limits of a bar's shades, in multiples of the fastest store's time."""
 
-_DIGITS = 4
+_DIGITS, _FEW = 6, 4
+"""Digits of figures that are shown rounded, and of others."""
 
 
 @dataclass(frozen=True)
@@ -297,7 +298,7 @@ def _timed_cell(
 ) -> list[Any]:
     assert cell.median_s is not None
     milliseconds = [
-        None if seconds is None else _short(1000 * seconds)
+        None if seconds is None else _short(1000 * seconds, _FEW)
         for seconds in (cell.q25_s, cell.q75_s, cell.cpu_s)
     ]
     own = (cell.read_images, cell.read_bytes)
@@ -310,25 +311,25 @@ def _timed_cell(
         _short(cell.tiff_ratio),
         _reach(cell.tiff_low, cell.tiff_high),
         *milliseconds,
-        None if cell.peak_bytes is None else _short(cell.peak_bytes / 1e6),
+        None if cell.peak_bytes is None else _short(cell.peak_bytes / 1e6, _FEW),
         cell.samples,
         cell.rounds,
         *([] if own == usual else own),
     ]
 
 
-def _reach(low: float | None, high: float | None) -> float | None:
+def _reach(low: float | None, high: float | None) -> int | None:
     """Return half the width of a ratio's interval in percent, None without one."""
     if low is None or high is None or low == high:
         return None
-    return _short(100 * (math.sqrt(high / low) - 1))
+    return max(1, round(100 * (math.sqrt(high / low) - 1)))
 
 
-def _short(value: float | None) -> float | None:
+def _short(value: float | None, digits: int = _DIGITS) -> float | None:
     """Return a number with few digits, whole if it is."""
     if value is None or value == 0 or not math.isfinite(value):
         return value
-    rounded = round(value, _DIGITS - 1 - math.floor(math.log10(abs(value))))
+    rounded = round(value, digits - 1 - math.floor(math.log10(abs(value))))
     return int(rounded) if rounded == int(rounded) else rounded
 
 
@@ -417,7 +418,7 @@ def _entry(cells: Mapping[int, list[Any]], number: int, unit: str, once: bool) -
     bar = None if best is None else min(100, round(100 * best / _speed(cell)))
     ratio = 1.0 if best is None else _speed(cell) / best
     shade = "floor" if cell[1] == 0 else "best" if abs(cell[1]) == 1 else _shade(ratio)
-    said = "" if reach is None else f"±{reach:.0f}%"
+    said = "" if reach is None else f"±{reach}%"
     return Entry("" if value is None else figure(value), said, bar, shade)
 
 

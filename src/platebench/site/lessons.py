@@ -30,6 +30,9 @@ from platebench.stores.name import StoreName
 TB = 10
 """Sizes are said for so many TB of pixels, about what a screen has."""
 
+SAVES = 1.1
+"""A compromise is named if a folder of TIFF files has this many times its bytes."""
+
 NAMED = 3
 """The number of tied stores that are named; others are counted."""
 
@@ -145,7 +148,8 @@ def _size(found: Answers) -> str:
         said += f". {_single(smallest.takes)}"
     if balanced is None or balanced.takes is None or found.one_round:
         return f"{said}."
-    if balanced.best.store != smallest.best.store:
+    saves = balanced.lab_takes is not None and balanced.lab_takes.estimate > SAVES
+    if saves and balanced.best.store != smallest.best.store:
         said += f". A compromise is {_named(balanced)}: {_terabytes(balanced.best)}"
         said += f". {_single(balanced.takes)}"
     return f"{said}."

@@ -199,7 +199,7 @@
       const value = cell.values[state.show];
       const reach = cell.reaches[state.show];
       const made = plainCell(value === null ? "" : figure(value), column.key, "figure");
-      if (reach) made.append(" ", element("small", `±${Math.round(reach)}%`));
+      if (reach) made.append(" ", element("small", `±${reach}%`));
       const ratio = Number.isFinite(best) ? cell.pace / best : 1;
       return withBar(made, 1 / ratio, !cell.rank ? "floor" : cell.rank === 1 ? "best" : shadeOf(ratio));
     }
@@ -258,7 +258,7 @@
       line("Median", `${figure(ms)} ms${cell.samples > 1 && cell.q25 !== null ? ` (quartiles ${figure(cell.q25)} to ${figure(cell.q75)})` : ""}`);
       line("Rate", [images && `${figure(images)} images/s`, mb && `${figure(mb)} MB/s`].filter(Boolean).join(", "));
       for (const [unit, name] of [["floor", "× bare file"], ["tiff", "× TIFF folder"]]) {
-        const reach = cell.reaches[unit] ? ` ±${Math.round(cell.reaches[unit])}%` : "";
+        const reach = cell.reaches[unit] ? ` ±${cell.reaches[unit]}%` : "";
         if (cell.values[unit] !== null) line(name, `${figure(cell.values[unit])}${reach}`);
       }
       line("Rank", rankOf(store, each, cell));
