@@ -20,14 +20,13 @@ from platebench.running import selfcheck
 from platebench.running.machine_facts import one_line
 from platebench.running.newest import newer_releases
 from platebench.site import (
-    answers,
     charts,
+    compare,
     completeness,
     decide,
     downloads,
     findings,
     formats,
-    grid,
     history,
     image_sets,
     method,
@@ -60,7 +59,7 @@ class Sources:
         return self.checkout / "docs"
 
 
-_SHARED = ("style.css", "charts.css", "decide.js", "page.js")
+_SHARED = ("style.css", "charts.css", "decide.js", "compare.js", "page.js")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -97,20 +96,36 @@ def _pages(sources: Sources, progress: Progress) -> dict[str, tuple[Published, l
     )
     machines = [run.machine for run in runs]
     return {
-        page_of(run.machine, machines): (run, _sections(run, sources, asv_pages, progress))
+        page_of(run.machine, machines): (
+            run,
+            _sections(run, sources, asv_pages, progress, _places(run, runs)),
+        )
         for run in runs
     }
 
 
+def _places(run: Published, runs: Sequence[Published]) -> list[tuple[str, str]]:
+    """Return the other machines: where each measured, and its page."""
+    machines = [each.machine for each in runs]
+    return [
+        (compare.place_of(each), page_of(each.machine, machines))
+        for each in runs
+        if each.machine != run.machine
+    ]
+
+
 def _sections(
-    run: Published, sources: Sources, asv_pages: history.History, progress: Progress
+    run: Published,
+    sources: Sources,
+    asv_pages: history.History,
+    progress: Progress,
+    places: Sequence[tuple[str, str]],
 ) -> list[Section]:
     """Return the sections in the order of the page, without empty ones."""
     makers: dict[str, Callable[[], Section | None]] = {
         "decide": lambda: decide.section(run),
         "size and speed": lambda: charts.main_section(run),
-        "answers": lambda: answers.section(run),
-        "table": lambda: grid.section(run),
+        "compare": lambda: compare.section(run, places),
         "charts": lambda: charts.section(run),
         "then and now": lambda: then_and_now.section(sources.docs),
         "image sets": lambda: image_sets.section(run, sources.workspace),
