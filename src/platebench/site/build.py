@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import vl_convert
 
 from platebench.drafts import made_anew
 from platebench.errors import UserError
@@ -35,7 +32,6 @@ from platebench.site import (
     method,
     then_and_now,
 )
-from platebench.site.embedded import script_json
 from platebench.site.published import Published, published
 from platebench.site.section import Section, render
 from platebench.timing.workspace import Progress, Workspace, no_progress
@@ -63,7 +59,7 @@ class Sources:
         return self.checkout / "docs"
 
 
-_SHARED = ("style.css", "decide.js", "compare.js", "page.js")
+_SHARED = ("style.css", "charts.css", "decide.js", "compare.js", "page.js")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -78,7 +74,7 @@ def build(sources: Sources, out: Path, progress: Progress = no_progress) -> Path
     refuse_others(out, SITE)
     pages = _pages(sources, progress)
     with made_anew(out, SITE, with_list=True) as folder:
-        for path, content in _files(pages).items():
+        for path, content in _files(pages, sources.docs).items():
             file = _below(folder, path)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
@@ -128,6 +124,7 @@ def _sections(
     """Return the sections in the order of the page, without empty ones."""
     makers: dict[str, Callable[[], Section | None]] = {
         "decide": lambda: decide.section(run),
+        "size and speed": lambda: charts.main_section(run),
         "compare": lambda: compare.section(run, places),
         "charts": lambda: charts.section(run),
         "then and now": lambda: then_and_now.section(sources.docs),
@@ -148,10 +145,10 @@ def _sections(
     return [section for section in made if section is not None]
 
 
-def _files(pages: Mapping[str, tuple[Published, list[Section]]]) -> dict[str, bytes]:
+def _files(pages: Mapping[str, tuple[Published, list[Section]]], docs: Path) -> dict[str, bytes]:
     """Return every file of the site by its path."""
     files = {name: (_TEMPLATES / name).read_bytes() for name in _SHARED}
-    files |= {"vega.js": _vega().encode(), ".nojekyll": b""}
+    files[".nojekyll"] = b""
     if not pages:
         files["index.html"] = render("empty.html", question=QUESTION, version=_version()).encode()
     for name, (run, sections) in pages.items():
@@ -159,11 +156,14 @@ def _files(pages: Mapping[str, tuple[Published, list[Section]]]) -> dict[str, by
         files[name] = _page(run, sections, others).encode()
         for section in sections:
             files |= section.files
+    runs = {name: run for name, (run, _) in pages.items()}
+    if runs:
+        described = formats.pages(runs, docs, QUESTION, _version())
+        files |= {path: text.encode() for path, text in described.items()}
     return files
 
 
 def _page(run: Published, sections: Sequence[Section], others: Sequence[tuple[str, str]]) -> str:
-    charts = {id_: chart for section in sections for id_, chart in section.charts.items()}
     return render(
         "page.html",
         question=QUESTION,
@@ -171,7 +171,6 @@ def _page(run: Published, sections: Sequence[Section], others: Sequence[tuple[st
         published=run,
         sections=sections,
         others=others,
-        charts=script_json(charts),
         started=f"{datetime.fromisoformat(run.info.started):%-d %B %Y}",
         hardware=_hardware(run.facts),
         state=one_line(run.info.machine_facts),
@@ -195,13 +194,6 @@ def _hardware(facts: Mapping[str, Any]) -> str:
 
 def _version() -> str:
     return metadata.version("platebench")
-
-
-@cache
-def _vega() -> str:
-    """Return the charts' library in a scope of its own, which exports one name."""
-    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return f"(() => {{{bundle}\n}})();\n"
 
 
 def _below(folder: Path, path: str) -> Path:

@@ -73,23 +73,42 @@ def _where(question: Question) -> str:
     return "from the disk" if question.cache == "cold" else "from memory"
 
 
+def settings_claim(
+    found: Sequence[Effect], spread: Times | None, question: Question
+) -> tuple[str, str] | None:
+    """Return whether the format or its settings matter more, and the figures that say so.
+
+    `found` are the effects of `question`, `spread` is that of their fast stores. None without both.
+    """
+    if not found or spread is None:
+        return None
+    most = found[0]
+    if _overlap(most.takes, spread):
+        claim = "How images are written matters as much as the format (tie)."
+    elif most.takes.estimate > spread.estimate:
+        claim = "How images are written matters more than the format."
+    else:
+        claim = "The format matters more than how images are written."
+    return (
+        claim,
+        f"To read single images {_where(question)}, {format_title(most.format)} takes"
+        f" {most.takes} times as long with its default settings as with `fast`{_others(found)}."
+        f" With `fast`, the slowest format takes {spread} times as long as the fastest.",
+    )
+
+
+def _overlap(one: Times, other: Times) -> bool:
+    """Return True if two intervals overlap, so a repeat run may show the other order."""
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return one.low <= other.high and other.low <= one.high
+
+
 def _settings(cells: Sequence[CellResult], question: Question) -> str:
     """Return whether the format or its settings matter more, for single images."""
     found = effects(cells, question)
-    spread = spread_of_fast(found)
-    if not found or spread is None:
-        return ""
-    most = found[0]
-    claim = (
-        "How images are written matters more than the format."
-        if most.takes.estimate > spread.estimate
-        else "The format matters more than how images are written."
-    )
-    return (
-        f"**{claim}** To read single images {_where(question)}, {format_title(most.format)} takes"
-        f" {most.takes} times as long with its default settings as with `fast`{_others(found)}."
-        f" With `fast`, the slowest format takes {spread} times as long as the fastest."
-    )
+    said = settings_claim(found, spread_of_fast(found), question)
+    return "" if said is None else f"**{said[0]}** {said[1]}"
 
 
 def _others(found: Sequence[Effect]) -> str:

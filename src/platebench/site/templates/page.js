@@ -1,5 +1,5 @@
-// The page is readable without this script. The script draws the charts. The address of the page keeps
-// all choices, for sharing; decide.js has the first screen, compare.js the table of all stores.
+// The page is readable without this script. The address of the page keeps all choices, for sharing;
+// decide.js has the first screen, compare.js the table of all stores.
 "use strict";
 
 (() => {
@@ -31,29 +31,6 @@
     return made;
   }
 
-  // Charts
-
-  /** Vega's number for it. Its warnings are for the authors of charts. */
-  const ERRORS_ONLY = 1;
-
-  /** Draw the charts one after another, so that the page stays responsive. */
-  async function drawCharts() {
-    for (const [id, chart] of Object.entries(JSON.parse(byId("charts").textContent))) {
-      const place = byId(id);
-      const caption = place.closest("figure")?.querySelector("figcaption");
-      const description = chart.description ?? caption?.textContent.trim() ?? id;
-      place.setAttribute("role", "img");
-      place.setAttribute("aria-label", description);
-      await vegaEmbed(place, { ...chart, description }, {
-        renderer: "svg", actions: false, ast: true, logLevel: ERRORS_ONLY,
-      });
-      // A screen reader would read every mark; the caption and the table have the same figures.
-      place.querySelector("svg").setAttribute("aria-hidden", "true");
-      await new Promise((resolve) => setTimeout(resolve));
-    }
-    document.documentElement.dataset.charts = "drawn";
-  }
-
   // The page as a whole
 
   const parted = {};
@@ -70,15 +47,4 @@
 
   addEventListener("hashchange", follow);
   follow();
-
-  let opened = [];
-  addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
-    for (const each of opened) each.open = true;
-  });
-  addEventListener("afterprint", () => {
-    for (const each of opened) each.open = false;
-  });
-
-  drawCharts();
 })();
