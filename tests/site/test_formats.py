@@ -19,10 +19,16 @@ from tests.site.made_up import reference
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Published:
-    reference(tmp_path, rounds=1, image_sets=["raw-2"], stores=["floor:pixels:fast"])
-    return published(tmp_path)[0]
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    results = tmp_path_factory.mktemp("results")
+    reference(results, rounds=1, image_sets=["raw-2"], stores=["floor:pixels:fast"])
+    return published(results)[0]
+
+
+@pytest.fixture(scope="module")
+def made(run: Published) -> dict[str, str]:
+    return pages(run)
 
 
 def unnamed_tunings(format_: Format, says: str) -> set[str]:
@@ -51,9 +57,9 @@ def pages(run: Published, docs: Path = REPOSITORY / "docs") -> dict[str, str]:
 
 
 def test_every_format_has_a_page_with_its_source_and_the_libraries_of_the_run(
-    run: Published,
+    run: Published, made: dict[str, str]
 ) -> None:
-    section, made = formats.section(run), pages(run)
+    section = formats.section(run)
     for format_ in FORMATS:
         module = module_of(format_)
         page = made[formats.page_of(format_)]
@@ -98,8 +104,7 @@ def test_page_has_what_failed_as_limits(tmp_path: Path) -> None:
     assert "<code>zarr:tensor:fast</code>, <code>zarr:tensor:small</code>" in page
 
 
-def test_page_has_findings_and_the_recipe_of_every_layout(run: Published) -> None:
-    made = pages(run)
+def test_page_has_findings_and_the_recipe_of_every_layout(made: dict[str, str]) -> None:
     for format_ in FORMATS:
         page = unescape(made[formats.page_of(format_)])
         for finding in formats.findings_of(format_):
@@ -129,8 +134,9 @@ def test_added_format_has_a_page(run: Published, monkeypatch: pytest.MonkeyPatch
     assert "Reviewed by A. Maker, 2026-12-01." in page
 
 
-def test_who_reviewed_is_empty_and_leads_to_how_to_object(run: Published, tmp_path: Path) -> None:
-    made = pages(run)
+def test_who_reviewed_is_empty_and_leads_to_how_to_object(
+    run: Published, made: dict[str, str], tmp_path: Path
+) -> None:
     assert (
         "No maintainer of Parquet has reviewed these figures yet." in made["formats/parquet.html"]
     )
@@ -142,11 +148,13 @@ def test_who_reviewed_is_empty_and_leads_to_how_to_object(run: Published, tmp_pa
     assert "review.html" not in without["formats/parquet.html"]
 
 
-def test_formats_link_to_the_part_list_that_is_described(run: Published) -> None:
+def test_formats_link_to_the_part_list_that_is_described(
+    run: Published, made: dict[str, str]
+) -> None:
     section = formats.section(run)
     assert 'id="part_list"' in section.html
     targets = [part.partition('"')[0] for part in section.html.split('href="')[1:]]
-    assert all(target in section.files or target in pages(run) for target in targets)
+    assert all(target in section.files or target in made for target in targets)
 
 
 def test_html_in_docstrings_is_escaped() -> None:
@@ -155,8 +163,7 @@ def test_html_in_docstrings_is_escaped() -> None:
     assert "<a " not in module.html
 
 
-def test_formats_say_who_keeps_their_versions(run: Published) -> None:
-    made = pages(run)
+def test_formats_say_who_keeps_their_versions(made: dict[str, str]) -> None:
     for format_ in FORMATS:
         said = "kept by the format" if format_.native_versions else f"kept by {NAME}"
         assert f"Versions: {said}." in unescape(made[formats.page_of(format_)])
