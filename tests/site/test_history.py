@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import subprocess
 import tarfile
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import asv
 import pytest
@@ -17,6 +19,7 @@ from platebench.results.asv_files import write_asv_results
 from platebench.results.commit import Commit
 from platebench.running.checkout import commit_of
 from platebench.site import history
+from platebench.site.asv_opening import bring_opening
 from platebench.site.drawing.over_days import over_days_chart
 from platebench.site.drawing.views import View
 from platebench.site.history import (
@@ -121,6 +124,31 @@ def test_pages_say_no_folder_of_this_machine(
 ) -> None:
     made = make_history(repository, results, tmp_path)
     assert not any(str(tmp_path).encode() in content for content in made.files.values())
+
+
+def test_pages_open_with_three_formats_on_the_main_image_set(
+    tmp_path: Path, repository: Path, results: Path, run: Published
+) -> None:
+    made = make_history(repository, results, tmp_path, run)
+    index = made.files["history/index.html"].decode()
+    places = [index.index(f"{name}.js") for name in ("regressions", "opening_data", "asv_opening")]
+    assert places == sorted(places)
+    text = made.files["history/opening_data.js"].decode()
+    opening = json.loads(text.removeprefix("window.platebenchOpening = ").rstrip(";\n"))
+    assert opening["names"] == ["Parquet fast", "Arrow IPC fast", "LanceDB fast"]
+    assert opening["tiles"] == {SCAN: [[], [[64, pytest.approx(2050)]], []]}
+    view = parse_qs(opening["addresses"][SCAN].partition("?")[2])
+    assert view == {
+        "machine": [run.machine],
+        "p-store": [f"'{name}:pixels:fast'" for name in ("parquet", "arrow-ipc", "lancedb")],
+        "p-images": ["'raw-64'"],
+    }
+
+
+def test_pages_of_an_unknown_asv_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<html>")
+    with pytest.raises(UserError, match=r"asv's index\.html has no line"):
+        bring_opening(tmp_path, {})
 
 
 def test_without_the_archive_the_link_says_which_hosts_are_asked(
@@ -334,7 +362,8 @@ def test_pages_open_from_a_file_and_ask_for_nothing_else(
     if not FETCHED.exists():
         pytest.skip(f"{FETCHED.relative_to(REPOSITORY)} was not fetched")
     site = tmp_path / "site"
-    for path, content in make_history(repository, results, FETCHED.parent).files.items():
+    first = published(results)[0]
+    for path, content in make_history(repository, results, FETCHED.parent, first).files.items():
         file = site / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
@@ -345,9 +374,14 @@ def test_pages_open_from_a_file_and_ask_for_nothing_else(
     page.on("pageerror", lambda error: troubles.append(str(error)))
     try:
         page.goto((site / "history" / "index.html").as_uri())
-        page.get_by_text("FullScan.time_scan").first.wait_for()
+        tile = page.locator("a.benchmark-container", has_text="FullScan.time_scan")
+        assert tile.locator("canvas").count() > 0, "it has a plot"
+        tile.click()
+        page.locator("#graph-display canvas").first.wait_for(timeout=10_000)
+        assert page.locator(".active", has_text=str(IPC)).count() == 1
+        assert page.locator(".active", has_text=str(FLOOR)).count() == 0
         page.goto(f"{(site / 'history' / 'index.html').as_uri()}#{SCAN}")
-        page.get_by_text(f"store-{IPC}").first.wait_for(timeout=10_000)
+        page.wait_for_url("**p-store=*")
     finally:
         page.close()
     assert not troubles

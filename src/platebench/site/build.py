@@ -92,7 +92,7 @@ def _pages(sources: Sources, progress: Progress) -> dict[str, tuple[Published, l
     if not runs:
         return {}
     asv_pages = history.make_history(
-        sources.checkout, sources.results, sources.checkout / ".platebench"
+        sources.checkout, sources.results, sources.checkout / ".platebench", runs[0]
     )
     machines = [run.machine for run in runs]
     return {

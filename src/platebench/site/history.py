@@ -28,6 +28,7 @@ from platebench.results.over_days import OverDays, over_days
 from platebench.results.records import record_files
 from platebench.results.strict_json import Damaged
 from platebench.results.telling import say_once
+from platebench.site.asv_opening import bring_opening, opening_of
 from platebench.site.drawing.over_days import over_days_chart
 from platebench.site.published import Published
 from platebench.site.section import Section, render
@@ -99,11 +100,14 @@ def section(published: Published, history: History, days: OverDays | None = None
     )
 
 
-def make_history(checkout: Path, results: Path, scripts: Path) -> History:
+def make_history(
+    checkout: Path, results: Path, scripts: Path, first: Published | None = None
+) -> History:
     """Return asv's pages of `results`, made by asv in a temporary folder.
 
     `checkout` is the git repository of the measured commits, `scripts` the folder of `ARCHIVE` if
-    it was fetched. Raises UserError for an archive with another checksum.
+    it was fetched. The pages open with the figures of the run `first`. Raises UserError for an
+    archive with another checksum.
     """
     found = _asv_files(results)
     commits = set(found.values())
@@ -123,6 +127,10 @@ def make_history(checkout: Path, results: Path, scripts: Path) -> History:
         failed = _publish(checkout, kept, pages)
         if failed is not None:
             return History(why_not=f"asv publish failed: {failed}", commits=len(commits))
+        if first is not None:
+            benchmarks = read_asv_file(results / "benchmarks.json")
+            listed = {name: each for name, each in benchmarks.items() if name != "version"}
+            bring_opening(pages, opening_of(first.cells, first.machine, listed))
         _bring_scripts(pages, scripts / ARCHIVE)
         return History(
             files={

@@ -62,6 +62,11 @@ class Format:
         return self.store.partition(":")[2]
 
     @property
+    def layouts(self) -> tuple[str, ...]:
+        """The layouts, the one that suits the format best first."""
+        return tuple(self.variants)
+
+    @property
     def stores(self) -> list[StoreName]:
         """The names of this format's stores."""
         return [
