@@ -92,6 +92,17 @@ def test_page_has_the_figures_of_each_store_with_interval_and_rank(tmp_path: Pat
     assert "Nothing of it failed or was skipped" in page
 
 
+def test_figures_of_two_machines_have_the_front_of_each(tmp_path: Path) -> None:
+    stores = ["floor:pixels:fast", "zarr:tensor:fast", "tiff-files:tiff:default"]
+    for machine in ("bench-pc", "other-pc"):
+        reference(tmp_path, machine, rounds=1, image_sets=["raw-8"], stores=stores)
+    runs = {f"{run.machine}.html": run for run in published(tmp_path)}
+    page = formats.pages(runs, tmp_path, "Which?", "1.0")["formats/zarr.html"]
+    fronts = re.findall(r'<g id="([^"]+)"', page)
+    assert len(set(fronts)) == 2
+    assert re.findall(r'<use href="#([^"]+)"', page) == fronts
+
+
 def test_page_has_what_failed_as_limits(tmp_path: Path) -> None:
     wrong = [
         failed("<b>differs</b>", "zarr:tensor:fast"),

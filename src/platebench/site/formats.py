@@ -288,7 +288,7 @@ def _figures(format_: Format, published: Published, page: str) -> RunFigures | N
     mine = in_order([cell.store for cell in cells if cell.format == format_.name])
     ranks = [rank(answering(cells, question)).ranks() for question in questions]
     rows = [_row(store, cells, questions, ranks) for store in mine]
-    view = size_and_speed(cells, questions[0], "", format_.name)
+    view = size_and_speed(cells, questions[0], published.machine, format_.name)
     return RunFigures(
         published.machine,
         page,

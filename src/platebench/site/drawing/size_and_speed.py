@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from markupsafe import Markup
 
@@ -66,9 +67,10 @@ class Place:
 def size_and_speed(
     cells: Sequence[CellResult], question: Question, name: str, only: str = ""
 ) -> View:
-    """Return the view of one question on the cells of one image set. `name` is its name.
+    """Return the view of one question on the cells of one image set.
 
-    With `only` it has the panel of this format alone, if the format was measured.
+    `name` is its name, which no other view of the page may have for the same operation. With
+    `only` it has the panel of this format alone, if the format was measured.
     """
     asked = answering(cells, question)
     places = places_of(asked)
@@ -77,12 +79,14 @@ def size_and_speed(
     ranking = rank(asked)
     front = pareto_front(places)
     scales = _scales(places)
-    shared = f"front-{question.operation}"
+    # Two views on one page must not share an id, or the second would show the front of the first.
+    shared = f"front-{question.operation}-{sha256(name.encode()).hexdigest()[:6]}"
     caption = (
         f"{question.asked.timed[:1].upper()}{question.asked.timed[1:]}, divided by the images read."
         " Small stores are on the left, fast ones at the bottom. A panel's line joins the tunings"
-        " of its format. Small dots are the other stores. The stepped line is the Pareto front: no"
-        " store is both smaller and faster than those on it."
+        " of its format, bars are 95% intervals for a repeat run, and small dots are the other"
+        " stores. The stepped line is the Pareto front: no store is both smaller and faster than"
+        " those on it."
     )
     others = [each for each in cells if each.operation == question.operation]
     return View(
@@ -212,6 +216,9 @@ def _panel(
         joined = [mine[store] for store in by_tuning(mine) if store.layout == name]
         kind = "join" if name == layout else "join thin"
         panel.line([(each.size, each.ms) for each in joined], kind)
+    for each in mine.values():
+        if each.low is not None and each.high is not None:
+            panel.bar(each.size, each.low, each.high)
     spots = []
     for store in sorted(by_tuning(mine), key=lambda each: each.layout != layout):
         own = store.layout == layout
