@@ -20,7 +20,7 @@ from platebench.results.questions import (
 from platebench.results.ranking import Ranking, rank
 from platebench.results.ratios import typical
 from platebench.results.report import figure, seconds
-from platebench.results.store_words import readable, short_name
+from platebench.results.store_words import LAYOUTS, readable, short_name
 from platebench.results.tidy import COMPRESSED, CellResult
 from platebench.site.drawing.panel import Panel, Scale, Spot
 from platebench.site.drawing.scales import log_scale
@@ -39,6 +39,9 @@ from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR, TIFF_FOLDER
 
 HEADS = ("store", "code", "of raw size", "time per image", "repeat run", "rank")
+FEW = 6
+"""A panel of more stores names one store of each further layout, and those on the front."""
+
 AXES = "Across: bytes per byte of pixels. Up: milliseconds per image."
 
 
@@ -219,14 +222,25 @@ def _panel(
     for each in mine.values():
         if each.low is not None and each.high is not None:
             panel.bar(each.size, each.low, each.high)
+    named = _named(list(mine), layout)
     spots = []
     for store in sorted(by_tuning(mine), key=lambda each: each.layout != layout):
         own = store.layout == layout
-        label = spot_label(store, layout) if own or mine[store] in front or len(mine) < 7 else ""
+        whole = own or mine[store] in front or len(mine) <= FEW
+        label = spot_label(store, layout) if whole else named.get(store, "")
         spots.append(_spot(mine[store], label, "own" if own else "own hollow"))
     panel.spots(spots)
     says = "; ".join(str(mine[store]) for store in by_tuning(mine))
     return panel_for(format_, panel.svg(f"{says} per image"))
+
+
+def _named(stores: Sequence[StoreName], layout: str) -> dict[StoreName, str]:
+    """Return the store of each other layout that bears the layout's name: its smallest tuning."""
+    found = {}
+    for name in dict.fromkeys(store.layout for store in stores if store.layout != layout):
+        last = by_tuning(store for store in stores if store.layout == name)[-1]
+        found[last] = LAYOUTS.get(name, name)
+    return found
 
 
 def _spot(place: Place, label: str, kind: str) -> Spot:
