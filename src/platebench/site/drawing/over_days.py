@@ -71,8 +71,8 @@ def finding(found: OverDays, what: str, stores: int) -> str:
     release = _release(largest)
     with_ = f" with {release}" if release else f" by {largest.day}"
     return (
-        f"{begin}{changed} of {stores} stores changed beyond doubt, most {short_name(largest.store)}:"
-        f" {figure(times)} times {words[largest.ratio < 1]}{with_}"
+        f"{begin}{changed} of {stores} stores changed beyond doubt, most"
+        f" {short_name(largest.store)}: {figure(times)} times {words[largest.ratio < 1]}{with_}"
     )
 
 
