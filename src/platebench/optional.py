@@ -10,6 +10,7 @@ from platebench.errors import UserError
 
 _MODULES = {
     "markdown-it-py": "markdown_it",
+    "ngff-zarr": "ngff_zarr",
     "pillow": "PIL",
     "pylance": "lance",
     "scikit-image": "skimage",

@@ -170,6 +170,16 @@ FORMATS: tuple[Format, ...] = (
         opened_by=("Python", "C++", "Rust"),
     ),
     Format(
+        "ome-zarr",
+        "ome_zarr:OmeZarr",
+        {"tensor": _ALL},
+        ("ngff-zarr", "zarr", "numcodecs"),
+        Colour.ORANGE,
+        Mark.TRIANGLE_UP,
+        title="OME-Zarr",
+        opened_by=("napari", "Fiji", "QuPath"),
+    ),
+    Format(
         "tiff-files",
         "tiff_files:TiffFiles",
         {"tiff": _ALL},
@@ -200,6 +210,16 @@ FORMATS: tuple[Format, ...] = (
         Mark.TRIANGLE_RIGHT,
         title="CellH5",
         opened_by=("Fiji", "R", "Python"),
+    ),
+    Format(
+        "blosc2",
+        "blosc2:Blosc2",
+        {"tensor": _ALL},
+        ("blosc2",),
+        Colour.SKY_BLUE,
+        Mark.CIRCLE,
+        title="Blosc2",
+        opened_by=("Python", "C"),
     ),
     Format(
         "sqlite",
