@@ -20,11 +20,13 @@ from platebench.findings import (
     parquet_wide_integers,
     talk_ratio,
     zarr_guessed_chunks,
+    zarr_partial_shards,
 )
 from platebench.findings.finding import Finding
 
 FINDINGS: tuple[Finding, ...] = (
     lancedb_nested_lists.FINDING,
+    zarr_partial_shards.FINDING,
     parquet_row_groups.FINDING,
     parquet_dataset_take.FINDING,
     zarr_guessed_chunks.FINDING,

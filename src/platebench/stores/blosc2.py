@@ -61,7 +61,10 @@ BLOCK = 2**18
 
 @dataclass(frozen=True)
 class Settings:
-    """How chunks are compressed. `shuffle` is a filter's name, or None for wider pixels' byte one."""
+    """How chunks are compressed.
+
+    `shuffle` is the name of a filter; without it, pixels of several bytes are shuffled by byte.
+    """
 
     quick_start: bool = False
     codec: str = "ZSTD"

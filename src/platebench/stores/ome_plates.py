@@ -82,7 +82,7 @@ def plates_of(images: ImageSet) -> list[Plate]:
         if len(shape) not in (2, 3) or 0 in shape:
             raise Unsupported(f"OME-Zarr holds no image of shape {shape}, as image {row} has")
     records = images.table.select(["plate", "well", "site", "frame", "channel", "z"]).to_pylist()
-    plates = []
+    plates: list[Plate] = []
     for name, rows in _grouped(range(len(images)), lambda row: records[row]["plate"] or ""):
         group = _group_name(name, {plate.group for plate in plates}, len(plates))
         plates.append(Plate(name or "plate", group, _wells(rows, records, images)))

@@ -2,8 +2,8 @@
 
 - On disk, each plate is a Zarr group `<plate>.ome.zarr` with a group per row, well and field, as
   OME-NGFF's HCS layout has it. A field is an array of (t, c, z, y, x) and smaller copies of it.
-- One image is `zarr.open_array(".../<plate>.ome.zarr/B/3/0/scale0/image")[t, c, z]`. Which image lies
-  where is in the attributes of the folder's group.
+- One image is `zarr.open_array(".../<plate>.ome.zarr/B/3/0/scale0/image")[t, c, z]`.
+  Which image lies where is in the attributes of the folder's group.
 - A random row costs the metadata of its field (a file) and its chunks: with `default` 24 of them.
 - It keeps no versions, and a plate of 384 wells is at least 2,000 small files before its pixels.
 - napari (napari-ome-zarr), Fiji (MoBIE), OMERO, QuPath, Vizarr and Neuroglancer open it.
@@ -11,13 +11,13 @@
 
 The tunings:
 
-- `default`: ngff-zarr's quick start: `to_multiscales(image)` and `HCSPlateWriter`. Chunks are 256 by
-  256, compressed by Zstandard; smaller copies are made with a Gaussian filter in WebAssembly, which
-  is compiled once per machine (half a minute) and then takes 0.4 s per image. Images are read by
-  `array[t, c, z]`.
+- `default`: ngff-zarr's quick start: `to_multiscales(image)` and `HCSPlateWriter`. Chunks are 256
+  by 256, compressed by Zstandard. Smaller copies are made with a Gaussian filter in WebAssembly,
+  which is compiled once per machine (half a minute) and then takes 0.4 s per image. Images are
+  read by `array[t, c, z]`.
 - `fast`: one image per chunk, uncompressed, and no smaller copies.
-- `balanced`: one image per chunk, Blosc's LZ4 after a bit shuffle, and smaller copies by local mean,
-  so that a viewer can show a whole plate. They cost a third of the bytes: the candidate
+- `balanced`: one image per chunk, Blosc's LZ4 after a bit shuffle, and smaller copies by local
+  mean, so that a viewer can show a whole plate. They cost a third of the bytes: the candidate
   `bitshuffle-lz4` is the same without them.
 - `small`: Zstandard level 9, without smaller copies.
 
@@ -31,7 +31,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -206,7 +205,7 @@ class _Planes:
         """Return the array of a field: (t, c, z, y, x)."""
         volume = _volume(field)
         blocks: Any = np.empty(field.grid, object)
-        for place in product(*map(range, field.grid)):
+        for place in field.rows:
             read = partial(self._read, field.rows[place], volume)
             lazy = dask.delayed(read, pure=False)()
             blocks[place] = dask.array.from_delayed(lazy, volume, field.dtype)

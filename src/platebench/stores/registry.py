@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platebench.errors import Unsupported, UserError
-from platebench.optional import how_to_get, missing
+from platebench.optional import how_to_get, installed_version, lacks_module, missing
 from platebench.stores.appearance import Colour, Mark
 from platebench.stores.contract import Store
 from platebench.stores.name import StoreName
@@ -32,7 +32,8 @@ class Format:
     itself; all others are measured with platebench's part list (`part_list`). `title` is the name
     in sentences, as the format's makers write it; "" if that is `name`. `opened_by` are programs
     and languages that open the stored files without platebench, those for images first;
-    `opened_by_tuning` those of a tuning that fewer of them open.
+    `opened_by_tuning` those of a tuning that fewer of them open. `needs_modules` are modules that
+    older versions of a needed library lack.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Format:
     title: str = ""
     opened_by: tuple[str, ...] = ()
     opened_by_tuning: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    needs_modules: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -170,6 +172,17 @@ FORMATS: tuple[Format, ...] = (
         opened_by=("Python", "C++", "Rust"),
     ),
     Format(
+        "zarr-codecs",
+        "zarr_codecs:ZarrCodecs",
+        {"tensor": _ALL},
+        ("zarr", "imagecodecs"),
+        Colour.ORANGE,
+        Mark.TRIANGLE_DOWN,
+        title="Zarr with image codecs",
+        opened_by=("Python",),
+        needs_modules={"imagecodecs": "zarr"},
+    ),
+    Format(
         "ome-zarr",
         "ome_zarr:OmeZarr",
         {"tensor": _ALL},
@@ -264,8 +277,7 @@ def needs_of(name: StoreName) -> tuple[str, ...]:
 
 def why_not(name: StoreName) -> str | None:
     """Return why a store cannot be measured here, or None when it can."""
-    absent = missing(*needs_of(name))
-    return how_to_get(absent) if absent else None
+    return _why_not(format_of(name), name.layout)
 
 
 def find(name: StoreName) -> Store:
@@ -293,11 +305,21 @@ def variants_of(format_: Format, layout: str) -> Variants[object]:
 
 
 def _made(format_: Format, name: StoreName) -> Store:
-    absent = missing(*format_.needs_of(name.layout))
-    if absent:
-        raise Unsupported(how_to_get(absent))
+    reason = _why_not(format_, name.layout)
+    if reason is not None:
+        raise Unsupported(reason)
     store: Store = getattr(_module(format_), format_.class_name)(name.layout, name.tuning)
     return store
+
+
+def _why_not(format_: Format, layout: str) -> str | None:
+    absent = missing(*format_.needs_of(layout))
+    if absent:
+        return how_to_get(absent)
+    for library, module in format_.needs_modules.items():
+        if lacks_module(library, module):
+            return f"{library} {installed_version(library)} has no {module} codecs; newer ones do"
+    return None
 
 
 def _module(format_: Format) -> Any:

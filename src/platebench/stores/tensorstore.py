@@ -14,8 +14,8 @@ The tunings:
   a million pixels across many images, uncompressed, and waits for the disk after every file. Images
   are written in blocks of whole chunks, and read by `store[i].read()`.
 - `fast`: one image per chunk, uncompressed. Files are not synced one by one (`file_io_sync`); who
-  needs them on the disk syncs all of them afterwards. Images are copied by `ts.array(memory).write`,
-  several at once.
+  needs them on the disk syncs all of them afterwards. Several images at once are copied by
+  `ts.array(memory).write`.
 - `balanced`: as `fast`, with Blosc's LZ4 after a bit shuffle.
 - `small`: Zstandard level 9, and 16 images per shard.
 """

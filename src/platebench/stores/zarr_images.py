@@ -72,7 +72,8 @@ class Settings:
     """How an array is chunked, compressed and read.
 
     A chunk is one image, or `tiles` by `tiles` make one; `images` is the number of images that a
-    chunk spans, `shard` that of a shard. `delta` filters integers. `one_thread` is zarr's pool.
+    chunk spans, `shard` that of a shard. `delta` filters integers. `serializer` is a codec of
+    images, which takes one plane per chunk. `one_thread` is zarr's pool.
     """
 
     quick_start: bool = False
@@ -81,12 +82,13 @@ class Settings:
     tiles: int = 1
     shard: int | None = None
     delta: bool = False
+    serializer: Any = None
     one_thread: bool = False
 
     @property
     def compresses(self) -> bool:
         """True for settings that name a codec."""
-        return self.compressor is not None
+        return self.compressor is not None or self.serializer is not None
 
     def options(self, shape: tuple[int, ...], dtype: np.dtype) -> dict[str, Any]:
         """Return the options of `create_array` for images of this shape and dtype."""
@@ -104,6 +106,9 @@ class Settings:
             "config": {"write_empty_chunks": True},
             "compressors": self.compressor,
         }
+        if self.serializer is not None:
+            options["chunks"] = (*(1 for _ in shape[:-1]), *shape[-2:])
+            options["serializer"] = self.serializer
         if self.shard is not None:
             options["shards"] = (self.shard, *whole)
         if self.delta and dtype.kind in "ui":
@@ -196,10 +201,12 @@ class OpenZarr(OpenStore):
             yield from np.asarray(self._array[first : first + block])
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        """Read these rows, one after another."""
         check_rows(rows, len(self))
         return (np.asarray(self._array[row]) for row in rows)
 
     def table(self) -> pa.Table:
+        """Read the group's attributes."""
         return read_images_table(self._path)
 
 
@@ -207,6 +214,7 @@ class OpenTuned(OpenZarr):
     """One chunk per image: blocks of images into memory, and rows by concurrent requests."""
 
     def scan_into(self, memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read as many images per request as `memory` has room for."""
         array = self._array
         shape, size = array.shape[1:], int(np.prod(array.shape[1:])) * array.dtype.itemsize
         block = max(1, min(AT_ONCE, memory.size // max(1, size)))
@@ -218,6 +226,7 @@ class OpenTuned(OpenZarr):
             yield from out
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        """Read these rows, several at once."""
         check_rows(rows, len(self))
         return self._gathered(rows)
 

@@ -15,7 +15,7 @@ The tunings:
 
 - `default`: `create_array(chunks=, shards=)` with nothing else, so with zarr's Zstandard. Images
   are read by `array[i]`, and scanned a shard at a time.
-- `fast`: uncompressed, with `write_empty_chunks`, read as `zarr:tensor:fast` is (see `zarr_images`).
+- `fast`: uncompressed, with `write_empty_chunks`, and read as `zarr:tensor:fast` is.
 - `balanced`: Blosc's LZ4 after a bit shuffle, as `zarr:tensor:balanced`.
 
 There is no `small`: that of `zarr` has shards of this size already.
