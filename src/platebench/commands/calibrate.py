@@ -211,6 +211,43 @@ def adapters_command(
 
 
 @calibrate_app.command(
+    "access", epilog="Example: platebench calibrate access --stores 'zarr,parquet:*:fast'"
+)
+def access_command(
+    stores: Annotated[
+        str | None,
+        typer.Option(help="Formats, stores or patterns, separated by commas. Default: all."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Page to write. It keeps earlier stores of the same libraries.")
+    ] = Path("docs/access.md"),
+) -> None:
+    """Count the bytes that each store brings from the disk for one image of 256.
+
+    Nothing is timed, so the machine need not be idle. It takes about five minutes. Exit status: 1
+    if a store failed, or a store tuned fast or balanced brings more than 4 images' bytes; 0
+    otherwise.
+    """
+    from platebench.running.access import count_access
+    from platebench.running.checkout import find_checkout
+    from platebench.running.progress import Bar
+    from platebench.running.settings import stores_to_measure
+
+    chosen = stores_to_measure(split(stores) or ["*"], references=False)
+    with Bar(errors) as bar:
+        counted = count_access(find_checkout(Path.cwd()), chosen, out, bar)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("store", "first image, KiB", "in images", "another, KiB"):
+        table.add_column(head, justify="left" if head == "store" else "right")
+    for cell in counted.cells:
+        figures = (f"{cell.first / 1024:,.0f}", f"{cell.images:.1f}", f"{cell.another / 1024:,.0f}")
+        table.add_row(str(cell.store), *figures, style="red" if cell.exceeds else "")
+    console.print(table)
+    say_where(out)
+    raise typer.Exit(0 if counted.met else FAILED)
+
+
+@calibrate_app.command(
     "tuning", epilog="Example: platebench calibrate tuning --formats parquet,zarr --resume"
 )
 def tuning_command(

@@ -56,7 +56,7 @@ def _slow_store(folder: Path, both_have_read: Barrier) -> Any:
     """Return a store whose reads of shards return when both writers have read the shard."""
     from zarr.storage import LocalStore
 
-    class SlowStore(LocalStore):
+    class SlowStore(LocalStore):  # type: ignore[misc] # zarr is Any here
         async def get(self, key: str, *more: Any, **options: Any) -> Any:
             found = await super().get(key, *more, **options)
             if key.startswith("c/"):
