@@ -189,7 +189,7 @@ def _factors(field: Field) -> list[dict[str, int]]:
     """Return the factors of the copies: 2, 4 and so on, in y and x."""
     factors, factor = [], 2
     while min(field.shape[-2:]) // factor >= SMALLEST_SIDE:
-        factors.append({"y": factor, "x": factor})
+        factors.append({"z": 1, "y": factor, "x": factor})
         factor *= 2
     return factors
 
