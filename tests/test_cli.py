@@ -32,6 +32,7 @@ COMMANDS = (
     "compare",
     "reference run",
     "reference keep",
+    "calibrate access",
     "calibrate adapters",
     "calibrate selfcheck",
     "calibrate floor",

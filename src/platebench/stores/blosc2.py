@@ -16,10 +16,11 @@ The tunings:
   by `array[i]`.
 - `fast`: one image per chunk, uncompressed, decompressed by `decompress_chunk(i, dst=)` straight
   into the reader's memory.
-- `balanced`: as `fast`, with LZ4 after a bit shuffle.
-- `small`: Zstandard level 5 without a shuffle, which makes 9% fewer bytes than with one for images
-  of 8 bits; wider pixels are shuffled by byte. Level 9 takes a hundred times as long and makes no
-  fewer bytes.
+- `balanced`: as `fast`, with LZ4 after a bit shuffle: 0.42 of the bytes, and cold single images are
+  read and written as fast as uncompressed ones. Zstandard level 1 makes 0.36 in twice the time.
+- `small`: as `fast`, with Zstandard level 5, and a byte shuffle for pixels of several bytes. It is
+  as small as `default`, and cold single images are read in half the time. Level 9 takes ten times
+  as long or more to write and makes no fewer bytes.
 
 A chunk is compressed in blocks of whole rows of the image, in one thread per processor.
 

@@ -174,7 +174,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "zarr-codecs",
         "zarr_codecs:ZarrCodecs",
-        {"tensor": _ALL},
+        {"tensor": "default fast small"},
         ("zarr", "imagecodecs"),
         Colour.ORANGE,
         Mark.TRIANGLE_DOWN,

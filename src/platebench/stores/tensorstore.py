@@ -16,8 +16,9 @@ The tunings:
 - `fast`: one image per chunk, uncompressed. Files are not synced one by one (`file_io_sync`); who
   needs them on the disk syncs all of them afterwards. Several images at once are copied by
   `ts.array(memory).write`.
-- `balanced`: as `fast`, with Blosc's LZ4 after a bit shuffle.
-- `small`: Zstandard level 9, and 16 images per shard.
+- `balanced`: as `fast`, with Blosc's LZ4 after a bit shuffle: cold, single images take 1.3 times as
+  long, from 0.42 of the bytes, and writing takes as long.
+- `small`: as `fast`, with Zstandard level 9. Shards of 16 images are as small and written slower.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
             "default": "default",
             "fast": "uncompressed",
             "balanced": "bitshuffle-lz4",
-            "small": "zstd-9-shard",
+            "small": "zstd-9",
         },
     )
 }
