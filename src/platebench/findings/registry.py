@@ -21,6 +21,7 @@ from platebench.findings import (
     talk_ratio,
     zarr_guessed_chunks,
     zarr_partial_shards,
+    zarrs_several_chunks,
 )
 from platebench.findings.finding import Finding
 
@@ -39,6 +40,7 @@ FINDINGS: tuple[Finding, ...] = (
     lancedb_take_offsets.FINDING,
     lancedb_open_handle.FINDING,
     arrow_tensor_to_pandas.FINDING,
+    zarrs_several_chunks.FINDING,
     lance_compression.FINDING,
     talk_ratio.FINDING,
     lancedb_first_version.FINDING,
