@@ -16,7 +16,7 @@ The tunings:
 - `default`: `create_array(chunks=, shards=)` with nothing else, so with zarr's Zstandard. Images
   are read by `array[i]`, and scanned a shard at a time.
 - `fast`: uncompressed, with `write_empty_chunks`, and with zarr's threads, unlike
-  `zarr:tensor:fast`: with one thread, writing takes twice as long, and cold single images 1.4 times.
+  `zarr:tensor:fast`: one thread takes twice as long to write, and 1.4 times for cold single images.
 - `balanced`: Blosc's LZ4 after a bit shuffle, as `zarr:tensor:balanced`. Zstandard level 1 makes a
   seventh fewer bytes and takes twice as long to write.
 
