@@ -30,19 +30,20 @@ def test_one_image_is_fetched_with_little_else(name: str, tmp_path: Path) -> Non
     """Read by O_DIRECT, through a memory map, and by read calls."""
     found = counted(name, tmp_path)
     assert found.image_bytes == ONE
-    assert ONE <= found.first.fetched <= 6 * ONE
+    assert ONE <= found.first.asked <= 4 * ONE
+    assert found.first.fetched >= ONE
     assert found.stored_bytes >= 32 * ONE
 
 
 def test_store_that_reads_all_images_for_one_is_told_apart(tmp_path: Path) -> None:
     found = counted("parquet:pixels:default", tmp_path)
-    assert found.first.fetched >= found.stored_bytes * 0.9
+    assert found.first.asked >= found.stored_bytes * 0.9
 
 
 def test_another_image_from_the_open_store_is_counted_on_its_own(tmp_path: Path) -> None:
     found = counted("tiff-files:tiff:default", tmp_path)
     assert found.files == 33
-    assert ONE <= found.another.fetched <= 2 * ONE
+    assert ONE <= found.another.asked <= 2 * ONE
     assert found.another.calls < found.first.calls + 10
 
 

@@ -2,23 +2,23 @@
 
 Run as a program, it counts for one store and prints one JSON line: FOLDER STORE.
 
-The images are small and written to FOLDER, then their files are removed from the page cache. So
-opening the store and reading one image brings from the disk what the format and its library need
-for it: the image, its neighbours in a chunk or row group, indexes and footers, and what the kernel
-reads ahead. Two counts are taken, and the larger one is reported:
+The images are small and written to FOLDER, then their files are removed from the page cache. Then
+the store is opened and one image is read. Two things are counted:
 
-- `read_bytes` of /proc/self/io: bytes that this process, in all its threads, had the disk deliver,
-  by read calls, memory maps or O_DIRECT;
-- the pages of the stored files that are in the page cache afterwards (mincore), whoever read them.
-
-`rchar` and `syscr` count read calls only, and what was in the cache too, so they explain the figure
-but do not make it.
+- what was asked for: the bytes of read calls (`rchar` of /proc/self/io, of all threads), and the
+  pages of the stored files that are mapped into memory afterwards (/proc/self/smaps). It is what
+  the format and its library need: the image, its neighbours in a chunk or row group, indexes and
+  footers. The kernel maps up to 16 pages at once.
+- what came from the disk: this with what the kernel reads ahead, which depends on the machine
+  (`read_ahead_kb`). It is the larger of `read_bytes` of /proc/self/io and the pages of the files
+  that are in the page cache afterwards (mincore).
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -46,16 +46,16 @@ SIDE = 512
 FIRST, ANOTHER = 137, 59
 """The row that is read from a store just opened, and one that is read from it afterwards."""
 
-_IO = Path("/proc/self/io")
+_IO, _MAPS = Path("/proc/self/io"), Path("/proc/self/smaps")
 
 
 @dataclass(frozen=True)
 class Read:
-    """What one read cost: bytes from the disk, bytes asked for by read calls, and these calls."""
+    """What one read cost: bytes asked for, read calls, and bytes that came from the disk."""
 
-    fetched: int
     asked: int
     calls: int
+    fetched: int
 
 
 @dataclass(frozen=True)
@@ -129,20 +129,27 @@ def count(store: Store, images: ImageSet, path: Path) -> Counted:
     page_cache.sync_tree(path)
     memory = Drain(images).memory
     first, another = (row % len(images) for row in (FIRST, ANOTHER))
-    with store.open(path) as opened:  # libraries load files of their own when they first read
-        _check(opened, images, first, memory)
+    # Once before, since libraries load files of their own when they first read.
+    _read(store, path, images, [first], memory)
     gc.collect()  # a map that waits to be collected keeps its pages
     page_cache.empty(path)
-    before = _Reading(path)
-    with store.open(path) as opened:
-        _check(opened, images, first, memory)
-        middle = _Reading(path)
-        _check(opened, images, another, memory)
-        after = _Reading(path)
+    before, middle, after = _read(store, path, images, [first, another], memory)
     stored, files = page_cache.stored_size(path)
     return Counted(
         images.image_bytes(first), stored, files, middle.since(before), after.since(middle)
     )
+
+
+def _read(
+    store: Store, path: Path, images: ImageSet, rows: Sequence[int], memory: np.ndarray
+) -> list[_Reading]:
+    """Open the store and read rows; return the counters before that and after each of them."""
+    counters = [_Reading(path)]
+    with store.open(path) as opened:
+        for row in rows:
+            _check(opened, images, row, memory)
+            counters.append(_Reading(path))
+    return counters
 
 
 class _Reading:
@@ -153,12 +160,25 @@ class _Reading:
         self.read_bytes, self.asked, self.calls = (
             int(lines[name]) for name in ("read_bytes", "rchar", "syscr")
         )
+        self.mapped = _mapped_bytes(path)
         self.cached = sum(map(page_cache.resident_bytes, page_cache.files_of(path)))
 
     def since(self, other: _Reading) -> Read:
         """Return what was read between another moment and this one."""
         fetched = max(self.read_bytes - other.read_bytes, self.cached - other.cached)
-        return Read(fetched, self.asked - other.asked, self.calls - other.calls)
+        asked = self.asked - other.asked + self.mapped - other.mapped
+        return Read(asked, self.calls - other.calls, fetched)
+
+
+def _mapped_bytes(path: Path) -> int:
+    """Return the bytes of the files at `path` that this process has mapped and touched."""
+    mapped, ours = 0, False
+    for line in _MAPS.read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            ours = line.partition("/")[2].startswith(str(path)[1:])
+        elif ours and line.startswith("Rss:"):
+            mapped += int(line.split()[1]) * 1024
+    return mapped
 
 
 def _check(opened: OpenStore, images: ImageSet, row: int, memory: np.ndarray) -> None:
