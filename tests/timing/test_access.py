@@ -30,7 +30,7 @@ def test_one_image_is_fetched_with_little_else(name: str, tmp_path: Path) -> Non
     """Read by O_DIRECT, through a memory map, and by read calls."""
     found = counted(name, tmp_path)
     assert found.image_bytes == ONE
-    assert ONE <= found.first.asked <= 4 * ONE
+    assert ONE <= found.first.asked <= 10 * ONE  # SQLite has pages of 64 KiB, as large as an image
     assert found.first.fetched >= ONE
     assert found.stored_bytes >= 32 * ONE
 

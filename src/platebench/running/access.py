@@ -12,7 +12,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -72,8 +72,9 @@ def count_access(
     workspace = Workspace.of(checkout).own()
     with workspace.measuring():
         facts = _facts(workspace)
-        kept, kept_facts = from_record(read_object(data_file(out)) or {})
-        table = {cell.store: cell for cell in kept if kept_facts == facts}
+        earlier = read_object(data_file(out)) or {}
+        kept, _ = from_record(earlier if earlier.get("facts") == asdict(facts) else {})
+        table = {cell.store: cell for cell in kept}
         counted = AccessCounted(list(table.values()))
         for number, store in enumerate(stores):
             interrupts.check()

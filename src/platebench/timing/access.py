@@ -153,21 +153,28 @@ def _read(
 
 
 class _Reading:
-    """The counters at one moment."""
+    """The counters at one moment: when it begins, and again when it has read all of them."""
 
     def __init__(self, path: Path) -> None:
-        lines = dict(line.split(": ") for line in _IO.read_text().splitlines())
-        self.read_bytes, self.asked, self.calls = (
-            int(lines[name]) for name in ("read_bytes", "rchar", "syscr")
-        )
+        self.begin = _io()
         self.mapped = _mapped_bytes(path)
         self.cached = sum(map(page_cache.resident_bytes, page_cache.files_of(path)))
+        self.end = _io()
 
     def since(self, other: _Reading) -> Read:
         """Return what was read between another moment and this one."""
-        fetched = max(self.read_bytes - other.read_bytes, self.cached - other.cached)
-        asked = self.asked - other.asked + self.mapped - other.mapped
-        return Read(asked, self.calls - other.calls, fetched)
+        fetched, asked, calls = (
+            self.begin[name] - other.end[name] for name in ("read_bytes", "rchar", "syscr")
+        )
+        return Read(
+            asked + self.mapped - other.mapped, calls, max(fetched, self.cached - other.cached)
+        )
+
+
+def _io() -> dict[str, int]:
+    """Return the process's counters by name."""
+    lines = (line.split(": ") for line in _IO.read_text().splitlines())
+    return {name: int(value) for name, value in lines}
 
 
 def _mapped_bytes(path: Path) -> int:
