@@ -441,6 +441,8 @@ TYPED: dict[str, list[str]] = {
     "adapters of unknown stores": ["calibrate", "adapters", "--stores", "parket"],
     "adapters of unknown operations": ["calibrate", "adapters", "--operations", "fly"],
     "adapters in a missing folder": ["calibrate", "adapters", "--out", "missing/page.md"],
+    "access of unknown stores": ["calibrate", "access", "--stores", "parket"],
+    "access in a missing folder": ["calibrate", "access", "--out", "missing/page.md"],
     "selfcheck of three rounds": ["calibrate", "selfcheck", "--rounds", "3"],
     "reference of what": ["reference", "everything"],
     "nothing of the reference to resume": ["reference", "run", "--resume"],

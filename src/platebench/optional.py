@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib import import_module, metadata, util
+from pathlib import Path
 from typing import NamedTuple
 
 from platebench.errors import UserError
 
 _MODULES = {
     "markdown-it-py": "markdown_it",
+    "ngff-zarr": "ngff_zarr",
     "pillow": "PIL",
     "pylance": "lance",
     "scikit-image": "skimage",
@@ -60,6 +62,13 @@ def installed_version(library: str) -> str | None:
 def missing(*libraries: str) -> list[str]:
     """Return those that are not installed here. Imports no distribution of PyPI."""
     return [name for name in libraries if not _is_here(name)]
+
+
+def lacks_module(library: str, module: str) -> bool:
+    """Say whether the installed version of a library has no such module. Imports nothing."""
+    spec = util.find_spec(module_of(library))
+    places = spec.submodule_search_locations if spec is not None else None
+    return not any(Path(place, f"{module}.py").is_file() for place in places or ())
 
 
 def how_to_get(absent: Iterable[str]) -> str:

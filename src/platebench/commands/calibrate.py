@@ -211,6 +211,46 @@ def adapters_command(
 
 
 @calibrate_app.command(
+    "access", epilog="Example: platebench calibrate access --stores 'zarr,parquet:*:fast'"
+)
+def access_command(
+    stores: Annotated[
+        str | None,
+        typer.Option(help="Formats, stores or patterns, separated by commas. Default: all."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Page to write. It keeps earlier stores of the same libraries.")
+    ] = Path("docs/access.md"),
+) -> None:
+    """Count the bytes that each store asks for to read one image of 256.
+
+    Nothing is timed, so the machine need not be idle. It takes about five minutes. Exit status: 1
+    if a store failed, or one tuned fast or balanced asks for more than 4 images' bytes without a
+    stated reason; 0 otherwise.
+    """
+    from platebench.running.access import count_access
+    from platebench.running.checkout import find_checkout
+    from platebench.running.progress import Bar
+    from platebench.running.settings import stores_to_measure
+
+    chosen = stores_to_measure(split(stores) or ["*"], references=False)
+    with Bar(errors) as bar:
+        counted = count_access(find_checkout(Path.cwd()), chosen, out, bar)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("store", "one image, KiB", "in images", "another, KiB", "from the disk, KiB"):
+        table.add_column(head, justify="left" if head == "store" else "right")
+    for cell in counted.cells:
+        asked, another, disk = (
+            f"{each / 1024:,.0f}" for each in (cell.asked, cell.another, cell.from_disk)
+        )
+        style = "red" if cell.unexplained else ""
+        table.add_row(str(cell.store), asked, f"{cell.images:.1f}", another, disk, style=style)
+    console.print(table)
+    say_where(out)
+    raise typer.Exit(0 if counted.met else FAILED)
+
+
+@calibrate_app.command(
     "tuning", epilog="Example: platebench calibrate tuning --formats parquet,zarr --resume"
 )
 def tuning_command(

@@ -20,11 +20,14 @@ from platebench.findings import (
     parquet_wide_integers,
     talk_ratio,
     zarr_guessed_chunks,
+    zarr_partial_shards,
+    zarrs_several_chunks,
 )
 from platebench.findings.finding import Finding
 
 FINDINGS: tuple[Finding, ...] = (
     lancedb_nested_lists.FINDING,
+    zarr_partial_shards.FINDING,
     parquet_row_groups.FINDING,
     parquet_dataset_take.FINDING,
     zarr_guessed_chunks.FINDING,
@@ -37,6 +40,7 @@ FINDINGS: tuple[Finding, ...] = (
     lancedb_take_offsets.FINDING,
     lancedb_open_handle.FINDING,
     arrow_tensor_to_pandas.FINDING,
+    zarrs_several_chunks.FINDING,
     lance_compression.FINDING,
     talk_ratio.FINDING,
     lancedb_first_version.FINDING,

@@ -18,7 +18,10 @@ The tunings:
 - `small`: one image per chunk, szip. It is as small as gzip 9, which takes ten times as long to
   write. Some HDF5 libraries are built without szip.
 
-How `balanced` and `small` were chosen is in docs/tuning.md.
+How `balanced` and `small` were chosen is in docs/tuning.md. The filters of hdf5plugin are faster:
+Bitshuffle with LZ4 makes 0.42 of the bytes, is written in 0.4 and read in 0.6 of the time of
+`balanced`; Zstandard level 1 makes 0.36 in about its times. No tuning has them, since MATLAB, R and
+Fiji do not open such files; with Python alone, take them.
 
 Tables that belong to the images are groups of one dataset for each column (see `hdf5_tables`),
 with gzip 1 in `balanced` and gzip 9 in `small`.
@@ -37,6 +40,7 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.optional import missing
 from platebench.stores.contract import (
     OpenByRow,
     OpenIntoMemory,
@@ -69,6 +73,16 @@ class Settings:
     filter: Filter | None = None
 
 
+_OF_THE_PLUGIN = (
+    {}
+    if missing("hdf5plugin")
+    else {
+        "bitshuffle-lz4": Settings(filter=Filter("bitshuffle")),
+        "zstd-1": Settings(filter=Filter("zstd", 1)),
+    }
+)
+"""Candidates only: programs without hdf5plugin do not open such files."""
+
 CANDIDATES: Mapping[str, Variants[Settings]] = {
     "tensor": Variants(
         {
@@ -82,6 +96,7 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
             "gzip-1-tiles": Settings(filter=Filter("gzip", 1, tiles=4)),
             "lzf": Settings(filter=Filter("lzf")),
             "szip": Settings(filter=Filter("szip")),
+            **_OF_THE_PLUGIN,
         },
         {"default": "default", "fast": "contiguous", "balanced": "gzip-1", "small": "szip"},
     )
@@ -131,6 +146,8 @@ rhdf5::h5read(place, "images", index = list(NULL, NULL, 1))
 
     def open(self, path: Path) -> OpenStore:
         """Open the file for reading."""
+        if self._settings.filter is not None:
+            self._settings.filter.make_readable()
         opened = _OpenIndexed if self._settings.quick_start else _OpenInto
         return opened(path).with_tables(self.tables_at(path))
 

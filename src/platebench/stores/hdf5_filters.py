@@ -5,10 +5,14 @@ compresses 90 MB/s at level 1. libdeflate (in imagecodecs) makes the same format
 decodes it twice as fast. So chunks of one image are compressed by it, in threads ahead of the
 writer, and passed to HDF5 as they are (`write_direct_chunk`, `read_direct_chunk`). Every reader of
 HDF5 reads them.
+
+`bitshuffle` (with LZ4) and `zstd` come with hdf5plugin. Readers need that plugin too: MATLAB, R and
+Fiji do not have it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +21,10 @@ import imagecodecs
 import numpy as np
 
 from platebench.errors import Unsupported
+from platebench.optional import how_to_get, missing
+
+PLUGIN = ("bitshuffle", "zstd")
+"""Filters of hdf5plugin."""
 
 _SZIP_BLOCK = 32
 """The most pixels per block. 16 makes 2% more bytes."""
@@ -24,7 +32,7 @@ _SZIP_BLOCK = 32
 
 @dataclass(frozen=True)
 class Filter:
-    """How chunks are compressed: `gzip`, `szip` or `lzf`.
+    """How chunks are compressed: `gzip`, `szip`, `lzf`, or `bitshuffle` or `zstd` of hdf5plugin.
 
     A chunk is one image, or `tiles` by `tiles` make one. `direct` compresses by libdeflate.
     `shuffle` applies to pixels of several bytes.
@@ -40,6 +48,8 @@ class Filter:
         """Raise Unsupported if images of this shape, or this HDF5 library, cannot be filtered."""
         if 0 in shape or not shape:
             raise Unsupported("HDF5 cannot make chunks of images without pixels")
+        if self.name in PLUGIN and missing("hdf5plugin"):
+            raise Unsupported(how_to_get(["hdf5plugin"]))
         if self.name == "szip" and not _writes_szip():
             raise Unsupported("this HDF5 library cannot write szip")
 
@@ -49,8 +59,11 @@ class Filter:
             max(1, side // self.tiles) if axis >= len(shape) - 2 else side
             for axis, side in enumerate(shape)
         )
+        chunks = (*(1 for _ in range(axes)), *sides)
+        if self.name in PLUGIN:
+            return {"chunks": chunks, **self._plugin_options()}
         options: dict[str, Any] = {
-            "chunks": (*(1 for _ in range(axes)), *sides),
+            "chunks": chunks,
             "compression": self.name,
             "compression_opts": self.level,
             "shuffle": self.shuffle and dtype.itemsize > 1 and self.name != "szip",
@@ -61,6 +74,19 @@ class Filter:
                 return {"chunks": options["chunks"]}
             options["compression_opts"] = ("nn", block)
         return options
+
+    def _plugin_options(self) -> Mapping[str, Any]:
+        """Return the plugin's options; importing it makes its filters known to HDF5."""
+        import hdf5plugin
+
+        if self.name == "bitshuffle":
+            return hdf5plugin.Bitshuffle(cname="lz4")  # type: ignore[no-any-return]
+        return hdf5plugin.Zstd(clevel=self.level)  # type: ignore[no-any-return]
+
+    def make_readable(self) -> None:
+        """Make the filter known to HDF5, if that takes a plugin."""
+        if self.name in PLUGIN:
+            self._plugin_options()
 
 
 def _writes_szip() -> bool:

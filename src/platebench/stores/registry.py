@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platebench.errors import Unsupported, UserError
-from platebench.optional import how_to_get, missing
+from platebench.optional import how_to_get, installed_version, lacks_module, missing
 from platebench.stores.appearance import Colour, Mark
 from platebench.stores.contract import Store
 from platebench.stores.name import StoreName
@@ -34,7 +34,8 @@ class Format:
     of the format's own description, `reviewed_by` who of its makers reviewed its figures and when
     (docs/review.md). `opened_by` are programs
     and languages that open the stored files without platebench, those for images first;
-    `opened_by_tuning` those of a tuning that fewer of them open.
+    `opened_by_tuning` those of a tuning that fewer of them open. `needs_modules` are modules that
+    older versions of a needed library lack.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Format:
     reviewed_by: tuple[str, ...] = ()
     opened_by: tuple[str, ...] = ()
     opened_by_tuning: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    needs_modules: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -153,6 +155,57 @@ FORMATS: tuple[Format, ...] = (
         opened_by=("Python", "C++", "Rust"),
     ),
     Format(
+        "zarr-sharded",
+        "zarr_sharded:ZarrSharded",
+        {"tensor": "default fast balanced"},
+        ("zarr", "numcodecs"),
+        Colour.ORANGE,
+        Mark.SQUARE,
+        title="Zarr, sharded",
+        opened_by=("Python", "Neuroglancer", "Rust"),
+    ),
+    Format(
+        "zarrs",
+        "zarrs:Zarrs",
+        {"tensor": _ALL},
+        ("zarrs", "zarr", "numcodecs"),
+        Colour.ORANGE,
+        Mark.TRIANGLE_RIGHT,
+        title="Zarr through zarrs",
+        opened_by=("Python", "C++", "Rust"),
+    ),
+    Format(
+        "tensorstore",
+        "tensorstore:TensorStore",
+        {"tensor": _ALL},
+        ("tensorstore", "zarr", "numcodecs"),
+        Colour.ORANGE,
+        Mark.CIRCLE,
+        title="Zarr through TensorStore",
+        opened_by=("Python", "C++", "Rust"),
+    ),
+    Format(
+        "zarr-codecs",
+        "zarr_codecs:ZarrCodecs",
+        {"tensor": "default fast small"},
+        ("zarr", "imagecodecs"),
+        Colour.ORANGE,
+        Mark.TRIANGLE_DOWN,
+        title="Zarr with image codecs",
+        opened_by=("Python",),
+        needs_modules={"imagecodecs": "zarr"},
+    ),
+    Format(
+        "ome-zarr",
+        "ome_zarr:OmeZarr",
+        {"tensor": _ALL},
+        ("ngff-zarr", "zarr", "numcodecs"),
+        Colour.ORANGE,
+        Mark.TRIANGLE_UP,
+        title="OME-Zarr",
+        opened_by=("napari", "Fiji", "QuPath"),
+    ),
+    Format(
         "tiff-files",
         "tiff_files:TiffFiles",
         {"tiff": _ALL},
@@ -186,6 +239,16 @@ FORMATS: tuple[Format, ...] = (
         title="CellH5",
         document="https://doi.org/10.1093/bioinformatics/btt175",
         opened_by=("Fiji", "R", "Python"),
+    ),
+    Format(
+        "blosc2",
+        "blosc2:Blosc2",
+        {"tensor": _ALL},
+        ("blosc2",),
+        Colour.SKY_BLUE,
+        Mark.CIRCLE,
+        title="Blosc2",
+        opened_by=("Python", "C"),
     ),
     Format(
         "sqlite",
@@ -231,8 +294,7 @@ def needs_of(name: StoreName) -> tuple[str, ...]:
 
 def why_not(name: StoreName) -> str | None:
     """Return why a store cannot be measured here, or None when it can."""
-    absent = missing(*needs_of(name))
-    return how_to_get(absent) if absent else None
+    return _why_not(format_of(name), name.layout)
 
 
 def find(name: StoreName) -> Store:
@@ -260,11 +322,21 @@ def variants_of(format_: Format, layout: str) -> Variants[object]:
 
 
 def _made(format_: Format, name: StoreName) -> Store:
-    absent = missing(*format_.needs_of(name.layout))
-    if absent:
-        raise Unsupported(how_to_get(absent))
+    reason = _why_not(format_, name.layout)
+    if reason is not None:
+        raise Unsupported(reason)
     store: Store = getattr(_module(format_), format_.class_name)(name.layout, name.tuning)
     return store
+
+
+def _why_not(format_: Format, layout: str) -> str | None:
+    absent = missing(*format_.needs_of(layout))
+    if absent:
+        return how_to_get(absent)
+    for library, module in format_.needs_modules.items():
+        if lacks_module(library, module):
+            return f"{library} {installed_version(library)} has no {module} codecs; newer ones do"
+    return None
 
 
 def _module(format_: Format) -> Any:

@@ -1,0 +1,229 @@
+"""A Blosc2 NDArray in one file, through python-blosc2: one image per chunk.
+
+- On disk, the file is a contiguous frame: a header, the chunks one after another, an index of where
+  each begins, and the metadata. The table of the images is the metadata `images`.
+- One image is `blosc2.open(path)[i]`.
+- A random row costs one read of its chunk; the index is read when the file is opened.
+- It keeps no versions, every image has one shape and dtype and less than 2 GB, and there is one
+  writer at a time.
+- Python opens it (also HDF5 through hdf5plugin knows the codec, but not this file), and C.
+- Its document: https://www.blosc.org/python-blosc2/
+
+The tunings:
+
+- `default`: `blosc2.empty(shape, dtype, urlpath=)`: Blosc2 chooses chunks of many images and blocks
+  of a part of one, and compresses them with Zstandard level 5 after a byte shuffle. Images are read
+  by `array[i]`.
+- `fast`: one image per chunk, uncompressed, decompressed by `decompress_chunk(i, dst=)` straight
+  into the reader's memory.
+- `balanced`: as `fast`, with LZ4 after a bit shuffle: 0.42 of the bytes, and cold single images are
+  read and written as fast as uncompressed ones. Zstandard level 1 makes 0.36 in twice the time.
+- `small`: as `fast`, with Zstandard level 5, and a byte shuffle for pixels of several bytes. It is
+  as small as `default`, and cold single images are read in half the time. Level 9 takes ten times
+  as long or more to write and makes no fewer bytes.
+
+A chunk is compressed in blocks of whole rows of the image, in one thread per processor.
+
+Tables that belong to the images are Arrow IPC files beside it (see `arrow_tables`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import blosc2
+import numpy as np
+import pyarrow as pa
+
+from platebench.errors import Unsupported
+from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.arrow_tables import ArrowTables
+from platebench.stores.contract import (
+    OpenByRow,
+    OpenIntoMemory,
+    OpenStore,
+    Store,
+    require_common_image,
+)
+from platebench.stores.table_files import TABLES, images_place, stored_images
+from platebench.stores.tables import StoredTables
+from platebench.stores.variants import Variants
+
+ENDING = ".b2nd"
+IMAGES = "images"
+
+BLOCK = 2**18
+"""The most bytes per block, unless one row of an image has more."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How chunks are compressed.
+
+    `shuffle` is the name of a filter; without it, pixels of several bytes are shuffled by byte.
+    """
+
+    quick_start: bool = False
+    codec: str = "ZSTD"
+    level: int = 0
+    shuffle: str | None = None
+
+    def options(self, shape: tuple[int, ...], dtype: np.dtype) -> dict[str, Any]:
+        """Return the options of `blosc2.empty` for images of this shape and dtype."""
+        if self.quick_start:
+            return {}
+        shuffle = self.shuffle or ("SHUFFLE" if dtype.itemsize > 1 else "NOFILTER")
+        return {
+            "chunks": (1, *shape),
+            "blocks": (1, *_block(shape, dtype)),
+            "cparams": blosc2.CParams(
+                codec=blosc2.Codec[self.codec],
+                clevel=self.level,
+                filters=[blosc2.Filter[shuffle]],
+            ),
+        }
+
+
+def _block(shape: tuple[int, ...], dtype: np.dtype) -> tuple[int, ...]:
+    """Return a block of whole rows that divides an image, so that blocks follow each other in it.
+
+    Blocks that do not divide a chunk are padded, and a chunk is then no longer the image's bytes.
+    """
+    if len(shape) < 2:
+        return shape
+    height, row = shape[-2], shape[-1] * dtype.itemsize
+    most = max(1, BLOCK // row)
+    rows = max(each for each in range(1, min(height, most) + 1) if height % each == 0)
+    return (*(1 for _ in shape[:-2]), rows, shape[-1])
+
+
+CANDIDATES: Mapping[str, Variants[Settings]] = {
+    "tensor": Variants(
+        {
+            "default": Settings(quick_start=True),
+            "uncompressed": Settings(shuffle="NOFILTER"),
+            "bitshuffle-lz4": Settings(codec="LZ4", level=5, shuffle="BITSHUFFLE"),
+            "bitshuffle-zstd-1": Settings(level=1, shuffle="BITSHUFFLE"),
+            "zstd-1": Settings(level=1),
+            "zstd-3": Settings(level=3),
+            "zstd-5": Settings(level=5),
+        },
+        {
+            "default": "default",
+            "fast": "uncompressed",
+            "balanced": "bitshuffle-lz4",
+            "small": "zstd-5",
+        },
+    )
+}
+
+
+class Blosc2(Store):
+    """One NDArray of all images."""
+
+    format = "blosc2"
+
+    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tensor": {
+            "Python": """
+import blosc2
+print(blosc2.open(place)[0])
+""",
+        },
+    }
+
+    def write(self, images: ImageSet, path: Path) -> None:
+        """Write the images of one chunk at a time, then the table."""
+        shape, dtype = require_common_image(images, self.layout)
+        if not shape or 0 in shape or images.image_bytes(0) > blosc2.MAX_BUFFERSIZE:
+            raise Unsupported(f"a chunk of Blosc2 holds no image of shape {shape}")
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
+        place = images_place(path, images.tables, ENDING)
+        array = blosc2.empty(
+            (len(images), *shape),
+            dtype=dtype,
+            urlpath=str(place),
+            **self._settings.options(shape, dtype),
+        )
+        block = array.chunks[0]
+        for first in range(0, len(images), block):
+            rows = range(first, min(first + block, len(images)))
+            array[first : rows.stop] = np.stack([images.pixels(row) for row in rows])
+        array.schunk.vlmeta[IMAGES] = images.table.to_pylist()
+        tables.write(images.tables)
+
+    def open(self, path: Path) -> OpenStore:
+        """Open the file for reading."""
+        opened = _OpenIndexed if self._settings.quick_start else _OpenChunks
+        return opened(stored_images(path, ENDING)).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep tables as Arrow IPC files, compressed with `balanced` and `small`."""
+        codec = {"balanced": "lz4", "small": "zstd"}.get(self.tuning)
+        return ArrowTables(path / TABLES, pa.Codec(codec) if codec else None)
+
+    @property
+    def _settings(self) -> Settings:
+        return CANDIDATES[self.layout].of(self.tuning)
+
+
+def _table(array: Any) -> pa.Table:
+    return pa.Table.from_pylist(array.schunk.vlmeta[IMAGES], IMAGE_SCHEMA)
+
+
+class _OpenIndexed(OpenByRow):
+    """Images by `array[i]`, and in a scan by whole chunks."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    @cached_property
+    def _array(self) -> Any:
+        return blosc2.open(str(self._place), mode="r")
+
+    def __len__(self) -> int:
+        return int(self._array.shape[0])
+
+    def scan(self) -> Iterator[np.ndarray]:
+        block = self._array.chunks[0]
+        for first in range(0, len(self), block):
+            yield from self._array[first : first + block]
+
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        return (self._array[row] for row in rows)
+
+    def table(self) -> pa.Table:
+        return _table(self._array)
+
+
+class _OpenChunks(OpenIntoMemory):
+    """Images by `decompress_chunk`, straight into memory."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    @cached_property
+    def _array(self) -> Any:
+        return blosc2.open(str(self._place), mode="r")
+
+    def __len__(self) -> int:
+        return int(self._array.shape[0])
+
+    @property
+    def largest_image(self) -> int:
+        return int(np.prod(self._array.shape[1:])) * int(self._array.dtype.itemsize)
+
+    def images_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        chunks, shape, dtype = self._array.schunk, self._array.shape[1:], self._array.dtype
+        image = memory[: self.largest_image].view(dtype).reshape(shape)
+        for row in rows:
+            chunks.decompress_chunk(row, dst=image)
+            yield image
+
+    def table(self) -> pa.Table:
+        return _table(self._array)
