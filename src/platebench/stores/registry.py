@@ -182,6 +182,27 @@ FORMATS: tuple[Format, ...] = (
         title="SQLite",
         opened_by=("DB Browser", "DuckDB", "R"),
     ),
+    Format(
+        "npy",
+        "npy:Npy",
+        {"tensor": "default"},
+        ("numpy",),
+        Colour.BLACK,
+        Mark.SQUARE,
+        title="NumPy file",
+        opened_by=("NumPy", "Julia", "Rust"),
+    ),
+    Format(
+        "lmdb",
+        "lmdb:Lmdb",
+        {"pixels": "default", "tiff": "default balanced small"},
+        ("lmdb",),
+        Colour.VERMILION,
+        Mark.CROSS,
+        layout_needs=_TIFF,
+        title="LMDB",
+        opened_by=("Python", "C", "Julia"),
+    ),
 )
 
 FLOOR = StoreName("floor", "pixels", "fast")
