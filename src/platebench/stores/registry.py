@@ -203,6 +203,16 @@ FORMATS: tuple[Format, ...] = (
         title="LMDB",
         opened_by=("Python", "C", "Julia"),
     ),
+    Format(
+        "vortex",
+        "vortex:Vortex",
+        {"tensor": "fast", "pixels": "default small"},
+        ("vortex-data", "pyarrow"),
+        Colour.GREEN,
+        Mark.TRIANGLE_RIGHT,
+        title="Vortex",
+        opened_by=("Python", "DuckDB", "Rust"),
+    ),
 )
 
 FLOOR = StoreName("floor", "pixels", "fast")
