@@ -47,8 +47,15 @@ from platebench.stores.contract import (
 from platebench.stores.plain_tiff import Kind
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
-from platebench.stores.values import IMAGE, Kinds, SameKind, decode, image_batches, image_schema
-from platebench.stores.values import table_of
+from platebench.stores.values import (
+    IMAGE,
+    Kinds,
+    SameKind,
+    decode,
+    image_batches,
+    image_schema,
+    table_of,
+)
 from platebench.stores.variants import Variants
 
 IMAGES, TABLE = "images.vortex", "table.vortex"
@@ -77,7 +84,8 @@ class Vortex(Store):
         "tensor": {
             "Python": """
 import numpy as np, vortex
-shape, dtype = vortex.open(f"{place}/table.vortex").to_arrow(["shape", "dtype"]).read_all().to_pylist()[0].values()
+table = vortex.open(f"{place}/table.vortex").to_arrow(["shape"]).read_all()
+shape = table["shape"][0].as_py()
 scan = vortex.open(f"{place}/images.vortex").to_repeated_scan()
 values = scan.execute(row_range=(0, np.prod(shape))).read_all().to_arrow_array().field(0)
 print(values.to_numpy().reshape(shape))
