@@ -213,6 +213,17 @@ FORMATS: tuple[Format, ...] = (
         title="Vortex",
         opened_by=("Python", "DuckDB", "Rust"),
     ),
+    Format(
+        "webdataset",
+        "webdataset:WebDataset",
+        {"tiff": _ALL},
+        ("webdataset",),
+        Colour.SKY_BLUE,
+        Mark.CROSS,
+        layout_needs=_TIFF,
+        title="WebDataset",
+        opened_by=("tar", "PyTorch", "TensorFlow"),
+    ),
 )
 
 FLOOR = StoreName("floor", "pixels", "fast")
