@@ -227,9 +227,8 @@ class _OpenShards(OpenByRow):
             for shard in sorted({bisect_right(self._starts, row) - 1 for row in wanted}):
                 start, end = self._starts[shard : shard + 2]
                 last = max(row for row in wanted if start <= row < end)
-                for row, data in enumerate(self._samples(shard, last + 1 - start), start):
-                    if row in wanted:
-                        found[row] = data
+                read = enumerate(self._samples(shard, last + 1 - start), start)
+                found |= {row: data for row, data in read if row in wanted}
             yield from (found[row] for row in some)
 
     def _samples(self, shard: int, count: int) -> Iterator[bytes]:
