@@ -224,6 +224,16 @@ FORMATS: tuple[Format, ...] = (
         title="WebDataset",
         opened_by=("tar", "PyTorch", "TensorFlow"),
     ),
+    Format(
+        "tiff-index",
+        "tiff_index:TiffIndex",
+        {"tiff": "default"},
+        ("virtualizarr", "virtual-tiff", "zarr", "xarray"),
+        Colour.BLACK,
+        Mark.TRIANGLE_DOWN,
+        title="Index over TIFF files",
+        opened_by=("xarray", "Fiji", "napari"),
+    ),
 )
 
 FLOOR = StoreName("floor", "pixels", "fast")
