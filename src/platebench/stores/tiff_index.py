@@ -65,7 +65,7 @@ from platebench.stores.variants import Variants
 IMAGES, INDEX, SOURCES, TABLE = "images", "references.json", "sources", "images.csv"
 
 ROOT = "file:///"
-"""The folder of the store, in URLs. So no URL has characters that a path may have and it may not."""
+"""The folder of the store in URLs, which cannot hold all characters that its path may have."""
 
 AT_ONCE = 16
 """Images per request, as far as the reader's memory has room."""
