@@ -234,6 +234,17 @@ FORMATS: tuple[Format, ...] = (
         title="Index over TIFF files",
         opened_by=("xarray", "Fiji", "napari"),
     ),
+    Format(
+        "hf-datasets",
+        "hf_datasets:HfDatasets",
+        {"tiff": _ALL},
+        ("datasets", "pyarrow"),
+        Colour.ORANGE,
+        Mark.CROSS,
+        layout_needs=_TIFF,
+        title="Hugging Face Parquet",
+        opened_by=("datasets", "pandas", "DuckDB"),
+    ),
 )
 
 FLOOR = StoreName("floor", "pixels", "fast")
