@@ -51,7 +51,7 @@ def _grains(number: int) -> list[np.ndarray]:
 
 
 def skip_without_libraries(format_: registry.Format, layout: str) -> None:
-    reason = registry.why_not(StoreName(format_.name, layout, "default"))
+    reason = registry.why_not(StoreName(format_.name, layout, format_.variants[layout].split()[0]))
     if reason is not None:
         pytest.skip(reason)
 

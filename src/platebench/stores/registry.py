@@ -245,6 +245,16 @@ FORMATS: tuple[Format, ...] = (
         title="Hugging Face Parquet",
         opened_by=("datasets", "pandas", "DuckDB"),
     ),
+    Format(
+        "tiledb",
+        "tiledb:TileDb",
+        {"tensor": _ALL},
+        ("tiledb",),
+        Colour.PURPLE,
+        Mark.CROSS,
+        title="TileDB",
+        opened_by=("Python", "R", "C++"),
+    ),
 )
 
 FLOOR = StoreName("floor", "pixels", "fast")
