@@ -13,6 +13,7 @@ from markupsafe import Markup
 from platebench.results.questions import in_order
 from platebench.site.published import Published
 from platebench.site.section import Section, render
+from platebench.stores.left_out import LEFT_OUT
 from platebench.stores.part_list import NAME
 from platebench.stores.registry import FORMATS, Format
 
@@ -63,7 +64,8 @@ class Described:
 def section(published: Published) -> Section:
     """Return every registered format, with the versions of the run's libraries.
 
-    Measured formats that are no longer registered are listed with their stores.
+    Measured formats that are no longer registered are listed with their stores, and at the end
+    those that were left out.
     """
     described = [_described(format_, published) for format_ in FORMATS]
     part_list = _module("part_list")
@@ -78,6 +80,7 @@ def section(published: Published) -> Section:
             described=described,
             part_list=part_list,
             part_list_name=NAME,
+            left_out=LEFT_OUT,
             removed={name: list(stores) for name, stores in groupby(removed, lambda s: s.format)},
         ),
         files={module.copy: module.source.encode() for module in modules},

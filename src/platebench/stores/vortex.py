@@ -161,6 +161,9 @@ class _OpenNumbers(OpenIntoMemory):
         self._file = vortex.open(str(path / IMAGES), memory_map=True)
         self._about = vortex.open(str(path / TABLE))
 
+    def close(self) -> None:
+        del self._file, self._about  # vortex-data has no close
+
     def __len__(self) -> int:
         return len(self._about)
 
@@ -199,6 +202,9 @@ class _OpenValues(OpenStore):
 
     def __init__(self, path: Path) -> None:
         self._file = vortex.open(str(path / IMAGES), memory_map=True)
+
+    def close(self) -> None:
+        del self._file
 
     def __len__(self) -> int:
         return len(self._file)
