@@ -13,12 +13,12 @@
 
 The tunings:
 
-- `tensor:fast`: a column of numbers with the library's options, read through a memory map. Bytes
+- `fast`, of tensors: a column of numbers with the library's options, read through a memory map. Bytes
   are packed to the bits that they need: 0.79 of the raw size. The options `compact` change nothing
   here. A column of `fixed_size_list`, one list an image, takes 1.7 s to write an image and makes
   1.39 of the raw size, since the statistics of a block hold whole images (vortex-data 0.93).
-- `pixels:default`: what `vortex.io.write` makes of an Arrow table.
-- `pixels:small`: the options `compact`, which compress values by Zstandard.
+- `default`, of raw pixels: what `vortex.io.write` makes of an Arrow table.
+- `small`, of raw pixels: the options `compact`, which compress values by Zstandard.
 
 Tables that belong to the images are Arrow IPC files (see `arrow_tables`).
 """
@@ -64,7 +64,8 @@ PIXELS = "pixels"
 """The column of numbers."""
 
 TOGETHER = 16
-"""Rows per request of binary values, whose blocks are decoded whole for each request."""
+"""Rows per batch of binary values. Each batch decodes its block whole: with `compact`, a scan of 32
+images takes 4.1 s in batches of 1, and 0.4 s in batches of 16."""
 
 CANDIDATES: Mapping[str, Variants[bool]] = {
     "tensor": Variants({"default": False}, {"fast": "default"}),
@@ -217,7 +218,7 @@ class _OpenValues(OpenStore):
 
     def scan(self) -> Iterator[np.ndarray]:
         first = 0
-        for batch in _read(self._file, self._schema, batch_size=1):
+        for batch in _read(self._file, self._schema, batch_size=TOGETHER):
             rows = range(first, first + len(batch))
             yield from decode(batch.column(0), "pixels", self._kinds, rows)
             first += len(batch)
