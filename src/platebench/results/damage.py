@@ -179,6 +179,22 @@ def _without_answer(answer: Answer) -> tuple[Outcome, str] | None:
     return None
 
 
+def is_met(trials: Sequence[Trial]) -> bool:
+    """Return True if no version was a mixture, and programs at once lost and mistook nothing.
+
+    What formats do of themselves is no failure: a flipped byte that nobody notices, or a write that
+    was killed half-way.
+    """
+    own = (*DAMAGE, Kind.KILLED_WRITE)
+    return not any(trial.outcome in BAD and trial.kind not in own for trial in trials)
+
+
+def counts(trials: Sequence[Trial], kind: Kind) -> str:
+    """Return how many trials of a kind had each outcome: `30 noticed, 2 wrong`."""
+    found = Counter(trial.outcome for trial in trials if trial.kind == kind)
+    return ", ".join(f"{number} {outcome}" for outcome, number in found.most_common())
+
+
 @dataclass(frozen=True)
 class SafetyFacts:
     """What the trials of one page have in common, and their libraries."""
@@ -350,6 +366,6 @@ def _bad(trials: Sequence[Trial]) -> str:
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for row in rows:
-        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |")
+    cells = ([str(cell).replace("|", "\\|") for cell in row] for row in rows)
+    lines += ["| " + " | ".join(row) + " |" for row in cells]
     return "\n".join(lines) + "\n"

@@ -13,10 +13,10 @@
 
 The tunings:
 
-- `fast`, of tensors: a column of numbers with the library's options, read through a memory map. Bytes
-  are packed to the bits that they need: 0.79 of the raw size. The options `compact` change nothing
-  here. A column of `fixed_size_list`, one list an image, takes 1.7 s to write an image and makes
-  1.39 of the raw size, since the statistics of a block hold whole images (vortex-data 0.93).
+- `fast`, of tensors: a column of numbers with the library's options, read through a memory map.
+  Bytes are packed to the bits that they need: 0.79 of the raw size. The options `compact` change
+  nothing here. A column of `fixed_size_list`, one list an image, takes 1.7 s to write an image and
+  makes 1.39 of the raw size, since the statistics of a block hold whole images (vortex-data 0.93).
 - `default`, of raw pixels: what `vortex.io.write` makes of an Arrow table.
 - `small`, of raw pixels: the options `compact`, which compress values by Zstandard.
 
