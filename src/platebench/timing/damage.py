@@ -148,7 +148,7 @@ def flips_in_ends(path: Path, trials: int) -> list[Change]:
     for trial in range(trials):
         name, size = files[(trial // 2) % len(files)]
         # 37 and 256 have no common divisor, so all places come up before one does twice.
-        offset = (trial * 37) % min(ENDS, size)
+        offset = trial // (2 * len(files)) * 37 % min(ENDS, size)
         found.append(Change(name, "flip", size - 1 - offset if trial % 2 else offset))
     return found
 
