@@ -103,7 +103,9 @@ tiff::readTIFF(paste0(place, "/sources/000000.tif"), as.is = TRUE)
 
         Raises Unsupported for files that one Zarr array cannot describe; then nothing stays.
         """
-        require_common_image(images, self.layout)
+        _, dtype = require_common_image(images, self.layout)
+        if dtype.kind not in "uif":  # async-tiff 0.7 panics where a file has no BitsPerSample
+            raise Unsupported(f"virtual-tiff cannot describe images of {dtype}")
         tables = self.tables_at(path)
         tables.check_all(images.tables)
         path.mkdir(parents=True)
