@@ -26,6 +26,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -188,27 +189,37 @@ _shared: dict[tuple[int, int], _Shared] = {}
 _sharing = threading.Lock()
 
 
+@contextmanager
+def environment(path: Path) -> Iterator[lmdb.Environment]:
+    """Open an environment read-only, or share it if it is open in this process."""
+    stat = (path / "data.mdb").stat()
+    file = (stat.st_dev, stat.st_ino)
+    with _sharing:
+        if file not in _shared:
+            opened = lmdb.open(str(path), readonly=True, lock=False, create=False)
+            _shared[file] = _Shared(opened)
+        shared = _shared[file]
+        shared.users += 1
+    try:
+        yield shared.environment
+    finally:
+        with _sharing:
+            shared.users -= 1
+            if not shared.users:
+                del _shared[file]
+                shared.environment.close()
+
+
 class _OpenLmdb(OpenByRow):
     """An environment and one read transaction for each call."""
 
     def __init__(self, path: Path, layout: str) -> None:
         self._layout = layout
-        stat = (path / "data.mdb").stat()
-        self._file = (stat.st_dev, stat.st_ino)
-        with _sharing:
-            if self._file not in _shared:
-                opened = lmdb.open(str(path), readonly=True, lock=False, create=False)
-                _shared[self._file] = _Shared(opened)
-            self._environment = _shared[self._file].environment
-            _shared[self._file].users += 1
+        self._opened = ExitStack()
+        self._environment = self._opened.enter_context(environment(path))
 
     def close(self) -> None:
-        with _sharing:
-            shared = _shared[self._file]
-            shared.users -= 1
-            if not shared.users:
-                del _shared[self._file]
-                shared.environment.close()
+        self._opened.close()
 
     def __len__(self) -> int:
         return int(self._environment.stat()["entries"]) - 2
