@@ -11,6 +11,7 @@ from platebench.results.damage import (
     Trial,
     as_markdown,
     as_record,
+    combined,
     counts,
     from_record,
     is_met,
@@ -121,6 +122,15 @@ def test_trials_survive_their_record() -> None:
     trials = [Trial(STORE, Kind.ENDS, "file: flip at 3", Outcome.WRONG, "1 other images")]
     assert from_record(as_record(trials, FACTS)) == trials
     assert from_record({}) == []
+
+
+def test_trials_of_damage_with_one_outcome_are_combined() -> None:
+    flips = [Trial(STORE, Kind.ENDS, f"at {at}", Outcome.WRONG) for at in range(3)]
+    kills = [Trial(STORE, Kind.KILLED_WRITE, f"at {at}", Outcome.WRONG) for at in range(2)]
+    found = combined([*flips, Trial(STORE, Kind.ENDS, "", Outcome.NOTICED), *kills])
+    assert [trial.times for trial in found] == [3, 1, 1, 1]
+    assert counts(combined(found), Kind.ENDS) == "3 wrong, 1 noticed"
+    assert from_record(as_record(found, FACTS)) == found
 
 
 def test_page_counts_outcomes_and_tells_the_worst() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -71,13 +71,28 @@ BAD = {Outcome.WRONG, Outcome.CRASHED, Outcome.HUNG, Outcome.LOST}
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial with one store: what was done, what became of it, and what was said."""
+    """One trial with one store: what was done, what became of it, and what was said.
+
+    Several with the same outcome may be kept as the first of them and their number, `times`.
+    """
 
     store: StoreName
     kind: Kind
     what: str
     outcome: Outcome
     said: str = ""
+    times: int = 1
+
+
+def combined(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials with those of damage that have one kind and outcome in one."""
+    found: dict[tuple[object, ...], Trial] = {}
+    for number, trial in enumerate(trials):
+        alike = () if trial.kind in DAMAGE else (number,)
+        key = (trial.store, trial.kind, trial.outcome, *alike)
+        before = found.get(key)
+        found[key] = replace(before, times=before.times + trial.times) if before else trial
+    return list(found.values())
 
 
 def of_read(answer: Answer, images: int) -> tuple[Outcome, str]:
@@ -191,7 +206,10 @@ def is_met(trials: Sequence[Trial]) -> bool:
 
 def counts(trials: Sequence[Trial], kind: Kind) -> str:
     """Return how many trials of a kind had each outcome: `30 noticed, 2 wrong`."""
-    found = Counter(trial.outcome for trial in trials if trial.kind == kind)
+    found = Counter[Outcome]()
+    for trial in trials:
+        if trial.kind == kind:
+            found[trial.outcome] += trial.times
     return ", ".join(f"{number} {outcome}" for outcome, number in found.most_common())
 
 
@@ -222,6 +240,7 @@ def from_record(record: Mapping[str, Any]) -> list[Trial]:
             trial["what"],
             Outcome(trial["outcome"]),
             trial["said"],
+            trial.get("times", 1),
         )
         for trial in record.get("trials", ())
     ]
@@ -295,11 +314,11 @@ def _stores(trials: Sequence[Trial], *kinds: Kind) -> list[StoreName]:
 
 def _counts(trials: Sequence[Trial], store: StoreName, kind: Kind) -> list[str]:
     """Return the numbers of a row: crashes and hangs together, zeros as nothing."""
-    found = Counter(
-        Outcome.CRASHED if trial.outcome == Outcome.HUNG else trial.outcome
-        for trial in trials
-        if (trial.store, trial.kind) == (store, kind)
-    )
+    found = Counter[Outcome]()
+    for trial in trials:
+        if (trial.store, trial.kind) == (store, kind):
+            hung = trial.outcome == Outcome.HUNG
+            found[Outcome.CRASHED if hung else trial.outcome] += trial.times
     return [_number(found[outcome], outcome) for outcome in _COUNTED]
 
 

@@ -30,6 +30,7 @@ from platebench.results.damage import (
     Trial,
     as_markdown,
     as_record,
+    combined,
     from_record,
     of_damage,
     of_killed_append,
@@ -123,11 +124,11 @@ def measure_damage(checkout: Path, settings: SafetySettings, watcher: Watcher) -
                 stack.callback(lent.close)
                 pair = [stack.enter_context(Program(workspace.root, store)) for _ in range(2)]
                 found[store] = list(trials_of(store, pair, lent.path, settings.flips))
-            trials = _in_order(found)
+            trials = combined(_in_order(found))
             write_whole(settings.out, as_markdown(trials, facts, settings.command))
             record = json.dumps(as_record(trials, facts), indent=1) + "\n"
             write_whole(settings.out.with_suffix(".json"), record)
-    return SafetyMeasured(_in_order(found))
+    return SafetyMeasured(combined(_in_order(found)))
 
 
 def trials_of(
