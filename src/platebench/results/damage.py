@@ -268,6 +268,12 @@ A format without checksums returns wrong pixels where pixels are not compressed.
 notice more, since much of what is damaged cannot be decompressed.
 """
 
+_CHECKSUMS = """\
+Some formats can keep checksums, which no tuning here does, since no quick start does: Parquet with
+`write_page_checksum=True`, read with `page_checksum_verification=True`; Zarr with the codec
+`crc32c`; HDF5 with `fletcher32=True`; TileDB with `ChecksumMD5Filter`.
+"""
+
 _CUT = """\
 ## A truncated or missing file
 
@@ -299,7 +305,7 @@ def as_markdown(trials: Sequence[Trial], facts: SafetyFacts, command: str) -> st
     """Return the page."""
     libraries = ", ".join(f"{name} {version}" for name, version in facts.libraries.items())
     said = f"{facts.images} images per store. {facts.disk}. Python {facts.python}, {libraries}."
-    parts = [_HEAD, f"    {command}\n", said + "\n", _FLIPPED, _flipped(trials), _CUT]
+    parts = [_HEAD, f"    {command}\n", said + "\n", _FLIPPED, _flipped(trials), _CHECKSUMS, _CUT]
     parts += [_counted(trials, Kind.CUT), _KILLED, _killed(trials), _CONCURRENT]
     parts += [_concurrent(trials), _bad(trials)]
     return "\n".join(part for part in parts if part)
