@@ -2,7 +2,8 @@
 
 - On disk, an image is one value of a B+ tree in one file, in pages that follow one another. Its key
   is the row in eight digits; `table` and `image` are the keys of the metadata.
-- One image is `transaction.get(b"00000005", buffers=True)`, a view of the memory map.
+- One image is `transaction.get(b"00000005")`; with `buffers=True` it is a view of the memory map,
+  which must not be used after the environment is closed.
 - A random row costs a search in the tree (three pages, usually in memory), then the image's pages.
 - It cannot compress, hold a value of 4 GB, be written by two processes at once, or be opened over a
   network file system; a part of a file cannot be given back to the file system.
@@ -68,7 +69,7 @@ CANDIDATES: Mapping[str, Variants[TiffCodec | None]] = {
 
 _OPENED = """
 import lmdb
-transaction = lmdb.open(place, readonly=True, lock=False).begin(buffers=True)
+transaction = lmdb.open(place, readonly=True, lock=False).begin()
 """
 
 
@@ -81,7 +82,7 @@ class Lmdb(Store):
         "pixels": {
             "Python": f"""{_OPENED}
 import json, numpy as np
-about = json.loads(bytes(transaction.get(b"image")))
+about = json.loads(transaction.get(b"image"))
 print(np.frombuffer(transaction.get(b"00000000"), about["dtype"]).reshape(about["shape"]))
 """,
         },
@@ -237,7 +238,9 @@ class _OpenLmdb(OpenByRow):
     def _images(
         self, rows: Sequence[int], memory: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
-        with self._environment.begin(buffers=True) as transaction:
+        # A view of the map outlives the environment, and then crashes whoever uses it. So only what
+        # is copied into the caller's memory at once is a view.
+        with self._environment.begin(buffers=memory is not None) as transaction:
             common = json.loads(bytes(transaction.get(COMMON)))
             kinds = None if common is not None else self.table().select(["shape", "dtype"])
             kind = None if common is None else _kind(common)
