@@ -123,6 +123,7 @@ print("{}", flush=True)
 for line in sys.stdin:
     if "die" in line: os.kill(os.getpid(), signal.SIGSEGV)
     if "hang" in line: time.sleep(60)
+    if "fail" in line: sys.exit(3)
     print('{"pid": %d}' % os.getpid(), flush=True)
 """
 
@@ -138,5 +139,8 @@ def test_program_that_dies_or_hangs_is_told_and_started_again(
         assert damage.asked(program, do="die") == {"died": "the program ended by SIGSEGV"}
         second = damage.asked(program, do="say")
         assert first != second
+        with pytest.raises(RuntimeError, match="its program ended with status 3"):
+            damage.asked(program, do="fail")
+        damage.asked(program, do="say")
         monkeypatch.setattr(damage, "WAITS_S", 0.05)
         assert damage.asked(program, do="hang") == {"hung": "no answer in 0.05 s"}

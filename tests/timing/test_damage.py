@@ -55,6 +55,14 @@ def test_flipped_pixel_is_an_unknown_image_without_a_checksum(tmp_path: Path) ->
     assert answer["rows"] == [0, 1, -1, *range(3, IMAGES)]
 
 
+def test_set_without_any_known_image_is_read(tmp_path: Path) -> None:
+    images = noise(IMAGES)
+    Careless("pixels", "fast").write(noise(IMAGES + 1), tmp_path / "others")
+    asked = Worker(Careless("pixels", "fast"), images)
+    answer = asked.answer({"do": "read", "path": str(tmp_path / "others")})
+    assert answer == {"rows": [-1] * (IMAGES + 1), "table": False}
+
+
 def test_flipped_byte_of_the_table_is_another_table(tmp_path: Path) -> None:
     asked = worker(Careless, tmp_path / "store")
     place = (tmp_path / "store").read_bytes().index(b"LT0001_02_15_03")

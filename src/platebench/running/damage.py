@@ -255,7 +255,10 @@ class Program:
         process.stdin.flush()
 
     def answer(self) -> Answer:
-        """Wait for the answer, `{"died": ...}` or `{"hung": ...}` without any."""
+        """Wait for the answer, `{"died": ...}` or `{"hung": ...}` without any.
+
+        Raises RuntimeError if the program ended by itself.
+        """
         line = self._line()
         if line is None:
             self._end()
@@ -265,8 +268,9 @@ class Program:
                 assert self._process is not None
                 self._process.wait(5)
             status = self._end()
-            how = signal.Signals(-status).name if status < 0 else f"status {status}"
-            return {"died": f"the program ended by {how}"}
+            if status >= 0:  # no library did that
+                raise RuntimeError(f"{self._command[-1]}: its program ended with status {status}")
+            return {"died": f"the program ended by {signal.Signals(-status).name}"}
         found: dict[str, Any] = json.loads(line)
         return found
 

@@ -290,9 +290,12 @@ class Worker:
                     if len(rows) > 100 * IMAGES:
                         break
                 table = store.table()
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic in Rust is no Exception
             return {"error": _said(error)}
-        wanted = self._images.table.take([row for row in rows if row >= 0])
+        known = pa.array([row for row in rows if row >= 0], pa.int64())
+        wanted = self._images.table.take(known)
         numbers = pa.chunked_array([pa.array(range(len(wanted)), pa.int64())])
         wanted = wanted.set_column(0, IMAGE_SCHEMA.field(0), numbers)
         return {"rows": rows, "table": wanted.equals(table)}
