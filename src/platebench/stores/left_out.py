@@ -27,8 +27,8 @@ LEFT_OUT: tuple[LeftOut, ...] = (
     ),
     LeftOut(
         "N5",
-        "Zarr 3 has taken its place: the same chunks in files, by the same people, and"
-        " zarr-python 3 no longer reads or writes N5.",
+        "Zarr has taken its place: both keep chunks in files, and zarr-python 3 no longer reads or"
+        " writes N5.",
     ),
     LeftOut(
         "Feather",
@@ -56,8 +56,8 @@ LEFT_OUT: tuple[LeftOut, ...] = (
     ),
     LeftOut(
         "Deep Lake",
-        "Made for machine learning in its own cloud service. Lance and WebDataset stand for this"
-        " kind without one.",
+        "Made for training models, beside a service of its maker. Lance and WebDataset stand for"
+        " this kind.",
     ),
     LeftOut(
         "AnnData",
