@@ -53,7 +53,7 @@ def test_outcome_of_a_read(answer: dict[str, object], outcome: Outcome) -> None:
 
 def test_removed_store_is_noticed() -> None:
     assert of_damage({"absent": True}, 3)[0] == Outcome.NOTICED
-    assert of_damage(rows(0, -1, 2), 3) == (Outcome.WRONG, "1 other images")
+    assert of_damage(rows(0, -1, 2), 3) == (Outcome.WRONG, "1 images differ")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_outcome_of_two_writers(
 
 
 def test_trials_survive_their_record() -> None:
-    trials = [Trial(STORE, Kind.ENDS, "file: flip at 3", Outcome.WRONG, "1 other images")]
+    trials = [Trial(STORE, Kind.ENDS, "file: flip at 3", Outcome.WRONG, "1 images differ")]
     assert from_record(as_record(trials, FACTS)) == trials
     assert from_record({}) == []
 

@@ -110,7 +110,7 @@ def of_read(answer: Answer, images: int) -> tuple[Outcome, str]:
     if len(rows) != images:
         return Outcome.WRONG, f"{len(rows)} of {images} images"
     changed = sum(row != place for place, row in enumerate(rows))
-    return Outcome.WRONG, f"{changed} other images" if changed else "another table"
+    return Outcome.WRONG, f"{changed} images differ" if changed else "another table"
 
 
 def of_damage(answer: Answer, images: int) -> tuple[Outcome, str]:
@@ -286,9 +286,10 @@ _KILLED = """\
 
 The writer is killed (SIGKILL) when it asks for an image: the first, the middle one, the last. Then
 the set is opened. *Write* is the format's own, to an empty place: **wrong** says that a part of the
-images opens as if it were all. (`platebench pack` writes beside the destination and renames what is
-complete, so its packages are whole or not there.) *Append* adds a version to a set, natively or by
-platebench's part list: *before* says that the version before is there, whole.
+images opens as if it were all; Zarr reads chunks that are not there as zeros. (`platebench pack`
+writes beside the destination and renames what is complete, so its packages are whole or not there.)
+*Append* adds a version to a set, natively or by platebench's part list: *before* says that the
+version before is there, whole.
 """
 
 _CONCURRENT = """\
