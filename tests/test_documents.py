@@ -18,6 +18,7 @@ from platebench.images.objects import FEATURES
 from platebench.results.adapters import LIMIT
 from platebench.results.operations import OPERATIONS
 from platebench.running.reference import ROUNDS
+from platebench.stores.left_out import LEFT_OUT
 from platebench.stores.registry import FORMATS
 from tests.command_lines import PROGRAMS, check_command, check_name, words_of
 from tests.scratch_checkout import REPOSITORY
@@ -170,3 +171,9 @@ def test_formats_page_names_what_opens_each_format(format_) -> None:
     several = [format_.opened_by, *format_.opened_by_tuning.values()]
     for program in {each for programs in several for each in programs} - {"HDF5 + szip"}:
         assert program in row
+
+
+def test_formats_page_says_why_formats_were_left_out() -> None:
+    lines = (REPOSITORY / "docs" / "formats.md").read_text().splitlines()
+    assert {f"| {each.title} | {each.why} |" for each in LEFT_OUT} <= set(lines)
+    assert not {each.title.casefold() for each in LEFT_OUT} & {each.name for each in FORMATS}

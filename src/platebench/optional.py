@@ -15,7 +15,9 @@ _MODULES = {
     "pillow": "PIL",
     "pylance": "lance",
     "scikit-image": "skimage",
+    "virtual-tiff": "virtual_tiff",
     "vl-convert-python": "vl_convert",
+    "vortex-data": "vortex",
 }
 """The module of a distribution on PyPI, where the two names differ."""
 

@@ -251,6 +251,52 @@ def access_command(
 
 
 @calibrate_app.command(
+    "damage", epilog="Example: platebench calibrate damage --stores 'parquet,zarr:*:fast'"
+)
+def damage_command(
+    stores: Annotated[
+        str | None,
+        typer.Option(help="Formats, stores or patterns, separated by commas. Default: all."),
+    ] = None,
+    flips: Annotated[
+        int, typer.Option(min=1, help="Bytes to flip anywhere, and as many in the ends of files.")
+    ] = 32,
+    out: Annotated[
+        Path, typer.Option(help="Page to write. It keeps the trials of other stores.")
+    ] = Path("docs/safety.md"),
+) -> None:
+    """Damage stored files, kill writers, and use stores from several programs at once.
+
+    Tells which formats notice a flipped byte or a truncated file, what a killed writer leaves, and
+    whether readers and writers disturb one another. Works on copies of generated images in the work
+    folder. It takes about ten minutes. Exit status: 1 if images were lost, a version was a mixture,
+    or two programs at once got anything wrong; 0 otherwise.
+    """
+    from platebench.results.damage import Kind, counts, is_met
+    from platebench.running.checkout import find_checkout
+    from platebench.running.damage import SafetySettings, measure_damage
+    from platebench.running.progress import Bar
+    from platebench.running.settings import stores_to_measure
+
+    chosen = stores_to_measure(split(stores) or ["*"], references=False)
+    command = "platebench calibrate damage" + (f" --flips {flips}" if flips != 32 else "")
+    settings = SafetySettings(chosen, out, flips, command)
+    with Bar(errors) as bar:
+        measured = measure_damage(find_checkout(Path.cwd()), settings, bar)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("store", "tried", "outcomes"):
+        table.add_column(head)
+    for store in chosen:
+        for kind in Kind:
+            counted = counts([each for each in measured.trials if each.store == store], kind)
+            if counted:
+                table.add_row(str(store), kind, counted)
+    console.print(table)
+    say_where(out)
+    raise typer.Exit(0 if is_met(measured.trials) else FAILED)
+
+
+@calibrate_app.command(
     "tuning", epilog="Example: platebench calibrate tuning --formats parquet,zarr --resume"
 )
 def tuning_command(

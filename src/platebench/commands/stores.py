@@ -19,9 +19,11 @@ def stores_command(
 
     A store is FORMAT:LAYOUT:TUNING. `default` is what the library's quick start gives, `fast` the
     best known for speed, `small` for size. `balanced` is for daily work: images that are read one
-    by one, lightly compressed. A tuning that would change nothing is not listed.
+    by one, lightly compressed. A tuning that would change nothing is not listed. At the end are the
+    formats that were left out, and why.
     """
     from platebench.stores import registry
+    from platebench.stores.left_out import LEFT_OUT
 
     stores = [(each, name) for each in registry.FORMATS for name in each.stores]
     if as_json:
@@ -52,3 +54,6 @@ def stores_command(
     for why_not, absent in reasons.items():
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
         say(f"{absent[0]}{more}: {why_not}")
+    say("Formats that were looked at and left out:")
+    for left_out in LEFT_OUT:
+        say(f"{left_out.title}: {left_out.why}")

@@ -22,6 +22,7 @@ from platebench.findings import (
     zarr_guessed_chunks,
     zarr_partial_shards,
     zarrs_several_chunks,
+    zarr_missing_chunks,
 )
 from platebench.findings.finding import Finding
 
@@ -36,6 +37,7 @@ FINDINGS: tuple[Finding, ...] = (
     parquet_wide_integers.FINDING,
     awkward_records.FINDING,
     lancedb_overwrite.FINDING,
+    zarr_missing_chunks.FINDING,
     lancedb_blob_columns.FINDING,
     lancedb_take_offsets.FINDING,
     lancedb_open_handle.FINDING,

@@ -48,6 +48,7 @@ from platebench.site.lessons import first_measured
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 from platebench.stores import registry
+from platebench.stores.left_out import LEFT_OUT
 from platebench.stores.name import StoreName
 from platebench.stores.part_list import NAME, with_versions
 from platebench.stores.registry import FLOOR, FORMATS, Format
@@ -163,7 +164,8 @@ class Recipe:
 def section(published: Published) -> Section:
     """Return a table of all registered formats, with the versions of the run's libraries.
 
-    Measured formats that are no longer registered are listed with their stores.
+    Measured formats that are no longer registered are listed with their stores, and at the end
+    those that were left out.
     """
     listed = [_listed(format_, published) for format_ in FORMATS]
     part_list = _module("part_list")
@@ -179,6 +181,7 @@ def section(published: Published) -> Section:
             part_list=part_list,
             part_list_name=NAME,
             layouts=LAYOUTS,
+            left_out=LEFT_OUT,
             removed={name: list(stores) for name, stores in groupby(removed, lambda s: s.format)},
         ),
         files={module.copy: module.source.encode() for module in modules},
