@@ -76,6 +76,13 @@ class OpenRowGroups(OpenByRow, OpenParquet):
         with pq.ParquetFile(self._path, pre_buffer=False) as file:
             return table_of(file.read(columns=IMAGE_SCHEMA.names))
 
+    def stored_rows(self) -> list[int]:
+        """Return the number of each image in the column `row`, from the footer's statistics."""
+        metadata = self._file.metadata
+        place = self._file.schema_arrow.get_field_index("row")
+        groups = range(metadata.num_row_groups)
+        return [int(metadata.row_group(group).column(place).statistics.min) for group in groups]
+
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         """Read one row group per row."""
         return self._images(rows)

@@ -130,6 +130,18 @@ FORMATS: tuple[Format, ...] = (
         opened_by=("Python", "DuckDB", "Rust"),
     ),
     Format(
+        "lance",
+        "lance:Lance",
+        {"pixels": "default fast balanced", "tiff": _ALL},
+        ("pylance", "pyarrow"),
+        Colour.VERMILION,
+        Mark.TRIANGLE_DOWN,
+        native_versions=True,
+        layout_needs=_TIFF,
+        title="Lance",
+        opened_by=("Python", "DuckDB", "Rust"),
+    ),
+    Format(
         "zarr",
         "zarr:Zarr",
         {"tensor": _ALL},
@@ -181,6 +193,17 @@ FORMATS: tuple[Format, ...] = (
         layout_needs=_TIFF,
         title="SQLite",
         opened_by=("DB Browser", "DuckDB", "R"),
+    ),
+    Format(
+        "delta",
+        "delta:Delta",
+        {"pixels": _ALL},
+        ("deltalake", "pyarrow"),
+        Colour.GREEN,
+        Mark.DIAMOND,
+        native_versions=True,
+        title="Delta Lake",
+        opened_by=("pandas", "DuckDB", "Spark"),
     ),
 )
 
