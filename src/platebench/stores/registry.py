@@ -205,6 +205,17 @@ FORMATS: tuple[Format, ...] = (
         title="Delta Lake",
         opened_by=("pandas", "DuckDB", "Spark"),
     ),
+    Format(
+        "iceberg",
+        "iceberg:Iceberg",
+        {"pixels": _ALL},
+        ("pyiceberg", "sqlalchemy", "pyarrow"),
+        Colour.SKY_BLUE,
+        Mark.DIAMOND,
+        native_versions=True,
+        title="Iceberg",
+        opened_by=("pandas", "DuckDB", "Spark"),
+    ),
 )
 
 FLOOR = StoreName("floor", "pixels", "fast")
