@@ -195,6 +195,17 @@ FORMATS: tuple[Format, ...] = (
         opened_by=("DB Browser", "DuckDB", "R"),
     ),
     Format(
+        "duckdb",
+        "duckdb:DuckDb",
+        {"pixels": "default fast", "tiff": _ALL},
+        ("duckdb", "pyarrow"),
+        Colour.ORANGE,
+        Mark.SQUARE,
+        layout_needs=_TIFF,
+        title="DuckDB",
+        opened_by=("DuckDB", "Python", "R"),
+    ),
+    Format(
         "delta",
         "delta:Delta",
         {"pixels": _ALL},
