@@ -212,6 +212,17 @@ FORMATS: tuple[Format, ...] = (
         opened_by=("DB Browser", "DuckDB", "R"),
     ),
     Format(
+        "icechunk",
+        "icechunk:Icechunk",
+        {"tensor": _ALL},
+        ("icechunk", "zarr", "numcodecs"),
+        Colour.ORANGE,
+        Mark.TRIANGLE_UP,
+        native_versions=True,
+        title="Icechunk",
+        opened_by=("Python", "Rust", "JavaScript"),
+    ),
+    Format(
         "duckdb",
         "duckdb:DuckDb",
         {"pixels": "default fast", "tiff": _ALL},

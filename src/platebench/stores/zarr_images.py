@@ -1,0 +1,241 @@
+"""What stores of Zarr have in common: one group with one array of (images, *shape).
+
+The table of the images is the group's attribute `images`. Tables that belong to the images are
+groups of one array for each column (see `zarr_tables`). The stores differ in chunks, shards and
+codecs (`Settings`), and in the library that reads and writes chunks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import zarr
+from zarr.codecs import BloscCodec, ZstdCodec
+from zarr.core.buffer import default_buffer_prototype
+from zarr.core.sync import sync
+
+from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.contract import OpenStore, Store, check_rows, require_common_image
+from platebench.stores.table_files import TABLES
+from platebench.stores.tables import StoredTables
+from platebench.stores.variants import for_tables
+from platebench.stores.zarr_tables import ZarrTables
+
+IMAGES = "images"
+SHARD = 16
+"""Images per shard."""
+
+TOGETHER = 4
+"""Images per request of a scan or a compressed write, rounded up to whole chunks."""
+
+AT_ONCE = 16
+"""Images per request with the tuned stores, as far as the reader's memory has room."""
+
+_TABLE_OPTIONS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "fast": {"compressors": None},
+    "balanced": {"compressors": ZstdCodec(level=1)},
+    "small": {"compressors": ZstdCodec(level=9)},
+}
+_TABLE_ROWS = {"default": None, "fast": 65_536, "balanced": 65_536, "small": 1_048_576}
+
+
+def zarr_tables(path: Path, tuning: str) -> StoredTables:
+    """Return the tables of a store at `path`: one array for each column, compressed by tuning."""
+    return ZarrTables(
+        path / TABLES, for_tables(_TABLE_OPTIONS, tuning), for_tables(_TABLE_ROWS, tuning)
+    )
+
+
+def create_group(path: Path, images: ImageSet) -> zarr.Group:
+    """Create the group of a store, with the table of the images."""
+    return zarr.create_group(path, attributes={IMAGES: images.table.to_pylist()})
+
+
+def read_images_table(path: Path) -> pa.Table:
+    """Return the table of the images."""
+    group = zarr.open_group(path, mode="r")
+    return pa.Table.from_pylist(group.attrs[IMAGES], IMAGE_SCHEMA)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an array is chunked, compressed and read.
+
+    A chunk is one image, or `tiles` by `tiles` make one; `images` is the number of images that a
+    chunk spans, `shard` that of a shard. `delta` filters integers. `serializer` is a codec of
+    images, which takes one plane per chunk. `one_thread` is zarr's pool.
+    """
+
+    quick_start: bool = False
+    compressor: Any = None
+    images: int = 1
+    tiles: int = 1
+    shard: int | None = None
+    delta: bool = False
+    serializer: Any = None
+    one_thread: bool = False
+
+    @property
+    def compresses(self) -> bool:
+        """True for settings that name a codec."""
+        return self.compressor is not None or self.serializer is not None
+
+    def options(self, shape: tuple[int, ...], dtype: np.dtype) -> dict[str, Any]:
+        """Return the options of `create_array` for images of this shape and dtype."""
+        if self.quick_start and self.shard is None:
+            return {}
+        first = len(shape) - 2
+        sides = [
+            -(-side // self.tiles) if axis >= first else side for axis, side in enumerate(shape)
+        ]
+        whole = [-(-side // tile) * tile for side, tile in zip(shape, sides, strict=True)]
+        if self.quick_start:
+            return {"chunks": (1, *shape), "shards": (self.shard, *shape)}
+        options: dict[str, Any] = {
+            "chunks": (self.images, *sides),
+            "config": {"write_empty_chunks": True},
+            "compressors": self.compressor,
+        }
+        if self.serializer is not None:
+            options["chunks"] = (*(1 for _ in shape[:-1]), *shape[-2:])
+            options["serializer"] = self.serializer
+        if self.shard is not None:
+            options["shards"] = (self.shard, *whole)
+        if self.delta and dtype.kind in "ui":
+            from zarr.codecs.numcodecs import Delta  # absent before zarr 3.1.3
+
+            options["filters"] = [Delta(dtype=dtype.str)]
+        return options
+
+
+def zstd(level: int, **more: Any) -> Settings:
+    """Return settings that compress with Zstandard."""
+    return Settings(compressor=ZstdCodec(level=level), **more)
+
+
+def blosc(name: str, level: int, **more: Any) -> Settings:
+    """Return settings that compress with Blosc after a bit shuffle."""
+    return Settings(compressor=BloscCodec(cname=name, clevel=level, shuffle="bitshuffle"), **more)
+
+
+class ZarrStore(Store):
+    """A Zarr group with one array, which zarr-python writes and reads."""
+
+    def write(self, images: ImageSet, path: Path) -> None:
+        """Write one block at a time: the images of one chunk or shard."""
+        shape, dtype = require_common_image(images, self.layout)
+        tables = self.tables_at(path)
+        tables.check_all(images.tables)
+        options = self._settings.options(shape, dtype)
+        with self._configured():
+            array = create_group(path, images).create_array(
+                IMAGES, shape=(len(images), *shape), dtype=dtype, **options
+            )
+        block = (array.shards or array.chunks)[0]
+        if self._settings.compresses:
+            block *= -(-TOGETHER // block)  # zarr compresses the chunks of a request in threads
+        for first in range(0, len(images), block):
+            rows = range(first, min(first + block, len(images)))
+            if block == 1:
+                array[first] = images.pixels(first)
+            else:
+                array[first : rows.stop] = np.stack([images.pixels(row) for row in rows])
+        tables.write(images.tables)
+
+    def open(self, path: Path) -> OpenStore:
+        """Open the group for reading."""
+        opened = OpenZarr if self._settings.quick_start else OpenTuned
+        return opened(path, self._configured).with_tables(self.tables_at(path))
+
+    def tables_at(self, path: Path) -> StoredTables:
+        """Keep one array for each column, compressed as the images are."""
+        return zarr_tables(path, self.tuning)
+
+    @property
+    @abstractmethod
+    def _settings(self) -> Settings:
+        """How this tuning or variant is stored."""
+
+    def _configured(self) -> AbstractContextManager[object]:
+        """Set zarr's number of threads, before its first read or write fixes it.
+
+        The array is created or opened within this context.
+        """
+        if self._settings.one_thread:
+            zarr.config.set({"threading.max_workers": 1})
+        return nullcontext()
+
+
+class OpenZarr(OpenStore):
+    """The array and the group's attributes, each opened when it is first needed."""
+
+    def __init__(
+        self, path: Path, configured: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        self._path = path
+        self._configured = configured
+
+    @cached_property
+    def _array(self) -> zarr.Array:
+        with self._configured():
+            return zarr.open_array(self._path / IMAGES, mode="r")
+
+    def __len__(self) -> int:
+        return int(self._array.shape[0])
+
+    def scan(self) -> Iterator[np.ndarray]:
+        """Read whole chunks or shards at a time, so that each is decompressed once."""
+        whole = (self._array.shards or self._array.chunks)[0]
+        block = whole * -(-TOGETHER // whole)
+        for first in range(0, len(self), block):
+            yield from np.asarray(self._array[first : first + block])
+
+    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        """Read these rows, one after another."""
+        check_rows(rows, len(self))
+        return (np.asarray(self._array[row]) for row in rows)
+
+    def table(self) -> pa.Table:
+        """Read the group's attributes."""
+        return read_images_table(self._path)
+
+
+class OpenTuned(OpenZarr):
+    """One chunk per image: blocks of images into memory, and rows by concurrent requests."""
+
+    def scan_into(self, memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read as many images per request as `memory` has room for."""
+        array = self._array
+        shape, size = array.shape[1:], int(np.prod(array.shape[1:])) * array.dtype.itemsize
+        block = max(1, min(AT_ONCE, memory.size // max(1, size)))
+        for first in range(0, len(self), block):
+            images = min(block, len(self) - first)
+            out = memory[: images * size].view(array.dtype).reshape(images, *shape)
+            buffer = default_buffer_prototype().nd_buffer.from_numpy_array(out)
+            array.get_basic_selection(slice(first, first + images), out=buffer)
+            yield from out
+
+    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        """Read these rows, several at once."""
+        check_rows(rows, len(self))
+        return self._gathered(rows)
+
+    def _gathered(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        for first in range(0, len(rows), AT_ONCE):
+            some = rows[first : first + AT_ONCE]
+            for image in sync(_gather([self._array.async_array.getitem(row) for row in some])):
+                yield np.asarray(image)
+
+
+async def _gather(reads: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+    return await asyncio.gather(*reads)
