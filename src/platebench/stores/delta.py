@@ -91,17 +91,18 @@ class Settings:
         return self.compression is None
 
     @property
-    def properties(self) -> WriterProperties | None:
-        """Return the options of the writer."""
+    def options(self) -> dict[str, Any]:
+        """Return the options of `write_deltalake`."""
         if self.quick_start:
-            return None
-        return WriterProperties(
+            return {}
+        properties = WriterProperties(
             max_row_group_size=1,
             compression=self.compression,
             compression_level=self.level,
             default_column_properties=ColumnProperties(dictionary_enabled=False),
             column_properties={IMAGE: ColumnProperties(statistics_enabled="NONE")},
         )
+        return {"writer_properties": properties}
 
 
 CANDIDATES: Mapping[str, Variants[Settings]] = {
@@ -155,7 +156,7 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
             str(path / IMAGES),
             pa.RecordBatchReader.from_batches(schema, batches),
             mode="append",
-            writer_properties=self._settings.properties,
+            **self._settings.options,
         )
 
     def open(self, path: Path, version: int | None = None) -> OpenStore:
@@ -177,7 +178,7 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
         return DeltaTables(path / TABLES, version, lambda: self._newest(path))
 
     def _newest(self, path: Path) -> int:
-        return _commits(path / IMAGES)[-1]["version"] + 1
+        return int(_commits(path / IMAGES)[-1]["version"]) + 1
 
     def append(self, images: ImageSet, path: Path) -> int:
         """Add a file, in one commit.

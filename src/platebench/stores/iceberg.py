@@ -47,7 +47,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException
-from pyiceberg.expressions import In
 from sqlalchemy import URL
 
 from platebench.errors import Conflict
@@ -386,7 +385,8 @@ class _OpenTable(OpenStore):
         check_rows(rows, len(self))
         if not rows:
             return iter(())
-        return self._in_order(self._read([IMAGE], row_filter=In("row", set(rows))), rows)
+        wanted = ", ".join(map(str, sorted(set(rows))))
+        return self._in_order(self._read([IMAGE], row_filter=f"row in ({wanted})"), rows)
 
     def _in_order(self, found: pa.Table, rows: Sequence[int] | None) -> Iterator[np.ndarray]:
         kinds = kinds_of(self._schema, lambda names: self._read(names).sort_by("row"))

@@ -179,6 +179,7 @@ def stored_schema(schema: pa.Schema) -> pa.Schema:
 
 def _stored_type(kind: pa.DataType) -> pa.DataType:
     plain_kind = plain_type(kind)
+    assert plain_kind is not None, "`check` has refused a type that is not plain"
     if plain_kind == pa.large_string():
         return pa.string()
     if pa.types.is_float16(plain_kind):
