@@ -28,6 +28,7 @@ def test_imports_are_followed_to_their_end() -> None:
         "contract",
         "name",
         "values",
+        "parquet_images",
         "plain_tiff",
         "read_ahead",
         "tiff_codec",

@@ -8,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import tifffile
 
@@ -30,6 +31,10 @@ LAYOUTS = [
 every_layout = pytest.mark.parametrize(
     ("format_", "layout"), LAYOUTS, ids=[f"{format_.name}-{layout}" for format_, layout in LAYOUTS]
 )
+
+
+LOGS = {".manifest", ".txn", ".json", ".avro", ".db"}
+ICECHUNK_LOGS = {"snapshots", "manifests", "transactions", "overwritten"}
 
 
 class DescribedImages(ArrayImages):
@@ -59,18 +64,35 @@ def skip_without_libraries(format_: registry.Format, layout: str) -> None:
 def stored(name: StoreName, images: ImageSet, path: Path) -> list[str]:
     """Return digests of the stored files.
 
-    Of Lance's data files the size: Lance writes columns in any order. Its manifests and
-    transactions hold times and random names, as TileDB's fragments do. The tests below check that
+    Of formats with versions of their own the sizes: Lance writes columns in any order, and Delta
+    rows. Manifests, logs and transactions hold times and random names. The tests below check that
     nothing else varies.
     """
     registry.find_candidate(name).write(images, path)
-    varying = {".manifest", ".txn", "__fragment_metadata.tdb"}
-    files = [file for file in files_of(path) if not {file.suffix, file.name} & varying]
-    return sorted(
-        str(file.stat().st_size)
-        if file.suffix == ".lance"
-        else hashlib.blake2b(file.read_bytes()).hexdigest()
-        for file in files
+    native = registry.format_of(StoreName(name.format, name.layout, "default")).native_versions
+    files = [file for file in files_of(path) if not (native and is_log(file))]
+    # TileDB's metadata of a fragment holds the time.
+    files = [file for file in files if file.name != "__fragment_metadata.tdb"]
+    return sorted(of_file(file, native) for file in files)
+
+
+def is_log(file: Path) -> bool:
+    return file.suffix in LOGS or file.parent.name in ICECHUNK_LOGS or file.name == "repo"
+
+
+def of_file(file: Path, native: bool) -> str:
+    if not native:
+        return hashlib.blake2b(file.read_bytes()).hexdigest()
+    if file.suffix != ".parquet":
+        return str(file.stat().st_size)
+    metadata = pq.read_metadata(file)
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    return str(
+        sorted(
+            group.column(place).total_compressed_size
+            for group in groups
+            for place in range(metadata.num_columns)
+        )
     )
 
 

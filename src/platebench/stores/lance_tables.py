@@ -19,7 +19,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import lance
-import lancedb
 import pyarrow as pa
 
 from platebench.errors import Unsupported
@@ -64,13 +63,17 @@ class LanceTables(StoredTables):
 
     def create(self, name: str, table: pa.Table) -> None:
         """Create the table."""
+        import lancedb
+
+        lancedb.connect(str(self._path)).create_table(_escaped(name), self._stored(table))
+
+    def _stored(self, table: pa.Table) -> pa.Table:
         fields = [
             field.with_name(_column(field.name)).with_metadata(self._metadata or None)
             for field in table.schema
         ]
         schema = pa.schema(fields, table.schema.metadata)
-        stored = pa.Table.from_arrays(table.columns, schema=schema)
-        lancedb.connect(str(self._path)).create_table(_escaped(name), stored)
+        return pa.Table.from_arrays(table.columns, schema=schema)
 
     def names(self) -> list[str]:
         """List the tables that have a version."""
@@ -93,6 +96,8 @@ class LanceTables(StoredTables):
 
     def extend(self, name: str, rows: pa.Table) -> None:
         """Add a version with the rows."""
+        import lancedb
+
         table = lancedb.connect(str(self._path)).open_table(_escaped(name))
         table.add(_renamed(rows, _column))
         self._datasets.pop(name, None)
@@ -111,6 +116,8 @@ class LanceTables(StoredTables):
 
     def restore(self) -> None:
         """Make these versions the newest; a table that was not there loses its rows."""
+        import lancedb
+
         for file in self.files():
             version = self.version(file)
             table = lancedb.connect(str(self._path)).open_table(file.name.removesuffix(_SUFFIX))
@@ -139,6 +146,31 @@ class LanceTables(StoredTables):
                 raise KeyError(name)
             self._datasets[name] = lance.dataset(str(file), version=version)
         return self._datasets[name]
+
+
+class PylanceTables(LanceTables):
+    """The same tables, written by pylance alone."""
+
+    def create(self, name: str, table: pa.Table) -> None:
+        """Create the dataset."""
+        lance.write_dataset(self._stored(table), self._file(name))
+
+    def extend(self, name: str, rows: pa.Table) -> None:
+        """Add a version with the rows."""
+        lance.write_dataset(_renamed(rows, _column), self._file(name), mode="append")
+        self._datasets.pop(name, None)
+
+    def restore(self) -> None:
+        """Make these versions the newest; a table that was not there loses its rows."""
+        for file in self.files():
+            version, dataset = self.version(file), lance.dataset(str(file))
+            if version is None:
+                dataset.delete("TRUE")
+            elif version != dataset.version:
+                dataset.checkout_version(version).restore()
+
+    def _file(self, name: str) -> str:
+        return str(self._path / f"{_escaped(name)}{_SUFFIX}")
 
 
 def time_of(version: dict[str, Any]) -> datetime:

@@ -28,88 +28,64 @@ their columns are compressed as the images are; `default` and `fast` leave it to
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
-from datetime import UTC, timedelta
+from datetime import UTC
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import lance
 import lancedb
 import numpy as np
 import pyarrow as pa
 
 from platebench.errors import Unsupported
-from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.images.imageset import ImageSet
 from platebench.stores.contract import (
     OpenStore,
     Version,
     VersionedStore,
     check_rows,
-    copied_into,
+)
+from platebench.stores.lance_images import (
+    TABLE,
+    UNCOMPRESSED,
+    OpenBlobs,
+    OpenDataset,
+    OpenStreaming,
+    Settings,
+    as_blobs,
+    prune,
+    zstd,
 )
 from platebench.stores.lance_tables import LanceTables, time_of
 from platebench.stores.tables import StoredTables
-from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
+from platebench.stores.tiff_codec import CODECS, CompressedTiffs
 from platebench.stores.values import (
     COMMON,
     FILE,
     IMAGE,
-    Kinds,
     decode,
-    decode_all,
-    decode_value,
     image_batches,
     image_schema,
-    kinds_of,
-    table_of,
 )
 from platebench.stores.variants import Variants, for_tables
 
-TABLE = "images"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a table is written and read.
-
-    `field` is the metadata of the image's field. With `blobs` its type is a blob. `quick_start`
-    reads as LanceDB's documentation shows. `tiff` compresses the TIFF files anew.
-    """
-
-    field: Mapping[str, str] = dataclass_field(default_factory=dict)
-    blobs: bool = False
-    quick_start: bool = False
-    tiff: TiffCodec | None = None
-
-
-_COMPRESSION = "lance-encoding:compression"
-_NONE = {_COMPRESSION: "none"}
-
-
-def _zstd(level: int) -> Settings:
-    return Settings({_COMPRESSION: "zstd", f"{_COMPRESSION}-level": str(level)})
-
-
-_BLOBS = {"default": Settings(quick_start=True), "blobs": Settings(_NONE, blobs=True)}
+_BLOBS = {"default": Settings(quick_start=True), "blobs": Settings(UNCOMPRESSED, blobs=True)}
 CANDIDATES: Mapping[str, Variants[Settings]] = {
     "pixels": Variants(
         {
             **_BLOBS,
-            "uncompressed": Settings(_NONE),
-            **{f"zstd-{level}": _zstd(level) for level in (-3, 1, 2, 3, 9, 12)},
+            "uncompressed": Settings(UNCOMPRESSED),
+            **{f"zstd-{level}": zstd(level) for level in (-3, 1, 2, 3, 9, 12)},
         },
         {"default": "default", "fast": "blobs", "balanced": "zstd-1"},
     ),
     "tiff": Variants(
         {
             **_BLOBS,
-            "zstd-1": _zstd(1),
+            "zstd-1": zstd(1),
             **{
-                f"tiff-{name}": Settings(_NONE, blobs=True, tiff=codec)
+                f"tiff-{name}": Settings(UNCOMPRESSED, blobs=True, tiff=codec)
                 for name, codec in CODECS.items()
             },
         },
@@ -126,15 +102,10 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
 _TABLE_FIELD: dict[str, Mapping[str, str]] = {
     "default": {},
     "fast": {},
-    "balanced": _zstd(1).field,
-    "small": _zstd(9).field,
+    "balanced": zstd(1).field,
+    "small": zstd(9).field,
 }
 """Features are not compressed by default, apart from what reading them gains by."""
-
-_STREAMING: dict[str, int] = {"batch_size": 1, "batch_readahead": 8, "io_buffer_size": 32 << 20}
-"""Options of a scan with one image per batch. Without them Lance reads up to 2 GiB ahead of a slow
-reader. They cost no time (480 images of 0.4 MB, zstd: 326 ms with them, 414 ms without) and hold
-11 MB in place of 131 MB."""
 
 
 class LanceDb(VersionedStore):
@@ -200,9 +171,9 @@ print(images.to_table()["image"].combine_chunks().to_numpy_ndarray()[0])
     def _opened(self, path: Path, version: int | None, layout: str) -> OpenStore:
         if version is not None and version not in {each.number for each in self.versions(path)}:
             raise KeyError(version)
-        opened: type[_OpenLance] = _OpenLance if self._settings.quick_start else _OpenTuned
+        opened: type[OpenDataset] = _OpenLance if self._settings.quick_start else _OpenTuned
         if self._settings.blobs:
-            opened = _OpenBlobs
+            opened = OpenBlobs
         return opened(path, layout, version).with_tables(self._tables(path, version))
 
     def tables_at(self, path: Path) -> StoredTables:
@@ -249,9 +220,9 @@ print(images.to_table()["image"].combine_chunks().to_numpy_ndarray()[0])
 
     def prune(self, path: Path, keep: int) -> None:
         """Remove old versions with Lance's `cleanup_old_versions`. No other process may write."""
-        _prune(_table(path).to_lance(), keep)
+        prune(_table(path).to_lance(), keep)
         oldest = self.versions(path)[0].number
-        self._tables(path, oldest).prune(_prune)
+        self._tables(path, oldest).prune(prune)
 
     def _schema(self, images: ImageSet) -> pa.Schema:
         return image_schema(images, self.layout, metadata=dict(self._settings.field))
@@ -266,18 +237,7 @@ print(images.to_table()["image"].combine_chunks().to_numpy_ndarray()[0])
         blob = _blob_field().with_metadata(field.metadata)
         blob_schema = schema.set(schema.get_field_index(IMAGE), blob)
         return pa.RecordBatchReader.from_batches(
-            blob_schema, (_as_blobs(batch, blob_schema) for batch in batches)
-        )
-
-
-def _prune(dataset: Any, keep: int) -> None:
-    if "retain_versions" in inspect.signature(dataset.cleanup_old_versions).parameters:
-        dataset.cleanup_old_versions(retain_versions=keep, delete_unverified=True)
-    elif keep == 1:
-        dataset.cleanup_old_versions(timedelta(0), delete_unverified=True)
-    else:
-        raise Unsupported(
-            "this version of pylance has no option for the number of versions to keep"
+            blob_schema, (as_blobs(batch, blob_schema) for batch in batches)
         )
 
 
@@ -291,27 +251,8 @@ def _blob_field() -> pa.Field:
     return lancedb.blob(IMAGE, nullable=False)
 
 
-def _as_blobs(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Return the batch with its binary values as inline blobs; pixels are not copied."""
-    blob_type = schema.field(IMAGE).type
-    rows = len(batch)
-    _, offsets, data = batch.column(IMAGE).buffers()
-    wide = np.frombuffer(offsets, np.int32).astype(np.int64)
-    values = pa.Array.from_buffers(pa.large_binary(), rows, [None, pa.py_buffer(wide), data])
-    others = [pa.nulls(rows, field.type) for field in list(blob_type.storage_type)[1:]]
-    storage = pa.StructArray.from_arrays([values, *others], fields=list(blob_type.storage_type))
-    images = pa.ExtensionArray.from_storage(blob_type, storage)
-    columns = [images if name == IMAGE else batch.column(name) for name in schema.names]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-class _OpenLance(OpenStore):
-    """The calls that LanceDB's documentation shows. A scan is in row order."""
-
-    def __init__(self, path: Path, layout: str, version: int | None) -> None:
-        self._path = path
-        self._layout = layout
-        self._version = version
+class _OpenLance(OpenDataset):
+    """The calls that LanceDB's documentation shows."""
 
     @cached_property
     def _table(self) -> lancedb.table.Table:
@@ -320,38 +261,10 @@ class _OpenLance(OpenStore):
             table.checkout(self._version)
         return table
 
-    @cached_property
-    def _dataset(self) -> Any:
-        return lance.dataset(str(self._path / f"{TABLE}.lance"), version=self._version)
-
-    def _kinds(self, schema: pa.Schema) -> Kinds:
-        return kinds_of(schema, lambda names: self._dataset.to_table(columns=names))
-
-    def __len__(self) -> int:
-        return int(self._dataset.count_rows())
-
-    def table(self) -> pa.Table:
-        return table_of(self._dataset.to_table(columns=IMAGE_SCHEMA.names))
-
-    def scan(self) -> Iterator[np.ndarray]:
-        return self._scanned()
-
-    def scan_into(self, memory: np.ndarray) -> Iterator[np.ndarray]:
-        return copied_into(memory, self._scanned(memory))
-
-    def _scanned(self, memory: np.ndarray | None = None) -> Iterator[np.ndarray]:
-        columns = (batch.column(IMAGE) for batch in self._batches())
-        return decode_all(columns, self._layout, self._kinds(self._dataset.schema), memory)
-
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         if not hasattr(self._table, "take_offsets"):  # lancedb 0.14 has none yet
-            check_rows(rows, len(self))
-            column = self._dataset.take(list(rows), columns=[IMAGE])[IMAGE]
-            return decode(column, self._layout, self._kinds(self._dataset.schema), rows)
+            return super().take(rows)
         return self._taken(rows)
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        return iter(self._dataset.to_batches(columns=[IMAGE]))
 
     def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         if min(rows, default=0) < 0:
@@ -366,31 +279,5 @@ class _OpenLance(OpenStore):
         return (images[rank] for rank in ranks)
 
 
-class _OpenTuned(_OpenLance):
-    """One image per batch, so the first arrives before the last is decoded."""
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        return iter(self._dataset.to_batches(columns=[IMAGE], **_STREAMING))
-
-
-class _OpenBlobs(_OpenLance):
-    """Blob columns: read as binary in a scan, as files by row."""
-
-    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        check_rows(rows, len(self))
-        return self._read(rows)
-
-    def take_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
-        check_rows(rows, len(self))
-        return copied_into(memory, self._read(rows, memory))
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        scanner = self._dataset.scanner(columns=[IMAGE], blob_handling="all_binary", **_STREAMING)
-        return iter(scanner.to_batches())
-
-    def _read(self, rows: Sequence[int], memory: np.ndarray | None = None) -> Iterator[np.ndarray]:
-        kinds = self._kinds(self._dataset.schema)
-        # take_blobs: 31 ms for 16 images, read_blobs 51, which returns all at once; readinto 36.
-        blobs = self._dataset.take_blobs(IMAGE, indices=list(rows))
-        for row, blob in zip(rows, blobs, strict=True):
-            yield decode_value(blob.readall(), self._layout, kinds[row], memory)
+class _OpenTuned(OpenStreaming, _OpenLance):
+    """Rows by offset, and one image per batch of a scan."""

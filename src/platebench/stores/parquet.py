@@ -31,40 +31,24 @@ then awkward arrays, which turns their integers into int64. The other tunings ke
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from platebench.errors import Unsupported
-from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows
+from platebench.images.imageset import ImageSet
+from platebench.stores.contract import OpenStore, Store
+from platebench.stores.parquet_images import BATCH, OpenRowGroups, OpenWholeFile
 from platebench.stores.parquet_tables import ParquetTables
-from platebench.stores.read_ahead import read_ahead
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
-from platebench.stores.values import (
-    FILE,
-    IMAGE,
-    Kinds,
-    decode,
-    decode_all,
-    image_batches,
-    image_schema,
-    kinds_of,
-    table_of,
-)
+from platebench.stores.values import FILE, IMAGE, image_batches, image_schema
 from platebench.stores.variants import Variants, for_tables
-
-BATCH = 16
-"""Images per batch if one row group holds all: about 22 MB for 1024 x 1344 uint8."""
 
 MOST_BYTES_AS_RECORDS = 32 * 2**20
 """The most pixel bytes that become Python records, as the talk did with two images."""
@@ -218,7 +202,7 @@ print(np.array(row["image"], row["dtype"]))
         return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
 
     def _opened(self, path: Path, layout: str) -> OpenStore:
-        opened = _OpenWholeFile if self._settings.one_row_group else _OpenRowGroups
+        opened = OpenWholeFile if self._settings.one_row_group else OpenRowGroups
         place = stored_images(path, ENDING)
         return opened(place, layout).with_tables(self.tables_at(path))
 
@@ -247,92 +231,3 @@ def _encodings(schema: pa.Schema, encoding: str | None) -> dict[str, Any]:
     if encoding == _DELTA and pa.types.is_floating(value):  # for integers only
         return {}
     return {"column_encoding": {path: encoding}}
-
-
-class _OpenParquet(OpenStore):
-    """The parts that both ways of reading share: the footer, the table, the shapes."""
-
-    def __init__(self, path: Path, layout: str) -> None:
-        self._path = path
-        self._layout = layout
-
-    @cached_property
-    def _file(self) -> pq.ParquetFile:
-        return pq.ParquetFile(self._path)
-
-    @cached_property
-    def _kinds(self) -> Kinds:
-        return kinds_of(self._file.schema_arrow, self._file.read)
-
-    def close(self) -> None:
-        if "_file" in vars(self):
-            self._file.close()
-
-    def __len__(self) -> int:
-        return int(self._file.metadata.num_rows)
-
-    def table(self) -> pa.Table:
-        return table_of(self._file.read(columns=IMAGE_SCHEMA.names))
-
-
-class _OpenRowGroups(OpenByRow, _OpenParquet):
-    """One row group per image: a row is one read of known offset and size."""
-
-    @cached_property
-    def _file(self) -> pq.ParquetFile:
-        return pq.ParquetFile(self._path, pre_buffer=False, memory_map=True)
-
-    @cached_property
-    def _descriptor(self) -> int:
-        return os.open(self._path, os.O_RDONLY)
-
-    @cached_property
-    def _image(self) -> int:
-        return int(self._file.schema_arrow.get_field_index(IMAGE))
-
-    def close(self) -> None:
-        super().close()
-        if "_descriptor" in vars(self):
-            os.close(self._descriptor)
-
-    def table(self) -> pa.Table:
-        with pq.ParquetFile(self._path, pre_buffer=False) as file:
-            return table_of(file.read(columns=IMAGE_SCHEMA.names))
-
-    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        return self._images(rows)
-
-    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
-        return self._images(rows, memory)
-
-    def _images(
-        self, rows: Sequence[int], memory: np.ndarray | None = None
-    ) -> Iterator[np.ndarray]:
-        for row in read_ahead(self._descriptor, rows, self._span):
-            yield from decode(self._column(row), self._layout, self._kinds, [row], memory)
-
-    def _column(self, row: int) -> pa.ChunkedArray:
-        return self._file.read_row_group(row, columns=[IMAGE], use_threads=False)[IMAGE]
-
-    def _span(self, row: int) -> tuple[int, int]:
-        column = self._file.metadata.row_group(row).column(self._image)
-        return column.data_page_offset, column.total_compressed_size
-
-
-class _OpenWholeFile(_OpenParquet):
-    """All images in one row group: batches for a scan, a dataset's `take` for rows."""
-
-    def scan(self) -> Iterator[np.ndarray]:
-        batches = self._file.iter_batches(batch_size=BATCH, columns=[IMAGE])
-        return decode_all((batch.column(IMAGE) for batch in batches), self._layout, self._kinds)
-
-    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        check_rows(rows, len(self))
-        taken = self._dataset.take(pa.array(rows, pa.int64()), columns=[IMAGE])
-        return decode(taken[IMAGE], self._layout, self._kinds, rows)
-
-    @cached_property
-    def _dataset(self) -> pa.dataset.Dataset:
-        import pyarrow.dataset  # imports pandas, which nothing else here needs
-
-        return pyarrow.dataset.dataset(self._path)

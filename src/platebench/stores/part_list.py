@@ -22,25 +22,23 @@ old one depend on the format; listing, restoring and pruning do not, and are mea
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import shutil
 import uuid
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from platebench.atomic_files import sync
 from platebench.errors import Conflict, UserError
 from platebench.images.imageset import ImageSet
-from platebench.stores.contract import OpenStore, Store, Version, VersionedStore, check_rows
+from platebench.stores.contract import OpenStore, Store, Version, VersionedStore
+from platebench.stores.joined import Joined
 from platebench.stores.name import StoreName
 from platebench.stores.part_tables import TablesOfParts
 from platebench.stores.tables import StoredTables
@@ -121,7 +119,7 @@ class PartList(VersionedStore):
         opened = [open_part(path / PARTS / part) for part in listed.parts]
         if listed.tables == listed.parts and len(opened) == 1:
             return opened[0]
-        return _OpenParts(opened).with_tables(self._tables(path, listed))
+        return Joined(opened).with_tables(self._tables(path, listed))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Return the tables of the newest version. They are added to by `append_rows` only."""
@@ -265,45 +263,3 @@ def _remove(part: Path) -> None:
         shutil.rmtree(part)
     else:
         part.unlink(missing_ok=True)
-
-
-class _OpenParts(OpenStore):
-    """Several parts read as one image set."""
-
-    def __init__(self, parts: list[OpenStore]) -> None:
-        self._parts = parts
-        self._starts = [0, *itertools.accumulate(len(part) for part in parts)]
-
-    def close(self) -> None:
-        for part in self._parts:
-            part.close()
-
-    def __len__(self) -> int:
-        return self._starts[-1]
-
-    def scan(self) -> Iterator[np.ndarray]:
-        return itertools.chain.from_iterable(part.scan() for part in self._parts)
-
-    def scan_into(self, memory: np.ndarray) -> Iterator[np.ndarray]:
-        """Read one part after another into `memory`."""
-        return itertools.chain.from_iterable(part.scan_into(memory) for part in self._parts)
-
-    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        """Take the rows of each part in one call, then yield them in the requested order."""
-        check_rows(rows, len(self))
-        owners = [bisect_right(self._starts, row) - 1 for row in rows]
-        taken = {
-            owner: self._parts[owner].take(
-                [
-                    row - self._starts[owner]
-                    for row, other in zip(rows, owners, strict=True)
-                    if other == owner
-                ]
-            )
-            for owner in set(owners)
-        }
-        # islice: a part that yields too few images is found by whoever counts them
-        return itertools.chain.from_iterable(itertools.islice(taken[each], 1) for each in owners)
-
-    def table(self) -> pa.Table:
-        return pa.concat_tables([part.table() for part in self._parts])

@@ -82,6 +82,13 @@ def _value_type(images: ImageSet, layout: str, widened: bool) -> pa.DataType:
     return value
 
 
+def check_same_kind(images: ImageSet, stored: pa.Schema, added: pa.Schema) -> None:
+    """Raise Unsupported if all stored images have one shape and dtype and the added ones do not."""
+    kind, other = ((each.field(IMAGE).metadata or {}).get(COMMON) for each in (stored, added))
+    if kind not in (None, other):
+        raise Unsupported(f"{images.name} differs in shape or dtype from the table's images")
+
+
 def image_batches(
     images: ImageSet, layout: str, schema: pa.Schema, images_per_batch: int
 ) -> Iterator[pa.RecordBatch]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -60,18 +60,18 @@ class ZarrTables(StoredTables):
 
     def create(self, name: str, table: pa.Table) -> None:
         """Write one column after another."""
-        if not self._folder.exists():
-            zarr.create_group(self._folder)
+        if not self._has():
+            self._create_group()
         schema = base64.b64encode(schema_bytes(table.schema)).decode()
-        zarr.create_group(self._folder / name, attributes={SCHEMA: schema})
+        self._create_group(name, attributes={SCHEMA: schema})
         for part in (COLUMNS, MISSING):
-            zarr.create_group(self._folder / name / part)
+            self._create_group(name, part)
         for column in table.column_names:
             values = plain(table[column])
-            self._write(self._place(name, COLUMNS, column), _stored(values))
+            self._write((name, COLUMNS, member(column)), _stored(values))
             missing = missing_of(values)
             if missing is not None:
-                self._write(self._place(name, MISSING, column), missing)
+                self._write((name, MISSING, member(column)), missing)
 
     def names(self) -> list[str]:
         """List the groups."""
@@ -81,10 +81,9 @@ class ZarrTables(StoredTables):
 
     def schema(self, name: str) -> pa.Schema:
         """Read the attribute of the group."""
-        if not (self._folder / name).is_dir():
+        if not name or not self._has(name):
             raise KeyError(name)
-        attributes = zarr.open_group(self._folder / name, mode="r").attrs
-        return schema_from(base64.b64decode(str(attributes[SCHEMA])))
+        return schema_from(base64.b64decode(str(self._open_group(name).attrs[SCHEMA])))
 
     def select(self, name: str, columns: list[str], where: Where) -> pa.Table:
         """Read the needed columns, then filter them in memory."""
@@ -98,25 +97,37 @@ class ZarrTables(StoredTables):
         """Append to each array."""
         for column in rows.column_names:
             values = plain(rows[column])
-            array = zarr.open_array(self._place(name, COLUMNS, column), mode="r+")
+            array = self._open_array((name, COLUMNS, member(column)), "r+")
             before = array.shape[0]
-            missing, place = missing_of(values), self._place(name, MISSING, column)
-            if place.is_dir():
+            missing, place = missing_of(values), (name, MISSING, member(column))
+            if self._has(*place):
                 mask = np.zeros(len(values), bool) if missing is None else missing
-                zarr.open_array(place, mode="r+").append(mask)
+                self._open_array(place, "r+").append(mask)
             elif missing is not None:
                 self._write(place, np.concatenate([np.zeros(before, bool), missing]))
             array.append(_stored(values))
 
-    def _place(self, name: str, part: str, column: str) -> Path:
-        return self._folder / name / part / member(column)
+    def _has(self, *parts: str) -> bool:
+        return self._folder.joinpath(*parts).is_dir()
 
-    def _write(self, place: Path, values: np.ndarray) -> None:
+    def _create_group(self, *parts: str, attributes: dict[str, Any] | None = None) -> None:
+        zarr.create_group(self._folder.joinpath(*parts), attributes=attributes)
+
+    def _open_group(self, *parts: str) -> zarr.Group:
+        return zarr.open_group(self._folder.joinpath(*parts), mode="r")
+
+    def _create_array(self, parts: tuple[str, ...], **options: Any) -> zarr.Array:
+        return zarr.create_array(self._folder.joinpath(*parts), **options)
+
+    def _open_array(self, parts: tuple[str, ...], mode: Literal["r", "r+"] = "r") -> zarr.Array:
+        return zarr.open_array(self._folder.joinpath(*parts), mode=mode)
+
+    def _write(self, parts: tuple[str, ...], values: np.ndarray) -> None:
         chunk = None if len(values) else 1
         if self._chunk is not None:  # a chunk is stored whole, however few rows it has
             chunk = max(1, min(self._chunk, len(values)))
-        array = zarr.create_array(
-            place,
+        array = self._create_array(
+            parts,
             shape=values.shape,
             dtype="string" if values.dtype == object else values.dtype,
             **({} if chunk is None else {"chunks": (chunk,)}),
@@ -126,9 +137,9 @@ class ZarrTables(StoredTables):
             array[:] = values
 
     def _read(self, name: str, field: pa.Field) -> pa.ChunkedArray:
-        place = self._place(name, MISSING, field.name)
-        missing = np.asarray(zarr.open_array(place, mode="r")[:]) if place.is_dir() else None
-        values = np.asarray(zarr.open_array(self._place(name, COLUMNS, field.name), mode="r")[:])
+        place = (name, MISSING, member(field.name))
+        missing = np.asarray(self._open_array(place)[:]) if self._has(*place) else None
+        values = np.asarray(self._open_array((name, COLUMNS, member(field.name)))[:])
         if values.dtype.kind in "TO":
             values = values.astype(object)
         return column_of(values, missing, field.type)

@@ -1,0 +1,126 @@
+"""Read images from one Parquet file: for Parquet itself and for the table formats above it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from platebench.images.imageset import IMAGE_SCHEMA
+from platebench.stores.contract import OpenByRow, OpenStore, check_rows
+from platebench.stores.read_ahead import read_ahead
+from platebench.stores.values import IMAGE, Kinds, decode, decode_all, kinds_of, table_of
+
+BATCH = 16
+"""Images per batch if one row group holds all: about 22 MB for 1024 x 1344 uint8."""
+
+
+class OpenParquet(OpenStore):
+    """The parts that both ways of reading share: the footer, the table, the shapes."""
+
+    def __init__(self, path: Path, layout: str, schema: pa.Schema | None = None) -> None:
+        """Read the file at `path`. `schema` is that of its table, if the file has none of Arrow."""
+        self._path = path
+        self._layout = layout
+        self._schema = schema
+
+    @cached_property
+    def _file(self) -> pq.ParquetFile:
+        return pq.ParquetFile(self._path)
+
+    @cached_property
+    def _kinds(self) -> Kinds:
+        return kinds_of(self._schema or self._file.schema_arrow, self._file.read)
+
+    def close(self) -> None:
+        """Close the file."""
+        if "_file" in vars(self):
+            self._file.close()
+
+    def __len__(self) -> int:
+        return int(self._file.metadata.num_rows)
+
+    def table(self) -> pa.Table:
+        """Read the columns that are not pixels."""
+        return table_of(self._file.read(columns=IMAGE_SCHEMA.names))
+
+
+class OpenRowGroups(OpenByRow, OpenParquet):
+    """One row group per image: a row is one read of known offset and size."""
+
+    @cached_property
+    def _file(self) -> pq.ParquetFile:
+        return pq.ParquetFile(self._path, pre_buffer=False, memory_map=True)
+
+    @cached_property
+    def _descriptor(self) -> int:
+        return os.open(self._path, os.O_RDONLY)
+
+    @cached_property
+    def _image(self) -> int:
+        return int(self._file.schema_arrow.get_field_index(IMAGE))
+
+    def close(self) -> None:
+        """Close the file and its descriptor."""
+        super().close()
+        if "_descriptor" in vars(self):
+            os.close(self._descriptor)
+
+    def table(self) -> pa.Table:
+        """Read the columns that are not pixels, without a memory map."""
+        with pq.ParquetFile(self._path, pre_buffer=False) as file:
+            return table_of(file.read(columns=IMAGE_SCHEMA.names))
+
+    def stored_rows(self) -> list[int]:
+        """Return the number of each image in the column `row`, from the footer's statistics."""
+        metadata = self._file.metadata
+        place = self._file.schema_arrow.get_field_index("row")
+        groups = range(metadata.num_row_groups)
+        return [int(metadata.row_group(group).column(place).statistics.min) for group in groups]
+
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        """Read one row group per row."""
+        return self._images(rows)
+
+    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read the same, and decode compressed TIFF files to `memory`."""
+        return self._images(rows, memory)
+
+    def _images(
+        self, rows: Sequence[int], memory: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
+        for row in read_ahead(self._descriptor, rows, self._span):
+            yield from decode(self._column(row), self._layout, self._kinds, [row], memory)
+
+    def _column(self, row: int) -> pa.ChunkedArray:
+        return self._file.read_row_group(row, columns=[IMAGE], use_threads=False)[IMAGE]
+
+    def _span(self, row: int) -> tuple[int, int]:
+        column = self._file.metadata.row_group(row).column(self._image)
+        return column.data_page_offset, column.total_compressed_size
+
+
+class OpenWholeFile(OpenParquet):
+    """All images in one row group: batches for a scan, a dataset's `take` for rows."""
+
+    def scan(self) -> Iterator[np.ndarray]:
+        """Read batches of the row group."""
+        batches = self._file.iter_batches(batch_size=BATCH, columns=[IMAGE])
+        return decode_all((batch.column(IMAGE) for batch in batches), self._layout, self._kinds)
+
+    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        """Have pyarrow's dataset take the rows."""
+        check_rows(rows, len(self))
+        taken = self._dataset.take(pa.array(rows, pa.int64()), columns=[IMAGE])
+        return decode(taken[IMAGE], self._layout, self._kinds, rows)
+
+    @cached_property
+    def _dataset(self) -> pa.dataset.Dataset:
+        import pyarrow.dataset  # imports pandas, which nothing else here needs
+
+        return pyarrow.dataset.dataset(self._path)
