@@ -20,9 +20,9 @@ from platebench.findings import (
     parquet_wide_integers,
     talk_ratio,
     zarr_guessed_chunks,
+    zarr_missing_chunks,
     zarr_partial_shards,
     zarrs_several_chunks,
-    zarr_missing_chunks,
 )
 from platebench.findings.finding import Finding
 

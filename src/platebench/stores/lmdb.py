@@ -242,10 +242,10 @@ class _OpenLmdb(OpenByRow):
         # is copied into the caller's memory at once is a view.
         with self._environment.begin(buffers=memory is not None) as transaction:
             common = json.loads(bytes(transaction.get(COMMON)))
-            kinds = None if common is not None else self.table().select(["shape", "dtype"])
-            kind = None if common is None else _kind(common)
+            table = self.table() if common is None else None
+            shared = _kind(common or {"shape": [], "dtype": "|u1"})
             for row in rows:
-                here = kind or _kind(kinds.slice(row, 1).to_pylist()[0])
+                here = shared if table is None else _kind(table.slice(row, 1).to_pylist()[0])
                 yield decode_value(transaction.get(_key(row)), self._layout, here, memory)
 
 
