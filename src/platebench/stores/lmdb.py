@@ -242,10 +242,12 @@ class _OpenLmdb(OpenByRow):
         # is copied into the caller's memory at once is a view.
         with self._environment.begin(buffers=memory is not None) as transaction:
             common = json.loads(bytes(transaction.get(COMMON)))
-            table = self.table() if common is None else None
-            shared = _kind(common or {"shape": [], "dtype": "|u1"})
-            for row in rows:
-                here = shared if table is None else _kind(table.slice(row, 1).to_pylist()[0])
+            if common is None:
+                about = self.table().select(["shape", "dtype"]).take(list(rows)).to_pylist()
+                kinds = [_kind(each) for each in about]
+            else:
+                kinds = [_kind(common)] * len(rows)
+            for row, here in zip(rows, kinds, strict=True):
                 yield decode_value(transaction.get(_key(row)), self._layout, here, memory)
 
 
