@@ -143,9 +143,14 @@ def section(published: Published, places: Sequence[tuple[str, str]] = ()) -> Sec
 
 def place_of(published: Published) -> str:
     """Return where a run was measured: `virtual disk vda, ext4 (vm)`."""
+    disk = disk_of(published)
+    return f"{disk} ({published.machine})" if disk else published.machine
+
+
+def disk_of(published: Published) -> str:
+    """Return the disk and the filesystem of a run, "" if they were not recorded."""
     facts = published.info.machine_facts or {}
-    said = [str(facts[key]) for key in ("disk", "filesystem") if facts.get(key)]
-    return f"{', '.join(said)} ({published.machine})" if said else published.machine
+    return ", ".join(str(facts[key]) for key in ("disk", "filesystem") if facts.get(key))
 
 
 def facets_of(cells: Sequence[CellResult]) -> dict[str, tuple[str, list[tuple[str, str]]]]:
