@@ -55,7 +55,7 @@ def test_limits_say_what_was_not_the_newest_and_that_the_machine_was_busy(
     info = replace(runs[0].info, newest={"pyarrow": "99.0.0"}, machine_facts=facts)
     said = words(replace(runs[0], info=info), runs)
     assert "pyarrow 99.0.0 (measured: 23.0.0)" in said
-    assert "Warning: this machine is busy" in said
+    assert "The machine had other work when the run began (1.9 of 2 cores)" in said
 
 
 def test_citation_is_that_of_the_checkout(runs: list[Published], tmp_path: Path) -> None:

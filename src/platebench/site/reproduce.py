@@ -22,7 +22,7 @@ from platebench.results.questions import (
 )
 from platebench.results.store_words import readable
 from platebench.results.tidy import CellResult
-from platebench.running.machine_facts import busy
+from platebench.running.machine_facts import how_busy
 from platebench.running.newest import newer_releases
 from platebench.site.compare import disk_of
 from platebench.site.published import Published
@@ -65,7 +65,7 @@ def section(published: Published, runs: Sequence[Published], checkout: Path) -> 
         machines=[published, *(each for each in runs if each is not published)],
         disk_of=disk_of,
         generated=[name for name in info.images if generated(name)],
-        busy=busy(info.machine_facts),
+        busy=how_busy(info.machine_facts),
         newer=newer_releases(info.libraries, info.newest),
         commit=commit,
         python=".".join(info.python.split(".")[:2]),
