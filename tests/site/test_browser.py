@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -18,13 +18,7 @@ from platebench.site.published import published
 from tests.results.made_up_runs import PIXEL_BYTES, floor, ok, run_file
 from tests.site.conftest import LAB, REASON, STORES, Look, Watch
 
-SITES = ("whole", "empty", "partial", "two_machines", "failures")
-FIRST_SCREEN = 1.5e6
-
-
-def drawn(page: Page) -> Page:
-    page.locator("html[data-charts=drawn]").wait_for()
-    return page
+WHOLE_PAGE = 1.5e6
 
 
 def violations(page: Page) -> str:
@@ -84,58 +78,92 @@ def test_contents_lead_to_every_section(whole: Path, look: Look) -> None:
     assert {"decide", "compare"} <= set(links)
 
 
-def test_every_chart_is_drawn_and_described_in_words(whole: Path, look: Look) -> None:
-    page = drawn(look(whole))
-    charts = page.locator(".chart > div")
-    assert charts.count() == len(json.loads(page.locator("#charts").text_content() or ""))
-    for chart in charts.all():
-        assert chart.locator("svg").count() == 1
-        assert chart.get_attribute("aria-label")
+def test_reader_chooses_what_a_chart_shows_without_a_script(whole: Path, chromium: Browser) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((whole / "index.html").as_uri())
+    for chart in page.locator(".chart:has(.views)").all():
+        names = chart.locator(".views input")
+        for number in range(names.count()):
+            names.nth(number).check()
+            shown = chart.locator(":scope > .view").evaluate_all(
+                "all => all.map(each => each.checkVisibility())"
+            )
+            assert shown == [place == number for place in range(names.count())]
+    context.close()
 
 
-def test_first_screen_needs_few_bytes(whole: Path, look: Look) -> None:
+def test_labels_and_marks_of_a_panel_are_inside_it(whole: Path, look: Look) -> None:
+    page = look(whole, 400)
+    outside = page.locator(".chart .panel").evaluate_all(
+        """panels => panels.filter(panel => panel.checkVisibility()).flatMap(panel => {
+          const frame = panel.getBoundingClientRect();
+          return [...panel.querySelectorAll("text, path, circle")].filter(each => {
+            const box = each.getBoundingClientRect();
+            return box.left < frame.left - 2 || box.right > frame.right + 2;
+          }).map(each => each.outerHTML);
+        })"""
+    )
+    assert outside == []
+
+
+def test_charts_follow_the_colours_of_a_dark_page(whole: Path, look: Look) -> None:
     page = look(whole)
-    fetched = page.locator("script[src], link[rel=stylesheet]").evaluate_all(
+    text = page.locator("#size-against-speed .panel .own text").first
+    colours = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        colours.append(text.evaluate("each => getComputedStyle(each).fill"))
+        assert colours[-1] == page.evaluate("getComputedStyle(document.body).color")
+    assert colours[0] != colours[1]
+
+
+def test_page_needs_few_bytes(whole: Path, look: Look) -> None:
+    page = look(whole)
+    fetched = page.locator("script[src], link[rel=stylesheet], img[src$=svg]").evaluate_all(
         "all => all.map(each => each.getAttribute('src') ?? each.getAttribute('href'))"
     )
     sizes = [(whole / name).stat().st_size for name in [*fetched, "index.html"]]
-    assert len(sizes) == 6
-    assert sum(sizes) < FIRST_SCREEN
+    assert {"page.js", "charts.css", "then_and_now.svg"} <= set(fetched)
+    assert sum(sizes) < WHOLE_PAGE
+    assert max(file.stat().st_size for file in whole.glob("formats/*.html")) < WHOLE_PAGE / 10
+
+
+SEEN = (
+    ("whole", "index.html", 400, "light"),
+    ("whole", "index.html", 1280, "dark"),
+    ("whole", "formats/parquet.html", 400, "dark"),
+    ("whole", "formats/zarr.html", 1280, "light"),
+    ("whole", "review.html", 1280, "light"),
+    ("empty", "index.html", 400, "light"),
+    ("partial", "index.html", 1280, "light"),
+    ("failures", "index.html", 400, "dark"),
+    ("two_machines", "index.html", 1280, "light"),
+)
+"""Every kind of page, in both widths and both schemes."""
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("width", [400, 1280])
-@pytest.mark.parametrize("name", SITES)
-def test_no_page_is_wider_than_its_window(
-    name: str, width: int, look: Look, request: pytest.FixtureRequest
+@pytest.mark.parametrize(("name", "file", "width", "scheme"), SEEN)
+def test_page_fits_its_window_and_has_no_accessibility_violation(
+    name: str, file: str, width: int, scheme: Any, look: Look, request: pytest.FixtureRequest
 ) -> None:
-    page = look(request.getfixturevalue(name), width)
-    if name != "empty":
-        drawn(page)
+    page = look(request.getfixturevalue(name), width, file)
+    page.emulate_media(color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("width", [400, 1280])
-@pytest.mark.parametrize("name", SITES)
-def test_no_page_has_an_accessibility_violation(
-    name: str, width: int, look: Look, request: pytest.FixtureRequest
-) -> None:
-    page = look(request.getfixturevalue(name), width)
-    if name != "empty":
-        drawn(page)
     assert violations(page) == ""
 
 
-def test_print_opens_folded_sections_and_hides_controls(whole: Path, look: Look) -> None:
-    page = drawn(look(whole))
+def test_print_has_ten_pages_at_most_without_controls_and_folded_parts(
+    whole: Path, look: Look
+) -> None:
+    page = look(whole)
+    printed = page.pdf(format="A4")
+    assert 3 < len(re.findall(rb"/Type\s*/Page\b", printed)) <= 10
     page.emulate_media(media="print")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("details:not([open])").count() == 0
-    assert not page.locator("nav").is_visible()
-    assert not page.locator("#compare-chips").is_visible()
-    page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert page.locator("details[open]").count() == 0
+    for hidden in ("nav", "#compare-chips", "#decide-form"):
+        assert not page.locator(hidden).is_visible()
+    assert not page.locator("details:not([open]):visible").count()
 
 
 def test_without_its_script_the_page_says_the_same_and_has_the_first_view(
@@ -228,7 +256,6 @@ def test_operation_without_a_figure_in_a_unit_is_hidden_and_counted(
     assert section is not None
     for name in _SHARED:
         shutil.copy(_TEMPLATES / name, tmp_path)
-    (tmp_path / "vega.js").write_text("")
     (tmp_path / "index.html").write_text(_page(run, [section], []))
     page = look(tmp_path)
     assert heads(page)[3:] == ["warm scan", "prune"]
@@ -380,22 +407,22 @@ def test_without_results_the_page_says_how_to_make_them(empty: Path, look: Look)
 
 
 def test_run_that_was_cut_off_says_so(partial: Path, look: Look) -> None:
-    page = drawn(look(partial))
+    page = look(partial)
     assert "not finished" in page.locator("header").inner_text()
     assert "one round" in page.locator("#compare").inner_text()
 
 
 def test_page_leads_to_the_other_machine_and_back(two_machines: Path, look: Look) -> None:
-    page = drawn(look(two_machines))
+    page = look(two_machines)
     first = page.url
     page.locator("header").get_by_role("link", name=LAB).click()
     assert page.url != first
-    drawn(page).locator("header").get_by_role("link", name="bench-pc").click()
+    page.locator("header").get_by_role("link", name="bench-pc").click()
     assert page.url == first
 
 
 def test_failures_are_counted_and_ranked_nowhere(failures: Path, look: Look) -> None:
-    page = drawn(look(failures))
+    page = look(failures)
     assert "2 of 2 cells failed" in page.locator("header").inner_text()
     assert page.locator("#compare-table td[data-kind=failed]").count() == 2
     assert page.locator("#decide").count() == 0

@@ -43,10 +43,19 @@ def listing(folder: Path) -> dict[str, bytes]:
 def test_site_contains_all_that_its_pages_load(whole: Path) -> None:
     page = (whole / "index.html").read_text()
     loaded = re.findall(r'(?:src|href)="(?!#|data:|https?:)([^"]+)"', page)
-    assert {"page.js", "vega.js", "style.css"} <= set(loaded)
-    for path in loaded:
-        assert (whole / path).is_file(), path
+    assert {"page.js", "charts.css", "style.css", "formats/parquet.html"} <= set(loaded)
+    assert [path for path in loaded if not (whole / path).is_file()] == []
     assert not re.search(r'<(?:script|img|link)[^>]+(?:src|href)="https?:', page)
+
+
+def test_every_link_of_a_format_leads_to_a_file_of_the_site(whole: Path) -> None:
+    index = (whole / "index.html").read_text()
+    for file in [*whole.glob("formats/*.html"), whole / "review.html"]:
+        page = file.read_text()
+        for link in re.findall(r'(?:src|href)="(?!#|data:|https?:)([^"]+)"', page):
+            path, _, part = link.partition("#")
+            assert (file.parent / path).is_file(), (file.name, link)
+            assert not part or f'id="{part}"' in index, (file.name, link)
 
 
 def test_build_is_reproducible(sources: Sources, tmp_path: Path) -> None:
@@ -99,7 +108,7 @@ def test_interrupted_build_keeps_the_old_site(
     write = Path.write_bytes
 
     def cut_off(self: Path, content: bytes) -> int:
-        if self.name == "vega.js":
+        if self.name == "charts.css":
             raise error
         return write(self, content)
 
@@ -147,7 +156,7 @@ def test_remains_of_a_killed_build_are_removed(sources: Sources, tmp_path: Path)
 def test_no_file_is_written_outside_the_sites_folder(
     path: str, sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site, "_files", lambda pages: {path: b"pwned"})
+    monkeypatch.setattr(site, "_files", lambda pages, docs: {path: b"pwned"})
     with pytest.raises(UserError, match="is outside"):
         build(sources, tmp_path / "site")
     assert {path.name for path in tmp_path.iterdir()} == {"results"}
@@ -201,7 +210,7 @@ def test_store_of_a_removed_format_is_shown(sources: Sources, tmp_path: Path) ->
     run_file(sources.results, runs, started=started, settings=plan).finish()
     page = build(sources, tmp_path / "site").read_text()
     assert "no longer has this format" in page
-    assert gone in page.partition('id="charts"')[2]
+    assert gone in page.partition('id="figures"')[2]
 
 
 NASTY = """raw-7, <b>"'&{{7*7}}</script>.."""
@@ -221,12 +230,10 @@ def test_names_of_image_sets_stores_and_details_are_escaped(
     started = "2027-01-01T00:00:00+00:00"
     run_file(sources.results, *rounds, started=started, images=[NASTY]).finish()
     page = build(sources, tmp_path / "site").read_text()
-    outside, _, charts = page.partition('<script type="application/json" id="charts">')
     assert "<b>" not in page
     assert "<i>" not in page
-    assert "&lt;b&gt;" in outside
-    assert "{{7*7}}" in outside
-    assert json.loads(charts.partition("</script>")[0])
+    assert "&lt;b&gt;" in page
+    assert "{{7*7}}" in page
 
 
 def test_missing_results_are_refused(sources: Sources, tmp_path: Path) -> None:

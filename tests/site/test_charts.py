@@ -1,38 +1,44 @@
-"""Charts show the measured cells, name missing ones, and need no network."""
+"""Charts show the measured cells, say what was found, name missing ones, and need no script."""
 
 from __future__ import annotations
 
 import html
 import itertools
-import json
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import replace
-from typing import Any
 
 import pytest
-import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 
 from platebench.results.questions import (
+    COLD_TAKE,
     RAW,
     SCAN,
-    TAKE,
-    WRITE,
     answering,
     headline_image_set,
+    of_floor,
     of_image_set,
 )
-from platebench.results.report import figure
+from platebench.results.ranking import rank
+from platebench.results.report import figure, seconds
+from platebench.results.store_words import readable
 from platebench.results.tidy import CellResult, tidy
-from platebench.site.charts import charts_of, section
-from platebench.site.drawing import size_and_speed, style, warm_and_cold
-from platebench.site.drawing.scaling import scaling
-from platebench.site.drawing.size_and_speed import pareto_front
-from platebench.site.drawing.style import Drawing, by_format, in_best_layouts, log_axis
+from platebench.site.charts import charts_of, main_chart, main_section, section
+from platebench.site.drawing import views
+from platebench.site.drawing.growth import growth
+from platebench.site.drawing.how_written import how_written
+from platebench.site.drawing.panel import WIDTH, Panel, RowPanel, RowSpot, Scale, Spot
+from platebench.site.drawing.scales import log_scale
+from platebench.site.drawing.size_and_speed import Place, pareto_front, places_of, size_and_speed
+from platebench.site.drawing.views import View, best_layout, colour_of, formats_in, mark_of
+from platebench.site.drawing.warm_and_cold import warm_and_cold
 from platebench.site.published import Published, published
 from platebench.stores import appearance, registry
 from platebench.stores.appearance import Colour, Mark
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import PIXEL_BYTES, failed, floor, ok, run_file, skipped
 from tests.site.made_up import reference
@@ -42,12 +48,14 @@ STORES = (
     "parquet:pixels:default",
     "parquet:pixels:fast",
     "parquet:tiff:fast",
-    "arrow-ipc:pixels:small",
+    "arrow-ipc:pixels:default",
+    "arrow-ipc:pixels:fast",
     "zarr:tensor:fast",
     "tiff-files:tiff:default",
 )
-GROW = "versions.Grow.time_grow"
-COLD = "full_scan.ColdFullScan.time_scan"
+COLD_SCAN_NAME = "full_scan.ColdFullScan.time_scan"
+TAKE_NAME = "random_rows.ColdRandomRows.time_take"
+SPACE = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
@@ -58,199 +66,232 @@ def whole(tmp_path_factory) -> Published:
 
 
 @pytest.fixture(scope="module")
-def drawings(whole: Published) -> dict[str, Drawing]:
-    return {drawing.anchor: drawing for drawing in charts_of(whole)}
+def cells(whole: Published) -> list[CellResult]:
+    return of_image_set(whole.cells, headline_image_set(whole.cells))
 
 
-def of_main_set(run: Published) -> list[CellResult]:
-    images = headline_image_set(run.cells)
-    assert images is not None
-    return of_image_set(run.cells, images)
+def drawn(svg: Markup) -> ET.Element:
+    return ET.fromstring(str(svg).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1))
 
 
-def shown(drawing: Drawing, mark: str) -> list[dict[str, Any]]:
-    """The figures of the chart's layers with this mark."""
-    assert drawing.chart is not None
-    spec = drawing.chart.to_dict()
-    names = [layer["data"]["name"] for layer in spec["layer"] if layer["mark"]["type"] == mark]
-    return [each for name in names for each in spec["datasets"][name]]
+def words(svg: Markup) -> list[str]:
+    """Return the texts of a panel, without tooltips."""
+    return [each.text or "" for each in drawn(svg).iter(f"{SPACE}text")]
 
 
-def test_complete_run_has_every_chart(drawings: dict[str, Drawing]) -> None:
-    assert len(drawings) == 10
-    for drawing in drawings.values():
-        assert drawing.chart is not None, drawing.caption
-        assert drawing.chart.to_dict()["width"] == "container"
-        assert vl_convert.vegalite_to_svg(drawing.chart.to_dict()).startswith("<svg")
+def tooltips(view: View) -> list[str]:
+    found = [drawn(panel.svg).iter(f"{SPACE}title") for panel in view.panels]
+    return [each.text or "" for titles in found for each in titles]
 
 
-def test_page_has_a_place_and_a_table_for_every_chart(whole: Published, drawings) -> None:
-    made = section(whole)
-    assert set(made.charts) == set(drawings)
-    for drawing in drawings.values():
-        assert f'<div id="{drawing.anchor}"></div>' in made.html
-        assert drawing.rows
-        assert all(len(row) == len(drawing.heads) for row in drawing.rows)
-        assert made.charts[drawing.anchor]["description"].startswith(drawing.title)
-    json.dumps(made.charts, allow_nan=False)
+def cold_takes(*figures: tuple[str, float, float], rounds: int = 5) -> list[list]:
+    """Return rounds of cold random reads: stores with their size and seconds."""
+    noted = {"images": 16, "pixel_bytes": 16 * PIXEL_BYTES}
+    return [
+        [
+            ok(
+                [seconds * (1 + 0.001 * ((number + place) % 3))], store, TAKE_NAME,
+                details=("16 scattered",), stored_bytes=int(size * 64 * PIXEL_BYTES), **noted,
+            )
+            for place, (store, size, seconds) in enumerate(figures)
+        ]
+        for number in range(rounds)
+    ]  # fmt: skip
 
 
-def test_size_against_speed_shows_the_cells_figures(whole: Published, drawings) -> None:
-    cells = {str(cell.store): cell for cell in answering(of_main_set(whole), TAKE)}
-    rows = {row[0]: row for row in drawings["size-against-take"].rows}
-    assert set(rows) == set(STORES) == set(cells)
-    for store, (_, size, times, _) in rows.items():
-        assert size == figure(cells[store].bytes_per_pixel_byte)
-        assert times.startswith(figure(cells[store].floor_ratio))
-        assert times.endswith(f"to {figure(cells[store].floor_high)})")
+def finding_of(tmp_path, *figures: tuple[str, float, float], rounds: int = 5) -> str:
+    cells = tidy(run_file(tmp_path, *cold_takes(*figures, rounds=rounds)))
+    return size_and_speed(cells, COLD_TAKE, "").finding
 
 
-def test_bars_need_intervals(tmp_path, drawings) -> None:
-    run_file(tmp_path, [floor([1.0]), ok([2.0])])
-    (once,) = published(tmp_path)
-    (drawing,) = [each for each in charts_of(once) if each.anchor == "size-against-scan"]
-    assert len(shown(drawing, "point")) == 2
-    assert shown(drawing, "rule") == []
-    many = shown(drawings["size-against-scan"], "rule")
-    assert len(many) == len(STORES)
-    assert all(each["low"] <= each["times"] <= each["high"] for each in many)
+# The main chart
 
 
-row = st.fixed_dictionaries(
-    {
-        "store": st.sampled_from([str(name) for name in registry.names()]),
-        "bytes": st.floats(0.1, 3),
-        "times": st.floats(0.5, 100),
-    }
+def test_main_chart_is_of_reads_from_the_disk(cells: list[CellResult]) -> None:
+    chart = main_chart(cells)
+    cold = {str(cell.store): cell for cell in answering(cells, COLD_TAKE) if cell.store != FLOOR}
+    rows = {row[1]: row for row in chart.views[0].rows}
+    assert set(rows) == set(cold)
+    ranks = rank(answering(cells, COLD_TAKE)).ranks()
+    for store, (name, _, size, time, ends, placed) in rows.items():
+        cell = cold[store]
+        assert name == readable(cell.store)
+        assert size == figure(cell.bytes_per_pixel_byte)
+        assert time == seconds(cell.median_s / cell.read_images)
+        assert placed == ranks[cell.store]
+        assert " to " in ends
+
+
+def test_panel_names_its_tunings_and_has_the_tiff_folder(cells: list[CellResult]) -> None:
+    panels = {each.title: each for each in main_chart(cells).views[0].panels}
+    assert list(panels) == ["Parquet", "Arrow IPC", "Zarr", "TIFF folder"]
+    for title, panel in panels.items():
+        said = words(panel.svg)
+        assert ("TIFF folder" in said) == (title != "TIFF folder")
+    assert {"default", "fast", "TIFF bytes, fast"} <= set(words(panels["Parquet"].svg))
+    assert panels["Parquet"].svg.count('class="join"') == 1, "two tunings, one line"
+
+
+def test_every_store_has_a_tooltip_with_its_figures(cells: list[CellResult]) -> None:
+    view = main_chart(cells).views[0]
+    said = tooltips(view)
+    for place in places_of(answering(cells, COLD_TAKE)):
+        assert any(each.startswith(f"{place} per image (") for each in said)
+
+
+place = st.tuples(
+    st.sampled_from([str(name) for name in registry.names()]), st.floats(0.1, 3), st.floats(0.5, 99)
 )
 
 
-@given(st.lists(row, min_size=1, max_size=12, unique_by=lambda each: each["store"]))
-def test_only_the_pareto_front_is_labelled(rows) -> None:
-    named = pareto_front(rows)
-    assert str(FLOOR) not in [each["store"] for each in named]
-    for each in rows:
-        quicker = [other for other in rows if other["times"] < each["times"]]
-        about = each["bytes"] * (1 + size_and_speed.ABOUT)
-        beaten = any(o["bytes"] <= about for o in quicker if o["store"] != str(FLOOR))
-        assert (each in named) == (not beaten and each["store"] != str(FLOOR))
+@given(st.lists(place, min_size=1, max_size=12, unique_by=lambda each: each[0]))
+def test_only_stores_that_no_other_beats_are_on_the_front(figures) -> None:
+    places = [Place(store, size, ms, None, None) for store, size, ms in figures]
+    front = pareto_front(places)
+    for each in places:
+        beaten = any(
+            o.size <= each.size and o.ms <= each.ms and (o.size, o.ms) != (each.size, each.ms)
+            for o in places
+        )
+        same = any((o.size, o.ms) == (each.size, each.ms) for o in front)
+        assert same == (not beaten)
 
 
-@given(st.lists(st.floats(1e-6, 1e6), min_size=1))
-def test_log_axis_holds_all_figures_and_has_a_tick(numbers: list[float]) -> None:
-    scale, axis = log_axis(numbers)
-    low, high = scale.to_dict()["domain"]
-    assert low < min(numbers) <= max(numbers) < high
-    ticks = axis.to_dict()["values"]
-    assert ticks
-    assert ticks == sorted(ticks)
-
-
-def looks(formats: list[str]) -> dict[str, tuple[str, str]]:
-    """Return the colour and the mark that each of these formats is drawn with."""
-    channels = by_format([{"format": name} for name in formats])
-    stroke, fill, shape = (
-        channels[name].to_dict()["scale"] for name in ("stroke", "fill", "shape")
+def test_finding_names_a_small_store_that_is_as_fast_as_any(tmp_path) -> None:
+    said = finding_of(
+        tmp_path,
+        ("arrow-ipc:pixels:fast", 1.0, 1.0),
+        ("parquet:pixels:balanced", 0.5, 1.001),
+        ("zarr:tensor:small", 0.3, 5.0),
     )
-    assert stroke == fill
-    assert stroke["domain"] == shape["domain"]
-    pairs = zip(stroke["range"], shape["range"], strict=True)
-    return dict(zip(stroke["domain"], pairs, strict=True))
+    assert said.startswith("Parquet balanced keeps images in 0.50 of raw size, and none is faster")
+    assert "(2 tie)" in said
+    assert re.search(
+        r"Zarr small, the smallest at 0\.30, takes [45]\.\d+ \(.*\) times as long", said
+    )
 
 
-def test_charts_use_the_colour_and_mark_of_the_registry() -> None:
-    every = {each.name: (each.colour, each.mark) for each in registry.FORMATS}
-    assert looks(list(every)) == every
-    assert looks(["zarr"]) == {"zarr": every["zarr"]}
+def test_finding_follows_the_figures(tmp_path) -> None:
+    said = finding_of(
+        tmp_path, ("arrow-ipc:pixels:fast", 1.0, 3.0), ("zarr:tensor:small", 0.3, 1.0)
+    )
+    assert said == "Zarr small is smallest, 0.30 of raw size, and none is faster"
 
 
-def test_24_formats_look_different_in_one_chart(monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs = list(itertools.product(Colour, Mark))[:24]
-    many = [
-        replace(registry.FORMATS[0], name=f"format-{number}", colour=colour, mark=mark)
-        for number, (colour, mark) in enumerate(pairs)
-    ]
-    monkeypatch.setattr(style, "FORMATS", many)
-    assert len(set(looks([each.name for each in many]).values())) == 24
+def test_finding_says_ties_of_the_fastest_and_of_the_smallest(tmp_path) -> None:
+    said = finding_of(
+        tmp_path,
+        ("arrow-ipc:pixels:fast", 1.0, 1.0),
+        ("tiff-files:tiff:default", 1.0, 1.001),
+        ("zarr:tensor:small", 0.3, 5.0),
+        ("parquet:pixels:small", 0.301, 7.0),
+    )
+    assert said.startswith("Arrow IPC fast and TIFF folder tie as fastest, at full size")
+    assert "the smallest (tie in size) at 0.30" in said
 
 
-def test_removed_formats_are_grey_and_change_no_other_format() -> None:
-    unknown = (appearance.UNKNOWN_COLOUR, appearance.UNKNOWN_MARK)
-    drawn = looks(["n5", "zarr", "a-removed-format"])
-    assert drawn == {"zarr": looks(["zarr"])["zarr"], "n5": unknown, "a-removed-format": unknown}
+def test_finding_of_one_round_claims_no_order(tmp_path) -> None:
+    figures = (("arrow-ipc:pixels:fast", 1.0, 1.0), ("zarr:tensor:small", 0.3, 5.0))
+    assert "leaves the order in time open" in finding_of(tmp_path, *figures, rounds=1)
 
 
-def test_unregistered_format_is_drawn() -> None:
-    rows = [{"format": "n5", "layout": "tensor"}, {"format": "zarr", "layout": "tensor"}]
-    assert by_format(rows)["shape"].to_dict()["scale"]["domain"] == ["zarr", "n5"]
-    assert in_best_layouts(rows) == rows
+def test_finding_of_one_store_compares_nothing(tmp_path) -> None:
+    said = finding_of(tmp_path, ("zarr:tensor:small", 0.3, 5.0))
+    assert said == "One store was measured, so nothing can be compared"
 
 
-def test_lines_show_the_best_measured_layout() -> None:
-    pixels, tiff = ({"format": "parquet", "layout": layout} for layout in ("pixels", "tiff"))
-    assert in_best_layouts([tiff, pixels]) == [pixels]
-    assert in_best_layouts([tiff]) == [tiff]
+# The others
 
 
-def test_scaling_needs_three_sizes_of_one_profile(whole: Published) -> None:
-    assert scaling(whole.cells, SCAN, RAW).chart is not None
-    assert scaling(whole.cells, SCAN, "ic").chart is None
-    two = [cell for cell in whole.cells if cell.images != 2]
-    without = scaling(two, SCAN, RAW)
-    assert without.chart is None
-    assert "Not shown" in without.caption
+def test_complete_run_has_every_chart(whole: Published) -> None:
+    made = main_section(whole)
+    assert made is not None
+    page = made.html + section(whole).html
+    charts = [main_chart(of_image_set(whole.cells, "raw-128")), *charts_of(whole)]
+    assert [each.anchor for each in charts] == [
+        "size-against-speed", "how-written", "warm-and-cold", "growth",
+    ]  # fmt: skip
+    for chart in charts:
+        assert f'id="{chart.anchor}"' in page
+        for view in chart.views:
+            assert view.panels, view.caption
+            assert view.finding in html.unescape(page)
+            assert all(len(row) == len(view.heads) for row in view.rows)
+            for panel in view.panels:
+                assert drawn(panel.svg).get("aria-label")
+    assert "<script" not in page
 
 
-def test_scaling_shows_time_per_image(whole: Published) -> None:
-    cells = answering(whole.cells, WRITE)
-    expected = {
-        (str(cell.store), cell.images): 1e3 * cell.median_s / cell.images
-        for cell in cells
-        if cell.profile == RAW
-    }
-    points = shown(scaling(whole.cells, WRITE, RAW), "point")
-    assert {each["images"] for each in points} == {2, 32, 128}
-    for each in points:
-        assert each["ms"] == pytest.approx(expected[each["store"], each["images"]])
+def test_growth_needs_three_sizes_of_one_profile(whole: Published) -> None:
+    assert all(view.panels for view in growth(whole.cells, RAW))
+    (none,) = growth(whole.cells, "ic")
+    assert not none.panels
+    (two,) = growth([cell for cell in whole.cells if cell.images != 2], RAW)
+    assert "Not shown" in two.caption
 
 
-def test_growth_is_relative_to_the_newest_version(tmp_path) -> None:
-    sizes = [1000 * PIXEL_BYTES * (10 + step) // 1000 for step in range(21)]
-    noted = {"set_images": 10, "set_pixel_bytes": 10 * PIXEL_BYTES}
-    more = {"pixel_bytes": 20 * PIXEL_BYTES, "version_bytes": sizes}
-    run_file(tmp_path, [ok([1.0], benchmark=GROW, image_set="raw-10", **noted, **more)])
-    (run,) = published(tmp_path)
-    (drawing,) = [each for each in charts_of(run) if each.anchor == "growth"]
-    assert "raw-10" in drawing.caption
-    assert {text for *_, text in drawing.rows} == {"1.00"}, "it keeps each image once"
-    assert [text for _, text, *_ in drawing.rows] == ["0", "5", "10", "15", "20"]
+def test_growth_is_shown_relative_to_the_floor_and_per_image(whole: Published) -> None:
+    to_floor, per_image = growth(whole.cells, RAW)
+    cell = next(
+        each
+        for each in answering(whole.cells, COLD_TAKE)
+        if (str(each.store), each.image_set) == ("parquet:pixels:fast", "raw-32")
+    )
+    begin = "Parquet, raw bytes, tuned for speed, 32 images: "
+    (said,) = [each for each in tooltips(to_floor) if each.startswith(begin)]
+    assert said.removeprefix(begin).startswith(str(of_floor(cell)))
+    (said,) = [each for each in tooltips(per_image) if each.startswith(begin)]
+    assert said.removeprefix(begin).startswith(figure(1e3 * cell.median_s / cell.read_images))
 
 
-def test_store_that_failed_to_grow_in_any_round_is_not_drawn(tmp_path) -> None:
-    grown = ok([1.0], benchmark=GROW, version_bytes=[1, 2])
-    run_file(tmp_path, [grown], [failed("disk full", benchmark=GROW)])
-    (run,) = published(tmp_path)
-    (drawing,) = [each for each in charts_of(run) if each.anchor == "growth"]
-    assert drawing.chart is None
-    assert drawing.caption == "Not shown: no store was measured while it grew."
+@pytest.mark.parametrize(("factor", "grows"), [(1.0, False), (3.0, True)])
+def test_growth_says_which_stores_slow_down(factor: float, grows: bool, tmp_path) -> None:
+    rounds = [
+        [
+            ok(
+                [0.01 * count * wobble * (factor if count == 64 and "zarr" in store else 1)],
+                store, "full_scan.FullScan.time_scan", f"raw-{count}", images=count,
+                set_images=count, pixel_bytes=count * PIXEL_BYTES,
+                set_pixel_bytes=count * PIXEL_BYTES,
+            )
+            for count in (4, 16, 64)
+            for store in (str(FLOOR), "zarr:tensor:fast", "parquet:pixels:fast")
+        ]
+        for wobble in (1.0, 1.01, 0.99, 1.0)
+    ]  # fmt: skip
+    cells = tidy(run_file(tmp_path, *rounds))
+    for view in growth(cells, RAW):
+        assert ("Zarr fast" in view.finding) == grows
+        assert "of 2" in view.finding
 
 
 def test_cold_is_a_ratio_to_warm_formed_in_the_same_rounds(tmp_path) -> None:
-    rounds = [[ok([speed]), ok([3 * speed], benchmark=COLD)] for speed in (1.0, 2.0, 4.0)]
+    rounds = [[ok([speed]), ok([3 * speed], benchmark=COLD_SCAN_NAME)] for speed in (1, 2.0, 4)]
     cells = tidy(run_file(tmp_path, *rounds))
-    (row,) = warm_and_cold.warm_and_cold(cells, SCAN).rows
-    assert row[1:3] == ("2.00 s", "6.00 s")
-    assert row[3].startswith("3.00 (")
+    view = warm_and_cold(cells, SCAN, "")
+    (row,) = view.rows
+    assert row[-1].startswith("3.00 (")
+    assert "takes 3.00 (" in view.finding
 
 
 def test_store_measured_only_warm_has_no_cold(tmp_path) -> None:
-    cells = tidy(run_file(tmp_path, [ok([1.0]), skipped("tmpfs", benchmark=COLD)]))
-    assert warm_and_cold.warm_and_cold(cells, SCAN).chart is None
+    cells = tidy(run_file(tmp_path, [ok([1.0]), skipped("tmpfs", benchmark=COLD_SCAN_NAME)]))
+    assert not warm_and_cold(cells, SCAN, "").panels
 
 
-def test_cpu_time_is_shown_per_wall_second(drawings: dict[str, Drawing]) -> None:
-    drawing = drawings["processor-time-scan"]
-    assert {row[drawing.heads.index("CPU per wall second")] for row in drawing.rows} == {"2.00"}
+def test_settings_and_formats_are_compared_with_words_for_every_point(
+    cells: list[CellResult],
+) -> None:
+    view = how_written(cells, COLD_TAKE, "")
+    (panel,) = view.panels
+    said = words(panel.svg)
+    assert {"Parquet", "Arrow IPC", "default", "fast"} <= set(said)
+    assert "matter" in view.finding
+
+
+def test_settings_are_not_compared_with_one_format(tmp_path) -> None:
+    cells = tidy(run_file(tmp_path, *cold_takes(("zarr:tensor:fast", 1.0, 1.0))))
+    assert "Not shown" in how_written(cells, COLD_TAKE, "").caption
 
 
 @pytest.mark.parametrize(
@@ -267,12 +308,89 @@ def test_cpu_time_is_shown_per_wall_second(drawings: dict[str, Drawing]) -> None
 def test_section_names_the_charts_that_it_cannot_draw(runs, tmp_path) -> None:
     run_file(tmp_path, runs)
     (run,) = published(tmp_path)
-    made = section(run)
-    said = html.unescape(re.sub(r"<[^>]+>", "", made.html))
-    for drawing in charts_of(run):
-        assert drawing.title in said
-        assert drawing.caption in said
-        assert (drawing.anchor in made.charts) == (drawing.chart is not None)
-    assert "Not shown" in said
-    for spec in made.charts.values():
-        assert vl_convert.vegalite_to_svg(dict(spec)).startswith("<svg")
+    said = html.unescape(re.sub(r"<[^>]+>", "", section(run).html))
+    missing = [view for chart in charts_of(run) for view in chart.views if not view.panels]
+    assert missing
+    for view in missing:
+        assert view.caption in said
+
+
+# Panels and looks
+
+
+@given(st.lists(st.floats(1e-6, 1e6), min_size=1))
+def test_log_scale_holds_all_figures_and_has_a_tick(numbers: list[float]) -> None:
+    scale = log_scale(numbers)
+    assert scale.low < min(numbers) <= max(numbers) < scale.high
+    assert scale.ticks
+    assert list(scale.ticks) == sorted(scale.ticks)
+    assert all(0 < scale.share(number) < 1 for number in numbers)
+
+
+def test_linear_scale_and_values_outside_are_at_the_edge() -> None:
+    scale = Scale(10, 20, (), is_log=False)
+    assert [scale.share(value) for value in (5, 10, 15, 20, 99)] == [0, 0, 0.5, 1, 1]
+
+
+def test_labels_of_sixteen_stores_in_one_panel_cover_no_other() -> None:
+    panel = Panel(log_scale([0.3, 1.0]), log_scale([1.0, 30.0]))
+    spots = [
+        Spot(0.3 + 0.2 * column, 1.5 * 2**row, Mark.CIRCLE, "", "balanced")
+        for column, row in itertools.product(range(4), range(4))
+    ]
+    panel.spots(spots)
+    boxes = panel._taken[len(spots) :]
+    assert len(boxes) == len(spots)
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert all(box.left >= -5 and box.right <= WIDTH + 9 for box in boxes)
+
+
+def test_words_below_near_points_have_lines_of_their_own() -> None:
+    panel = RowPanel(log_scale([1.0, 10.0]))
+    spots = [RowSpot(5.0, Mark.CIRCLE, "", word=word) for word in ("default", "fast", "small")]
+    panel.row("Zarr", "", spots)
+    places = [each.get("y") for each in drawn(panel.svg("")).iter(f"{SPACE}text")][-3:]
+    assert len(set(places)) == 3
+
+
+def test_markup_in_names_is_escaped() -> None:
+    panel = Panel(log_scale([1.0, 2.0]), log_scale([1.0, 2.0]))
+    panel.spots([Spot(1.5, 1.5, "cross", "<b>&\"'", "<i>")])
+    svg = panel.svg('"><script>')
+    assert not re.search("<b>|<i>|<script>", svg)
+    assert drawn(svg).get("aria-label") == '"><script>'
+
+
+def looks(formats: list[str]) -> set[tuple[str, str]]:
+    return {(colour_of(name), mark_of(name)) for name in formats}
+
+
+def test_charts_use_the_colour_and_mark_of_the_registry() -> None:
+    every = {
+        (views.INK if each.colour == Colour.BLACK else str(each.colour), str(each.mark))
+        for each in registry.FORMATS
+    }
+    assert looks([each.name for each in registry.FORMATS]) == every
+
+
+def test_24_formats_look_different(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = list(itertools.product(Colour, Mark))[:24]
+    many = [
+        replace(registry.FORMATS[0], name=f"format-{number}", colour=colour, mark=mark)
+        for number, (colour, mark) in enumerate(pairs)
+    ]
+    monkeypatch.setattr(views, "FORMATS", many)
+    assert len(looks([each.name for each in many])) == 24
+
+
+def test_removed_formats_are_grey_and_come_last() -> None:
+    assert looks(["n5"]) == {(appearance.UNKNOWN_COLOUR, appearance.UNKNOWN_MARK)}
+    stores = [StoreName.parse(name) for name in ("n5:tensor:fast", "zarr:tensor:fast", str(FLOOR))]
+    assert formats_in(stores) == ["zarr", "n5"]
+    assert best_layout(stores, "n5") == "tensor"
+
+
+def test_lines_show_the_best_measured_layout() -> None:
+    pixels, tiff = (StoreName("parquet", layout, "fast") for layout in ("pixels", "tiff"))
+    assert best_layout([tiff, pixels], "parquet") == "pixels"
+    assert best_layout([tiff], "parquet") == "tiff"

@@ -116,7 +116,6 @@ def page_with(run: Published, folder: Path) -> Path:
     assert section is not None
     for name in _SHARED:
         (folder / name).write_bytes((_TEMPLATES / name).read_bytes())
-    (folder / "vega.js").write_text("")
     (folder / "index.html").write_text(_page(run, [section], []))
     return folder
 
@@ -478,8 +477,7 @@ def test_stores_that_were_left_out_have_their_reason(site: Path, look: Look) -> 
     assert "other <b>values</b>" in page.locator("#decide-left").inner_text()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 400), ("light", 1280)])
 def test_first_screen_is_accessible(scheme: Any, width: int, site: Path, look: Look) -> None:
     page = look(site, width, at="#decide?intervals=yes")
     page.emulate_media(color_scheme=scheme)

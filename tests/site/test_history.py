@@ -12,7 +12,6 @@ from urllib.parse import parse_qs
 
 import asv
 import pytest
-import vl_convert
 from playwright.sync_api import Browser
 
 from platebench.errors import UserError
@@ -21,6 +20,8 @@ from platebench.results.commit import Commit
 from platebench.running.checkout import commit_of
 from platebench.site import history
 from platebench.site.asv_opening import bring_opening
+from platebench.site.drawing.over_days import over_days_chart
+from platebench.site.drawing.views import View
 from platebench.site.history import (
     ARCHIVE,
     COPIES,
@@ -303,26 +304,34 @@ def with_days(folder: Path, *factors: float, wrong: str = "") -> Section:
     return section(run, NO_PAGES, days_of(folder, run.machine))
 
 
+def views_of(folder: Path) -> dict[str, View]:
+    """The views of the chart of a history by their names."""
+    found = days_of(folder, "bench-pc")
+    assert found is not None
+    return {view.name: view for view in over_days_chart(found).views}
+
+
 def test_history_shows_three_operations_and_bytes(tmp_path: Path) -> None:
     made = with_days(tmp_path, 1.0, 1.0, 1.0)
-    assert list(made.charts) == [f"over-days-{each}" for each in ("write", "scan", "take", "bytes")]
+    assert list(views_of(tmp_path)) == ["Reading in order", "Random rows", "Writing", "Bytes kept"]
     assert "No change between two of these days is beyond doubt." in made.html
     assert "platebench compare HEAD 'as of 2025-01-01'" in unescape(made.html)
     assert "there are no asv results" in made.html
+    for view in views_of(tmp_path).values():
+        assert view.finding.endswith(": no store changed beyond doubt over 3 days")
+        assert view.finding in made.html
 
 
 def test_history_marks_changes_with_the_release(tmp_path: Path) -> None:
-    made = with_days(tmp_path, 1.0, 1.0, 2.0)
-    html = unescape(made.html)
+    html = unescape(with_days(tmp_path, 1.0, 1.0, 2.0).html)
     assert "lancedb:pixels:fast scan: 2.0" in html or "lancedb:pixels:fast scan: 1.9" in html
     assert "in between: lancedb 0.1.0 → 0.2.0." in html
-    chart = made.charts["over-days-scan"]
-    _, _, rings, names = (layer["data"]["name"] for layer in chart["layer"])
-    assert names == rings
-    (ring,) = chart["datasets"][rings]
-    assert (ring["format"], ring["day"]) == ("lancedb", DAYS[2])
-    assert ring["release"] == "lancedb 0.2.0"
-    assert len(made.charts["over-days-bytes"]["layer"]) == 2, "no size changed"
+    scan, size = views_of(tmp_path)["Reading in order"], views_of(tmp_path)["Bytes kept"]
+    (panel,) = [each for each in scan.panels if each.title.startswith("LanceDB")]
+    assert panel.svg.count('class="ring"') == 1
+    assert panel.svg.count(">lancedb 0.2.0</text>") == 1
+    assert "slower with lancedb 0.2.0" in scan.finding
+    assert not any("ring" in each.svg for each in size.panels), "no size changed"
 
 
 def test_history_shows_why_a_day_has_no_figure(tmp_path: Path) -> None:
@@ -332,16 +341,9 @@ def test_history_shows_why_a_day_has_no_figure(tmp_path: Path) -> None:
 
 def test_without_a_history_the_section_has_asvs_pages_only(tmp_path: Path) -> None:
     made = with_days(tmp_path)
-    assert not made.charts
-    assert "libraries of" not in made.html
+    assert "<svg" not in made.html
+    assert "ibraries of" not in made.html
     assert "there are no asv results" in made.html
-
-
-def test_charts_of_a_history_name_the_release_at_a_change(tmp_path: Path) -> None:
-    charts = with_days(tmp_path, 1.0, 1.0, 2.0).charts
-    drawn = vl_convert.vegalite_to_svg(dict(charts["over-days-scan"]))
-    assert drawn.count(">lancedb 0.2.0</text>") == 1
-    assert "libraries of this day" in drawn
 
 
 def test_history_of_another_machine_is_not_shown(tmp_path: Path) -> None:

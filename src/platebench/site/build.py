@@ -1,4 +1,4 @@
-"""Build the site: a page per machine, its sections in order, written as one folder.
+"""Build the site: a page per machine and one per format, written as one folder.
 
 It needs no server. Scripts, styles and figures are beside the pages, and each page's policy forbids
 the browser to load anything else.

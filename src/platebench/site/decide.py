@@ -26,10 +26,11 @@ from platebench.results.store_words import format_title, readable
 from platebench.results.tidy import CellResult
 from platebench.site.amounts import Amount, amount_words
 from platebench.site.embedded import script_json
+from platebench.site.formats import page_of
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 from platebench.stores.name import StoreName
-from platebench.stores.registry import TIFF_FOLDER
+from platebench.stores.registry import FORMATS, TIFF_FOLDER
 
 TB = 10**12
 START_TB = 5
@@ -97,7 +98,7 @@ class Against:
 
 @dataclass(frozen=True)
 class Card:
-    """What the page says of one store."""
+    """What the page says of one store. `page` is that of its format, None if it has none."""
 
     store: StoreName
     name: str
@@ -106,6 +107,7 @@ class Card:
     versions: str
     opened_by: str
     findings: Sequence[Finding]
+    page: str | None = None
 
     @property
     def is_now(self) -> bool:
@@ -262,6 +264,7 @@ def _card(
         "kept by the format" if one.native_versions else "only with platebench's part list",
         ", ".join(one.opened_by) or "not known",
         [finding for finding in FINDINGS if store.format in finding.formats],
+        next((page_of(each) for each in FORMATS if each.name == store.format), None),
     )
 
 

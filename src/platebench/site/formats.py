@@ -12,6 +12,7 @@ import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +20,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from platebench.errors import Unsupported
+from platebench.errors import Unsupported, UserError
 from platebench.findings.finding import Finding
 from platebench.findings.registry import FINDINGS
 from platebench.packages.readme import reading_of
@@ -250,13 +251,17 @@ def recipes_of(format_: Format) -> list[Recipe]:
     for layout, tunings in format_.variants.items():
         has = tunings.split()
         tuning = next((each for each in RECOMMENDED if each in has), has[0])
-        store = StoreName(format_.name, layout, tuning)
-        words = LAYOUTS.get(layout, layout)
-        try:
-            found.append(Recipe(store, words, reading_of(with_versions(registry.find(store)))))
-        except Unsupported as reason:
-            found.append(Recipe(store, words, {}, str(reason)))
+        found.append(_recipe(StoreName(format_.name, layout, tuning)))
     return found
+
+
+@cache
+def _recipe(store: StoreName) -> Recipe:
+    words = LAYOUTS.get(store.layout, store.layout)
+    try:
+        return Recipe(store, words, reading_of(with_versions(registry.find(store))))
+    except (Unsupported, UserError) as reason:
+        return Recipe(store, words, {}, str(reason))
 
 
 def _listed(format_: Format, published: Published) -> Listed:
@@ -283,7 +288,7 @@ def _figures(format_: Format, published: Published, page: str) -> RunFigures | N
     mine = in_order([cell.store for cell in cells if cell.format == format_.name])
     ranks = [rank(answering(cells, question)).ranks() for question in questions]
     rows = [_row(store, cells, questions, ranks) for store in mine]
-    view = size_and_speed(cells, questions[0], "", format_.name)
+    view = size_and_speed(cells, questions[0], published.machine, format_.name)
     return RunFigures(
         published.machine,
         page,

@@ -106,12 +106,12 @@ def finding(grown: Grown, value: ValueOf, begin: str) -> str:
     sizes = {cell.images or 0 for mine in grown.values() for cell in mine}
     span = f"from {min(sizes):,} to {max(sizes):,} images"
     if not slower:
-        return f"{begin}, no store of {len(grown)} takes over {STEEP:g} times as long {span}"
+        return f"{begin}, no store of {len(grown)} becomes over {STEEP:g} times slower {span}"
     slower.sort(reverse=True)
     names = listed([short_name(store) for _, store in slower], 2)
     most = f"{'up to ' if len(slower) > 1 else ''}{figure(slower[0][0])} times"
     return (
-        f"{begin}, {len(slower)} of {len(grown)} stores take over {STEEP:g} times as long {span}:"
+        f"{begin}, {len(slower)} of {len(grown)} stores become over {STEEP:g} times slower {span}:"
         f" {names}, {most}"
     )
 

@@ -7,7 +7,7 @@ from datetime import date
 
 from platebench.results.over_days import BYTES, Change, OverDays, Point
 from platebench.results.report import figure, seconds
-from platebench.results.store_words import readable
+from platebench.results.store_words import readable, short_name
 from platebench.site.drawing.panel import Panel, Scale, Spot
 from platebench.site.drawing.scales import log_scale
 from platebench.site.drawing.views import Chart, FormatPanel, View, colour_of, mark_of
@@ -71,8 +71,8 @@ def finding(found: OverDays, what: str, stores: int) -> str:
     release = _release(largest)
     with_ = f" with {release}" if release else f" by {largest.day}"
     return (
-        f"{begin}{changed} of {stores} stores changed beyond doubt, most {readable(largest.store)}:"
-        f" {figure(times)} times {words[largest.ratio < 1]}{with_}"
+        f"{begin}{changed} of {stores} stores changed beyond doubt, most"
+        f" {short_name(largest.store)}: {figure(times)} times {words[largest.ratio < 1]}{with_}"
     )
 
 
@@ -98,7 +98,7 @@ def _panel(
             panel.ring(spot)
     panel.spots(spots)
     svg = panel.svg("; ".join(spot.says for spot in spots))
-    return FormatPanel(readable(store), colour_of(store.format), svg)
+    return FormatPanel(short_name(store), colour_of(store.format), svg)
 
 
 def _days(days: Sequence[str]) -> Scale:

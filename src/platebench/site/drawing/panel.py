@@ -108,19 +108,6 @@ class Panel:
             )
         )  # fmt: skip
 
-    def rule(self, value: float, kind: str, label: str = "") -> None:
-        """Draw a horizontal line across the panel, with a label at its right end."""
-        place = self._down(value)
-        self._parts.append(_tag("line", "", x1="0", x2="100%", y1=place, y2=place, **_as(kind)))
-        if label:
-            box = _Box(WIDTH - len(label) * CHARACTER, place - LINE, WIDTH, place)
-            below = any(box.overlaps(each) for each in self._taken)
-            at = place + 12 if below else place - 4
-            self._parts.append(
-                _tag("text", label, x="100%", y=at, text_anchor="end", **_as(f"name {kind}"))
-            )
-            self._taken.append(box.moved(0, LINE + 3) if below else box)
-
     def bar(self, x: float, low: float, high: float) -> None:
         """Draw a vertical interval."""
         self._parts.append(self._segment(x, low, x, high, "reach"))
@@ -307,9 +294,6 @@ class _Box:
     def is_inside(self, other: _Box) -> bool:
         across = other.left <= self.left and self.right <= other.right
         return across and other.top <= self.top and self.bottom <= other.bottom
-
-    def moved(self, across: float, down: float) -> _Box:
-        return _Box(self.left + across, self.top + down, self.right + across, self.bottom + down)
 
 
 @dataclass(frozen=True)

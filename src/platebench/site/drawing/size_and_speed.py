@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from markupsafe import Markup
 
@@ -19,7 +20,7 @@ from platebench.results.questions import (
 from platebench.results.ranking import Ranking, rank
 from platebench.results.ratios import typical
 from platebench.results.report import figure, seconds
-from platebench.results.store_words import readable, short_name
+from platebench.results.store_words import LAYOUTS, readable, short_name
 from platebench.results.tidy import COMPRESSED, CellResult
 from platebench.site.drawing.panel import Panel, Scale, Spot
 from platebench.site.drawing.scales import log_scale
@@ -38,6 +39,9 @@ from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR, TIFF_FOLDER
 
 HEADS = ("store", "code", "of raw size", "time per image", "repeat run", "rank")
+FEW = 6
+"""A panel of more stores names one store of each further layout, and those on the front."""
+
 AXES = "Across: bytes per byte of pixels. Up: milliseconds per image."
 
 
@@ -66,9 +70,10 @@ class Place:
 def size_and_speed(
     cells: Sequence[CellResult], question: Question, name: str, only: str = ""
 ) -> View:
-    """Return the view of one question on the cells of one image set. `name` is its name.
+    """Return the view of one question on the cells of one image set.
 
-    With `only` it has the panel of this format alone, if the format was measured.
+    `name` is its name, which no other view of the page may have for the same operation. With
+    `only` it has the panel of this format alone, if the format was measured.
     """
     asked = answering(cells, question)
     places = places_of(asked)
@@ -77,12 +82,14 @@ def size_and_speed(
     ranking = rank(asked)
     front = pareto_front(places)
     scales = _scales(places)
-    shared = f"front-{question.operation}"
+    # Two views on one page must not share an id, or the second would show the front of the first.
+    shared = f"front-{question.operation}-{sha256(name.encode()).hexdigest()[:6]}"
     caption = (
         f"{question.asked.timed[:1].upper()}{question.asked.timed[1:]}, divided by the images read."
         " Small stores are on the left, fast ones at the bottom. A panel's line joins the tunings"
-        " of its format. Small dots are the other stores. The stepped line is the Pareto front: no"
-        " store is both smaller and faster than those on it."
+        " of its format, bars are 95% intervals for a repeat run, and small dots are the other"
+        " stores. The stepped line is the Pareto front: no store is both smaller and faster than"
+        " those on it."
     )
     others = [each for each in cells if each.operation == question.operation]
     return View(
@@ -212,14 +219,28 @@ def _panel(
         joined = [mine[store] for store in by_tuning(mine) if store.layout == name]
         kind = "join" if name == layout else "join thin"
         panel.line([(each.size, each.ms) for each in joined], kind)
+    for each in mine.values():
+        if each.low is not None and each.high is not None:
+            panel.bar(each.size, each.low, each.high)
+    named = _named(list(mine), layout)
     spots = []
     for store in sorted(by_tuning(mine), key=lambda each: each.layout != layout):
         own = store.layout == layout
-        label = spot_label(store, layout) if own or mine[store] in front or len(mine) < 7 else ""
+        whole = own or mine[store] in front or len(mine) <= FEW
+        label = spot_label(store, layout) if whole else named.get(store, "")
         spots.append(_spot(mine[store], label, "own" if own else "own hollow"))
     panel.spots(spots)
     says = "; ".join(str(mine[store]) for store in by_tuning(mine))
     return panel_for(format_, panel.svg(f"{says} per image"))
+
+
+def _named(stores: Sequence[StoreName], layout: str) -> dict[StoreName, str]:
+    """Return the store of each other layout that bears the layout's name: its smallest tuning."""
+    found = {}
+    for name in dict.fromkeys(store.layout for store in stores if store.layout != layout):
+        last = by_tuning(store for store in stores if store.layout == name)[-1]
+        found[last] = LAYOUTS.get(name, name)
+    return found
 
 
 def _spot(place: Place, label: str, kind: str) -> Spot:

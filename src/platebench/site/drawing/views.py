@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from platebench.results.store_words import LAYOUTS, format_title
 from platebench.stores import appearance
+from platebench.stores.appearance import Colour
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR, FORMATS, TIFF_FOLDER
 
@@ -53,10 +54,16 @@ class Chart:
     views: tuple[View, ...]
 
 
+INK = "var(--ink)"
+
+
 def colour_of(format_: str) -> str:
-    """Return the colour of a format; grey if the registry no longer has it."""
+    """Return the colour of a format; grey if the registry no longer has it.
+
+    Black is the ink of the page, which is light in dark mode.
+    """
     found = next((each.colour for each in FORMATS if each.name == format_), None)
-    return str(found or appearance.UNKNOWN_COLOUR)
+    return INK if found == Colour.BLACK else str(found or appearance.UNKNOWN_COLOUR)
 
 
 def mark_of(format_: str) -> str:
