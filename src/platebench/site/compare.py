@@ -99,9 +99,10 @@ class Column:
     @property
     def plain(self) -> list[Any]:
         """The column as the script takes it."""
-        head = operation_named(self.operation).heading
+        operation = operation_named(self.operation)
+        detail = self.detail or ("from memory" if operation.from_memory else "")
         says = says_of(self.operation, self.cache)
-        return [self.key, head, self.detail, says, list(self.caches)]
+        return [self.key, operation.heading, detail, says, list(self.caches)]
 
 
 def section(published: Published, places: Sequence[tuple[str, str]] = ()) -> Section | None:
