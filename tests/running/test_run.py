@@ -52,7 +52,7 @@ EVERYTHING = Settings([FLOOR, IPC, ZARR], ["64"], [])
 UNTIL = 5 * RUN_SHIFT["warm"]
 """Wide enough that a steady cell reaches it: no rounds narrow what shifts a whole run."""
 
-NO_LESS = "cold: no number of rounds gives less than +-13%"
+NO_LESS = "cold: intervals cannot get narrower than +-13%"
 RESTLESS = (1.0, 1.6, 0.8, 1.3, 0.7, 1.5)
 
 
@@ -169,7 +169,7 @@ def test_time_limit_adds_no_rounds_for_wide_cells(bench: Bench) -> None:
     assert 2 < bench.counts()[cell(SCAN, IPC)] < MOST_ROUNDS
     assert min(bench.counts().values()) == 2
     assert bench.minutes < 5 + 1
-    assert f"gave up on {cell(SCAN, IPC)}: wider than +-10%" in bench.watcher.said
+    assert f"no more rounds of {cell(SCAN, IPC)}: still wider than +-10%" in bench.watcher.said
     assert file.finished
 
 
@@ -256,7 +256,7 @@ def test_cells_still_wide_at_the_time_limit_are_named(bench: Bench) -> None:
     bench.answer = restless(*wide)
     bench.measure(until=0.07)
     assert sorted(bench.watcher.said[1:]) == sorted(
-        f"gave up on {which}: wider than +-7%" for which in wide
+        f"no more rounds of {which}: still wider than +-7%" for which in wide
     )
 
 

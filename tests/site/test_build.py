@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
@@ -293,6 +294,9 @@ def test_site_is_served_until_interrupted(empty: Path) -> None:
         address = server.stdout.readline().split()[0]
         with urllib.request.urlopen(address) as answer:
             assert site.QUESTION in answer.read().decode()
+        asked = urllib.request.Request(f"{address}style.css", headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(asked) as answer:
+            assert gzip.decompress(answer.read()) == (empty / "style.css").read_bytes()
         taken = address.rstrip("/").rpartition(":")[2]
         second = subprocess.run(
             [*PROGRAM, "site", "serve", "--port", taken, "--out", str(empty)],

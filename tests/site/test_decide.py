@@ -369,7 +369,7 @@ def amounts(page: Page) -> list[tuple[Amount, str]]:
         "all => all.map(each => [each.dataset, each.textContent])"
     )
     return [
-        (Amount(data["kind"], float(data["per"]), float(data["fixed"])), text)
+        (Amount(data["kind"], float(data.get("per", 0)), float(data.get("fixed", 0))), text)
         for data, text in found
     ]
 

@@ -47,7 +47,7 @@ BENCHMARKS = {
         "version": "1",
         "unit": "seconds",
         "code": "",
-        "params": [[repr(FLOOR), repr(IPC)], ["'raw-64'"]],
+        "params": [[repr(str(FLOOR)), repr(str(IPC))], ["'raw-64'"]],
         "param_names": ["store", "images"],
     }
 }

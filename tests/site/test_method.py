@@ -68,3 +68,19 @@ def test_page_says_that_nothing_was_measured(run: Published) -> None:
 def test_memory_is_shown_in_gigabytes() -> None:
     assert machine_facts({"ram": "25276067840"}) == {"memory": "25.3 GB"}
     assert machine_facts({"ram": "32 GB", "cpu": ""}) == {"memory": "32 GB"}
+
+
+def test_disk_load_and_newer_libraries_are_those_of_the_run(run: Published) -> None:
+    facts = {
+        "disk": "a disk", "filesystem": "ext4", "rotational": False, "load": [0.1, 0.2, 0.3],
+        "memory_available_bytes": 8_000_000_000, "governor": None,
+    }  # fmt: skip
+    info = replace(run.info, machine_facts=facts, newest={"pyarrow": "99.0.0", "numpy": "2.4.2"})
+    html = words(replace(run, info=info))
+    assert "<dt>disk</dt><dd>a disk, not rotational</dd>" in html
+    assert "<dt>load at the start</dt><dd>0.1, 0.2, 0.3</dd>" in html
+    assert "<dt>free memory</dt><dd>8.0 GB</dd>" in html
+    assert "governor" not in html
+    assert "<li>pyarrow 23.0.0 (newest of the day: 99.0.0)</li>" in html
+    assert "<li>numpy 2.4.2</li>" in html
+    assert "were not recorded" in words(run)

@@ -60,7 +60,9 @@ def report_command(
     shares = {name: share for name, share in wanted.items() if share is not None}
     choosing = bool(shares or versions or size or images)
     if choosing and output is not Format.table:
-        raise UserError(f"--format {output.value}: has all cells; a choice of stores has no format")
+        raise UserError(
+            f"--format {output.value}: this is for the table; leave it out to choose stores"
+        )
     from platebench.results import report as reports
     from platebench.results.records import record_files
     from platebench.results.tidy import tidy

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gzip
+import io
 from functools import partial
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -18,6 +21,9 @@ from platebench.running.progress import Bar
 
 NEEDS = ("altair", "jinja2", "markdown-it-py", "vl-convert-python")
 """Packages on PyPI that the page needs."""
+
+COMPRESSED = frozenset({".html", ".css", ".js", ".json", ".svg", ".csv", ".txt"})
+"""Suffixes of files that are served compressed."""
 
 site_app = typer.Typer(
     no_args_is_help=True,
@@ -94,10 +100,25 @@ def figures_command() -> None:
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):
-    """Serve files without logging each request."""
+    """Serve files without logging each request; texts are compressed, as web servers do."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Say nothing."""
+
+    def send_head(self) -> io.BytesIO | BinaryIO | None:
+        """Send the headers, and return what follows them; None if that is nothing."""
+        file = Path(self.translate_path(self.path))
+        file = file / "index.html" if file.is_dir() and self.path.endswith("/") else file
+        accepted = "gzip" in self.headers.get("Accept-Encoding", "")
+        if not accepted or file.suffix not in COMPRESSED or not file.is_file():
+            return super().send_head()
+        content = gzip.compress(file.read_bytes(), mtime=0)
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", self.guess_type(str(file)))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        return io.BytesIO(content)
 
 
 def _usual() -> Path:

@@ -44,7 +44,7 @@ def locate(
     if name is None:
         raise UserError(
             f"{path}: not a package of platebench (it has no {MANIFEST}); 'platebench pack' makes"
-            " one, and store= names the store of an image set that is none"
+            " one; of a bare image set, name the store with store="
         )
     return _image_set(folder, str(path), name, version)
 

@@ -141,7 +141,7 @@ def pack(
 
     def refuse(table: str, error: UserError) -> None:
         if settings.on_error == "stop":
-            raise UserError(f"{error}; mend it, or leave it out with --on-error skip") from error
+            raise UserError(f"{error}; repair it, or leave it out with --on-error skip") from error
         refused.append(LeftOut(tables.source(table) or table, str(error)))
 
     with drafted(destination, task, settings.resume) as draft, storing(name):

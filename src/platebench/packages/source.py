@@ -155,7 +155,7 @@ def stop_at(found: Found) -> None:
     first = found.refused[0]
     more = len(found.refused) - 1
     also = f" (and {more} more {'file' if more == 1 else 'files'})" if more else ""
-    raise UserError(f"{first.reason}{also}; mend it, or leave it out with --on-error skip")
+    raise UserError(f"{first.reason}{also}; repair it, or leave it out with --on-error skip")
 
 
 def _name_of(source: Path) -> str:

@@ -46,6 +46,7 @@ class Operation:
     stored files with a generated table of objects. `on_versions`: it needs versions, the format's
     own or platebench's part list. `list_only`: with the part list it does not depend on the format.
     Then it is measured once, on the floor, and on formats with versions of their own.
+    `from_memory`: it reads from the page cache, and there is no cold variant.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Operation:
     on_objects: bool = False
     on_versions: bool = False
     list_only: bool = False
+    from_memory: bool = False
     asked: Asked | None = None
 
     @property
@@ -160,6 +162,7 @@ OPERATIONS = {
         "warm",
         "start Python, import the library, open the store, read one image",
         in_brief=(),
+        from_memory=True,
     ),
     "ReadTable": Operation("table", "warm", "read the columns without pixels", in_brief=()),
     "ColdReadTable": Operation(
@@ -316,6 +319,7 @@ OPERATIONS = {
         "warm",
         "open the first version and read every image",
         on_versions=True,
+        from_memory=True,
         asked=Asked(
             7,
             words="open an old version",

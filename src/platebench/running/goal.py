@@ -61,7 +61,7 @@ class Goal:
         if settings.until is not None:
             for cache, shift in RUN_SHIFT.items():
                 if settings.until < (least := _NEAR * least_width(shift)):
-                    watcher.says(f"{cache}: no number of rounds gives less than +-{least:.0%}")
+                    watcher.says(f"{cache}: intervals cannot get narrower than +-{least:.0%}")
         self._begun = self._in_all = 0
         for number in range(1, settings.rounds + 1):
             self._plan(cells, number)
@@ -136,7 +136,9 @@ class Goal:
             return False
         until = self._settings.until
         for cell in [] if until is None else self._too_wide(self._records):
-            self._watcher.says(f"gave up on {cell}: wider than +-{100 * (until or 0):g}%")
+            self._watcher.says(
+                f"no more rounds of {cell}: still wider than +-{100 * (until or 0):g}%"
+            )
         return True
 
     def _plan(self, cells: Sequence[CellName], number: int) -> None:

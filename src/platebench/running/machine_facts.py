@@ -96,7 +96,16 @@ def one_line(facts: Mapping[str, Any] | None) -> str:
 
 
 def busy(facts: Mapping[str, Any] | None) -> str:
-    """Return a warning when the machine has other work to do, else "".
+    """Return a warning when the machine has other work to do, else ""."""
+    how = how_busy(facts)
+    return how and (
+        f"warning: this machine is busy ({how}), so times will vary more;"
+        " stop other work for reliable figures"
+    )
+
+
+def how_busy(facts: Mapping[str, Any] | None) -> str:
+    """Return how busy the machine is with other work, "" if it is hardly.
 
     Facts of older runs have no `busy_cores`; then the load decides.
     """
@@ -106,13 +115,9 @@ def busy(facts: Mapping[str, Any] | None) -> str:
     much = load if working is None else working
     if much is None or not isinstance(cores, int) or much <= BUSY * cores:
         return ""
-    how = (
-        f"load {load:g} on {cores} cores" if working is None else f"{working:.1f} of {cores} cores"
-    )
-    return (
-        f"warning: this machine is busy ({how}), so times will vary more;"
-        " stop other work for reliable figures"
-    )
+    if working is None:
+        return f"load {load:g} on {cores} cores"
+    return f"{working:.1f} of {cores} cores"
 
 
 def _load_1(facts: Mapping[str, Any]) -> float | None:

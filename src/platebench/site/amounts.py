@@ -21,8 +21,16 @@ class Amount:
     fixed: float = 0.0
 
     def of(self, tb: float) -> float:
-        """Return the amount for so many TB of pixels."""
-        return self.per_tb * tb + self.fixed
+        """Return the amount for so many TB of pixels, from factors as the page has them.
+
+        With more digits than the script's, 1.75 TB would be 1.7 here and 1.8 there.
+        """
+        return float(written(self.per_tb)) * tb + float(written(self.fixed))
+
+
+def written(factor: float) -> str:
+    """Return a factor of an amount with the digits that it has in the page."""
+    return f"{factor:.7g}"
 
 
 def amount_words(amount: Amount, tb: float, per_tb_month: float, currency: str) -> str:

@@ -30,6 +30,7 @@ from platebench.site import (
     history,
     image_sets,
     method,
+    reproduce,
     then_and_now,
 )
 from platebench.site.published import Published, published
@@ -98,7 +99,7 @@ def _pages(sources: Sources, progress: Progress) -> dict[str, tuple[Published, l
     return {
         page_of(run.machine, machines): (
             run,
-            _sections(run, sources, asv_pages, progress, _places(run, runs)),
+            _sections(run, runs, sources, asv_pages, progress),
         )
         for run in runs
     }
@@ -116,22 +117,23 @@ def _places(run: Published, runs: Sequence[Published]) -> list[tuple[str, str]]:
 
 def _sections(
     run: Published,
+    runs: Sequence[Published],
     sources: Sources,
     asv_pages: history.History,
     progress: Progress,
-    places: Sequence[tuple[str, str]],
 ) -> list[Section]:
     """Return the sections in the order of the page, without empty ones."""
     makers: dict[str, Callable[[], Section | None]] = {
         "decide": lambda: decide.section(run),
         "size and speed": lambda: charts.main_section(run),
-        "compare": lambda: compare.section(run, places),
+        "compare": lambda: compare.section(run, _places(run, runs)),
         "charts": lambda: charts.section(run),
         "then and now": lambda: then_and_now.section(sources.docs),
         "image sets": lambda: image_sets.section(run, sources.workspace),
         "findings": lambda: findings.section(sources.docs),
         "formats": lambda: formats.section(run),
         "method": lambda: method.section(run, selfcheck.kept(sources.results, run.machine)),
+        "reproduce": lambda: reproduce.section(run, runs, sources.checkout),
         "completeness": lambda: completeness.section(run),
         "downloads": lambda: downloads.section(run),
         "history": lambda: history.section(

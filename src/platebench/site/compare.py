@@ -99,9 +99,10 @@ class Column:
     @property
     def plain(self) -> list[Any]:
         """The column as the script takes it."""
-        head = operation_named(self.operation).heading
+        operation = operation_named(self.operation)
+        detail = self.detail or ("from memory" if operation.from_memory else "")
         says = says_of(self.operation, self.cache)
-        return [self.key, head, self.detail, says, list(self.caches)]
+        return [self.key, operation.heading, detail, says, list(self.caches)]
 
 
 def section(published: Published, places: Sequence[tuple[str, str]] = ()) -> Section | None:
@@ -143,9 +144,14 @@ def section(published: Published, places: Sequence[tuple[str, str]] = ()) -> Sec
 
 def place_of(published: Published) -> str:
     """Return where a run was measured: `virtual disk vda, ext4 (vm)`."""
+    disk = disk_of(published)
+    return f"{disk} ({published.machine})" if disk else published.machine
+
+
+def disk_of(published: Published) -> str:
+    """Return the disk and the filesystem of a run, "" if they were not recorded."""
     facts = published.info.machine_facts or {}
-    said = [str(facts[key]) for key in ("disk", "filesystem") if facts.get(key)]
-    return f"{', '.join(said)} ({published.machine})" if said else published.machine
+    return ", ".join(str(facts[key]) for key in ("disk", "filesystem") if facts.get(key))
 
 
 def facets_of(cells: Sequence[CellResult]) -> dict[str, tuple[str, list[tuple[str, str]]]]:

@@ -24,7 +24,7 @@ from platebench.results.questions import headline_image_set, of_image_set
 from platebench.results.ratios import Ratio
 from platebench.results.store_words import format_title, readable
 from platebench.results.tidy import CellResult
-from platebench.site.amounts import Amount, amount_words
+from platebench.site.amounts import Amount, amount_words, written
 from platebench.site.embedded import script_json
 from platebench.site.formats import page_of
 from platebench.site.published import Published
@@ -155,6 +155,7 @@ def section(published: Published) -> Section | None:
         left_out=[f"{store}: {why}" for store, why in sorted(decision.left_out.items())],
         own=own_command(NEEDS),
         words=lambda amount: amount_words(amount, START_TB, price.per_tb_month, price.currency),
+        written=written,
         data=script_json(data),
     )
     return Section("decide", "Decide", html)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from platebench.results.commit import CHANGES
+from platebench.running.newest import newer_releases
 from platebench.running.selfcheck import SelfCheck
 from platebench.site.published import Published
 from platebench.site.section import Section, render
@@ -40,7 +41,10 @@ def section(published: Published, selfcheck: SelfCheck | None) -> Section:
         html=render(
             "method.html",
             machine=published.machine,
-            facts=machine_facts(published.facts),
+            facts=machine_facts(published.facts) | state_facts(info.machine_facts or {}),
+            recorded=info.machine_facts is not None,
+            newer=newer_releases(info.libraries, info.newest),
+            newest=info.newest or {},
             python=info.python,
             libraries=sorted(info.libraries.items()),
             commit=info.commit.removesuffix(CHANGES),
@@ -57,6 +61,28 @@ def machine_facts(facts: Mapping[str, Any]) -> dict[str, str]:
     if known.get("memory", "").isdecimal():
         known["memory"] = f"{int(known['memory']) / 1e9:.1f} GB"
     return known
+
+
+def state_facts(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the disk and the state of the machine when the run began, by name."""
+    load = facts.get("load")
+    kind = {True: "rotational", False: "not rotational"}.get(facts.get("rotational"))  # type: ignore[arg-type]
+    said = {
+        "disk": ", ".join(str(each) for each in (facts.get("disk"), kind) if each),
+        "filesystem": facts.get("filesystem"),
+        "mount options": str(facts.get("mount_options") or "").replace(",", ", "),
+        "load at the start": ", ".join(map(str, load)) if isinstance(load, list) else None,
+        "cores busy at the start": facts.get("busy_cores"),
+        "CPU governor": facts.get("governor"),
+        "free memory": _gigabytes(facts.get("memory_available_bytes")),
+        "kernel": facts.get("kernel"),
+        "way of the floor": str(facts.get("floor") or "").replace(",", ", "),
+    }
+    return {name: str(value) for name, value in said.items() if value not in (None, "")}
+
+
+def _gigabytes(number: object) -> str | None:
+    return f"{number / 1e9:.1f} GB" if isinstance(number, int) else None
 
 
 def done(published: Published) -> Done | None:

@@ -367,6 +367,12 @@
       if (!countOf(storesOf(state))) for (const group of FACETS) state[group] = new Set();
       if (!countOf(storesOf(state))) Object.assign(state, start);
       show();
+      // On a phone a group is a strip that scrolls: begin it with what is chosen.
+      for (const group of SINGLE) {
+        const chip = chips.find(({ dataset }) => dataset.group === group && dataset.value === state[group]);
+        const strip = chip.parentElement;
+        if (strip.scrollWidth > strip.clientWidth) strip.scrollLeft = chip.offsetLeft - strip.offsetLeft - 90;
+      }
     }
 
     for (const chip of chips) {

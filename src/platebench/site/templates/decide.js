@@ -175,7 +175,7 @@
     const start = form.querySelector("[name=bits][checked]")?.value;
     const plain = (value) => String(Number(value.toPrecision(6)));
 
-    function words({ kind, per, fixed }) {
+    function words({ kind, per = 0, fixed = 0 }) {
       const value = Number(per) * Number(form.tb.value) + Number(fixed);
       if (kind === "money") return moneyInWords((value / 1e12) * Number(form.price.value), currency);
       if (kind === "hours") return durationInWords(value, figure);
