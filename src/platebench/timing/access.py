@@ -69,6 +69,12 @@ class Counted:
     another: Read
 
 
+_GREYS = np.sort(np.random.default_rng(0).poisson(6, 256)).astype(np.uint8)
+"""Grey values of noise, each as often as it occurs."""
+
+_BLOB = (np.hypot(*(np.mgrid[:32, :32] - 15.5)) < 15).astype(np.uint8)
+
+
 class SmallImages(ImageSet):
     """Images of nuclei-like blobs on noise, drawn when they are asked for."""
 
@@ -96,13 +102,14 @@ class SmallImages(ImageSet):
     def pixels(self, row: int) -> np.ndarray:
         """Return image `row`."""
         chance = np.random.default_rng(row)
-        image = chance.poisson(6, (self._side, self._side))
-        y, x = np.ogrid[: self._side, : self._side]
+        image = _GREYS[np.frombuffer(chance.bytes(self._side**2), np.uint8)]
+        image = image.reshape(self._side, self._side)
         for _ in range(8):
-            middle, radius = chance.integers(0, self._side, 2), self._side / 20
-            far = (y - middle[0]) ** 2 + (x - middle[1]) ** 2
-            image += (far < radius**2) * chance.integers(40, 160)
-        return image.astype(np.uint8)
+            y, x = chance.integers(0, self._side - len(_BLOB), 2)
+            image[y : y + len(_BLOB), x : x + len(_BLOB)] += _BLOB * chance.integers(
+                40, 160, dtype=np.uint8
+            )
+        return image
 
     def file(self, row: int) -> bytes:
         """Return image `row` as a TIFF file."""
