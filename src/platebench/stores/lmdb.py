@@ -45,7 +45,7 @@ from platebench.stores.table_bytes import from_bytes, to_bytes
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
-from platebench.stores.values import FILE, decode_value
+from platebench.stores.values import FILE, Kinds, SameKind, decode_value
 from platebench.stores.variants import Variants
 
 TABLE, COMMON = b"table", b"image"
@@ -242,11 +242,13 @@ class _OpenLmdb(OpenByRow):
         # is copied into the caller's memory at once is a view.
         with self._environment.begin(buffers=memory is not None) as transaction:
             common = json.loads(bytes(transaction.get(COMMON)))
-            kinds = None if common is not None else self.table().select(["shape", "dtype"])
-            kind = None if common is None else _kind(common)
+            if common is None:
+                abouts = self.table().select(["shape", "dtype"]).to_pylist()
+                kinds: Kinds = [_kind(about) for about in abouts]
+            else:
+                kinds = SameKind(_kind(common))
             for row in rows:
-                here = kind or _kind(kinds.slice(row, 1).to_pylist()[0])
-                yield decode_value(transaction.get(_key(row)), self._layout, here, memory)
+                yield decode_value(transaction.get(_key(row)), self._layout, kinds[row], memory)
 
 
 def _kind(about: Mapping[str, object]) -> Kind:
