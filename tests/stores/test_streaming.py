@@ -32,8 +32,15 @@ STREAMING = [
 ]
 """All but the default tunings, some of which hold all images; SQLite's does not."""
 
-AT_MOST = {"vortex:tensor:fast": 80_000_000}
-"""Bytes of stores with buffers of a fixed size: 23 to 53 MB for 160 to 1280 images."""
+AT_MOST = {
+    "vortex:tensor:fast": 80_000_000,
+    **{f"hf-datasets:tiff:{tuning}": 125_000_000 for tuning in ("fast", "balanced", "small")},
+}
+"""Bytes of stores that need more, but no more for more images.
+
+Vortex has buffers: 23 to 53 MB for 160 to 1280 images. The library `datasets` takes 52 MB by itself
+when the first write imports it, and a file of 32 MB is in memory while it is written.
+"""
 
 SLOPE = np.add.outer(np.arange(SHAPE[0] + IMAGES), np.arange(SHAPE[1])).astype(np.uint8)
 """Image `row` starts at row `row` of this array. It is smooth, so it compresses quickly."""
