@@ -20,12 +20,27 @@ IMAGES = 320
 MOST = IMAGES * SHAPE[0] * SHAPE[1] // 2
 """Half of the bytes of all images: a store may hold some of them, but not all."""
 
+HOLDING = {
+    "vortex:pixels:small": "a block has up to 8192 values, however long, and is written at once",
+}
+"""Tuned stores that hold all images while they write, and why."""
+
 STREAMING = [
     name
     for name in list(map(str, registry.names()))
-    if not name.endswith(":default") or name.startswith("sqlite:")
+    if (not name.endswith(":default") or name.startswith("sqlite:")) and name not in HOLDING
 ]
 """All but the default tunings, some of which hold all images; SQLite's does not."""
+
+AT_MOST = {
+    "vortex:tensor:fast": 80_000_000,
+    **{f"hf-datasets:tiff:{tuning}": 125_000_000 for tuning in ("fast", "balanced", "small")},
+}
+"""Bytes of stores that need more, but no more for more images.
+
+Vortex has buffers: 23 to 53 MB for 160 to 1280 images. The library `datasets` takes 52 MB by itself
+when the first write imports it, and a file of 32 MB is in memory while it is written.
+"""
 
 SLOPE = np.add.outer(np.arange(SHAPE[0] + IMAGES), np.arange(SHAPE[1])).astype(np.uint8)
 """Image `row` starts at row `row` of this array. It is smooth, so it compresses quickly."""
@@ -74,7 +89,7 @@ def peak_of_scan(name: str, path: Path) -> int:
 @pytest.mark.parametrize("name", STREAMING)
 def test_memory_does_not_grow_with_the_number_of_images(name: str, tmp_path: Path) -> None:
     try:
-        assert peak_of_write(name, IMAGES, tmp_path / "store") < MOST
+        assert peak_of_write(name, IMAGES, tmp_path / "store") < AT_MOST.get(name, MOST)
     except Unsupported as reason:
         pytest.skip(str(reason))
     assert peak_of_scan(name, tmp_path / "store") < MOST

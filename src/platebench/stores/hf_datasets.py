@@ -17,7 +17,7 @@ cache, in full, and reads rows from that copy.
 The tunings:
 
 - `default`: `Dataset.to_parquet`, in files of 500 MB, as `push_to_hub` makes them.
-- `fast`: the same with `batch_size=1`, which makes one row group per image, in files of 64 MB.
+- `fast`: the same with `batch_size=1`, which makes one row group per image, in files of 32 MB.
 - `balanced`: as `fast`, of TIFF files compressed by Zstandard level 1 in several threads
   (`tiff_codec`).
 - `small`: as `fast`, of lossless JPEG XL.
@@ -51,7 +51,7 @@ from platebench.stores.variants import Variants
 
 DATA = "data"
 
-LARGE_FILE, FILE = 500_000_000, 64 * 2**20
+LARGE_FILE, FILE = 500_000_000, 32 * 2**20
 """The most bytes of TIFF files per Parquet file: those of `push_to_hub`, and fewer, since the
 images of a file are in memory while it is written."""
 
@@ -153,10 +153,13 @@ def _write_file(images: ImageSet, rows: range, place: Path, group: int | None) -
     import datasets  # takes a second to import, and reading does not need it
 
     table = images.table.slice(rows.start, len(rows))
-    values = [{"bytes": images.file(row), "path": f"{row:06d}.tif"} for row in rows]
     feature = datasets.Image(decode=False)
-    column = pa.array(values, feature.pa_type)
-    table = table.append_column(IMAGE, column)
+    # One array per image, so that no more than one is in memory twice.
+    arrays = [
+        pa.array([{"bytes": images.file(row), "path": f"{row:06d}.tif"}], feature.pa_type)
+        for row in rows
+    ]
+    table = table.append_column(IMAGE, pa.chunked_array(arrays, feature.pa_type))
     features = datasets.Features.from_arrow_schema(table.schema)
     features[IMAGE] = feature
     bars = datasets.are_progress_bars_disabled()

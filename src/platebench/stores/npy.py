@@ -111,7 +111,7 @@ class _OpenNpy(OpenIntoMemory):
 
     @property
     def largest_image(self) -> int:
-        return int(np.prod(self._shape, dtype=np.int64) * self._dtype.itemsize)
+        return int(np.prod(self._shape, dtype=np.int64)) * int(self._dtype.itemsize)
 
     def images_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
         size = self.largest_image

@@ -6,9 +6,10 @@
 - One image is `zarr.open_array(store, path="images")[i]`, with VirtualiZarr's `ManifestStore`.
 - A random row costs one read per strip, of known offset and size; no TIFF header is read. Opening
   costs parsing the whole index.
-- It cannot hold files of different shapes, dtypes, compressions or strips, files of several pages,
-  or strips whose last one is shorter (tifffile's compressed ones), and it breaks when a file is
-  moved or written anew.
+- It cannot hold files of different shapes, dtypes, compressions or strips, or files of several
+  pages, and it breaks when a file is moved or written anew. Nor can it hold files whose last strip
+  has fewer rows than the others, as compressed files of microscopes often have: those of an
+  ImageXpress (deflate, strips of 26 of 904 rows) must be converted.
 - VirtualiZarr, kerchunk with fsspec, and xarray open the index; the files stay open to Fiji, napari
   and QuPath. The format's own document: https://fsspec.github.io/kerchunk/spec.html
 

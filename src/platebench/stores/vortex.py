@@ -20,6 +20,9 @@ The tunings:
 - `default`, of raw pixels: what `vortex.io.write` makes of an Arrow table.
 - `small`, of raw pixels: the options `compact`, which compress values by Zstandard.
 
+A block of binary values has up to 8192 of them, however long they are, and is in memory while it is
+written: both tunings of raw pixels hold all images of most sets.
+
 Tables that belong to the images are Arrow IPC files (see `arrow_tables`).
 """
 

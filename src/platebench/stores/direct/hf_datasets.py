@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -33,25 +33,33 @@ def calls(layout: str, tuning: str) -> Calls:
     return Calls([writing], readings, [TableReading("pq.read_table(columns=)", _table)])
 
 
+_Groups = list[tuple[pq.ParquetFile, int]]
+"""The row groups of all files: a file, and a group's number there."""
+
+
 @contextmanager
-def _opened(how: dict[str, Any], path: Path) -> Iterator[pq.ParquetFile]:
-    """Open the one file that images of less than 64 MB are in."""
-    (file,) = (path / "data").iterdir()
-    with pq.ParquetFile(file, **how) as opened:
-        yield opened
+def _opened(how: dict[str, Any], path: Path) -> Iterator[_Groups]:
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(pq.ParquetFile(file, **how))
+            for file in sorted((path / "data").iterdir())
+        ]
+        yield [(file, group) for file in files for group in range(file.num_row_groups)]
 
 
 def _rows(
-    values: str, file: pq.ParquetFile, rows: Sequence[int], about: About, memory: np.ndarray
+    values: str, groups: _Groups, rows: Sequence[int], about: About, memory: np.ndarray
 ) -> Images:
     out = about.image(memory)
-    groups = range(file.num_row_groups)
-    starts = [0, *accumulate(file.metadata.row_group(group).num_rows for group in groups)]
+    counts = (file.metadata.row_group(group).num_rows for file, group in groups)
+    starts = [0, *accumulate(counts)]
     last, files = -1, list[memoryview]()
     for row in rows:
         group = bisect_right(starts, row) - 1
         if group != last:
-            column = file.read_row_group(group, columns=["image.bytes"], use_threads=False)["image"]
+            file, number = groups[group]
+            table = file.read_row_group(number, columns=["image.bytes"], use_threads=False)
+            column = table["image"]
             parts = (binary_values(chunk.field("bytes")) for chunk in column.chunks)
             files, last = [value for part in parts for value in part], group
         decode_tiff(files[row - starts[group]], values, out)
@@ -59,8 +67,8 @@ def _rows(
 
 
 def _table(path: Path) -> pa.Table:
-    (file,) = (path / "data").iterdir()
-    return pq.read_table(file, columns=IMAGE_SCHEMA.names)
+    files = sorted((path / "data").iterdir())
+    return pa.concat_tables([pq.read_table(file, columns=IMAGE_SCHEMA.names) for file in files])
 
 
 def _write(values: str, tuning: str, images: ImageSet, path: Path) -> None:
