@@ -349,7 +349,7 @@ def test_stores_lists_missing_libraries(monkeypatch, platebench: Command) -> Non
     )
     assert not listed["parquet:pixels:fast"]["native_versions"]
     said = platebench("stores").out
-    assert re.search(r"zarr:tensor:fast +no ", said)
+    assert re.search(r"zarr:tensor:fast +part list +no ", said)
     assert "zarr:tensor:default and 3 more: zarr is not installed; type: pip install zarr\n" in said
 
 

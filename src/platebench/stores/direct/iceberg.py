@@ -5,8 +5,8 @@ A table is opened where it was written, so that pyiceberg's own file access read
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,8 @@ def _catalogue(path: Path) -> SqlCatalog:
 
 
 def _load(path: Path) -> Any:
-    return _catalogue(path).load_table(("platebench", "images"))
+    with closing(_catalogue(path)) as catalogue:
+        return catalogue.load_table(("platebench", "images"))
 
 
 def _opened(path: Path) -> AbstractContextManager[Any]:
@@ -82,25 +83,27 @@ def _table(path: Path) -> pa.Table:
     return _load(path).scan(selected_fields=fields).to_arrow().sort_by("row").cast(IMAGE_SCHEMA)
 
 
-def _created(images: ImageSet, path: Path) -> Any:
+@contextmanager
+def _created(images: ImageSet, path: Path) -> Iterator[Any]:
     (path / "warehouse").mkdir(parents=True)
-    catalogue = _catalogue(path)
-    catalogue.create_namespace("platebench")
-    return catalogue.create_table(("platebench", "images"), schema_of(images, "pixels"))
+    with closing(_catalogue(path)) as catalogue:
+        catalogue.create_namespace("platebench")
+        yield catalogue.create_table(("platebench", "images"), schema_of(images, "pixels"))
 
 
 def _write_default(images: ImageSet, path: Path) -> None:
-    _created(images, path).append(reader(images, 16))
+    with _created(images, path) as table:
+        table.append(reader(images, 16))
 
 
 def _write(tuning: str, images: ImageSet, path: Path) -> None:
-    table = _created(images, path)
     place = path / "warehouse" / "platebench" / "images" / "data" / "0.parquet"
-    place.parent.mkdir(parents=True, exist_ok=True)
     compression, level = CODECS[tuning]
     options = {"compression": compression, "compression_level": level, "use_dictionary": False}
     stream = reader(images)
-    with pq.ParquetWriter(place, stream.schema, **options) as writer:
-        for batch in stream:
-            writer.write_table(pa.table(batch))
-    table.add_files([str(place)], check_duplicate_files=False)
+    with _created(images, path) as table:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with pq.ParquetWriter(place, stream.schema, **options) as writer:
+            for batch in stream:
+                writer.write_table(pa.table(batch))
+        table.add_files([str(place)], check_duplicate_files=False)
