@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from platebench.errors import UserError
-from platebench.optional import is_on_pypi, missing
+from platebench.optional import how_to_get, is_on_pypi, missing
 from platebench.stores import registry
 from platebench.stores.registry import Format
 
@@ -45,7 +45,7 @@ def lacking(format_: Format) -> list[str]:
     absent = missing(*format_.all_needs)
     for name in absent:
         if not is_on_pypi(name):
-            raise UserError(registry.how_to_get([name]))
+            raise UserError(how_to_get([name]))
     if not absent:
         return []
     requirements = _extra(format_.name)
@@ -77,9 +77,10 @@ def install(requirements: Sequence[str], constraints: Path | None = None) -> Non
 def kept_versions(constraints: Path | None) -> list[str]:
     """Return pins of what is installed, and those of `constraints` for what is not."""
     here = {
-        canonicalize_name(each.metadata["Name"]): each.version for each in metadata.distributions()
+        canonicalize_name(each.metadata["Name"]): each.version
+        for each in metadata.distributions()
+        if each.metadata["Name"] != DISTRIBUTION
     }
-    here.pop(DISTRIBUTION, None)
     pins = [f"{name}=={version}" for name, version in sorted(here.items())]
     if constraints is not None and constraints.is_file():
         for line in constraints.read_text().splitlines():
