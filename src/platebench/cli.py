@@ -134,7 +134,10 @@ app.command(
     "platebench report --results results --size 5TB --reads 15 --random 80 --versions",
 )(report_command)
 app.command(
-    "stores", rich_help_panel=MEASURING, epilog="Example: platebench stores --json | jq '.[].name'"
+    "stores",
+    rich_help_panel=MEASURING,
+    epilog="Examples: platebench stores --json | jq '.[].name'   "
+    "platebench stores --install iceberg,icechunk",
 )(stores_command)
 app.add_typer(reference_app, name="reference", rich_help_panel=PUBLISHING)
 app.add_typer(calibrate_app, name="calibrate", rich_help_panel=PUBLISHING)

@@ -24,7 +24,28 @@ from tests.stores.one_file import OneFile
 ONE_FILE = "one-file:pixels:fast"
 """A made-up store with versions in one file, which no registered format has."""
 
-every_store = pytest.mark.parametrize("name", [*map(str, registry.names()), ONE_FILE])
+SLOW = ("delta", "duckdb", "icechunk", "lance")
+"""Formats that `make test` tests with one store, and `make test-long` with all."""
+
+SLOWEST = ("iceberg",)
+"""Formats that only `make test-long` tests: a commit of Iceberg takes 0.1 s."""
+
+
+def stores(names: list[StoreName]) -> list[object]:
+    """Return the names of stores as parameters, those that are for `make test-long` marked so."""
+    quick = {
+        each.name: next((name for name in each.stores if name.tuning == "fast"), each.stores[0])
+        for each in registry.FORMATS
+    }
+    return [
+        pytest.param(str(name), marks=pytest.mark.long)
+        if name.format in SLOWEST or (name.format in SLOW and name != quick[name.format])
+        else str(name)
+        for name in names
+    ]
+
+
+every_store = pytest.mark.parametrize("name", [*stores(registry.names()), ONE_FILE])
 KINDS = [
     ((24, 36), "|u1"),
     ((24, 36), "<u2"),

@@ -28,12 +28,15 @@ from tests.stores.test_contract import (
     every_store,
     find,
     first_version,
+    stores,
 )
 
 one_layout = pytest.mark.parametrize(
     "name",
     [
-        *(str(name) for f in registry.FORMATS for name in f.stores if name.layout == f.layouts[0]),
+        *stores(
+            [each for f in registry.FORMATS for each in f.stores if each.layout == f.layouts[0]]
+        ),
         ONE_FILE,
     ],
 )

@@ -17,6 +17,7 @@ from platebench.stores.name import StoreName
 from platebench.timing import adapters
 from platebench.timing.workspace import Workspace
 from tests.conftest import noise
+from tests.stores.test_contract import stores
 
 WARM = [operation for operation in adapters.OPERATIONS if not operation.startswith("cold")]
 STORES = [name for name in registry.names() if has_calls(name)]
@@ -48,13 +49,14 @@ def test_every_format_but_the_floor_has_direct_calls() -> None:
     assert without <= {registry.FLOOR}
 
 
-@pytest.mark.parametrize("store", STORES, ids=str)
+@pytest.mark.parametrize("store", stores(STORES))
 def test_direct_calls_return_the_images_and_every_turn_is_timed(
-    store: StoreName, workspace: Workspace
+    store: str, workspace: Workspace
 ) -> None:
-    times = list(measured(workspace, store, WARM))
+    name = StoreName.parse(store)
+    times = list(measured(workspace, name, WARM))
     found = [timed.operation for timed in times]
-    assert found == (WARM if calls_of(store).writings else WARM[1:])
+    assert found == (WARM if calls_of(name).writings else WARM[1:])
     for timed in times:
         turns = {len(seconds) for seconds in [timed.adapter, *timed.direct.values()]}
         assert turns == {2}

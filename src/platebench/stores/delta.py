@@ -7,7 +7,8 @@
 - A random row costs the log, a file's footer, and its row group: one image, all with `default`.
 - It keeps no order, of files or of rows in a file (21 batches of one row come back as 1, 3, 5 ...
   with deltalake 1.6.6), so rows are put in order by the column `row`. Old versions stay in
-  the log after `vacuum`, without their files. No image can be 2 GiB or more.
+  the log after `vacuum`, without their files. No image can be 2 GiB or more. A file is held in
+  memory until it is complete (deltalake 1.6.6).
 - Spark, Trino, DuckDB, Polars, pandas and Rust open it: https://docs.delta.io/
   and https://delta-io.github.io/delta-rs/.
 

@@ -31,6 +31,7 @@ Tables that belong to the images are Iceberg tables of the same catalogue (see `
 from __future__ import annotations
 
 import base64
+import logging
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,6 +69,9 @@ from platebench.stores.values import (
     table_of,
 )
 from platebench.stores.variants import Variants
+
+# It warns of every column without statistics; those of pixels are left out on purpose.
+logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)
 
 CATALOGUE = "catalog.db"
 IMAGES = "images"
