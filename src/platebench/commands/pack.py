@@ -21,6 +21,7 @@ from platebench.commands.packaged import (
     counted,
     dask_workers,
     name_left_out,
+    name_not_packed,
     progress,
     resumable,
     say_not_kept,
@@ -67,9 +68,9 @@ def pack_command(
 ) -> None:
     """Pack folders of images, tables and other files into one package that can be checked.
 
-    TIFF, OME-TIFF and CH5 files become images, CSV, TSV and TXT files become tables, and all
-    files that hold no images are kept byte for byte. SOURCE is never changed. DEST is whole or not
-    there.
+    TIFF, OME-TIFF and CH5 files become images. CSV, TSV and TXT files become tables, gzipped and
+    in ZIP archives too. All files that hold no images are kept byte for byte. SOURCE is never
+    changed. DEST is whole or not there.
     """
     from platebench.limits import gigabytes
     from platebench.packages.pack import PackSettings, pack
@@ -106,11 +107,5 @@ def pack_command(
         keys = f"joined by {', '.join(table.keys)}" if table.keys else "has no key of an image"
         say(f"Table {table.name}: {counted(table.rows, 'row')}, {keys}")
     say_not_kept(packed.planes_only, manifest.digest_of == "file")
-    beside = len(manifest.left_out) - len(packed.refused)
-    if beside:
-        first = manifest.left_out[0]
-        say(
-            f"Not packed: {first.path} ({first.reason})"
-            + (f" and {beside - 1:,} more" if beside > 1 else "")
-        )
+    name_not_packed(manifest.left_out[: len(manifest.left_out) - len(packed.refused)])
     name_left_out(packed.refused)

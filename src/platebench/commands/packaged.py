@@ -11,6 +11,7 @@ import typer
 
 from platebench.commands.shared import FAILED, errors, say, tell
 from platebench.errors import UserError
+from platebench.ownership import PACKAGE_MANIFEST
 
 if TYPE_CHECKING:
     from platebench.packages.manifest import LeftOut
@@ -117,6 +118,17 @@ def name_left_out(left_out: Sequence[LeftOut]) -> None:
     if len(left_out) > _MOST_NAMED:
         tell(f"  and {len(left_out) - _MOST_NAMED:,} more")
     raise typer.Exit(FAILED)
+
+
+def name_not_packed(left_out: Sequence[LeftOut]) -> None:
+    """Name what files have beside the images that were taken, and what else is not packed."""
+    if not left_out:
+        return
+    say(f"Not packed, as {PACKAGE_MANIFEST} says too:")
+    for each in left_out[:_MOST_NAMED]:
+        say(f"  {each.path}: {each.reason}")
+    if len(left_out) > _MOST_NAMED:
+        say(f"  and {len(left_out) - _MOST_NAMED:,} more")
 
 
 def counted(count: int, what: str) -> str:

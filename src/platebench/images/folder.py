@@ -214,7 +214,7 @@ def sources_in(
 
         return planes_of(file, relative, lambda name, why: left_out.append((name, why)))
     contents = contents_of(file)
-    left_out += [(relative, why) for why in contents.left_out]
+    left_out += [(f"{relative}/{page.where}", page.why) for page in contents.left_out]
     place = place_of(file.stem, pattern)
     several = len(contents.images) > 1
     return [

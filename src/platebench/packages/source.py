@@ -4,6 +4,8 @@ One source is a folder or an image file. The paths of several sources begin with
 
 - TIFF and CH5 files hold images. Only their headers are read here.
 - CSV, TSV and TXT files with tabs, gzipped or not, hold tables; CH5 files may hold `objects`.
+- A ZIP archive holds the tables in it. Of one table the name is that of the archive. Images in an
+  archive are not read.
 - Every file that holds no images is kept byte for byte: a table's types do not tell its text, and
   a README, a licence or a settings file belongs to the data.
 
@@ -28,6 +30,7 @@ from platebench.images.folder import CELLH5_ENDINGS, Source, is_image, sources_i
 from platebench.images.names import file_pattern
 from platebench.images.table_names import names_of_files
 from platebench.images.walk import require_regular, shown, walk
+from platebench.images.zipped import ZIP_ENDING, archive_of
 from platebench.ownership import PACKAGE_MANIFEST
 from platebench.packages.manifest import LeftOut
 
@@ -53,11 +56,15 @@ class ImageFile(NamedTuple):
 
 
 class FoundTable(NamedTuple):
-    """A table: its name, the path of its file, and the file."""
+    """A table: its name, the path of its file, the file, and which member of it in a ZIP archive.
+
+    The path of one of several tables in an archive is below that of the archive.
+    """
 
     name: str
     path: str
     file: Path
+    member: str | None = None
 
 
 @dataclass
@@ -215,10 +222,24 @@ def _add_file(found: Found, path: str, file: Path) -> None:
         return
     found.files.append(FoundFile(path, file))
     try:
-        if tables.is_table_file(file):
+        if file.suffix.lower() == ZIP_ENDING:
+            _add_archive(found, path, file)
+        elif tables.is_table_file(file):
             found.tables.append(FoundTable("", path, file))
     except UserError as error:
         found.refuse(path, error)
+
+
+def _add_archive(found: Found, path: str, file: Path) -> None:
+    archive = archive_of(file)
+    alone = len(archive.tables) == 1
+    found.tables += [
+        FoundTable("", path if alone else f"{path}/{member}", file, member)
+        for member in archive.tables
+    ]
+    if archive.images:
+        many = "an image" if archive.images == 1 else f"{archive.images:,} images"
+        found.left_out.append(LeftOut(path, f"{many} in a ZIP archive, kept as a file only"))
 
 
 def _name_tables(found: Found) -> None:

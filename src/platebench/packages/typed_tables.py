@@ -27,7 +27,8 @@ class FoundTables(Mapping[str, pa.Table]):
 
     def __getitem__(self, name: str) -> pa.Table:
         if name in self._files:
-            return read_table(self._files[name].file)
+            found = self._files[name]
+            return read_table(found.file, found.member)
         return self._movies[name]
 
     def __iter__(self) -> Iterator[str]:
