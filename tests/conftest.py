@@ -14,9 +14,9 @@ import pytest
 import tifffile
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet, digest
-from tests.scratch_checkout import checkout, plate, platebench
+from tests.scratch_checkout import checkout, committed, plate, platebench
 
-__all__ = ["checkout", "plate", "platebench"]
+__all__ = ["checkout", "committed", "plate", "platebench"]
 
 
 def pytest_configure() -> None:

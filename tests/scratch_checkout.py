@@ -52,28 +52,41 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with one commit, which tests copy. They must not change it."""
+    folder = tmp_path_factory.mktemp("committed") / "checkout"
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("src", "benchmarks"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignore)
+    for name in ("asv.conf.json", "pyproject.toml", "setup.py", ".gitignore"):
+        shutil.copy(REPOSITORY / name, folder)
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Begin")
+    git(folder, "repack", "-a", "-d", "--quiet")  # one file is copied sooner than hundreds
+    return folder
+
+
 @pytest.fixture
 def checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    committed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Path:
     """A checkout of its own with one commit; a test may give a file, a text and what replaces it.
 
     The work folder is beside it.
     """
     folder = tmp_path / "checkout"
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("src", "benchmarks"):
-        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignore)
-    for name in ("asv.conf.json", "pyproject.toml", "setup.py", ".gitignore"):
-        shutil.copy(REPOSITORY / name, folder)
+    shutil.copytree(committed, folder, symlinks=True)
     if hasattr(request, "param"):
         file, text, other = request.param
         whole = (folder / file).read_text()
         assert whole.count(text) == 1, f"{file} no longer has {text}"
         (folder / file).write_text(whole.replace(text, other))
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "Begin")
+        git(folder, "commit", "--quiet", "--all", "--amend", "--no-edit")
     monkeypatch.setenv(WORK, str(tmp_path / "work"))
     monkeypatch.setenv("PYTHONPATH", str(folder / "src"))
     monkeypatch.setenv("ASV_PYTHONPATH", str(folder / "src"))

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -481,12 +482,42 @@ def somewhere(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def shared_checkout(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout for all rows, since none may change it."""
+    folder = tmp_path_factory.mktemp("misuse") / "checkout"
+    shutil.copytree(committed, folder)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def nothing_is_lost(checkout: Path) -> Iterator[None]:
-    """Assert that a row adds and changes nothing in the checkout."""
-    before = contents(checkout)
+def nothing_is_lost(
+    shared_checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Run a row in the checkout, and assert that it adds and changes nothing there."""
+    monkeypatch.setenv(WORK, str(tmp_path / "work"))
+    monkeypatch.setenv("PYTHONPATH", str(shared_checkout / "src"))
+    monkeypatch.chdir(shared_checkout)
+    before = states(shared_checkout)
     yield
-    assert contents(checkout) == before
+    assert states(shared_checkout) == before
+
+
+CACHES = {"__pycache__", ".git", ".platebench", ".asv"}
+
+
+def states(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return what changes with any write to a file below a folder, for all but caches."""
+    found = {}
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in CACHES]
+        for name in (*folders, *files):
+            path = os.path.join(place, name)
+            state = os.lstat(path)
+            # A folder changes with what is added to it, which is seen anyway, and with caches.
+            written = () if name in folders else (state.st_size, state.st_mtime_ns)
+            found[path] = (state.st_ino, state.st_mode, *written)
+    return found
 
 
 def contents(folder: Path) -> dict[str, str]:
