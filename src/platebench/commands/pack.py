@@ -44,8 +44,8 @@ def pack_command(
     store: Annotated[
         str | None,
         typer.Option(
-            help="FORMAT:LAYOUT:TUNING. Default: parquet:tiff:fast for TIFF files of one image,"
-            " otherwise parquet:pixels:balanced."
+            help="FORMAT:LAYOUT:TUNING. Default: the balanced choice of 'platebench advise' for"
+            " SOURCE; if that was not run, of the reference run."
         ),
     ] = None,
     jobs: Jobs = None,
@@ -72,11 +72,22 @@ def pack_command(
     in ZIP archives too. All files that hold no images are kept byte for byte. SOURCE is never
     changed. DEST is whole or not there.
     """
+    from platebench.images.imageset import ImageSet
     from platebench.limits import gigabytes
+    from platebench.packages.default_store import choose
     from platebench.packages.pack import PackSettings, pack
+    from platebench.running.places import kept_advice
     from platebench.stores.name import StoreName
 
+    def advised(images: ImageSet) -> StoreName | None:
+        chosen = choose(sources, images, kept_advice())
+        if chosen is None:
+            return None
+        say(f"Store {chosen.why}")
+        return chosen.store
+
     settings = PackSettings(
+        choose=advised,
         store=StoreName.parse(store) if store else None,
         jobs=jobs,
         on_error="skip" if on_error is OnError.skip else "stop",

@@ -142,4 +142,7 @@ def say_not_kept(paths: Sequence[str], is_file: bool) -> None:
         return
     what = "planes" if is_file else "pixels"
     first = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1:,} more"
-    say(f"Kept as {what} only: {first}; --originals keeps the files too")
+    say(
+        f"Kept as {what} only: {first}; --originals keeps the files too"
+        + ("" if is_file else ", and --store parquet:tiff:fast those of one image each")
+    )

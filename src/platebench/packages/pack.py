@@ -9,8 +9,9 @@ is lost without it are metadata that no plane has (OME-XML, pyramids, segmentati
 objects become a table). So `pack` says in one line which files it does not keep, and never touches
 the source.
 
-The default store is `parquet:tiff:fast` if every image is a TIFF file of its own: the package then
-gives every byte back, and it is written and read as fast as the files themselves. Otherwise it is
+`platebench pack` chooses the store as `default_store` says. Without that, as from Python, it is
+`parquet:tiff:fast` if every image is a TIFF file of its own: the package then gives every byte
+back, and it is written and read as fast as the files themselves. Otherwise it is
 `parquet:pixels:balanced` (LZ4), since there is no file to give back. By docs/tuning.md it has 0.58
 of the raw bytes, and reads random rows from the disk as fast as uncompressed pixels do. Zarr's
 balanced tuning (Bitshuffle and LZ4) is smaller, but takes twice the time for random rows, makes one
@@ -19,13 +20,14 @@ file per image, and holds images of one shape and dtype only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from platebench import __version__
 from platebench.errors import UserError
 from platebench.images.folder import FolderImages
+from platebench.images.imageset import ImageSet
 from platebench.images.walk import Counted
 from platebench.limits import require_room
 from platebench.packages.build import Given, build, finish, libraries_of, now, part_bytes
@@ -66,6 +68,8 @@ OTHERS = StoreName("parquet", "pixels", "balanced")
 class PackSettings:
     """How a package is made. Of `originals` and the default store, see the module's docstring.
 
+    Without a `store`, `choose` is asked for one, with the images known by their headers.
+
     `jobs` is the number of processes, by default that of `parts.default_jobs`; with `workers`
     it does not count, as those of a Dask cluster write the parts. `pattern`
     is that of `images.names.file_pattern`.
@@ -73,6 +77,7 @@ class PackSettings:
     """
 
     store: StoreName | None = None
+    choose: Callable[[ImageSet], StoreName | None] = lambda images: None
     jobs: int | None = None
     on_error: OnError = "stop"
     originals: bool = False
@@ -123,7 +128,7 @@ def pack(
         stop_at(found)
         raise UserError(f"{sources[0]}: contains no TIFF or CH5 file; name another folder")
     images = FolderImages(Path(), found.name, found.images, Counted())
-    name = settings.store or default_store(found)
+    name = settings.store or settings.choose(images) or default_store(found)
     store = versioned(name)
     kept, planes_only = _kept_files(found, settings.originals, store.keeps_files)
     require_room(destination.parent, _least_bytes(found, kept), "the package")
