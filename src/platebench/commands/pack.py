@@ -38,7 +38,8 @@ class OnError(StrEnum):
 
 def pack_command(
     sources: Annotated[
-        list[Path], typer.Argument(help="Folders, or TIFF and CH5 files.", metavar="SOURCE...")
+        list[Path],
+        typer.Argument(help="Folders, OME-Zarr, or TIFF and CH5 files.", metavar="SOURCE..."),
     ],
     destination: Annotated[Path, typer.Argument(help="The new package.", metavar="DEST")],
     store: Annotated[
@@ -68,7 +69,7 @@ def pack_command(
 ) -> None:
     """Pack folders of images, tables and other files into one package that can be checked.
 
-    TIFF, OME-TIFF and CH5 files become images. CSV, TSV and TXT files become tables, gzipped and
+    TIFF, OME-TIFF, OME-Zarr and CH5 become images. CSV, TSV and TXT files become tables, gzipped and
     in ZIP archives too. All files that hold no images are kept byte for byte. SOURCE is never
     changed. DEST is whole or not there.
     """

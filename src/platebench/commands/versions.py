@@ -40,7 +40,8 @@ def list_command(package: PackageFolder) -> None:
 def add_command(
     package: PackageFolder,
     sources: Annotated[
-        list[Path], typer.Argument(help="Folders, or TIFF and CH5 files.", metavar="SOURCE...")
+        list[Path],
+        typer.Argument(help="Folders, OME-Zarr, or TIFF and CH5 files.", metavar="SOURCE..."),
     ],
     jobs: Jobs = None,
     originals: Originals = False,

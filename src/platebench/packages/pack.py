@@ -203,7 +203,7 @@ def _kept_files(
     not_kept = [each for each in found.image_files if not (each.is_one_image and keeps_files)]
     kept = list(found.files)
     if originals:
-        kept += [FoundFile(each.path, each.file) for each in not_kept]
+        kept += [original for each in not_kept for original in each.originals]
         return sorted(kept), []
     return kept, [each.path for each in not_kept]
 

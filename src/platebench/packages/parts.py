@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -47,7 +48,7 @@ from platebench.errors import Unsupported, UserError
 from platebench.images.folder import FolderImages, Source
 from platebench.images.imageset import ImageSet
 from platebench.images.walk import Counted
-from platebench.packages.hashing import HashedImages, settled
+from platebench.packages.hashing import HashedImages, files_below, settled
 from platebench.packages.manifest import DATA, StoredFile
 from platebench.stores import registry
 from platebench.stores.name import StoreName
@@ -101,7 +102,7 @@ class FilesPart:
         """Return a digest of the paths, sizes and times of the files, and of the rows."""
         told = hashlib.sha256(f"{self.first}\0".encode())
         told.update("\0".join(each.path for each in self.sources).encode())
-        told.update(files_state(sorted({each.file_path for each in self.sources})).encode())
+        told.update(files_state(sorted({each.changes_with for each in self.sources})).encode())
         return told.hexdigest()
 
     def __len__(self) -> int:
@@ -109,9 +110,9 @@ class FilesPart:
 
 
 def files_state(files: Sequence[Path]) -> str:
-    """Return a digest of the paths, sizes and times of change of files."""
+    """Return a digest of the paths, sizes and times of change of files, and of those in folders."""
     told = hashlib.sha256()
-    for file in files:
+    for file in itertools.chain.from_iterable(map(files_below, files)):
         try:
             found = file.stat()
         except OSError as error:

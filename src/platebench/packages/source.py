@@ -2,7 +2,7 @@
 
 One source is a folder or an image file. The paths of several sources begin with their names.
 
-- TIFF and CH5 files hold images. Only their headers are read here.
+- TIFF and CH5 files and OME-Zarr folders hold images. Only their headers are read here.
 - CSV, TSV and TXT files with tabs, gzipped or not, hold tables; CH5 files may hold `objects`.
 - A ZIP archive holds the tables in it. Of one table the name is that of the archive. Images in an
   archive are not read.
@@ -28,10 +28,12 @@ from platebench.errors import UserError
 from platebench.images import tables
 from platebench.images.folder import CELLH5_ENDINGS, Source, is_image, sources_in
 from platebench.images.names import file_pattern
+from platebench.images.ome_zarr import is_ome_zarr
 from platebench.images.table_names import names_of_files
 from platebench.images.walk import require_regular, shown, walk
 from platebench.images.zipped import ZIP_ENDING, archive_of
 from platebench.ownership import PACKAGE_MANIFEST
+from platebench.packages.hashing import files_below
 from platebench.packages.manifest import LeftOut
 
 OnError = Literal["stop", "skip"]
@@ -48,11 +50,24 @@ class FoundFile(NamedTuple):
 
 
 class ImageFile(NamedTuple):
-    """A file that holds images. `is_one_image`: it is a TIFF file of one image, nothing else."""
+    """A file that holds images, or an OME-Zarr folder.
+
+    `is_one_image`: it is a TIFF file of one image, nothing else.
+    """
 
     path: str
     file: Path
     is_one_image: bool
+
+    @property
+    def originals(self) -> list[FoundFile]:
+        """The file itself, or all files of the folder."""
+        if not self.file.is_dir():
+            return [FoundFile(self.path, self.file)]
+        return [
+            FoundFile(f"{self.path}/{each.relative_to(self.file).as_posix()}", each)
+            for each in files_below(self.file)
+        ]
 
 
 class FoundTable(NamedTuple):
@@ -173,7 +188,7 @@ def _files_of(source: Path, prefix: str, found: Found) -> list[tuple[str, Path]]
     """Return the files of a source with their paths, and note what is left out."""
     source = source.absolute()
     require_regular(source)
-    if not source.is_dir():
+    if not source.is_dir() or is_ome_zarr(source):
         if not is_image(source):
             raise UserError(f"{shown(source)}: neither a TIFF nor a CH5 file, nor a folder")
         if shown(Path(source.name)) != source.name:
@@ -187,7 +202,7 @@ def _files_of(source: Path, prefix: str, found: Found) -> list[tuple[str, Path]]
     def refuse(path: Path, error: UserError) -> None:
         found.refuse(f"{prefix}{shown(path.relative_to(source))}", error)
 
-    walked = walk(source, [""], refuse)
+    walked = walk(source, [""], refuse, is_ome_zarr)
     for path, why in walked.left_out:
         if why == _UNREADABLE:
             found.refuse(f"{prefix}{path}", f"{shown(source / path)}: cannot be read")

@@ -125,10 +125,18 @@ def _read(opened: OpenStore, rows: list[int]) -> Iterator[tuple[int, np.ndarray]
 
 
 def _is_in(path: str, originals: Collection[str]) -> bool:
-    """True if an image, or the file that contains it, is among the files of sources/."""
+    """True if an image, or the file that contains it, is among the files of sources/.
+
+    The folder of an OME-Zarr image is there if its metadata are.
+    """
     if path in originals:
         return True
-    return any(str(above) in originals for above in PurePosixPath(path).parents)
+    return any(
+        str(above) in originals
+        or f"{above}/zarr.json" in originals
+        or f"{above}/.zgroup" in originals
+        for above in PurePosixPath(path).parents
+    )
 
 
 def tiff_path(path: str) -> str:
