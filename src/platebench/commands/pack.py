@@ -69,8 +69,8 @@ def pack_command(
 ) -> None:
     """Pack folders of images, tables and other files into one package that can be checked.
 
-    TIFF, OME-TIFF, OME-Zarr and CH5 become images. CSV, TSV and TXT files become tables, gzipped and
-    in ZIP archives too. All files that hold no images are kept byte for byte. SOURCE is never
+    TIFF, OME-TIFF, OME-Zarr and CH5 become images. CSV, TSV and TXT files become tables, gzipped
+    and in ZIP archives too. All files that hold no images are kept byte for byte. SOURCE is never
     changed. DEST is whole or not there.
     """
     from platebench.images.imageset import ImageSet
