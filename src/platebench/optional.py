@@ -12,6 +12,7 @@ _MODULES = {
     "markdown-it-py": "markdown_it",
     "pillow": "PIL",
     "pylance": "lance",
+    "pyyaml": "yaml",
     "scikit-image": "skimage",
     "vl-convert-python": "vl_convert",
 }

@@ -39,7 +39,9 @@ class OnError(StrEnum):
 def pack_command(
     sources: Annotated[
         list[Path],
-        typer.Argument(help="Folders, OME-Zarr, or TIFF and CH5 files.", metavar="SOURCE..."),
+        typer.Argument(
+            help="Folders, TIFF, CH5, OME-Zarr, or an OME-IRIS manifest.", metavar="SOURCE..."
+        ),
     ],
     destination: Annotated[Path, typer.Argument(help="The new package.", metavar="DEST")],
     store: Annotated[

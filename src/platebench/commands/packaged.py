@@ -36,14 +36,14 @@ DaskWorkers = Annotated[
     typer.Option(
         "--workers",
         min=1,
-        help="Start a Dask cluster of this many processes here. Needs platebench[dask].",
+        help="Start a Dask cluster of this many processes here. Needs platebench\\[dask].",
     ),
 ]
 Scheduler = Annotated[
     str | None,
     typer.Option(
         help="Use a running Dask cluster: tcp://HOST:PORT, or a scheduler file. All workers must"
-        " see every folder under the same path as this process. Needs platebench[dask].",
+        " see every folder under the same path as this process. Needs platebench\\[dask].",
     ),
 ]
 Resume = Annotated[

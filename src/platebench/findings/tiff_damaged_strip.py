@@ -54,7 +54,7 @@ FINDING = Finding(
     happens=(
         "A few bytes in the middle of a deflate strip are wrong. imagecodecs.tiff_decode, which"
         " calls libtiff, returns an array of the right shape, and about half of its pixels are"
-        " wrong. It raises no error. tifffile.imread, which calls a stricter decoder, raises one for"
+        " wrong. It raises no error. tifffile.imread calls a stricter decoder and raises one for"
         " the same bytes. Neither compares a checksum: TIFF has none."
     ),
     instead=(

@@ -174,8 +174,8 @@ def pack(
             versions=(version,),
             files=(*built.files, *copies),
             left_out=(*found.left_out, *refused),
-            licence=settings.licence,
-            citation=settings.citation,
+            licence=settings.licence or found.licence,
+            citation=settings.citation or found.citation,
             author=settings.author,
             libraries=libraries_of(name),
         )
