@@ -9,8 +9,10 @@ import pytest
 import tifffile
 
 from platebench.errors import UserError
+from platebench.images.folder import sources_in
 from platebench.packages.check import check
 from platebench.packages.pack import PackSettings, pack
+from platebench.packages.plain_source import plain_source
 from platebench.packages.stored import versioned
 from platebench.packages.unpack import unpack
 from platebench.stores.name import StoreName
@@ -94,3 +96,22 @@ def test_command_names_every_page_that_it_leaves_out(odd: Odd, tmp_path: Path, p
         assert f"  {path}: {reason}\n" in done.out
     for path in odd.refused:
         assert f"  {path}: " in done.err
+
+
+def test_plain_files_are_known_by_their_first_bytes_as_tifffile_knows_them(
+    odd: Odd, tmp_path: Path
+) -> None:
+    known = set()
+    for file in sorted(odd.folder.glob("*.tif")):
+        found = plain_source(file, file.name, None)
+        if found is not None:
+            known.add(file.name)
+            (other,) = sources_in(file, file.name, [], None)
+            for name in ("path", "file_path", "is_file", "place", "shape", "dtype", "filesize"):
+                assert getattr(found, name) == getattr(other, name), (file.name, name)
+            np.testing.assert_array_equal(found.pixels(), other.pixels())
+            assert found.pixels().dtype.isnative
+    assert {"plain.tif", "strips.tif", "float32.tif"} <= known <= odd.whole
+    (tmp_path / "short.tif").write_bytes((odd.folder / "plain.tif").read_bytes()[:-1])
+    assert plain_source(tmp_path / "short.tif", "short.tif", None) is None
+    assert plain_source(tmp_path / "gone.tif", "gone.tif", None) is None

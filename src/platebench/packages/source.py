@@ -39,6 +39,7 @@ from platebench.ownership import PACKAGE_MANIFEST
 from platebench.packages import iris
 from platebench.packages.hashing import file_digest, files_below
 from platebench.packages.manifest import LeftOut
+from platebench.packages.plain_source import plain_source
 
 OnError = Literal["stop", "skip"]
 
@@ -256,7 +257,8 @@ def _files_of_manifest(source: Path, prefix: str, found: Found) -> list[tuple[st
 def _add_images(found: Found, path: str, file: Path, pattern: re.Pattern[str] | None) -> None:
     beside: list[tuple[str, str]] = []
     try:
-        images = sources_in(file, path, beside, pattern)
+        plain = plain_source(file, path, pattern)
+        images = sources_in(file, path, beside, pattern) if plain is None else [plain]
         if not images:
             raise UserError(f"{shown(file)}: contains no image")
     except UserError as error:
