@@ -77,12 +77,13 @@ def pack_command(
     """
     from platebench.images.imageset import ImageSet
     from platebench.limits import gigabytes
-    from platebench.packages.default_store import choose
     from platebench.packages.pack import PackSettings, pack
     from platebench.running.places import kept_advice
     from platebench.stores.name import StoreName
 
     def advised(images: ImageSet) -> StoreName | None:
+        from platebench.packages.default_store import choose  # imports SciPy, which takes 0.4 s
+
         chosen = choose(sources, images, kept_advice())
         if chosen is None:
             return None

@@ -23,6 +23,7 @@ parts or images, apart from the table of images.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import itertools
@@ -66,6 +67,8 @@ MUCH = 4 * 2**30
 
 _FILES_AHEAD = 8
 """Files that the disk may read while one is stored: 11 MB of the images that are measured here."""
+
+_SYNC_FILE_RANGE_WRITE = 2
 
 _WRITTEN_BACK_S = 0.1
 """Seconds between two times that the disk gets what was written of a part so far."""
@@ -323,10 +326,17 @@ def _write_images(task: PartTask, count: Callable[[int], None]) -> _Written:
 def _written_back(place: Path) -> Iterator[None]:
     """Have the disk write what there is of the file `place`, again and again, during the block.
 
-    Otherwise it begins only when the part is complete, and the last one is waited for. A folder of
-    files is left alone.
+    Otherwise it begins only when the part is complete, and the last one is waited for (pack of
+    1,024 images: 2.9 s, 2.75 with it). It is sync_file_range, which waits for nothing: with
+    fdatasync, the journal's commits hold up the writer (3.1 s). A folder of files is left alone.
     """
     over = threading.Event()
+    try:
+        start_writing = ctypes.CDLL(None).sync_file_range
+    except AttributeError:  # not in every C library
+        yield
+        return
+    start_writing.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
 
     def write_back() -> None:
         while not over.wait(_WRITTEN_BACK_S):
@@ -334,7 +344,7 @@ def _written_back(place: Path) -> Iterator[None]:
                 if not place.is_dir():
                     descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
                     try:
-                        os.fdatasync(descriptor)
+                        start_writing(descriptor, 0, 0, _SYNC_FILE_RANGE_WRITE)
                     finally:
                         os.close(descriptor)
 
