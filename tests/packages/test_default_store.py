@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from platebench.images.folder import open_images
 from platebench.packages import default_store
@@ -135,6 +138,20 @@ def test_stores_that_hold_images_say_so_by_the_headers(
     if registry.why_not(name) is not None:
         pytest.skip("not installed")
     assert why_not_held(name, open_images(mixed)) is None  # all are 12 x 16, uint8
+
+
+def test_files_that_are_smaller_than_the_choice_are_kept_as_they_are(tmp_path: Path) -> None:
+    for name in ("a.tif", "b.tif"):
+        image = np.zeros((100, 100), np.uint16)
+        tifffile.imwrite(tmp_path / name, image, photometric="minisblack", compression="zlib")
+    chosen = choose([tmp_path], open_images(tmp_path), tmp_path / "advice")
+    assert chosen is not None
+    assert chosen.store == StoreName.parse("parquet:tiff:fast")
+    assert re.search(r"files are compressed, 0\.0 MB; .* would take about 0\.0 MB\.", chosen.why)
+    keep_advice(tmp_path / "advice", tmp_path, advice(zarr=0.1, ipc=0.2))
+    measured = choose([tmp_path], open_images(tmp_path), tmp_path / "advice")
+    assert measured is not None
+    assert measured.store == ZARR
 
 
 def test_store_that_is_no_more_is_not_chosen(plate: Path, tmp_path: Path) -> None:

@@ -75,13 +75,13 @@ def pack_command(
     and in ZIP archives too. All files that hold no images are kept byte for byte. SOURCE is never
     changed. DEST is whole or not there.
     """
-    from platebench.images.imageset import ImageSet
+    from platebench.images.folder import FolderImages
     from platebench.limits import gigabytes
     from platebench.packages.pack import PackSettings, pack
     from platebench.running.places import kept_advice
     from platebench.stores.name import StoreName
 
-    def advised(images: ImageSet) -> StoreName | None:
+    def advised(images: FolderImages) -> StoreName | None:
         from platebench.packages.default_store import choose  # imports SciPy, which takes 0.4 s
 
         chosen = choose(sources, images, kept_advice())

@@ -5,6 +5,9 @@ this disk and these images. Otherwise those of the reference run do, which come 
 measure takes minutes, and nobody waits for that by surprise.
 
 A store that cannot hold the images, or whose library is missing, is left out before the decision.
+
+The images of the reference run are not compressed. If yours are, in TIFF files of one image each,
+and the choice would take more bytes than these files, the files are kept as they are.
 """
 
 from __future__ import annotations
@@ -18,13 +21,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pyarrow import compute as pc
 
 from platebench.atomic_files import write_whole
 from platebench.errors import Unsupported, UserError
+from platebench.images.folder import FolderImages
 from platebench.images.imageset import ImageSet
+from platebench.limits import gigabytes
 from platebench.results.kept_figures import KeptFigures, read_kept
 from platebench.stores import registry
 from platebench.stores.name import StoreName
+
+FILES = StoreName("parquet", "tiff", "fast")
+"""The store that keeps TIFF files as they are."""
+
+_LARGER = 1.1
+_OTHER = "--store names another store"
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,7 @@ def keep_advice(folder: Path, source: Path, text: str) -> None:
     write_whole(_file(folder, source), text)
 
 
-def choose(sources: Sequence[Path], images: ImageSet, advice: Path) -> Chosen | None:
+def choose(sources: Sequence[Path], images: FolderImages, advice: Path) -> Chosen | None:
     """Return the balanced choice for these images; None if no store that was measured holds them.
 
     `advice` is the folder where `keep_advice` keeps figures.
@@ -58,24 +70,46 @@ def choose(sources: Sequence[Path], images: ImageSet, advice: Path) -> Chosen | 
         ]
         if choice.store in left_out:
             continue
-        told = _told(figures, kept is not None, sources[0], left_out)
-        also = f", in a tie with {', '.join(map(str, ties[1:]))}" if ties[1:] else ""
-        return Chosen(choice.store, f"{choice.store}{also}: {told}")
+        told = _told(figures, kept is not None, left_out)
+        if kept is not None:
+            return Chosen(choice.store, f"{_all(ties)}: {told}. {_OTHER}")
+        measure = f"To measure your images, which takes minutes: {_advise(sources[0])}. {_OTHER}"
+        expected, files = _size(figures, choice.store) * images.pixel_bytes, _file_bytes(images)
+        if files is not None and expected > _LARGER * files:
+            would = f"{choice.store}, {told}, would take about {gigabytes(round(expected))}"
+            why = f"your TIFF files are compressed, {gigabytes(files)}; {would}. {measure}"
+            return Chosen(FILES, f"{FILES}: {why}")
+        return Chosen(choice.store, f"{_all(ties)}: {told}. {measure}")
     return None
 
 
-def _told(figures: KeptFigures, is_own: bool, source: Path, left_out: Iterable[StoreName]) -> str:
+def _size(figures: KeptFigures, store: StoreName) -> float:
+    """Return the bytes per byte of pixels of a store that was chosen, so it is known."""
+    return next(each.size or 0.0 for each in figures.figures if each.store == store)
+
+
+def _file_bytes(images: FolderImages) -> int | None:
+    """Return the bytes of the TIFF files if each is one image, else None."""
+    if not all(images.origin(row).is_one_image for row in range(len(images))):
+        return None
+    return int(pc.sum(images.table["filesize_bytes"]).as_py())
+
+
+def _all(ties: Sequence[StoreName]) -> str:
+    best, *others = ties
+    return f"{best}, in a tie with {', '.join(map(str, others))}" if others else str(best)
+
+
+def _told(figures: KeptFigures, is_own: bool, left_out: Iterable[StoreName]) -> str:
     without = ", ".join(map(str, left_out))
     among = f" of the stores that hold these images (not {without})" if without else ""
     if is_own:
-        told = f"the balanced choice{among} by 'platebench advise' of {figures.day}"
-    else:
-        told = (
-            f"the balanced choice{among} in the reference run of {figures.day} on"
-            f" {figures.images}. To measure your images, which takes minutes: platebench advise"
-            f" {shlex.quote(str(source))}"
-        )
-    return f"{told}. --store names another store"
+        return f"the balanced choice{among} by 'platebench advise' of {figures.day}"
+    return f"the balanced choice{among} in the reference run of {figures.day} on {figures.images}"
+
+
+def _advise(source: Path) -> str:
+    return f"platebench advise {shlex.quote(str(source))}"
 
 
 def _leaves_out(store: StoreName, images: ImageSet, left_out: dict[StoreName, str]) -> bool:

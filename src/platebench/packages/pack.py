@@ -27,7 +27,6 @@ from pathlib import Path
 from platebench import __version__
 from platebench.errors import UserError
 from platebench.images.folder import FolderImages
-from platebench.images.imageset import ImageSet
 from platebench.images.walk import Counted
 from platebench.limits import require_room
 from platebench.packages.build import Given, build, finish, libraries_of, now, part_bytes
@@ -77,7 +76,7 @@ class PackSettings:
     """
 
     store: StoreName | None = None
-    choose: Callable[[ImageSet], StoreName | None] = lambda images: None
+    choose: Callable[[FolderImages], StoreName | None] = lambda images: None
     jobs: int | None = None
     on_error: OnError = "stop"
     originals: bool = False
