@@ -512,11 +512,11 @@ def states(folder: Path) -> dict[str, tuple[int, ...]]:
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in CACHES]
         for name in (*folders, *files):
-            path = os.path.join(place, name)
-            state = os.lstat(path)
+            path = Path(place, name)
+            state = path.lstat()
             # A folder changes with what is added to it, which is seen anyway, and with caches.
             written = () if name in folders else (state.st_size, state.st_mtime_ns)
-            found[path] = (state.st_ino, state.st_mode, *written)
+            found[str(path)] = (state.st_ino, state.st_mode, *written)
     return found
 
 

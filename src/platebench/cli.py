@@ -130,7 +130,8 @@ app.command(
 app.command(
     "report",
     rich_help_panel=MEASURING,
-    epilog="Example: platebench report --format csv > figures.csv",
+    epilog="Examples: platebench report --format csv > figures.csv   "
+    "platebench report --results results --size 5TB --reads 15 --random 80 --versions",
 )(report_command)
 app.command(
     "stores", rich_help_panel=MEASURING, epilog="Example: platebench stores --json | jq '.[].name'"

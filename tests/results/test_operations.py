@@ -18,6 +18,9 @@ from platebench.results.operations import (
     in_brief_run,
     measured_once,
     operation_names,
+    pattern_text,
+    patterns_of,
+    typed_text,
 )
 from platebench.stores import registry
 from platebench.stores.name import StoreName
@@ -128,3 +131,34 @@ def test_unknown_operation_is_refused_with_the_known_names() -> None:
     check_operations(operation_names())
     with pytest.raises(UserError, match=r"^reed: no such operation; there are write, scan, take"):
         check_operations(["scan", "reed"])
+
+
+def test_typed_text_names_the_cells_of_one_table() -> None:
+    typed = {}
+    for name, operation in OPERATIONS.items():
+        for details in operation.details:
+            text = typed_text(operation.name, operation.cache, details)
+            assert "," not in text
+            typed[text] = pattern_text(name, details)
+            if text not in operation_names():
+                assert patterns_of([text], brief=True) == (typed[text],)
+    assert len(typed) == sum(len(operation.details) for operation in OPERATIONS.values())
+
+
+def test_plain_name_beside_a_cell_means_what_it_means_alone() -> None:
+    assert patterns_of(["take", "scan"], brief=True) == ()
+    brief = patterns_of(["cold take 1", "scan"], brief=True)
+    assert brief == ("ColdRandomRows 1", "FullScan", "ColdFullScan")
+    assert len(patterns_of(["cold take 1", "take"], brief=True)) == 3
+    assert len(patterns_of(["cold take 1", "take"], brief=False)) == 9
+
+
+def test_unknown_cell_is_refused_with_an_example() -> None:
+    with pytest.raises(UserError, match=r"cold write: no such operation; .* 'cold take 16"):
+        patterns_of(["take", "cold write"], brief=True)
+
+
+def test_every_operation_has_a_heading() -> None:
+    headings = {operation.name: operation.heading for operation in OPERATIONS.values()}
+    assert all(heading != name for name, heading in headings.items())
+    assert len(set(headings.values())) == len(headings)

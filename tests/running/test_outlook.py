@@ -75,6 +75,10 @@ def test_named_operation_outside_the_answer_is_counted_with_all_details() -> Non
     assert Plan.of([FLOOR, IPC], ["list-versions"], brief=True).cells == 1
 
 
+def test_single_cell_is_counted_beside_the_references() -> None:
+    assert Plan.of([FLOOR, IPC], [], True, ["ColdRandomRows 16 scattered"]).cells == 2
+
+
 def test_more_images_take_longer_and_more_room() -> None:
     plan = Plan.of(brief_stores(), [], brief=True)
     small, large = Size(32, 44_000_000), Size(320, 440_000_000)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
-from tests.site.conftest import LAB, REASON, SETS, STORES, Look, Watch
+from platebench.site import compare
+from platebench.site.build import _SHARED, _TEMPLATES, _page
+from platebench.site.published import published
+from tests.results.made_up_runs import PIXEL_BYTES, floor, ok, run_file
+from tests.site.conftest import LAB, REASON, STORES, Look, Watch
 
 SITES = ("whole", "empty", "partial", "two_machines", "failures")
 FIRST_SCREEN = 1.5e6
@@ -28,9 +34,30 @@ def violations(page: Page) -> str:
 
 
 def stores_in(page: Page) -> list[str]:
-    return page.locator("#grid-table tbody tr:visible").evaluate_all(
-        "rows => rows.filter(row => row.dataset.store).map(row => row.dataset.store)"
+    """Return the stores of Compare in their order, without the floor."""
+    codes = page.locator("#compare-table tbody tr[data-store]").evaluate_all(
+        "rows => rows.map(row => row.dataset.store)"
     )
+    return [code for code in codes if code != STORES[0]]
+
+
+def chip(page: Page, group: str, value: str) -> Locator:
+    return page.locator(f"#compare-chips [data-group={group}][data-value='{value}']")
+
+
+def cell(page: Page, store: str, key: str) -> Locator:
+    return page.locator(f"#compare-table tr[data-store='{store}'] td[data-key='{key}']")
+
+
+def heads(page: Page) -> list[str]:
+    return page.locator("#compare-table thead th").evaluate_all(
+        "all => all.map(each => each.dataset.key)"
+    )
+
+
+def table_text(page: Page) -> list[str]:
+    rows = page.locator("#compare-table tr").all_text_contents()
+    return ["".join(text.split()) for text in rows]
 
 
 def said(page: Page) -> list[str]:
@@ -54,7 +81,7 @@ def test_contents_lead_to_every_section(whole: Path, look: Look) -> None:
     page = look(whole)
     links = page.locator("nav a").evaluate_all("all => all.map(each => each.hash.slice(1))")
     assert links == page.locator("main > section").evaluate_all("all => all.map(each => each.id)")
-    assert {"decide", "answers", "table"} <= set(links)
+    assert {"decide", "compare"} <= set(links)
 
 
 def test_every_chart_is_drawn_and_described_in_words(whole: Path, look: Look) -> None:
@@ -72,7 +99,7 @@ def test_first_screen_needs_few_bytes(whole: Path, look: Look) -> None:
         "all => all.map(each => each.getAttribute('src') ?? each.getAttribute('href'))"
     )
     sizes = [(whole / name).stat().st_size for name in [*fetched, "index.html"]]
-    assert len(sizes) == 5
+    assert len(sizes) == 6
     assert sum(sizes) < FIRST_SCREEN
 
 
@@ -106,152 +133,241 @@ def test_print_opens_folded_sections_and_hides_controls(whole: Path, look: Look)
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
     assert not page.locator("nav").is_visible()
-    assert not page.locator("#grid-filters").is_visible()
+    assert not page.locator("#compare-chips").is_visible()
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details[open]").count() == 0
 
 
-def test_without_its_script_the_page_says_the_same_and_shows_every_row(
+def test_without_its_script_the_page_says_the_same_and_has_the_first_view(
     whole: Path, chromium: Browser
 ) -> None:
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((whole / "index.html").as_uri())
-    assert page.locator("#grid-table tbody tr:visible").count() == len(STORES) * len(SETS) * 2
-    assert not page.locator("#grid-filters").is_visible()
-    unscripted = said(page)
+    assert not page.locator("#compare-chips").is_visible()
+    unscripted = [*said(page), *table_text(page)]
     context.close()
     scripted = chromium.new_page()
     scripted.goto((whole / "index.html").as_uri())
-    assert said(scripted) == unscripted
+    assert [*said(scripted), *table_text(scripted)] == unscripted
+    assert len(table_text(scripted)) == len(STORES) + 1
     scripted.close()
 
 
-# The table
+# Compare
+
+TAKE_KEY = "cold take 16 scattered"
 
 
-def test_table_begins_with_the_main_images_warm_and_default_beside_fast(
+def test_compare_begins_with_the_main_images_from_the_disk_the_fastest_first(
     whole: Path, look: Look
 ) -> None:
     page = look(whole)
-    assert stores_in(page) == list(STORES)
-    assert page.locator("#grid-filters [name=images]").input_value() == "raw-64"
-    assert page.locator("#grid-count").inner_text() == "8 of 48 rows"
+    assert stores_in(page) == [*STORES[1:]]
+    for group, value in {"images": "raw-64", "cache": "cold", "show": "floor"}.items():
+        assert chip(page, group, value).get_attribute("aria-pressed") == "true"
+    assert heads(page)[3:5] == [TAKE_KEY, "cold scan"]
+    assert page.locator("#compare-count").inner_text() == "7 of 7 stores"
+    assert not page.locator("#compare-reset").is_visible()
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "stores"),
-    [
-        ("format", "parquet", STORES[1:5]),
-        ("layout", "tiff", [STORES[4], STORES[7]]),
-        ("images", "ic-64", STORES),
-        ("cache", "cold", STORES),
-    ],
-)
-def test_each_filter_leaves_what_was_asked_for(
-    name: str, value: str, stores: list[str], whole: Path, look: Look
+def test_each_chip_shows_what_it_says_and_reset_the_first_view(whole: Path, look: Look) -> None:
+    page = look(whole)
+    narrowed = {
+        ("format", "parquet"): STORES[1:5],
+        ("layout", "tiff"): (STORES[4], STORES[7]),
+        ("tuning", "small"): (STORES[3],),
+        ("versions", "native"): (STORES[5],),
+    }
+    for (group, value), stores in narrowed.items():
+        chip(page, group, value).click()
+        assert stores_in(page) == list(stores)
+        assert page.locator("#compare-count").inner_text() == f"{len(stores)} of 7 stores"
+        page.locator("#compare-reset").click()
+        assert stores_in(page) == [*STORES[1:]]
+        assert page.url.endswith("#compare")
+    chip(page, "format", "zarr").click()
+    chip(page, "format", "lancedb").click()
+    assert stores_in(page) == [STORES[5], STORES[6]]
+    chip(page, "format", "zarr").click()
+    assert stores_in(page) == [STORES[5]]
+
+
+def test_images_and_cache_choose_the_cells(whole: Path, look: Look) -> None:
+    page = look(whole)
+    before = table_text(page)
+    chip(page, "images", "ic-64").click()
+    assert table_text(page)[1:] != before[1:]
+    assert heads(page)[3] == TAKE_KEY
+    chip(page, "cache", "warm").click()
+    assert heads(page)[3] == "warm take 16 scattered reopened"
+    assert {"write", "append"} <= set(heads(page))
+
+
+def test_each_unit_is_the_same_cell_in_other_words(whole: Path, look: Look) -> None:
+    page = look(whole)
+    texts = {}
+    for unit in ("floor", "tiff", "ms", "mb", "images"):
+        chip(page, "show", unit).click()
+        shown = cell(page, STORES[1], "cold scan").inner_text()
+        texts[unit] = float(shown.split()[0].replace(",", ""))
+    assert texts["images"] == pytest.approx(64_000 / texts["ms"], rel=0.01)
+    assert texts["mb"] == pytest.approx(texts["images"] * PIXEL_BYTES / 1e6, rel=0.02)
+    assert texts["floor"] > 1 > texts["tiff"]
+
+
+def test_operation_without_a_figure_in_a_unit_is_hidden_and_counted(
+    tmp_path: Path, look: Look
 ) -> None:
+    nothing = {"benchmark": "versions.Prune.time_prune", "images": 0, "pixel_bytes": 0}
+    lance = "lancedb:pixels:fast"
+    runs = [floor([1.0]), ok([2.0], lance), floor([1.0], **nothing), ok([3.0], lance, **nothing)]
+    run_file(tmp_path / "results", runs, runs)
+    (run,) = published(tmp_path / "results")
+    section = compare.section(run)
+    assert section is not None
+    for name in _SHARED:
+        shutil.copy(_TEMPLATES / name, tmp_path)
+    (tmp_path / "vega.js").write_text("")
+    (tmp_path / "index.html").write_text(_page(run, [section], []))
+    page = look(tmp_path)
+    assert heads(page)[3:] == ["warm scan", "prune"]
+    chip(page, "show", "mb").click()
+    assert heads(page)[3:] == ["warm scan"]
+    assert page.locator("#compare-count").inner_text() == (
+        "1 of 1 stores; 1 of 2 operations have no figure in MB/s"
+    )
+    assert chip(page, "show", "tiff").get_attribute("aria-disabled") == "true"
+
+
+def test_choice_without_data_is_disabled_and_says_why(whole: Path, look: Look) -> None:
     page = look(whole)
-    page.locator(f"#grid-filters [name={name}]").select_option(value)
-    assert stores_in(page) == list(stores)
-    shown = page.locator("#grid-table tbody tr:visible")
-    assert set(shown.evaluate_all(f"rows => rows.map(row => row.dataset.{name})")) == {value}
-    assert page.locator("#grid-count").inner_text().startswith(f"{len(stores)} of")
+    chip(page, "versions", "native").click()
+    zarr = chip(page, "format", "zarr")
+    assert zarr.get_attribute("aria-disabled") == "true"
+    before = stores_in(page)
+    zarr.click(force=True)
+    assert stores_in(page) == before
+    assert "No store" in (zarr.get_attribute("title") or "")
+    assert chip(page, "format", "lancedb").get_attribute("aria-disabled") == "false"
+    chip(page, "versions", "native").click()
+    assert zarr.get_attribute("aria-disabled") == "false"
 
 
-def test_tunings_can_be_chosen_one_by_one(whole: Path, look: Look) -> None:
+def test_no_press_of_a_chip_leaves_an_empty_table(whole: Path, look: Look) -> None:
     page = look(whole)
-    page.get_by_label("default", exact=True).uncheck()
-    page.get_by_label("small", exact=True).uncheck()
-    assert {store.split(":")[2] for store in stores_in(page)} == {"fast"}
-    page.get_by_label("fast", exact=True).uncheck()
-    assert stores_in(page) == []
-    assert page.locator("#grid-count").inner_text().startswith("None of")
+    chance = random.Random(0)
+    for _ in range(60):
+        open_ = page.locator("#compare-chips button:not([aria-disabled=true])")
+        open_.nth(chance.randrange(open_.count())).click()
+        assert stores_in(page)
+        assert len(heads(page)) > 3
 
 
-def test_all_image_sets_and_caches_can_be_seen_together(whole: Path, look: Look) -> None:
-    page = look(whole)
-    for name in ("images", "cache"):
-        page.locator(f"#grid-filters [name={name}]").select_option("")
-    assert len(stores_in(page)) == len(STORES) * len(SETS) * 2
-    assert page.locator("#grid-table th[data-key=cache]").is_visible()
-
-
-def test_only_columns_with_figures_are_shown(whole: Path, look: Look) -> None:
-    page = look(whole)
-    assert page.locator("#grid-table th[data-key=write]").is_visible()
-    page.locator("#grid-filters [name=cache]").select_option("cold")
-    assert not page.locator("#grid-table th[data-key=write]").is_visible()
-    assert page.locator("#grid-table th[data-key='take 16 scattered']").is_visible()
-
-
-@pytest.mark.parametrize("key", ["write", "size", "files", "append"])
+@pytest.mark.parametrize("key", ["cold scan", "size", "files", "append", "store"])
 def test_press_on_a_head_sorts_and_another_turns_the_order(
     key: str, whole: Path, look: Look
 ) -> None:
     page = look(whole)
-    head = page.locator(f"#grid-table th[data-key={key}]")
-    column = head.evaluate("head => head.cellIndex")
+    button = page.locator(f"#compare-table th[data-key='{key}'] button")
+    orders = []
     for order in ("ascending", "descending"):
-        head.get_by_role("button").click()
-        assert head.get_attribute("aria-sort") == order
-        assert page.locator("#grid-table [aria-sort]").count() == 1
-        values = page.locator("#grid-table tbody tr:visible").evaluate_all(
-            f"rows => rows.map(row => row.cells[{column}].dataset.value ?? null)"
-        )
-        figures = [float(value) for value in values if value is not None]
-        assert figures == sorted(figures, reverse=order == "descending")
-        assert None not in values[: len(figures)]
-
-
-def test_view_can_be_shared_by_its_address(whole: Path, look: Look) -> None:
-    page = look(whole)
-    page.locator("#grid-filters [name=format]").select_option("parquet")
-    page.get_by_label("small", exact=True).uncheck()
-    button = page.locator("#grid-table th[data-key=scan] button")
-    button.click()
-    button.click()
-    address = page.url.partition("#")[2]
-    again = look(whole, at=f"#{address}")
-    assert stores_in(again) == stores_in(page)
-    assert len(stores_in(again)) == 3
-    assert again.locator("#grid-table th[data-key=scan]").get_attribute("aria-sort") == "descending"
-
-
-@pytest.mark.parametrize("choices", ["images=none&cache=&tuning=", "sort=nothing", "%", "a=b"])
-def test_unknown_values_in_the_address_are_ignored(choices: str, whole: Path, look: Look) -> None:
-    page = look(whole, at=f"#table?{choices}")
-    assert page.locator("#grid-count").inner_text()
-
-
-def test_reset_shows_the_first_view_again(whole: Path, look: Look) -> None:
-    page = look(whole, at="#table?format=zarr&cache=cold&sort=scan&tuning=fast")
-    assert stores_in(page) == ["zarr:tensor:fast"]
-    page.get_by_role("button", name="Reset").click()
-    assert stores_in(page) == list(STORES)
-    assert page.url.endswith("#table")
-
-
-def test_keyboard_opens_the_times_behind_a_row(whole: Path, look: Look) -> None:
-    page = look(whole)
-    button = page.get_by_role("button", name="lancedb:pixels:fast")
-    button.focus()
-    page.keyboard.press("Enter")
-    assert button.get_attribute("aria-expanded") == "true"
-    says = page.locator("#grid-table tr.detail").inner_text()
-    for part in ("ms", "CPU", "9 samples in 3 rounds"):
-        assert part in says
-    page.keyboard.press("Enter")
-    assert page.locator("#grid-table tr.detail").count() == 0
-
-
-def test_reasons_are_read_without_a_mouse(two_machines: Path, look: Look) -> None:
-    page = look(two_machines, page=f"machine-{LAB}.html")
-    for status, reason in {"failed": REASON, "skipped": "no room"}.items():
-        summary = page.locator("#grid-table summary", has_text=status)
-        summary.focus()
+        button.focus()
         page.keyboard.press("Enter")
-        assert reason in summary.locator("..").inner_text()
+        head = page.locator("#compare-table [aria-sort]")
+        assert (head.get_attribute("data-key"), head.get_attribute("aria-sort")) == (key, order)
+        assert button.evaluate("each => each === document.activeElement")
+        orders.append(stores_in(page))
+    if key == "append":
+        assert orders[0][-1] == orders[1][-1] == "zarr:tensor:fast", "it has no figure"
+    assert orders[0] != orders[1] or key == "files", "all have as many"
+    if key == "cold scan":
+        assert orders[0] == orders[1][::-1] == [*STORES[1:]]
+
+
+def test_rates_of_the_fastest_store_come_first_as_descending(whole: Path, look: Look) -> None:
+    page = look(whole, at="#compare?show=mb&sort=cold scan")
+    assert stores_in(page) == [*STORES[1:]]
+    head = page.locator("#compare-table [aria-sort]")
+    assert head.get_attribute("aria-sort") == "descending"
+
+
+def test_view_can_be_sent_by_its_address(whole: Path, look: Look) -> None:
+    page = look(whole)
+    for group, value in [("format", "parquet"), ("tuning", "fast"), ("tuning", "small")]:
+        chip(page, group, value).click()
+    chip(page, "show", "images").click()
+    for _ in range(2):
+        page.locator("#compare-table th[data-key='cold scan'] button").click()
+    cell(page, STORES[3], "write").click()
+    again = look(whole, at=f"#{page.url.partition('#')[2]}")
+    assert stores_in(again) == stores_in(page) == [STORES[3], STORES[2]]
+    assert table_text(again) == table_text(page)
+    assert again.locator("#compare-table tr.detail").is_visible()
+
+
+@pytest.mark.parametrize(
+    "choices", ["images=none&cache=&tuning=", "sort=nothing", "%", "versions=native&format=zarr"]
+)
+def test_address_without_a_meaning_shows_the_first_view(
+    choices: str, whole: Path, look: Look
+) -> None:
+    assert stores_in(look(whole, at=f"#compare?{choices}")) == [*STORES[1:]]
+
+
+def test_keyboard_reaches_a_cell_its_times_and_its_command(whole: Path, look: Look) -> None:
+    page = look(whole)
+    page.locator("#compare-table thead button").last.focus()
+    page.keyboard.press("Tab")
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    chosen = cell(page, STORES[2], TAKE_KEY)
+    assert chosen.get_attribute("aria-expanded") == "true"
+    says = page.locator("#compare-table tr.detail").inner_text()
+    for part in ("ms", "CPU", "9 in 3 rounds", "images/s", "of 7"):
+        assert part in says
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Copy"
+    page.keyboard.press("Escape")
+    assert page.locator("#compare-table tr.detail").count() == 0
+    assert chosen.evaluate("each => each === document.activeElement")
+
+
+def test_command_of_a_cell_measures_this_cell(whole: Path, look: Look) -> None:
+    page = look(whole)
+    cell(page, "zarr:tensor:fast", TAKE_KEY).click()
+    command = page.locator("#compare-table .again code").inner_text()
+    assert command == (
+        "platebench run --images raw-64 --stores zarr:tensor:fast"
+        " --operations 'cold take 16 scattered' --rounds 3 --all"
+    )
+    page.locator("#compare-table .again button").click()
+    page.get_by_text("Copied").or_(page.get_by_text("press Ctrl-C")).wait_for()
+
+
+def test_reasons_are_read_by_pressing_a_cell(two_machines: Path, look: Look) -> None:
+    page = look(two_machines, page=f"machine-{LAB}.html", at="#compare?cache=warm")
+    for status, reason in {"failed": REASON, "skipped": "no room"}.items():
+        page.locator(f"#compare-table td[data-kind={status}]").click()
+        assert reason in page.locator("#compare-table tr.detail").inner_text()
+
+
+def test_place_leads_to_the_same_view_of_the_other_machine(two_machines: Path, look: Look) -> None:
+    page = look(two_machines, at="#compare?show=ms&format=parquet")
+    page.locator("#compare-chips a[data-place]").click()
+    page.wait_for_url("**/machine-*")
+    assert set(stores_in(page)) == set(STORES[1:5])
+    assert chip(page, "show", "ms").get_attribute("aria-pressed") == "true"
+
+
+def test_head_and_first_column_stay_when_the_table_scrolls(whole: Path, look: Look) -> None:
+    page = look(whole, width=400)
+    page.locator(".full").evaluate("box => { box.style.maxHeight = '15rem' }")
+    page.locator(".full").evaluate("box => box.scrollTo(200, 200)")
+    parts = (".full", "#compare-table thead th >> nth=0", "#compare-table tbody th >> nth=3")
+    box, head, first = (page.locator(each).bounding_box() for each in parts)
+    assert head["y"] == pytest.approx(box["y"], abs=2)
+    assert first["x"] == pytest.approx(box["x"], abs=2)
 
 
 # Incomplete results
@@ -266,22 +382,22 @@ def test_without_results_the_page_says_how_to_make_them(empty: Path, look: Look)
 def test_run_that_was_cut_off_says_so(partial: Path, look: Look) -> None:
     page = drawn(look(partial))
     assert "not finished" in page.locator("header").inner_text()
-    assert "one round" in page.locator("#table").inner_text()
+    assert "one round" in page.locator("#compare").inner_text()
 
 
 def test_page_leads_to_the_other_machine_and_back(two_machines: Path, look: Look) -> None:
     page = drawn(look(two_machines))
     first = page.url
-    page.get_by_role("link", name=LAB).click()
+    page.locator("header").get_by_role("link", name=LAB).click()
     assert page.url != first
-    drawn(page).get_by_role("link", name="bench-pc").click()
+    drawn(page).locator("header").get_by_role("link", name="bench-pc").click()
     assert page.url == first
 
 
 def test_failures_are_counted_and_ranked_nowhere(failures: Path, look: Look) -> None:
     page = drawn(look(failures))
     assert "2 of 2 cells failed" in page.locator("header").inner_text()
-    assert page.locator("#grid-table td.failed").count() == 2
+    assert page.locator("#compare-table td[data-kind=failed]").count() == 2
     assert page.locator("#decide").count() == 0
 
 

@@ -14,31 +14,34 @@ import pytest
 from playwright.sync_api import Browser, Page
 from scipy import special
 
-from platebench.results.advice import Basis
+from platebench.commands.answer import program
+from platebench.results.advice import Basis, growing_files, sample_of
+from platebench.results.advice_lines import Asked, advice_lines
 from platebench.results.decision import Decision, Pairs, StoreFigures, decide
 from platebench.results.measurement import Measurement
 from platebench.results.needs import USES, Needs
+from platebench.results.prices import read_prices
 from platebench.results.questions import headline_image_set, of_image_set
 from platebench.results.ratios import Ratio
 from platebench.results.robust_mean import RobustMean
+from platebench.results.store_words import readable
 from platebench.site import decide as section_of
 from platebench.site.amounts import Amount, amount_words
 from platebench.site.build import _SHARED, _TEMPLATES, _page
 from platebench.site.decide import (
     NEEDS,
     PRESETS,
+    TB,
     cards_of,
     depths_of,
-    growing_files,
     plain,
-    sample_of,
     table_of,
 )
 from platebench.site.published import Published, published
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR, TIFF_FOLDER
 from tests.results.made_up_runs import PIXEL_BYTES, failed, ok, run_file
-from tests.scratch_checkout import REPOSITORY
+from tests.scratch_checkout import REPOSITORY, Command
 from tests.site.conftest import Look
 from tests.site.test_browser import violations
 
@@ -257,6 +260,50 @@ def test_page_advise_and_decide_choose_the_same_stores(
     assert {name: on_page[name] for name in advised} == advised
 
 
+ASKED = [
+    ("tb=5&bits=16&reads=15&random=80&writes=5&versions=yes", "raw16-64"),
+    ("tb=0.5&reads=100&random=0&writes=0", "raw-64"),
+    ("tb=40&bits=16&reads=5&random=5&writes=90", "raw16-64"),
+    ("tb=5&reads=50&random=50&writes=0&versions=yes", "raw-64"),
+]
+"""Needs as the page has them in its address, and the image set that stands for them."""
+
+
+@pytest.mark.parametrize(("address", "images"), ASKED)
+def test_page_advise_and_report_give_the_same_answer_from_the_same_results(
+    address: str, images: str, run: Published, site: Path, look: Look, platebench: Command
+) -> None:
+    view = dict(each.split("=") for each in address.split("&"))
+    tb = float(view["tb"])
+    weights = {name: float(view[name]) for name in ("reads", "random", "writes")}
+    needs = Needs(**weights, versions="versions" in view, pixel_bytes=round(tb * 1e12))
+    basis = Basis(of_image_set(run.cells, images))
+    decision = basis.decide(needs)
+    page = look(site, at=f"#decide?{address}")
+    on_page = shown(page)
+    assert {name: on_page[name] for name in decision.choices} == chosen(decision)
+    source = sample_of(run.cells, images, needs.pixel_bytes)
+    advised = advice_lines(basis, source, Asked(needs, "DIR", 64, read_prices()[0]))
+    typed = [f"--{name}={share:g}" for name, share in weights.items()]
+    typed += ["--versions"] if needs.versions else []
+    folder = str(run.file.file.parents[1])
+    said = platebench(
+        "report", "--results", folder, "--images", images, f"--size={tb * 1000:g}GB", *typed
+    )
+    assert said.status == 0
+    lines = [line.replace(program(), "platebench") for line in said.out.splitlines()]
+    assert lines[-len(advised) :] == advised
+    packed = [line.rsplit(" --store ", 1)[1] for line in advised if " --store " in line]
+    assert set(packed) == set(chosen(decision).values())
+    for name, choice in decision.choices.items():
+        card = page.locator(f"#decide-cards article[data-store='{choice.store}']")
+        tied = [text for text in card.locator(".ties li").all_inner_texts() if name in text]
+        assert len(tied) == bool(choice.ties)
+        for store in choice.ties:
+            assert readable(store) in tied[0]
+            assert str(store) in said.err
+
+
 def test_page_says_the_same_without_its_script(site: Path, chromium: Browser) -> None:
     said = []
     for scripts in (True, False):
@@ -271,7 +318,7 @@ def test_page_says_the_same_without_its_script(site: Path, chromium: Browser) ->
 
 def test_cards_say_what_was_measured_and_what_is_extrapolated(run: Published) -> None:
     basis = Basis(of_image_set(run.cells, "raw-64"))
-    cards = {each.store: each for each in cards_of(basis, sample_of(run.cells, "raw-64"))}
+    cards = {each.store: each for each in cards_of(basis, sample_of(run.cells, "raw-64", TB))}
     figures = {each.name: each for each in cards[PARQUET].figures}
     kept, random_reads = figures["Kept"], figures["Images/s at random"]
     assert kept.value is not None and kept.against is not None and random_reads.against is not None
@@ -299,7 +346,7 @@ def test_files_are_modelled_from_image_sets_of_two_sizes(tmp_path: Path) -> None
     (run,) = published(tmp_path)
     assert growing_files(run.cells, "raw-64", 64) == {TIFF_FOLDER: 64, IPC: 0}
     basis = Basis(of_image_set(run.cells, "raw-64"))
-    cards = {each.store: each for each in cards_of(basis, sample_of(run.cells, "raw-64"))}
+    cards = {each.store: each for each in cards_of(basis, sample_of(run.cells, "raw-64", TB))}
     (files,) = [each for each in cards[TIFF_FOLDER].figures if each.name == "Files"]
     assert files.kind == "modelled" and files.value is not None
     assert files.value.of(1) == pytest.approx(1e12 / PIXEL_BYTES + 1, abs=2)

@@ -15,7 +15,7 @@ from platebench.stores.name import StoreName
 from platebench.timing.memory import PeakMemory
 from tests.conftest import ArrayImages
 
-SHAPE = (1024, 1024)
+SHAPE = (512, 512)
 IMAGES = 320
 MOST = IMAGES * SHAPE[0] * SHAPE[1] // 2
 """Half of the bytes of all images: a store may hold some of them, but not all."""

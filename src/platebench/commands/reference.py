@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from platebench.commands.shared import HELP, Results, console, errors, exit_by, say, say_where
+from platebench.commands.shared import (
+    HELP,
+    Results,
+    console,
+    errors,
+    exit_by,
+    say,
+    say_where,
+    tell,
+)
+from platebench.errors import UserError
 
 reference_app = typer.Typer(
     no_args_is_help=True,
@@ -141,3 +151,23 @@ def reference_keep_command(
         say(f"Kept {shown(file)}")
     if not kept:
         console.print("This run is kept already.")
+
+
+@reference_app.command("check", epilog="Example: platebench reference check results/my-pc-1a2b3c4d")
+def reference_check_command(
+    folder: Annotated[Path, typer.Argument(help="The folder of a machine in results/.")],
+) -> None:
+    """Check that the results of a machine are whole, before they are sent or merged.
+
+    Exit status 2 if something is missing or wrong; each line says what.
+    """
+    from platebench.running.contributed import check_contributed
+
+    found = check_contributed(folder)
+    if found.wrong:
+        for each in found.wrong:
+            tell(each)
+        count = len(found.wrong)
+        raise UserError(f"{folder}: not whole: {count} {'thing' if count == 1 else 'things'} wrong")
+    runs = f"{found.reference_runs} reference {'run' if found.reference_runs == 1 else 'runs'}"
+    say(f"{folder}: whole. {runs} of {found.cells} cells, {found.other_runs} other record files.")

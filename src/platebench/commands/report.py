@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from platebench.commands.answer import answer_lines, print_answer
+from platebench.commands.answer import answer_lines, print_answer, program
 from platebench.commands.shared import Results, console, say, tell
 from platebench.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from platebench.results.records import RunInfo
+    from platebench.results.tidy import CellResult
 
 
 class Format(StrEnum):
@@ -29,11 +32,35 @@ def report_command(
     output: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.table,
     results: Results = None,
     machine: Annotated[str | None, typer.Option(help="Show only runs of this machine.")] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(help="Image set to choose on, such as raw16-64. Default: that of the answer."),
+    ] = None,
+    reads: Annotated[
+        float | None, typer.Option(help="Of 100 images used, those read in order. Default: 80.")
+    ] = None,
+    random: Annotated[
+        float | None, typer.Option(help="Those read at random, one here and there. Default: 15.")
+    ] = None,
+    writes: Annotated[float | None, typer.Option(help="Those written. Default: 5.")] = None,
+    versions: Annotated[
+        bool, typer.Option("--versions", help="Earlier states must stay readable.")
+    ] = False,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Pixels to keep in all, such as 5TB. Default: those measured."),
+    ] = None,
 ) -> None:
     """Show the newest run: the answer in ten lines, then a row per cell.
 
-    The kept reference: platebench report --results results
+    With --size, --versions or shares of use, it chooses three stores for these needs in place of
+    that, as 'platebench advise' does for your own images. The kept reference: --results results
     """
+    wanted = {"reads": reads, "random": random, "writes": writes}
+    shares = {name: share for name, share in wanted.items() if share is not None}
+    choosing = bool(shares or versions or size or images)
+    if choosing and output is not Format.table:
+        raise UserError(f"--format {output.value}: has all cells; a choice of stores has no format")
     from platebench.results import report as reports
     from platebench.results.records import record_files
     from platebench.results.tidy import tidy
@@ -47,7 +74,10 @@ def report_command(
     info = files[-1].info()
     _say_whose(info.machine, machine)
     cells, finished = tidy(files[-1]), files[-1].finished
-    if output is Format.table:
+    if choosing:
+        _say_conditions(info)
+        _say_choice(cells, shares, versions, size, images)
+    elif output is Format.table:
         _say_conditions(info)
         print_answer(cells, info)
         say("")
@@ -58,6 +88,34 @@ def report_command(
     else:
         writers = {"json": reports.as_json, "csv": reports.as_csv}
         sys.stdout.write(writers[output.value](cells) + "\n")
+
+
+def _say_choice(
+    cells: Sequence[CellResult],
+    shares: Mapping[str, float],
+    versions: bool,
+    size: str | None,
+    images: str | None,
+) -> None:
+    """Print the three stores for these needs, from the cells of one image set."""
+    from platebench.results.advice import Basis, sample_of
+    from platebench.results.advice_lines import Asked, advice_lines, ties_in_words
+    from platebench.results.needs import Needs, bytes_of
+    from platebench.results.prices import read_prices
+    from platebench.results.questions import headline_image_set, image_sets_in, of_image_set
+
+    needs = Needs(**shares, versions=versions, pixel_bytes=None if size is None else bytes_of(size))
+    name = images or headline_image_set(cells)
+    if name is None or name not in image_sets_in(cells):
+        measured = ", ".join(image_sets_in(cells))
+        raise UserError(f"--images {name}: not in this run, which measured {measured}")
+    basis = Basis(of_image_set(cells, name))
+    source = sample_of(cells, name, needs.pixel_bytes)
+    for line in ties_in_words(basis.decide(needs).choices):
+        tell(line)
+    asked = Asked(needs, "DIR", source.sampled, read_prices()[0], program())
+    for line in advice_lines(basis, source, asked):
+        say(line)
 
 
 def _say_whose(measured: str, asked: str | None) -> None:

@@ -45,7 +45,10 @@ def run_command(
     ] = None,
     operations: Annotated[
         str | None,
-        typer.Option(help="Operations, separated by commas. Default: those of the answer."),
+        typer.Option(
+            help="Operations, separated by commas, also with cache and details: 'cold take 16"
+            " scattered'. Default: those of the answer."
+        ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All stores, operations and details; no time limit.")
@@ -83,6 +86,7 @@ def run_command(
 
     Each cell is saved as soon as it is measured, so an interrupted run loses nothing.
     """
+    from platebench.results.operations import patterns_of
     from platebench.results.records import RecordFile
     from platebench.results.tidy import tidy
     from platebench.running.places import home, own_results
@@ -93,11 +97,14 @@ def run_command(
     open_end = rounds is None and until is None and not quick
     if minutes is None and open_end and not everything:
         minutes = MINUTES
+    named = split(operations)
+    patterns = patterns_of(named, brief=not everything)
     overview = brief_stores() if stores is None and not everything else None
     settings = Settings(
         stores=overview or stores_to_measure(split(stores) or ["*"]),
         images=split_images(images),
-        operations=split(operations),
+        operations=[] if patterns else named,
+        patterns=patterns,
         rounds=rounds or (1 if quick else ROUNDS),
         quick=quick,
         brief=not everything,

@@ -15,10 +15,11 @@ from functools import cached_property
 
 from scipy import special
 
+from platebench.images.generated import generated
 from platebench.results.decision import Decision, StoreFigures, decide
 from platebench.results.moderated_variance import Noise, moderated, noise_of
 from platebench.results.needs import AT_RANDOM, IN_ORDER, USES, WRITES, Needs
-from platebench.results.questions import measured, smallest_first
+from platebench.results.questions import measured, of_image_set, smallest_first
 from platebench.results.ranking import pair_scores
 from platebench.results.ratios import CONFIDENCE, Pooled, Ratio, typical
 from platebench.results.robust_mean import RobustMean
@@ -140,18 +141,20 @@ class Basis:
         return [store for store in dict.fromkeys(every) if store != FLOOR]
 
     @cached_property
+    def sizes(self) -> dict[StoreName, CellResult]:
+        """A cell of each store of known size, the smallest first."""
+        # `smallest_first` looks at warm scans; cold ones are of the same files.
+        warm = (replace(each, cache="warm") for each in self._every)
+        return {cell.store: cell for cell in smallest_first(warm).order}
+
+    @cached_property
     def figures(self) -> list[StoreFigures]:
         """What the decision knows of each store."""
         seconds = {use: self._seconds(use) for use in USES}
-        # `smallest_first` looks at warm scans; cold ones are of the same files.
-        sizes = {
-            cell.store: cell.bytes_per_pixel_byte
-            for cell in smallest_first(replace(each, cache="warm") for each in self._every).order
-        }
         return [
             StoreFigures(
                 store,
-                sizes.get(store),
+                None if (cell := self.sizes.get(store)) is None else cell.bytes_per_pixel_byte,
                 {use: found[store] for use, found in seconds.items() if store in found},
                 _native(store),
                 {use: _reason(use, self._tables[use].get(store)) for use in USES},
@@ -256,6 +259,45 @@ class Basis:
         low, high = (None if end is None else per * end for end in (time.low, time.high))
         kind = Kind.MEASURED if source.complete else Kind.EXTRAPOLATED
         return Estimate(per * time.estimate, kind, low, high)
+
+
+def sample_of(cells: Sequence[CellResult], images: str, pixel_bytes: int | None = None) -> Source:
+    """Return what so many bytes of images like those of an image set are.
+
+    Without a number of bytes they are the image set itself, which was measured whole.
+    """
+    mine = [cell for cell in measured(of_image_set(cells, images)) if cell.images]
+    sizes = {(cell.images or 1, cell.set_pixel_bytes or 0) for cell in mine if cell.set_pixel_bytes}
+    number, sampled_bytes = max(sizes, default=(1, 1))
+    whole = sampled_bytes if pixel_bytes is None else pixel_bytes
+    return Source(
+        images=max(1, round(number * whole / sampled_bytes)),
+        pixel_bytes=whole,
+        sampled=number,
+        sampled_bytes=sampled_bytes,
+        complete=pixel_bytes is None,
+        large_files=growing_files(cells, images, number),
+    )
+
+
+def growing_files(cells: Sequence[CellResult], images: str, number: int) -> dict[StoreName, int]:
+    """Return how many files of each store grow with the images, by image sets of other sizes.
+
+    Of a store that was written in one size only, it is not known.
+    """
+    made = generated(images)
+    by_store: dict[StoreName, dict[int, int]] = {}
+    for cell in measured(cells):
+        alike = generated(cell.image_set)
+        if made is None or alike is None or alike[0] != made[0]:
+            continue
+        if cell.operation in ("write", "scan") and cell.stored_files and cell.images:
+            by_store.setdefault(cell.store, {})[cell.images] = cell.stored_files
+    return {
+        store: round(number * (files[max(files)] - files[min(files)]) / (max(files) - min(files)))
+        for store, files in by_store.items()
+        if len(files) > 1
+    }
 
 
 def size_error(sizes: Sequence[int], pixels: Sequence[int], whole: int) -> float | None:

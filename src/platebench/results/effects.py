@@ -39,7 +39,7 @@ def effects(cells: Sequence[CellResult], question: Question, tuning: str = DEFAU
     for format_ in registry.FORMATS:
         if format_.name == registry.FLOOR.format:
             continue
-        layout = next(iter(format_.variants))
+        layout = format_.layouts[0]
         mine = {
             name.tuning: cell
             for name, cell in by_store.items()

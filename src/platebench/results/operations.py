@@ -59,7 +59,30 @@ class Operation:
     list_only: bool = False
     asked: Asked | None = None
 
+    @property
+    def heading(self) -> str:
+        """The operation in two or three words, as a column's heading."""
+        return _HEADINGS.get(self.name, self.name)
 
+
+_HEADINGS = {
+    "write": "Write",
+    "scan": "Read all",
+    "take": "Single images",
+    "first-image": "First image",
+    "table": "Image list",
+    "column": "Columns",
+    "filter": "Find rows",
+    "images-where": "Images where",
+    "join": "Join",
+    "append-rows": "Append rows",
+    "append": "Add a version",
+    "grow": "20 versions",
+    "list-versions": "List versions",
+    "open-version": "Old version",
+    "restore": "Restore",
+    "prune": "Prune",
+}
 _HANDLES = ("reopened", "kept")
 _ROWS = ("1", "16 scattered", "16 in a run")
 _FEW, _MANY = ("10,000 objects",), ("1,000,000 objects",)
@@ -330,11 +353,13 @@ def in_brief_run(cell: CellName, named: Sequence[str] = ()) -> bool:
     It also measures an operation that the user named and that it otherwise leaves out.
     """
     operation = OPERATIONS.get(cell.kind)
-    if operation is None:
-        return True
+    return operation is None or _is_in_brief(operation, cell.details, named)
+
+
+def _is_in_brief(operation: Operation, details: Details, named: Sequence[str]) -> bool:
     if operation.in_brief or operation.name not in named:
-        return cell.details in operation.in_brief
-    return operation.if_named is None or cell.details in operation.if_named
+        return details in operation.in_brief
+    return operation.if_named is None or details in operation.if_named
 
 
 def pattern_text(benchmark_class: str, details: Sequence[str]) -> str:
@@ -399,6 +424,52 @@ def check_operations(operations: Sequence[str]) -> None:
     for name in operations:
         if name not in operation_names():
             raise UserError(f"{name}: no such operation; there are {', '.join(operation_names())}")
+
+
+def has_both_caches(name: str) -> bool:
+    """Return True if an operation is measured warm and cold."""
+    return len({each.cache for each in OPERATIONS.values() if each.name == name}) > 1
+
+
+def typed_text(name: str, cache: str, details: Sequence[str]) -> str:
+    """Return what a user types to measure the cells of one table: `cold take 16 scattered`.
+
+    Without the cache if there is only one, and without commas, which separate several texts.
+    """
+    words = [*([cache] if has_both_caches(name) else []), name, *details]
+    return " ".join(words).replace(",", "")
+
+
+def patterns_of(texts: Sequence[str], brief: bool) -> tuple[str, ...]:
+    """Return patterns of classes and details for what a user typed; none for plain names only.
+
+    A plain name, such as `take`, means all its details, in a brief run those of a brief run. Raises
+    UserError for what is neither an operation nor a text that `typed_text` returns.
+    """
+    if all(text in operation_names() for text in texts):
+        return ()
+    found: dict[str, None] = {}
+    for text in texts:
+        plain = text in operation_names()
+        mine = {
+            pattern_text(name, details): _is_in_brief(operation, details, texts)
+            for name, operation in OPERATIONS.items()
+            for details in operation.details
+            if text == (operation.name if plain else typed_text(*_table(operation), details))
+        }
+        if not mine:
+            raise UserError(
+                f"{text}: no such operation; there are {', '.join(operation_names())}, or one of"
+                " them with its cache and details, such as 'cold take 16 scattered'"
+            )
+        found |= {
+            name: None for name, in_brief in mine.items() if in_brief or not (plain and brief)
+        }
+    return tuple(found)
+
+
+def _table(operation: Operation) -> tuple[str, str]:
+    return operation.name, operation.cache
 
 
 def choose(

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from platebench.images.generated import generated
 from platebench.limits import gigabytes
-from platebench.results.answer import LAB, Answers, Fastest, Smallest, answers
+from platebench.results.answer import LAB, Answers, Chosen, Fastest, answers
 from platebench.results.questions import (
     ADD_ROWS,
     COLD_SCAN,
@@ -94,12 +95,13 @@ def ten_lines(cells: Sequence[CellResult], context: Context | None = None) -> li
     lines = [
         _heading(found, context, said),
         *(_fastest(topic, answer) for topic, answer in said),
-        *([] if found.smallest is None else [_smallest(found.smallest)]),
-        *_from_memory(found, said),
+        *_sized(found),
         *_floor(said),
         _how_sure(found, cells, said),
         _next(found, context, said),
     ]
+    # Reads from memory matter least, since most readers have more data than memory.
+    lines[-3:-3] = islice(_from_memory(found, said), MOST - len(lines))
     assert len(lines) <= MOST
     return lines
 
@@ -144,19 +146,30 @@ def _fastest(topic: Topic, answer: Fastest) -> str:
     return _line(topic.label, *(f"{text}: {result}{where}" for result in results for text in texts))
 
 
-def _smallest(answer: Smallest) -> str:
-    """Return the smallest store, and what its size costs in time."""
-    stores = [cell.store for cell in (answer.quickest, answer.best, *answer.tied)]
-    stores = list(dict.fromkeys(stores))
-    best = answer.best
-    lab = answer.lab_takes
+def _sized(found: Answers) -> Iterator[str]:
+    """Yield the smallest store and the balanced one, unless one round leaves open which it is."""
+    smallest, balanced = found.smallest, found.balanced
+    if smallest is not None:
+        yield _chosen("Smallest", smallest)
+    if balanced is None or found.one_round:
+        return
+    if smallest is not None and balanced.best.store == smallest.best.store:
+        yield _line("Balanced", "the same store, for 80% reads in order, 15% at random, 5% writes")
+    else:
+        yield _chosen("Balanced", balanced)
+
+
+def _chosen(label: str, answer: Chosen) -> str:
+    """Return a store that is chosen for its size, and what the size costs in time."""
+    best, lab, takes = answer.best, answer.lab_takes, answer.takes
     size = f"{best.bytes_per_pixel_byte:.2f} of raw size" if lab is None else _smaller(lab)
+    stores = [best.store, *(cell.store for cell in answer.tied)]
     texts = list(_tie(stores) if answer.tied else _winner(best.store))
-    takes = answer.quickest_takes
     costs = [""]
     if takes is not None:
-        costs = [f", reads {_as_long(takes)}", f", reads {_roughly(takes)}", f", {_roughly(takes)}"]
-    return _line("Smallest", *(f"{text}: {size}{cost}" for cost in costs for text in texts))
+        long, short = f"single images {_as_long(takes)}", f"single images {_roughly(takes)}"
+        costs = [f", {long}", f", {short}", f", {_roughly(takes)}"]
+    return _line(label, *(f"{text}: {size}{cost}" for cost in costs for text in texts))
 
 
 def _from_memory(found: Answers, said: Sequence[tuple[Topic, Fastest]]) -> Iterator[str]:

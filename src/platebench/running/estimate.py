@@ -18,9 +18,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from itertools import pairwise
 
-from platebench.results.operations import OPERATIONS, Operation, measured_once
+from platebench.results.operations import OPERATIONS, Operation, measured_once, pattern_text
 from platebench.running.groups import MOST_STORES
 from platebench.stores.name import StoreName
 from platebench.stores.registry import REFERENCES
@@ -93,13 +94,23 @@ class Plan:
     patient: bool = False
 
     @classmethod
-    def of(cls, stores: Sequence[StoreName], operations: Sequence[str], brief: bool) -> Plan:
-        """Return the cells of these stores and operations; of all operations if none are named."""
+    def of(
+        cls,
+        stores: Sequence[StoreName],
+        operations: Sequence[str],
+        brief: bool,
+        patterns: Sequence[str] = (),
+    ) -> Plan:
+        """Return the cells of these stores and operations; of all operations if none are named.
+
+        `patterns` of classes and details count in place of `operations`, if there are any.
+        """
         tables = [
             (operation, [store for store in stores if not measured_once(operation.name, store)])
-            for operation in OPERATIONS.values()
+            for name, operation in OPERATIONS.items()
             if not operations or operation.name in operations
-            for _ in _details(operation, operations, brief)
+            for details in _details(operation, operations, brief and not patterns)
+            if not patterns or any(fnmatch(pattern_text(name, details), each) for each in patterns)
         ]
         cells = [(operation, store) for operation, mine in tables for store in mine]
         kinds = {

@@ -67,7 +67,7 @@ def look_ahead(workspace: Workspace, settings: Settings, watcher: Watcher) -> Ou
     A sample is taken if the run has a time limit that the whole folder would exceed. Raises
     UserError if there is too little room on the disk.
     """
-    plan = Plan.of(settings.stores, settings.operations, settings.brief)
+    plan = Plan.of(settings.stores, settings.operations, settings.brief, settings.patterns)
     every = [_surveyed(wanted, workspace, watcher) for wanted in check_images(settings.images)]
     limit = None if settings.minutes is None else 60 * settings.minutes
     share = None if limit is None else SHARE * limit / len(every)

@@ -98,7 +98,8 @@ def _measure(
         del kept["check_newest"]
         patterns, hurried = kept.pop("patterns"), kept.pop("hurried")
         if patterns:
-            kept |= {"operations": list(patterns), "hurried": hurried, "rounds": 1}
+            rounds = max(1, settings.rounds)
+            kept |= {"operations": list(patterns), "hurried": hurried, "rounds": rounds}
         info = run_info(names, commit, kept, facts, settings.check_newest)
         file = take_up(results, info) if settings.resume else RecordFile.create(results, info)
         watcher.starts(facts)

@@ -85,5 +85,5 @@ def first_layouts() -> list[StoreName]:
         name
         for format_ in registry.FORMATS
         for name in format_.stores
-        if name.layout == next(iter(format_.variants))
+        if name.layout == format_.layouts[0]
     ]

@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import vl_convert
 
 from platebench.drafts import made_anew
 from platebench.errors import UserError
@@ -23,20 +20,18 @@ from platebench.running import selfcheck
 from platebench.running.machine_facts import one_line
 from platebench.running.newest import newer_releases
 from platebench.site import (
-    answers,
     charts,
+    compare,
     completeness,
     decide,
     downloads,
     findings,
     formats,
-    grid,
     history,
     image_sets,
     method,
     then_and_now,
 )
-from platebench.site.embedded import script_json
 from platebench.site.published import Published, published
 from platebench.site.section import Section, render
 from platebench.timing.workspace import Progress, Workspace, no_progress
@@ -64,7 +59,7 @@ class Sources:
         return self.checkout / "docs"
 
 
-_SHARED = ("style.css", "decide.js", "page.js")
+_SHARED = ("style.css", "charts.css", "decide.js", "compare.js", "page.js")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -79,7 +74,7 @@ def build(sources: Sources, out: Path, progress: Progress = no_progress) -> Path
     refuse_others(out, SITE)
     pages = _pages(sources, progress)
     with made_anew(out, SITE, with_list=True) as folder:
-        for path, content in _files(pages).items():
+        for path, content in _files(pages, sources.docs).items():
             file = _below(folder, path)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
@@ -101,19 +96,36 @@ def _pages(sources: Sources, progress: Progress) -> dict[str, tuple[Published, l
     )
     machines = [run.machine for run in runs]
     return {
-        page_of(run.machine, machines): (run, _sections(run, sources, asv_pages, progress))
+        page_of(run.machine, machines): (
+            run,
+            _sections(run, sources, asv_pages, progress, _places(run, runs)),
+        )
         for run in runs
     }
 
 
+def _places(run: Published, runs: Sequence[Published]) -> list[tuple[str, str]]:
+    """Return the other machines: where each measured, and its page."""
+    machines = [each.machine for each in runs]
+    return [
+        (compare.place_of(each), page_of(each.machine, machines))
+        for each in runs
+        if each.machine != run.machine
+    ]
+
+
 def _sections(
-    run: Published, sources: Sources, asv_pages: history.History, progress: Progress
+    run: Published,
+    sources: Sources,
+    asv_pages: history.History,
+    progress: Progress,
+    places: Sequence[tuple[str, str]],
 ) -> list[Section]:
     """Return the sections in the order of the page, without empty ones."""
     makers: dict[str, Callable[[], Section | None]] = {
         "decide": lambda: decide.section(run),
-        "answers": lambda: answers.section(run),
-        "table": lambda: grid.section(run),
+        "size and speed": lambda: charts.main_section(run),
+        "compare": lambda: compare.section(run, places),
         "charts": lambda: charts.section(run),
         "then and now": lambda: then_and_now.section(sources.docs),
         "image sets": lambda: image_sets.section(run, sources.workspace),
@@ -133,10 +145,10 @@ def _sections(
     return [section for section in made if section is not None]
 
 
-def _files(pages: Mapping[str, tuple[Published, list[Section]]]) -> dict[str, bytes]:
+def _files(pages: Mapping[str, tuple[Published, list[Section]]], docs: Path) -> dict[str, bytes]:
     """Return every file of the site by its path."""
     files = {name: (_TEMPLATES / name).read_bytes() for name in _SHARED}
-    files |= {"vega.js": _vega().encode(), ".nojekyll": b""}
+    files[".nojekyll"] = b""
     if not pages:
         files["index.html"] = render("empty.html", question=QUESTION, version=_version()).encode()
     for name, (run, sections) in pages.items():
@@ -144,11 +156,14 @@ def _files(pages: Mapping[str, tuple[Published, list[Section]]]) -> dict[str, by
         files[name] = _page(run, sections, others).encode()
         for section in sections:
             files |= section.files
+    runs = {name: run for name, (run, _) in pages.items()}
+    if runs:
+        described = formats.pages(runs, docs, QUESTION, _version())
+        files |= {path: text.encode() for path, text in described.items()}
     return files
 
 
 def _page(run: Published, sections: Sequence[Section], others: Sequence[tuple[str, str]]) -> str:
-    charts = {id_: chart for section in sections for id_, chart in section.charts.items()}
     return render(
         "page.html",
         question=QUESTION,
@@ -156,7 +171,6 @@ def _page(run: Published, sections: Sequence[Section], others: Sequence[tuple[st
         published=run,
         sections=sections,
         others=others,
-        charts=script_json(charts),
         started=f"{datetime.fromisoformat(run.info.started):%-d %B %Y}",
         hardware=_hardware(run.facts),
         state=one_line(run.info.machine_facts),
@@ -180,13 +194,6 @@ def _hardware(facts: Mapping[str, Any]) -> str:
 
 def _version() -> str:
     return metadata.version("platebench")
-
-
-@cache
-def _vega() -> str:
-    """Return the charts' library in a scope of its own, which exports one name."""
-    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return f"(() => {{{bundle}\n}})();\n"
 
 
 def _below(folder: Path, path: str) -> Path:

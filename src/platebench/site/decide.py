@@ -15,12 +15,12 @@ from platebench.findings.finding import Finding
 from platebench.findings.registry import FINDINGS
 from platebench.images.camera import dtype_of
 from platebench.images.generated import generated
-from platebench.results.advice import Advised, Basis, Estimate, Source
+from platebench.results.advice import Advised, Basis, Estimate, Source, sample_of
 from platebench.results.decision import Decision, StoreFigures
 from platebench.results.kept_figures import plain
 from platebench.results.needs import AT_RANDOM, IN_ORDER, USES, WRITES, Needs
 from platebench.results.prices import read_prices
-from platebench.results.questions import headline_image_set, measured, of_image_set
+from platebench.results.questions import headline_image_set, of_image_set
 from platebench.results.ratios import Ratio
 from platebench.results.store_words import format_title, readable
 from platebench.results.tidy import CellResult
@@ -120,7 +120,9 @@ def section(published: Published) -> Section | None:
     bases = {each.bits: basis_of(published.cells, each.images) for each in depths if each.images}
     basis = bases[start.bits]
     decision = basis.decide(NEEDS)
-    samples = {each.bits: sample_of(published.cells, each.images) for each in depths if each.images}
+    samples = {
+        each.bits: sample_of(published.cells, each.images, TB) for each in depths if each.images
+    }
     cards = {
         bits: {each.store: each for each in cards_of(mine, samples[bits])}
         for bits, mine in bases.items()
@@ -211,41 +213,6 @@ def bits_of(image_set: str) -> int | None:
 def basis_of(cells: Sequence[CellResult], images: str) -> Basis:
     """Return the measured cells of an image set as `platebench advise` reads them."""
     return Basis(of_image_set(cells, images))
-
-
-def sample_of(cells: Sequence[CellResult], images: str) -> Source:
-    """Return what a TB of images like those of an image set is."""
-    mine = [cell for cell in measured(of_image_set(cells, images)) if cell.images]
-    sizes = {(cell.images or 1, cell.set_pixel_bytes or 0) for cell in mine if cell.set_pixel_bytes}
-    number, pixel_bytes = max(sizes, default=(1, 1))
-    return Source(
-        images=max(1, round(number * TB / pixel_bytes)),
-        pixel_bytes=TB,
-        sampled=number,
-        sampled_bytes=pixel_bytes,
-        complete=False,
-        large_files=growing_files(cells, images, number),
-    )
-
-
-def growing_files(cells: Sequence[CellResult], images: str, number: int) -> dict[StoreName, int]:
-    """Return how many files of each store grow with the images, by image sets of other sizes.
-
-    Of a store that was written in one size only, it is not known.
-    """
-    made = generated(images)
-    by_store: dict[StoreName, dict[int, int]] = {}
-    for cell in measured(cells):
-        alike = generated(cell.image_set)
-        if made is None or alike is None or alike[0] != made[0]:
-            continue
-        if cell.operation in ("write", "scan") and cell.stored_files and cell.images:
-            by_store.setdefault(cell.store, {})[cell.images] = cell.stored_files
-    return {
-        store: round(number * (files[max(files)] - files[min(files)]) / (max(files) - min(files)))
-        for store, files in by_store.items()
-        if len(files) > 1
-    }
 
 
 def cards_of(basis: Basis, one: Source) -> list[Card]:

@@ -28,8 +28,7 @@ from platebench.results.over_days import OverDays, over_days
 from platebench.results.records import record_files
 from platebench.results.strict_json import Damaged
 from platebench.results.telling import say_once
-from platebench.site.drawing.over_days import over_days_charts
-from platebench.site.drawing.style import specs
+from platebench.site.drawing.over_days import over_days_chart
 from platebench.site.published import Published
 from platebench.site.section import Section, render
 
@@ -84,15 +83,13 @@ def days_of(results: Path, machine: str) -> OverDays | None:
 
 def section(published: Published, history: History, days: OverDays | None = None) -> Section:
     """Return the formats over days, if they were measured, and asv's pages."""
-    drawings = [] if days is None else over_days_charts(days)
     return Section(
         anchor="history",
         title="Over time",
-        charts=specs(drawings),
         html=render(
             "history.html",
             days=days,
-            drawings=drawings,
+            chart=None if days is None else over_days_chart(days),
             history=history,
             page=f"{FOLDER}/index.html",
             machine=published.machine,

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
-import altair as alt
 import numpy as np
 import pyarrow as pa
+from markupsafe import Markup
 
 from platebench.images.camera import Profile
 from platebench.images.generated import generated
 from platebench.images.imageset import ImageSet
-from platebench.site.drawing.style import configured
+from platebench.site.drawing.panel import Panel, Scale
 from platebench.site.file_trees import file_trees
 from platebench.site.published import Published
 from platebench.site.section import Section, render
@@ -25,7 +25,6 @@ from platebench.timing.workspace import Workspace
 from platebench.viewing.thumbnails import Thumbnail, thumbnail
 
 IMAGES = 2
-CHART = "histogram"
 CODECS = (("snappy", None), ("lz4", None), ("gzip", 4), ("zstd", 9))
 """Compressors of the stores, with their levels."""
 
@@ -34,9 +33,6 @@ LEVELS = 256
 
 BIN = 16
 """Grey levels per row of the table."""
-
-_COLOURS = {"raw": "#0072B2", "ic": "#D55E00", "raw16": "#009E73"}
-_DASHES = {"raw": [1, 0], "ic": [6, 3], "raw16": [2, 2]}
 
 _WORDS: dict[str, str] = {
     "raw": "is the field from the camera, in 8 bits",
@@ -92,10 +88,9 @@ def section(published: Published, workspace: Workspace) -> Section:
             pixel_bytes=first.pixel_bytes if first else 0,
             images=IMAGES,
             own=[name for name in published.info.images if generated(name) is None],
-            chart=CHART,
+            chart=_histogram(shown) if shown else None,
             bins=list(_bins(shown)),
         ),
-        charts={CHART: _histogram(shown)} if shown else {},
     )
 
 
@@ -137,42 +132,22 @@ def _codec_name(codec: str, level: int | None) -> str:
     return codec if level is None else f"{codec} {level}"
 
 
-def _histogram(shown: Sequence[Shown]) -> dict[str, Any]:
-    """Return the histogram of pixel values. The symlog axis can show zero."""
-    rows: list[dict[str, str | int]] = [
-        {"profile": each.profile, "value": value, "pixels": int(count)}
-        for each in shown
-        for value, count in enumerate(each.levels)
-    ]
+def _histogram(shown: Sequence[Shown]) -> Markup:
+    """Return the histogram of pixel values: a stepped line per profile, logarithmic above 1."""
     most = max(int(each.levels.max()) for each in shown)
-    ticks = [0, *(10**power for power in range(len(str(most))))]
-    profiles = [each.profile for each in shown]
-    legend = alt.Legend(title="images")
-    chart = (
-        alt.Chart(alt.InlineData(values=rows), width="container", height=320)
-        .mark_line(interpolate="step", strokeWidth=1.5)
-        .encode(
-            x=alt.X("value:Q", title="grey level (of 256)", scale=alt.Scale(domain=[0, 255])),
-            y=alt.Y(
-                "pixels:Q",
-                title="pixels",
-                scale=alt.Scale(type="symlog"),
-                axis=alt.Axis(values=ticks, format=",d"),
-            ),
-            color=alt.Color(
-                "profile:N",
-                scale=alt.Scale(domain=profiles, range=[_COLOURS[name] for name in profiles]),
-                legend=legend,
-            ),
-            strokeDash=alt.StrokeDash(
-                "profile:N",
-                scale=alt.Scale(domain=profiles, range=[_DASHES[name] for name in profiles]),
-                legend=legend,
-            ),
-        )
-    )
-    drawn: dict[str, Any] = configured(chart).to_dict()
-    return drawn
+    powers = [10**power for power in range(len(str(most)))]
+    ticks = tuple((float(power), f"{power:,}") for power in powers)
+    levels = tuple((float(level), str(level)) for level in range(0, LEVELS, 64))
+    panel = Panel(Scale(0, LEVELS, levels, is_log=False), Scale(0.5, 1.5 * most, ticks))
+    for each in shown:
+        counts = [max(0.5, float(count)) for count in each.levels]
+        steps = [place for level, count in enumerate(counts) for place in _step(level, count)]
+        panel.path(steps, f"levels {each.profile}")
+    return panel.svg("Pixels by grey level; the table has the same figures.")
+
+
+def _step(level: int, count: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    return (float(level), count), (level + 1.0, count)
 
 
 def _bins(shown: Sequence[Shown]) -> Iterator[tuple[int, int, list[int]]]:

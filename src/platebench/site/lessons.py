@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from platebench.results.answer import LAB, Answers, Fastest, answers
+from platebench.results.answer import LAB, Answers, Chosen, Fastest, answers
 from platebench.results.effects import Effect, effects, spread_of_fast
 from platebench.results.questions import (
     COLD_SCAN,
@@ -20,9 +20,7 @@ from platebench.results.questions import (
     Question,
     Times,
     answering,
-    fastest_first,
     measured,
-    times_of,
 )
 from platebench.results.report import figure
 from platebench.results.store_words import format_title, short_name
@@ -32,10 +30,11 @@ from platebench.stores.name import StoreName
 TB = 10
 """Sizes are said for so many TB of pixels, about what a screen has."""
 
+SAVES = 1.1
+"""A compromise is named if a folder of TIFF files has this many times its bytes."""
+
 NAMED = 3
 """The number of tied stores that are named; others are counted."""
-
-BALANCED = "balanced"
 
 _CLAIMS: Mapping[tuple[bool, ...], str] = {
     (True, True): "A folder of TIFF files is as fast as any store.",
@@ -55,7 +54,7 @@ def lessons(cells: Sequence[CellResult]) -> list[str]:
     points = [
         "" if taking is None else _settings(cells, taking.question),
         _speed(taking, scanning),
-        _size(found, cells),
+        _size(found),
     ]
     return [each for each in points if each]
 
@@ -74,23 +73,42 @@ def _where(question: Question) -> str:
     return "from the disk" if question.cache == "cold" else "from memory"
 
 
+def settings_claim(
+    found: Sequence[Effect], spread: Times | None, question: Question
+) -> tuple[str, str] | None:
+    """Return whether the format or its settings matter more, and the figures that say so.
+
+    `found` are the effects of `question`, `spread` is that of their fast stores. None without both.
+    """
+    if not found or spread is None:
+        return None
+    most = found[0]
+    if _overlap(most.takes, spread):
+        claim = "How images are written matters as much as the format (tie)."
+    elif most.takes.estimate > spread.estimate:
+        claim = "How images are written matters more than the format."
+    else:
+        claim = "The format matters more than how images are written."
+    return (
+        claim,
+        f"To read single images {_where(question)}, {format_title(most.format)} takes"
+        f" {most.takes} times as long with its default settings as with `fast`{_others(found)}."
+        f" With `fast`, the slowest format takes {spread} times as long as the fastest.",
+    )
+
+
+def _overlap(one: Times, other: Times) -> bool:
+    """Return True if two intervals overlap, so a repeat run may show the other order."""
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return one.low <= other.high and other.low <= one.high
+
+
 def _settings(cells: Sequence[CellResult], question: Question) -> str:
     """Return whether the format or its settings matter more, for single images."""
     found = effects(cells, question)
-    spread = spread_of_fast(found)
-    if not found or spread is None:
-        return ""
-    most = found[0]
-    claim = (
-        "How images are written matters more than the format."
-        if most.takes.estimate > spread.estimate
-        else "The format matters more than how images are written."
-    )
-    return (
-        f"**{claim}** To read single images {_where(question)}, {format_title(most.format)} takes"
-        f" {most.takes} times as long with its default settings as with `fast`{_others(found)}."
-        f" With `fast`, the slowest format takes {spread} times as long as the fastest."
-    )
+    said = settings_claim(found, spread_of_fast(found), question)
+    return "" if said is None else f"**{said[0]}** {said[1]}"
 
 
 def _others(found: Sequence[Effect]) -> str:
@@ -136,20 +154,29 @@ def _fastest(answer: Fastest, begin: str) -> str:
     return f"{begin} {_where(answer.question)}: {_listed(stores)}{tie}{rate}{lab}."
 
 
-def _size(found: Answers, cells: Sequence[CellResult]) -> str:
-    """Return the TB that the smallest store keeps, and what it costs to read single images."""
-    smallest = found.smallest
-    if smallest is None or smallest.best.bytes_per_pixel_byte is None:
+def _size(found: Answers) -> str:
+    """Return the TB that the smallest store and the balanced one keep, and what they cost."""
+    smallest, balanced = found.smallest, found.balanced
+    if smallest is None:
         return ""
-    stores = [cell.store for cell in (smallest.quickest, smallest.best, *smallest.tied)]
-    tie = " (tie)" if smallest.tied else ""
     said = (
         f"**{TB} TB of images fit into {_terabytes(smallest.best)} without loss.** The smallest"
-        f" store is {_listed(list(dict.fromkeys(stores)))}{tie}"
+        f" store is {_named(smallest)}"
     )
-    if smallest.quickest_takes is not None:
-        said += f". {_single(smallest.quickest_takes)}"
-    return f"{said}.{_balanced(cells)}"
+    if smallest.takes is not None:
+        said += f". {_single(smallest.takes)}"
+    if balanced is None or balanced.takes is None or found.one_round:
+        return f"{said}."
+    saves = balanced.lab_takes is not None and balanced.lab_takes.estimate > SAVES
+    if saves and balanced.best.store != smallest.best.store:
+        said += f". A compromise is {_named(balanced)}: {_terabytes(balanced.best)}"
+        said += f". {_single(balanced.takes)}"
+    return f"{said}."
+
+
+def _named(chosen: Chosen) -> str:
+    stores = [cell.store for cell in (chosen.best, *chosen.tied)]
+    return f"{_listed(stores)}{' (tie)' if chosen.tied else ''}"
 
 
 def _single(takes: Times) -> str:
@@ -157,18 +184,6 @@ def _single(takes: Times) -> str:
     if takes.open:
         return "It reads single images as fast as a folder of TIFF files"
     return f"It takes {takes} times as long to read single images as a folder of TIFF files"
-
-
-def _balanced(cells: Sequence[CellResult]) -> str:
-    """Return the fastest store that is tuned `balanced`, its TB and its cost; "" without one."""
-    question = first_measured(cells, (COLD_TAKE, TAKE))
-    order = [] if question is None else fastest_first(cells, question).order
-    lab = next((cell for cell in order if cell.store == LAB), None)
-    best = next((cell for cell in order if cell.tuning == BALANCED and cell.stored_bytes), None)
-    takes = None if lab is None or best is None else times_of(best, lab)
-    if best is None or takes is None:
-        return ""
-    return f" A compromise is {short_name(best.store)}: {_terabytes(best)}. {_single(takes)}."
 
 
 def _terabytes(cell: CellResult) -> str:

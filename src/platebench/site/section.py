@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,15 +15,13 @@ from platebench.results.report import figure, percent, seconds
 class Section:
     """One part of the page.
 
-    `anchor` is its id and its entry in the list of contents; `html` is the text below the title;
-    `charts` are Vega-Lite specifications by the id of their element. `files` are further files of
-    the page by their path in the site's folder.
+    `anchor` is its id and its entry in the list of contents; `html` is the text below the title.
+    `files` are further files of the page by their path in the site's folder.
     """
 
     anchor: str
     title: str
     html: Markup
-    charts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 

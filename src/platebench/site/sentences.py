@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from platebench.limits import gigabytes
-from platebench.results.answer import Answers, Fastest, Smallest
+from platebench.results.answer import Answers, Chosen, Fastest
 from platebench.results.questions import SCAN, TAKE
 from platebench.results.records import RunInfo
 from platebench.results.report import figure
@@ -77,12 +77,14 @@ def points(said: Sequence[str]) -> str:
 
 
 def answer_rows(found: Answers) -> list[tuple[str, ...]]:
-    """Return the heading and a row per question, reads from the disk first, then the smallest."""
+    """Return the heading and a row per question, reads from the disk first, then those of size."""
+    balanced = None if found.one_round else found.balanced
     asked = sorted(found.fastest, key=lambda each: each.question.cache != "cold")
     return [
         ("to", "best store", "ties with it", "times a bare file", "a TIFF folder takes"),
         *(_fastest(each) for each in asked),
-        *([] if found.smallest is None else [_smallest(found.smallest)]),
+        *([] if found.smallest is None else [_chosen("keep few bytes", found.smallest)]),
+        *([] if balanced is None else [_chosen("keep few bytes and read fast", balanced)]),
     ]
 
 
@@ -127,10 +129,10 @@ def _fastest(answer: Fastest) -> tuple[str, ...]:
     )
 
 
-def _smallest(answer: Smallest) -> tuple[str, ...]:
+def _chosen(words: str, answer: Chosen) -> tuple[str, ...]:
     lab = answer.lab_takes
     return (
-        "keep few bytes",
+        words,
         f"{_store(answer.best)}, {figure(answer.best.bytes_per_pixel_byte)} of the raw size",
         _names(answer.tied),
         "",

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from platebench.errors import UserError
 from platebench.results.report import figure
-from platebench.site.drawing.style import Drawing, Row, framed, specs, texts
 from platebench.site.section import Section, render
-from platebench.talk.charts import RATIO_TITLE, ratio_chart, ratio_rows, read_rows, reads_chart
+from platebench.talk.charts import ratio_rows, read_rows
 from platebench.talk.claims import claim_rows
 from platebench.talk.outcome import Talk
 
 KEPT = "then_and_now.json"
 READ_HEADS = ("libraries", "read", "median")
 RATIO_HEADS = ("libraries", "LanceDB, times pandas", "quartiles")
-
-ROW_HEIGHT = 56
-AROUND = 130
-"""Pixels of axis and legend below the rows."""
+DRAWING = "then_and_now.svg"
+"""In docs/, and beside the page: the figures as `platebench talk --chart` draws them."""
 
 
 def section(docs: Path) -> Section | None:
-    """Return the claims as a table and two charts; None if `docs` has no such figures."""
+    """Return the claims as a table, and folded their figures; None if `docs` has none.
+
+    The kept drawing of the figures is shown if it is in `docs`.
+    """
     talks = talks_in(docs)
     if not talks:
         return None
-    drawings = [reads(talks), ratios(talks)]
-    html = render("then_and_now.html", claims=claim_rows(talks), drawings=drawings)
-    return Section("then-and-now", "Then and now", html, specs(drawings))
+    drawing = docs / DRAWING
+    drawn = {DRAWING: drawing.read_bytes()} if drawing.exists() else {}
+    html = render(
+        "then_and_now.html",
+        claims=claim_rows(talks),
+        drawing=DRAWING if drawn else None,
+        tables=(
+            ("Three reads of two images, medians", READ_HEADS, reads(talks)),
+            ("LanceDB's time relative to pandas", RATIO_HEADS, ratios(talks)),
+        ),
+    )
+    return Section("then-and-now", "Then and now", html, drawn)
 
 
 def talks_in(docs: Path) -> dict[str, Talk]:
@@ -48,34 +57,18 @@ def talks_in(docs: Path) -> dict[str, Talk]:
         raise UserError(f"{file}: not what 'platebench talk --json' writes ({error})") from error
 
 
-def reads(talks: Mapping[str, Talk]) -> Drawing:
-    """Return the three reads in milliseconds, a row per set of libraries."""
-    rows = [{**row, "median": f"{figure(row['ms'])} ms"} for row in read_rows(talks)]
-    caption = "The talk's reads: two images, from the page cache. Medians of alternating reads."
-    drawn = framed(reads_chart(rows, READ_HEADS), _height(rows))
-    title = "Three reads of two images"
-    return Drawing("then-reads", title, caption, drawn, READ_HEADS, texts(rows, READ_HEADS))
+def reads(talks: Mapping[str, Talk]) -> list[tuple[str, ...]]:
+    """Return the talk's three reads with their medians, for each set of libraries."""
+    return [(row["libraries"], row["read"], f"{figure(row['ms'])} ms") for row in read_rows(talks)]
 
 
-def ratios(talks: Mapping[str, Talk]) -> Drawing:
-    """Return LanceDB's time relative to pandas, a row per set of libraries."""
-    rows = [
-        {
-            **row,
-            RATIO_HEADS[1]: figure(row["times"]),
-            "quartiles": (
-                "" if row["low"] is None else f"{figure(row['low'])} to {figure(row['high'])}"
-            ),
-        }
+def ratios(talks: Mapping[str, Talk]) -> list[tuple[str, ...]]:
+    """Return LanceDB's time relative to pandas, with its quartiles, for each set of libraries."""
+    return [
+        (
+            row["libraries"],
+            figure(row["times"]),
+            "" if row["low"] is None else f"{figure(row['low'])} to {figure(row['high'])}",
+        )
         for row in ratio_rows(talks)
     ]
-    caption = (
-        "To the left of 1, LanceDB took less time than pd.read_parquet. Bars are quartiles over "
-        "pairs of neighbouring reads. Of the talk only single figures are known."
-    )
-    drawn = framed(ratio_chart(rows, RATIO_HEADS), _height(rows))
-    return Drawing("then-ratio", RATIO_TITLE, caption, drawn, RATIO_HEADS, texts(rows, RATIO_HEADS))
-
-
-def _height(rows: Sequence[Row]) -> int:
-    return AROUND + ROW_HEIGHT * len({row["libraries"] for row in rows})

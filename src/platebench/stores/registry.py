@@ -30,7 +30,9 @@ class Format:
     (`sqlite3`). `layout_needs` are those of one layout only. `colour` and `mark` are the format's
     in every chart; no two formats share both. `native_versions`: the format keeps versions
     itself; all others are measured with platebench's part list (`part_list`). `title` is the name
-    in sentences, as the format's makers write it; "" if that is `name`. `opened_by` are programs
+    in sentences, as the format's makers write it; "" if that is `name`. `document` is the address
+    of the format's own description, `reviewed_by` who of its makers reviewed its figures and when
+    (docs/review.md). `opened_by` are programs
     and languages that open the stored files without platebench, those for images first;
     `opened_by_tuning` those of a tuning that fewer of them open.
     """
@@ -44,6 +46,8 @@ class Format:
     native_versions: bool = False
     layout_needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     title: str = ""
+    document: str = ""
+    reviewed_by: tuple[str, ...] = ()
     opened_by: tuple[str, ...] = ()
     opened_by_tuning: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -56,6 +60,11 @@ class Format:
     def class_name(self) -> str:
         """The name of the store's class in its module."""
         return self.store.partition(":")[2]
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """The layouts, the one that suits the format best first."""
+        return tuple(self.variants)
 
     @property
     def stores(self) -> list[StoreName]:
@@ -104,6 +113,7 @@ FORMATS: tuple[Format, ...] = (
         Mark.CIRCLE,
         layout_needs={**_TIFF, "nested": ("awkward",)},
         title="Parquet",
+        document="https://parquet.apache.org/docs/file-format/",
         opened_by=("pandas", "DuckDB", "R"),
     ),
     Format(
@@ -115,6 +125,7 @@ FORMATS: tuple[Format, ...] = (
         Mark.SQUARE,
         layout_needs=_TIFF,
         title="Arrow IPC",
+        document="https://arrow.apache.org/docs/format/Columnar.html",
         opened_by=("pandas", "Polars", "R"),
     ),
     Format(
@@ -127,6 +138,7 @@ FORMATS: tuple[Format, ...] = (
         native_versions=True,
         layout_needs=_TIFF,
         title="LanceDB",
+        document="https://lance.org/format/",
         opened_by=("Python", "DuckDB", "Rust"),
     ),
     Format(
@@ -137,6 +149,7 @@ FORMATS: tuple[Format, ...] = (
         Colour.ORANGE,
         Mark.DIAMOND,
         title="Zarr",
+        document="https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html",
         opened_by=("Python", "C++", "Rust"),
     ),
     Format(
@@ -147,6 +160,7 @@ FORMATS: tuple[Format, ...] = (
         Colour.SKY_BLUE,
         Mark.TRIANGLE_DOWN,
         title="TIFF folder",
+        document="https://www.loc.gov/preservation/digital/formats/fdd/fdd000022.shtml",
         opened_by=("Fiji", "napari", "QuPath"),
         opened_by_tuning={"balanced": ("Python", "GDAL"), "small": ("Python", "few viewers")},
     ),
@@ -158,6 +172,7 @@ FORMATS: tuple[Format, ...] = (
         Colour.PURPLE,
         Mark.SQUARE,
         title="HDF5",
+        document="https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html",
         opened_by=("Fiji", "MATLAB", "R"),
         opened_by_tuning={"small": ("Python", "HDF5 + szip")},
     ),
@@ -169,6 +184,7 @@ FORMATS: tuple[Format, ...] = (
         Colour.PURPLE,
         Mark.TRIANGLE_RIGHT,
         title="CellH5",
+        document="https://doi.org/10.1093/bioinformatics/btt175",
         opened_by=("Fiji", "R", "Python"),
     ),
     Format(
@@ -180,6 +196,7 @@ FORMATS: tuple[Format, ...] = (
         Mark.DIAMOND,
         layout_needs=_TIFF,
         title="SQLite",
+        document="https://www.sqlite.org/fileformat2.html",
         opened_by=("DB Browser", "DuckDB", "R"),
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 PACKAGE = "platebench.stores"
@@ -24,7 +24,7 @@ def source_files(module: str, folder: Path = FOLDER) -> list[Path]:
         file = _file(name, folder)
         if name not in found and file is not None:
             found[name] = file
-            waiting += _imported(file)
+            waiting += _imported(file.read_text())
     return [found[name] for name in sorted(found)]
 
 
@@ -35,17 +35,20 @@ def _file(module: str, folder: Path) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
-def _imported(file: Path) -> Iterator[str]:
-    """Yield what a file imports from this package: modules, and names that may be modules."""
-    for node in ast.walk(ast.parse(file.read_text())):
+@lru_cache(maxsize=1024)
+def _imported(text: str) -> tuple[str, ...]:
+    """Return what a module imports from this package: modules, and names that may be modules.
+
+    `text` is its source. What was found in a text is kept: each cell asks for the files of its
+    store, and to parse them took a fifth of a second.
+    """
+    found: list[str] = []
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             start = PACKAGE if node.level else ""
             source = ".".join(part for part in (start, node.module) if part)
-            names = [source, *(f"{source}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        yield from (
-            name.removeprefix(f"{PACKAGE}.") for name in names if name.startswith(f"{PACKAGE}.")
-        )
+            found += [source, *(f"{source}.{alias.name}" for alias in node.names)]
+    inside = f"{PACKAGE}."
+    return tuple(name.removeprefix(inside) for name in found if name.startswith(inside))

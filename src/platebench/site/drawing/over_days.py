@@ -1,119 +1,139 @@
-"""The libraries over days: one chart per operation and one of bytes, changes marked."""
+"""The libraries over days: a view per operation and one of bytes, a panel per store."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
 
-import altair as alt
-
 from platebench.results.over_days import BYTES, Change, OverDays, Point
 from platebench.results.report import figure, seconds
-from platebench.site.drawing.style import (
-    HEIGHT,
-    Drawing,
-    Row,
-    by_format,
-    data_of,
-    framed,
-    lines,
-    log_axis,
-    number,
-    points,
-    texts,
-    told,
-)
+from platebench.results.store_words import readable
+from platebench.site.drawing.panel import Panel, Scale, Spot
+from platebench.site.drawing.scales import log_scale
+from platebench.site.drawing.views import Chart, FormatPanel, View, colour_of, mark_of
 from platebench.stores.name import StoreName
 
+ANCHOR = "over-days"
 TITLES = {
-    "write": "Writing, with the libraries of each day",
-    "scan": "Reading every image, with the libraries of each day",
-    "take": "16 scattered images, with the libraries of each day",
-    BYTES: "Bytes kept, with the libraries of each day",
+    "scan": "Reading in order",
+    "take": "Random rows",
+    "write": "Writing",
+    BYTES: "Bytes kept",
 }
-"""The charts in the order of the page, by what they show."""
+"""The views in the order of the page, by what they show."""
 
-HEADS = ("store", "libraries of", "figure", "changed", "measured on")
-MARKED = 260
-"""Area of the ring around a change, in square pixels."""
-
-
-def over_days_charts(found: OverDays) -> list[Drawing]:
-    """Return the charts of a history, each with a table of its figures and failures."""
-    return [_chart(found, what, title) for what, title in TITLES.items()]
+HEADS = ("store", "code", "libraries of", "figure", "changed", "measured on")
+MOST_DAYS = 4
+"""Labels of the horizontal axis."""
 
 
-def _chart(found: OverDays, what: str, title: str) -> Drawing:
-    anchor = f"over-days-{what}"
+def over_days_chart(found: OverDays) -> Chart:
+    """Return the chart of a history; its table has its failures too."""
+    views = (_view(found, what, name) for what, name in TITLES.items())
+    return Chart(ANCHOR, "Libraries over time", tuple(views))
+
+
+def _view(found: OverDays, what: str, name: str) -> View:
     changes = {(each.store, each.day): each for each in found.changes if each.what == what}
-    rows = [
-        _row(point, changes.get((point.store, point.day)))
-        for point in found.points
-        if point.what == what
-    ]
-    shown = [row for row in rows if row["value"] is not None]
+    points = [point for point in found.points if point.what == what]
+    shown = [point for point in points if point.value is not None]
+    rows = tuple(_row(point, changes.get((point.store, point.day))) for point in points)
     if not shown:
-        return Drawing(anchor, title, "Not shown: no store was measured.", None, HEADS, ())
-    unit = "bytes, of raw size" if what == BYTES else "milliseconds"
+        return View(name, name, "Not shown: no store was measured.", (), HEADS, rows)
     how = (
         "Counted, so without an interval; changes above 1% are ringed."
         if what == BYTES
         else "Page cache warm. Days took turns at samples; changes beyond doubt are ringed"
-        " (5% of them may be chance, over all charts)."
+        " (5% of them may be chance, over all views)."
     )
     caption = f"Each format's fast store on {found.images}, {found.rounds} rounds. {how}"
-    chart = framed(drawn(shown, unit), HEIGHT)
-    return Drawing(anchor, title, caption, chart, HEADS, texts(rows, HEADS))
+    unit = "bytes per byte of pixels" if what == BYTES else "milliseconds"
+    scales = _days(found.days), log_scale([_value(point) for point in shown])
+    stores = list(dict.fromkeys(point.store for point in shown))
+    panels = tuple(
+        _panel(store, [each for each in shown if each.store == store], changes, scales)
+        for store in stores
+    )
+    axes = f"Across: libraries of this day. Up: {unit}."
+    return View(name, finding(found, what, len(stores)), caption, panels, HEADS, rows, axes)
 
 
-def drawn(rows: Sequence[Row], unit: str) -> alt.LayerChart:
-    """Return the chart: a line per store, a point per day, a ring and a release at each change."""
-    scale, axis = log_axis([number(row, "value") for row in rows])
-    days = [date.fromisoformat(day) for day in sorted({str(row["day"]) for row in rows})]
-    ticks = [alt.DateTime(year=day.year, month=day.month, date=day.day, utc=True) for day in days]
-    axis_of_days = alt.Axis(format="%-d %b %Y", values=ticks, labelOverlap="greedy")
-    # In UTC, or a browser west of it would show the day before.
-    utc = alt.Scale(type="utc")
-    x = alt.X("day:T", title="libraries of this day", axis=axis_of_days, scale=utc)
-    y = alt.Y("value:Q", title=unit, scale=scale, axis=axis)
-    layers = [
-        lines(rows).encode(x=x, y=y),
-        points(rows).encode(x=x, y=y, tooltip=told(*HEADS)),
-    ]
-    changed = [row for row in rows if row["changed"]]
-    if changed:
-        marked = alt.Chart(data_of(changed))
-        stroke = by_format(rows)["stroke"]
-        rings = marked.mark_point(size=MARKED, strokeWidth=2.5, fillOpacity=0)
-        names = marked.mark_text(aria=False, dy=-16, fontSize=11)
-        layers += [
-            rings.encode(x=x, y=y, stroke=stroke, tooltip=told(*HEADS)),
-            names.encode(x=x, y=y, text="release:N"),
-        ]
-    return alt.LayerChart(layer=layers)
+def finding(found: OverDays, what: str, stores: int) -> str:
+    """Return how many stores changed beyond doubt, and the largest change."""
+    changes = [each for each in found.changes if each.what == what]
+    begin = f"{TITLES[what]}: "
+    if not changes:
+        return f"{begin}no store changed beyond doubt over {len(found.days)} days"
+    largest = max(changes, key=lambda each: max(each.ratio, 1 / each.ratio))
+    changed = len({each.store for each in changes})
+    times = max(largest.ratio, 1 / largest.ratio)
+    words = ("larger", "smaller") if what == BYTES else ("slower", "faster")
+    release = _release(largest)
+    with_ = f" with {release}" if release else f" by {largest.day}"
+    return (
+        f"{begin}{changed} of {stores} stores changed beyond doubt, most {readable(largest.store)}:"
+        f" {figure(times)} times {words[largest.ratio < 1]}{with_}"
+    )
 
 
-def _row(point: Point, change: Change | None) -> Row:
-    store: StoreName = point.store
-    is_size = point.what == BYTES
-    value = point.value
-    if value is None:
-        shown = point.message
-    else:
-        shown = f"{figure(value)} of raw size" if is_size else seconds(value)
-    return {
-        "store": str(store),
-        "format": store.format,
-        "layout": store.layout,
-        "tuning": store.tuning,
-        "day": point.day,
-        "value": value if is_size or value is None else 1e3 * value,
-        "libraries of": point.day,
-        "figure": shown,
-        "changed": "" if change is None else _said(change),
-        "release": _release(change),
-        "measured on": point.measured,
-    }
+def _panel(
+    store: StoreName,
+    points: Sequence[Point],
+    changes: dict[tuple[StoreName, str], Change],
+    scales: tuple[Scale, Scale],
+) -> FormatPanel:
+    panel = Panel(*scales)
+    panel.line([(_number(point.day), _value(point)) for point in points], "join")
+    spots = []
+    for point in points:
+        change = changes.get((store, point.day))
+        says = f"{readable(store)}, libraries of {point.day}: {_words(point)}"
+        if change is not None:
+            says += f", {_said(change)}"
+        spot = Spot(
+            _number(point.day), _value(point), mark_of(store.format), says, _release(change)
+        )
+        spots.append(spot)
+        if change is not None:
+            panel.ring(spot)
+    panel.spots(spots)
+    svg = panel.svg("; ".join(spot.says for spot in spots))
+    return FormatPanel(readable(store), colour_of(store.format), svg)
+
+
+def _days(days: Sequence[str]) -> Scale:
+    numbers = [_number(day) for day in days]
+    margin = max(1.0, (numbers[-1] - numbers[0]) * 0.05)
+    step = -(-len(days) // MOST_DAYS)
+    labelled = [date.fromisoformat(day) for day in days[::step]]
+    ticks = tuple((float(day.toordinal()), f"{day:%b %Y}") for day in labelled)
+    return Scale(numbers[0] - margin, numbers[-1] + margin, ticks, is_log=False)
+
+
+def _number(day: str) -> float:
+    return float(date.fromisoformat(day).toordinal())
+
+
+def _value(point: Point) -> float:
+    value = point.value or 0.0
+    return value if point.what == BYTES else 1e3 * value
+
+
+def _words(point: Point) -> str:
+    if point.value is None:
+        return point.message
+    return f"{figure(point.value)} of raw size" if point.what == BYTES else seconds(point.value)
+
+
+def _row(point: Point, change: Change | None) -> tuple[str, ...]:
+    return (
+        readable(point.store),
+        str(point.store),
+        point.day,
+        _words(point),
+        "" if change is None else _said(change),
+        point.measured,
+    )
 
 
 def _release(change: Change | None) -> str:

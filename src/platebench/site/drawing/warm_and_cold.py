@@ -1,111 +1,147 @@
-"""Warm against cold: the same operation from the page cache and from the disk."""
+"""Warm against cold: the same reads from the page cache and from the disk, a panel per format."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import altair as alt
-
-from platebench.results.questions import Question, answering, cold, measured, times_of
-from platebench.results.ranking import rank
+from platebench.results.questions import Question, Times, answering, cold, measured, times_of
 from platebench.results.ratios import typical
-from platebench.results.report import seconds
+from platebench.results.report import figure, seconds
+from platebench.results.store_words import readable, short_name
 from platebench.results.tidy import CellResult
-from platebench.site.drawing.style import (
-    BARS_SAY,
-    Drawing,
-    Row,
-    bars,
-    data_of,
-    ends_of,
-    framed,
-    in_best_layouts,
-    log_axis,
-    number,
-    texts,
-    told,
+from platebench.site.drawing.panel import RowPanel, RowSpot
+from platebench.site.drawing.scales import log_scale
+from platebench.site.drawing.views import (
+    FormatPanel,
+    View,
+    best_layout,
+    by_tuning,
+    formats_in,
+    panel_for,
 )
+from platebench.stores.appearance import Mark
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 
-HEADS = ("store", "warm", "cold", "cold, times warm")
-CACHES = ("warm", "cold")
-COLOURS = ("#D55E00", "#0072B2")
-ROW_HEIGHT = 22
-AROUND = 110
-"""Pixels of axis and legend below the rows."""
+HEADS = ("store", "code", "warm", "cold", "cold, times warm")
+AXES = "Milliseconds per image. Circle: from memory (warm). Square: from the disk (cold)."
 
 
-def warm_and_cold(cells: Sequence[CellResult], question: Question) -> Drawing:
-    """Return the chart of one operation on the cells of one image set."""
-    anchor = f"warm-and-cold-{question.operation}"
-    title = f"Warm against cold: {question.asked.title.lower()}"
-    rows = rows_of(cells, question)
-    if not rows:
-        return Drawing(anchor, title, "Not shown: no store was measured warm and cold.", None)
+@dataclass(frozen=True)
+class Both:
+    """A store's warm and cold cell of one operation, and the ratio of their times."""
+
+    warm: CellResult
+    cold: CellResult
+    takes: Times | None
+
+    @property
+    def store(self) -> StoreName:
+        """The store."""
+        return self.warm.store
+
+
+def warm_and_cold(cells: Sequence[CellResult], question: Question, name: str) -> View:
+    """Return the view of one operation on the cells of one image set. `name` is its name."""
+    both = measured_twice(cells, question)
+    if not both:
+        return View(name, question.asked.title, "Not shown: no store was measured warm and cold.")
+    mine = [each for each in both.values() if each.store != FLOOR]
     caption = (
-        "Each format in its best layout; the table has the others. Circles are warm, squares cold. "
-        f"{BARS_SAY}"
+        "Each format in its best layout; the table has the others. Bars: 95% interval for a repeat"
+        " run."
     )
-    best = in_best_layouts(rows)
-    stores = len({row["store"] for row in best})
-    chart = framed(drawn(best), AROUND + ROW_HEIGHT * stores)
-    table = [row for row in rows if row["cache"] == "warm"]
-    return Drawing(anchor, title, caption, chart, HEADS, texts(table, HEADS))
+    formats = formats_in(each.store for each in mine)
+    return View(
+        name,
+        finding(mine, question) if mine else question.asked.title,
+        caption,
+        tuple(_panel(format_, both) for format_ in formats),
+        HEADS,
+        tuple(_row(each) for each in both.values()),
+        AXES,
+    )
 
 
-def rows_of(cells: Sequence[CellResult], question: Question) -> list[Row]:
-    """Return two rows per store, warm and cold: the floor first, then the fastest cold."""
+def measured_twice(cells: Sequence[CellResult], question: Question) -> dict[StoreName, Both]:
+    """Return the stores with a warm and a cold time, in the order of their cells."""
     warm = {cell.store: cell for cell in measured(answering(cells, question))}
-    from_disk = answering(cells, cold(question))
-    by_store = {cell.store: cell for cell in measured(from_disk)}
-    stores = [FLOOR, *(cell.store for cell in rank(from_disk).order)]
-    both = [store for store in stores if store in warm and store in by_store]
-    return [row for store in both for row in _rows(warm[store], by_store[store])]
-
-
-def drawn(rows: Sequence[Row]) -> alt.LayerChart:
-    """Return the chart: a row per store, its two points joined by a line."""
-    scale, axis = log_axis([number(row, "ms") for row in rows], ends_of(rows))
-    x = alt.X("ms:Q", title="milliseconds", scale=scale, axis=axis)
-    stores = list(dict.fromkeys(str(row["store"]) for row in rows))
-    y = alt.Y("store:N", title=None, sort=stores, axis=alt.Axis(labelLimit=220, grid=True))
-    legend = alt.Legend(title="page cache")
-    kinds = {
-        "color": alt.Color("cache:N", scale=alt.Scale(domain=CACHES, range=COLOURS), legend=legend),
-        "shape": alt.Shape(
-            "cache:N", scale=alt.Scale(domain=CACHES, range=["circle", "square"]), legend=legend
-        ),
+    from_disk = {cell.store: cell for cell in measured(answering(cells, cold(question)))}
+    return {
+        store: Both(warm[store], from_disk[store], times_of(from_disk[store], warm[store]))
+        for store in warm
+        if store in from_disk and warm[store].read_images and from_disk[store].read_images
     }
-    base = alt.Chart(data_of(rows))
-    return alt.LayerChart(
-        layer=[
-            base.mark_line(aria=False, color="#bbbbbb").encode(x=x, y=y, detail="store:N"),
-            bars(rows, strokeWidth=3).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", y=y),
-            base.mark_point(filled=True, size=70, opacity=1).encode(
-                x=x, y=y, tooltip=told(*HEADS), **kinds
-            ),
-        ]
+
+
+def finding(both: Sequence[Both], question: Question) -> str:
+    """Return how much longer the disk takes, at least and at most, as one sentence."""
+    known = [(each.takes, each.store) for each in both if each.takes is not None]
+    if not known:
+        return f"{question.asked.title}: warm and cold share no round"
+    known.sort(key=lambda each: each[0].estimate)
+    (least, first), (most, last) = known[0], known[-1]
+    level = sum(takes.open for takes, _ in known)
+    if len(known) == 1:
+        return f"From the disk, {short_name(first)} takes {least} times as long as from memory"
+    same = f"; {level} of {len(known)} are as fast from the disk" if level else ""
+    return (
+        f"From the disk, reads take {figure(least.estimate)} times ({short_name(first)}) to"
+        f" {figure(most.estimate)} times ({short_name(last)}) as long as from memory{same}"
     )
 
 
-def _rows(warm: CellResult, from_disk: CellResult) -> list[Row]:
-    times = times_of(from_disk, warm)
-    shared: Row = {
-        "store": str(warm.store),
-        "format": warm.format,
-        "layout": warm.layout,
-        "warm": seconds(warm.median_s or 0.0),
-        "cold": seconds(from_disk.median_s or 0.0),
-        HEADS[-1]: "" if times is None else str(times),
-    }
-    return [{**shared, **_end(cell)} for cell in (warm, from_disk)]
+def _panel(format_: str, both: dict[StoreName, Both]) -> FormatPanel:
+    layout = best_layout((each for each in both if each.format == format_), format_)
+    drawn = [each for each in both if each != FLOOR]
+    best = [each for each in drawn if each.layout == best_layout(drawn, each.format)]
+    cells = [cell for each in best for cell in (both[each].warm, both[each].cold)]
+    panel = RowPanel(
+        log_scale([_ms(cell) for cell in cells], [end for c in cells for end in _ends(c)])
+    )
+    mine = by_tuning(each for each in best if each.format == format_)
+    for store in mine:
+        pair = both[store]
+        takes = "" if pair.takes is None else f"× {figure(pair.takes.estimate)}"
+        panel.row(
+            store.tuning,
+            takes,
+            [
+                _spot(pair.warm, str(Mark.CIRCLE), "warm"),
+                _spot(pair.cold, str(Mark.SQUARE), "cold"),
+            ],
+        )
+    says = "; ".join(
+        f"{store.tuning}: warm {seconds(_ms(both[store].warm) / 1e3)},"
+        f" cold {seconds(_ms(both[store].cold) / 1e3)}"
+        for store in mine
+    )
+    return panel_for(format_, panel.svg(f"{layout}, per image: {says}"))
 
 
-def _end(cell: CellResult) -> Row:
+def _ms(cell: CellResult) -> float:
+    return 1e3 * (cell.median_s or 0.0) / (cell.read_images or 1)
+
+
+def _ends(cell: CellResult) -> list[float]:
     repeat = typical(cell.wall.blocks)
-    return {
-        "cache": cell.cache,
-        "ms": 1e3 * (cell.median_s or 0.0),
-        "low": None if repeat.low is None else 1e3 * repeat.low,
-        "high": None if repeat.high is None else 1e3 * repeat.high,
-    }
+    if repeat.low is None or repeat.high is None:
+        return []
+    return [1e3 * end / (cell.read_images or 1) for end in (repeat.low, repeat.high)]
+
+
+def _spot(cell: CellResult, mark: str, kind: str) -> RowSpot:
+    says = f"{readable(cell.store)}, {cell.cache}: {seconds(_ms(cell) / 1e3)} per image"
+    ends = _ends(cell)
+    return RowSpot(_ms(cell), mark, says, kind, (ends[0], ends[1]) if ends else None)
+
+
+def _row(both: Both) -> tuple[str, ...]:
+    return (
+        readable(both.store),
+        str(both.store),
+        seconds(_ms(both.warm) / 1e3),
+        seconds(_ms(both.cold) / 1e3),
+        "" if both.takes is None else str(both.takes),
+    )

@@ -1,34 +1,36 @@
-"""The first screen agrees with the data and with `platebench report`."""
+"""Answers agree with the data and with `platebench report`."""
 
 from __future__ import annotations
 
-import html
 import json
-import re
 from pathlib import Path
 
 import pytest
 
-from platebench.results.answer import LAB, Answers, Fastest, Smallest, answers
+from platebench.results.advice import Basis
+from platebench.results.answer import LAB, Answers, Chosen, Fastest, answers
+from platebench.results.needs import Needs
 from platebench.results.questions import (
+    COLD_SCAN,
+    COLD_TAKE,
     QUESTIONS,
     SCAN,
     TAKE,
+    WRITE,
     answering,
-    fastest_first,
     headline_image_set,
-    of_floor,
     of_image_set,
 )
+from platebench.results.records import record_files
 from platebench.results.report import as_json, as_markdown, figure, seconds
-from platebench.results.store_words import in_words
+from platebench.results.store_words import short_name
+from platebench.results.ten_lines import ten_lines
 from platebench.results.tidy import CellResult, tidy
-from platebench.site.answers import costs, section
-from platebench.site.published import Published, published
+from platebench.site.lessons import lessons
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import IPC, failed, floor, ok, run_file
-from tests.results.made_up_runs import SCAN as SCANS
+from tests.scratch_checkout import REPOSITORY
 from tests.site.made_up import reference
 
 STORES = (
@@ -45,15 +47,16 @@ OTHER = StoreName.parse("parquet:pixels:fast")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Published:
+def whole(tmp_path_factory) -> list[CellResult]:
     results = tmp_path_factory.mktemp("results")
-    reference(results, image_sets=("raw-2", "raw-32", "ic-32"), rounds=4, stores=STORES)
-    return published(results)[0]
+    return tidy(
+        reference(results, image_sets=("raw-2", "raw-32", "ic-32"), rounds=4, stores=STORES)
+    )
 
 
 @pytest.fixture(scope="module")
-def found(whole: Published) -> Answers:
-    answered = answers(whole.cells)
+def found(whole: list[CellResult]) -> Answers:
+    answered = answers(whole)
     assert answered is not None
     return answered
 
@@ -70,18 +73,9 @@ def to_scan(found: Answers) -> Fastest:
     return answer
 
 
-def smallest(found: Answers) -> Smallest:
+def smallest(found: Answers) -> Chosen:
     assert found.smallest is not None
     return found.smallest
-
-
-def said_by(run: Published) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", section(run).html)).split())
-
-
-def run_of(results: Path, *rounds: list) -> Published:
-    run_file(results, *rounds)
-    return published(results)[0]
 
 
 def test_every_question_is_answered_without_the_floor(found: Answers) -> None:
@@ -99,9 +93,9 @@ def report_rows(cells: list[CellResult], best: CellResult) -> list[list[str]]:
     return [line.strip("| ").split(" | ") for line in lines[2:]]
 
 
-def test_answers_agree_with_the_report(whole: Published, found: Answers) -> None:
+def test_answers_agree_with_the_report(whole: list[CellResult], found: Answers) -> None:
     for answer in found.fastest:
-        rows = report_rows(whole.cells, answer.best)
+        rows = report_rows(whole, answer.best)
         (row,) = [row for row in rows if row[0] == str(answer.best.store)]
         assert row[2] == seconds(answer.best.median_s or 0)
         assert row[3] == figure(answer.of_floor.estimate if answer.of_floor else None)
@@ -111,8 +105,8 @@ def test_answers_agree_with_the_report(whole: Published, found: Answers) -> None
         assert tied == {str(cell.store) for cell in (answer.best, *answer.tied)} or not answer.tied
 
 
-def test_intervals_agree_with_the_report(whole: Published, found: Answers) -> None:
-    reported = json.loads(as_json(whole.cells))
+def test_intervals_agree_with_the_report(whole: list[CellResult], found: Answers) -> None:
+    reported = json.loads(as_json(whole))
     keys = ("store", "operation", "detail", "cache", "images", "profile")
     for answer in found.fastest:
         (cell,) = [
@@ -126,37 +120,21 @@ def test_intervals_agree_with_the_report(whole: Published, found: Answers) -> No
 def test_size_agrees_with_the_report_and_has_no_interval(whole, found: Answers) -> None:
     best = smallest(found).best
     sizes = [
-        float(row[10])
-        for row in report_rows(whole.cells, best)
-        if row[0] != FLOOR and len(row) > 10
+        float(row[10]) for row in report_rows(whole, best) if row[0] != FLOOR and len(row) > 10
     ]
     assert float(figure(best.bytes_per_pixel_byte)) == min(sizes)
     assert smallest(found).lab_takes is not None
     assert smallest(found).lab_takes.low is None
 
 
-def test_page_has_the_figures_of_the_answers(whole: Published, found: Answers) -> None:
-    said = said_by(whole)
-    for answer in found.fastest:
-        store = answer.best.store
-        finding = f"{answer.question.asked.finding} {in_words(store)} ({store}): "
-        assert f"{finding}{answer.of_floor} times a bare file" in said
-    assert f"Smallest {in_words(smallest(found).best.store)} (" in said
-    assert "raw-32, 32 images, 44.0 MB of pixels" in said
-
-
-def test_lab_and_default_stores_are_compared_in_shared_rounds(
-    whole: Published, found: Answers
-) -> None:
+def test_lab_is_compared_in_shared_rounds(whole: list[CellResult], found: Answers) -> None:
     answer = found.to(TAKE)
     assert answer is not None
-    mine = [cell for cell in whole.cells if cell.image_set == "raw-32"]
+    mine = [cell for cell in whole if cell.image_set == "raw-32"]
     stores = {cell.store: cell for cell in answering(mine, TAKE)}
     formed = stores[LAB].wall.over(answer.best.wall)
     assert answer.lab_takes is not None
     assert (answer.lab_takes.estimate, answer.lab_takes.high) == (formed.estimate, formed.high)
-    typed = [cell for cell in fastest_first(mine, TAKE).order if cell.tuning == "default"]
-    assert answer.typed == typed[0]
 
 
 def test_headline_is_the_raw_set_with_most_cells(tmp_path) -> None:
@@ -192,71 +170,58 @@ def test_fast_moment_of_the_machine_does_not_make_the_fastest_store(tmp_path) ->
     assert answer.best.store == IPC
 
 
-def test_page_names_stores_that_tie(tmp_path) -> None:
-    rounds = [
-        [floor([1.0]), ok([2.0 * noise]), ok([2.0 * (2.03 - noise)], OTHER), ok([9.0], LAB)]
-        for noise in (1.0, 1.02, 0.98, 1.03)
-    ]
-    run = run_of(tmp_path, *rounds)
-    answer = to_scan(answers(run.cells))
-    assert {answer.best.store, *(cell.store for cell in answer.tied)} == {IPC, OTHER}
-    assert "Tie with " in said_by(run)
-    assert f"Tie with {answer.tied[0].store}." in said_by(run)
-
-
 def test_one_round_has_no_interval_and_no_reliable_order(tmp_path) -> None:
-    run = run_of(tmp_path, [floor([1.0]), ok([2.0]), ok([2.001], LAB)])
-    answer = to_scan(answers(run.cells))
+    found = of_rounds(tmp_path, [floor([1.0]), ok([2.0]), ok([2.001], LAB)])
+    answer = to_scan(found)
     assert str(answer.of_floor) == "2.00"
     assert answer.tied == ()
-    assert said_by(run).count("There was one round, so the order of stores is not reliable.") == 1
-
-
-def test_single_question_with_one_round_is_marked(tmp_path) -> None:
-    cold = ok([2.0], benchmark="full_scan.ColdFullScan.time_scan")
-    run = run_of(tmp_path, [floor([1.0]), ok([2.0]), cold], [floor([1.0]), ok([2.0])])
-    said = said_by(run)
-    assert said.index("from the disk") < said.index("There was one round, so this order")
+    assert found.one_round
 
 
 def test_failed_store_is_never_the_answer(tmp_path) -> None:
     quick = [[floor([1.0]), ok([3.0], OTHER), ok([1.1])] for _ in range(3)]
     quick[1][2] = failed("Mismatch: image 3 differs")
-    run = run_of(tmp_path, *quick)
-    assert to_scan(answers(run.cells)).best.store == OTHER
-    assert smallest(answers(run.cells)).best.store == OTHER
-    assert "1 store measured, 1 failed" in said_by(run)
+    found = of_rounds(tmp_path, *quick)
+    assert to_scan(found).best.store == OTHER
+    assert smallest(found).best.store == OTHER
 
 
-def test_stores_within_one_percent_of_the_smallest_tie(tmp_path) -> None:
-    sizes = {IPC: 1000, OTHER: 1009, LAB: 1011}
-    runs = [ok([1.0], store, stored_bytes=size) for store, size in sizes.items()]
-    found = smallest(of_rounds(tmp_path, runs))
-    assert (found.best.store, [cell.store for cell in found.tied]) == (IPC, [OTHER])
-    assert found.typed is not None
-    assert found.typed.store == LAB
+def test_of_stores_as_small_within_one_percent_the_fastest_is_smallest(tmp_path) -> None:
+    given = {IPC: (1000, 2.0), OTHER: (1009, 1.0), LAB: (1011, 0.5)}
+    rounds = [
+        [ok([time * wobble], store, stored_bytes=size) for store, (size, time) in given.items()]
+        for wobble in (1.0, 1.01, 0.99)
+    ]
+    found = smallest(of_rounds(tmp_path / "a", *rounds))
+    assert (found.best.store, found.tied) == (OTHER, ())
+    one = smallest(of_rounds(tmp_path / "b", rounds[0]))
+    assert [cell.store for cell in one.tied] == [IPC], "one round settles nothing"
 
 
-def test_page_names_questions_that_were_not_measured(tmp_path) -> None:
-    said = said_by(run_of(tmp_path, [ok([1.0], LAB)]))
-    assert "Not measured: read single images at random; " in said
-    assert "the floor was not measured" in said
-    assert "This is a folder of TIFF files as most labs have it." in said
+# One rule: the page, `advise`, `report`, the ten lines and the README choose the same stores
+
+SINGLE = {COLD_TAKE: Needs(0, 100, 0), COLD_SCAN: Needs(100, 0, 0), WRITE: Needs(0, 0, 100)}
 
 
-def test_page_of_a_failed_run_says_so(tmp_path) -> None:
-    run = run_of(tmp_path, [failed("no"), failed("no", LAB, SCANS)])
-    assert answers(run.cells) is None
-    assert said_by(run).startswith("No measurement of this run succeeded")
-
-
-def test_page_has_the_best_store_of_each_format(whole: Published, found: Answers) -> None:
-    best = costs(of_image_set(whole.cells, found.images))
-    assert [cost.format for cost in best][:4] == ["parquet", "arrow-ipc", "lancedb", "zarr"]
-    said = said_by(whole)
-    for cost in best:
-        assert cost.smallest is not None
-        cells = [f"{of_floor(cell)}{cell.store}" for _, cell in cost.fastest]
-        size = f"{figure(cost.smallest.bytes_per_pixel_byte)}{cost.smallest.store}"
-        assert " ".join([cost.format, *cells, size]) in said
-        assert len(cost.fastest) == 3
+@pytest.mark.parametrize("kept", [True, False])
+def test_ten_lines_and_decision_agree_on_each_use_and_on_size(kept: bool, whole) -> None:
+    runs = [file for file in record_files(REPOSITORY / "results") if file.info().is_run]
+    cells = tidy(runs[-1]) if kept else whole
+    found = answers(cells)
+    assert found is not None
+    mine = of_image_set(cells, found.images)
+    basis = Basis(mine)
+    for question, needs in SINGLE.items():
+        choice, answer = basis.decide(needs).fastest, found.to(question)
+        assert choice is not None
+        assert answer is not None
+        assert choice.store == answer.best.store
+        assert set(choice.ties) == {cell.store for cell in answer.unsettled}
+    usual = basis.decide(Needs())
+    said = [" ".join(ten_lines(cells)), " ".join(lessons(mine))]
+    for chosen, choice in ((found.smallest, usual.smallest), (found.balanced, usual.balanced)):
+        assert chosen is not None
+        assert choice is not None
+        assert chosen.best.store == choice.store
+        assert tuple(cell.store for cell in chosen.tied) == choice.ties
+        assert all(short_name(choice.store) in text for text in said)
