@@ -5,7 +5,9 @@ from __future__ import annotations
 from importlib import metadata
 
 import pytest
+from packaging.requirements import Requirement
 
+from platebench import optional
 from platebench.errors import UserError
 from platebench.optional import missing, require
 from platebench.stores import registry
@@ -24,6 +26,14 @@ def test_require_names_absent_libraries_and_the_install_command() -> None:
         " pip install no-such-library nor-this"
     )
     require("the page", "numpy")
+
+
+def test_extras_are_those_of_the_installed_platebench() -> None:
+    requirements = [Requirement(text) for text in metadata.requires("platebench") or []]
+    for library, extra in optional._EXTRAS.items():
+        markers = [each.marker for each in requirements if each.name == library]
+        assert any(marker and marker.evaluate({"extra": extra}) for marker in markers), library
+        assert not any(marker is None for marker in markers), f"{library} is always installed"
 
 
 def test_only_the_nested_layout_of_parquet_needs_awkward(monkeypatch: pytest.MonkeyPatch) -> None:

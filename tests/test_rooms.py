@@ -26,6 +26,7 @@ RANKS = {
     "commands": 7,
 }
 OF_ALL = {
+    "addresses",
     "atomic_files",
     "drafts",
     "errors",

@@ -14,12 +14,23 @@ _MODULES = {
     "ngff-zarr": "ngff_zarr",
     "pillow": "PIL",
     "pylance": "lance",
+    "pyyaml": "yaml",
     "scikit-image": "skimage",
     "virtual-tiff": "virtual_tiff",
     "vl-convert-python": "vl_convert",
     "vortex-data": "vortex",
 }
 """The module of a distribution on PyPI, where the two names differ."""
+
+_EXTRAS = {
+    "aiohttp": "remote",
+    "dask": "dask",
+    "distributed": "dask",
+    "fsspec": "remote",
+    "torch": "torch",
+    "xarray": "xarray",
+}
+"""The extra of platebench that has a library which only some commands and methods need."""
 
 
 class _NotOnPyPI(NamedTuple):
@@ -89,15 +100,22 @@ def require(what: str, *libraries: str) -> None:
 
 def _advice(absent: Iterable[str]) -> str:
     names = list(absent)
-    from_pypi = [name for name in names if is_on_pypi(name)]
+    from_pypi = [_to_install(name) for name in names if is_on_pypi(name)]
     advice = [
         f"{name} comes with {_NOT_ON_PYPI[name].comes_with}"
         for name in names
         if not is_on_pypi(name)
     ]
     return "; ".join(
-        [*advice, *([f"type: pip install {' '.join(from_pypi)}"] if from_pypi else [])]
+        [
+            *advice,
+            *([f"type: pip install {' '.join(dict.fromkeys(from_pypi))}"] if from_pypi else []),
+        ]
     )
+
+
+def _to_install(name: str) -> str:
+    return f'"platebench[{_EXTRAS[name]}]"' if name in _EXTRAS else name
 
 
 def _is_here(library: str) -> bool:

@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from platebench import __version__, interrupts
+from platebench.addresses import masked
 from platebench.errors import UserError
 from platebench.optional import missing, require
 from platebench.temporary import temporary_folder
@@ -203,7 +204,7 @@ class Workers:
                     " install the same version there"
                 )
         if not found:
-            self.say(f"{self._scheduler}: has no workers yet; waiting for them")
+            self.say(f"{masked(str(self._scheduler))}: has no workers yet; waiting for them")
         self._tell_dashboard()
 
     def _stop(self, futures: list[Any], run: str) -> None:
@@ -288,15 +289,15 @@ def _connected(scheduler: str) -> Any:
         given["scheduler_file"] = scheduler
     else:
         raise UserError(
-            f"--scheduler {scheduler}: give an address such as tcp://10.0.0.1:8786, or the path of"
-            " a scheduler file"
+            f"--scheduler {masked(scheduler)}: give an address such as tcp://10.0.0.1:8786, or the"
+            " path of a scheduler file"
         )
     try:
         return Client(timeout=SECONDS_TO_CONNECT, set_as_default=False, **given)
     except Exception as error:  # each wrong address has an error of its own
         raise UserError(
-            f"--scheduler {scheduler}: no Dask scheduler answers there; start one with 'dask"
-            " scheduler', and give the address that it prints"
+            f"--scheduler {masked(scheduler)}: no Dask scheduler answers there; start one with"
+            " 'dask scheduler', and give the address that it prints"
         ) from error
 
 

@@ -237,9 +237,11 @@ def test_pyramid_levels_are_left_out_by_name(tmp_path):
         file.write(array[::4, ::4], subfiletype=1, photometric="minisblack")
     images = open_images(path)
     assert [image.tolist() for image in images] == [array.tolist()]
-    assert images.counted.left_out == [("pyramid.tif", "pyramid level")] * 2
+    assert images.counted.left_out == [
+        (f"pyramid.tif/page 0/SubIFD {number}", "pyramid level") for number in (0, 1)
+    ]
     assert images.counted.said() == (
-        "1 file, 1 image; left out: 2 pyramid levels (pyramid.tif, ...)"
+        "1 file, 1 image; left out: 2 pyramid levels (pyramid.tif/page 0/SubIFD 0, ...)"
     )
     assert_files(images)
 
@@ -261,7 +263,7 @@ def test_larger_page_below_a_thumbnail_is_the_image(tmp_path):
         file.write(array, photometric="minisblack")
     images = open_images(path)
     assert [image.tolist() for image in images] == [array.tolist()]
-    assert images.counted.left_out == [("dng.tif", "thumbnail")]
+    assert images.counted.left_out == [("dng.tif/page 0", "thumbnail")]
 
 
 @pytest.mark.parametrize(("kind", "word"), [(1, "thumbnail"), (4, "mask")])
@@ -282,7 +284,7 @@ def test_thumbnails_and_masks_are_left_out(tmp_path, kind, word, first):
     path.write_bytes(content)
     images = open_images(path)
     assert [image.tolist() for image in images] == [array.tolist()]
-    assert images.counted.left_out == [("a.tif", word)]
+    assert images.counted.left_out == [(f"a.tif/page {0 if first else 1}", word)]
     assert bytes(images.file(0)) != path.read_bytes()
     assert_files(images)
 
@@ -302,7 +304,7 @@ def test_pixels_that_two_pages_share_are_read_once(tmp_path):
     path.write_bytes(content)
     images = open_images(path)
     assert len(images) == 4
-    assert images.counted.left_out == [("a.tif", "repeated page")]
+    assert images.counted.left_out == [("a.tif/page 1", "repeated page")]
 
 
 def test_broken_chain_of_pages_is_refused(tmp_path):
@@ -336,7 +338,9 @@ def test_thumbnails_between_pages_are_left_out(tmp_path):
     lsm(tmp_path / "a.tif")
     images = open_images(tmp_path)
     assert np.array_equal(np.stack(list(images)), counting(3, 21, 33))
-    assert images.counted.left_out == [("a.tif", "thumbnail")] * 3
+    assert images.counted.left_out == [
+        (f"a.tif/page {number}", "thumbnail") for number in (1, 3, 5)
+    ]
 
 
 def stk(path: Path, array: np.ndarray) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from platebench.errors import UserError
 from platebench.packages.check import check
 from platebench.packages.draft import Interrupted
 from platebench.packages.pack import PackSettings, pack
@@ -44,6 +45,21 @@ def started(place: Path, jobs: int) -> subprocess.Popen[str]:
     return process
 
 
+def only_shells_are_left(place: Path) -> bool:
+    """Say whether no draft with a package is left, and the next command removes all others.
+
+    A process may be killed after it has made the folder of a draft and before it has marked it, and
+    after it has renamed the package and before it has removed the draft's folder.
+    """
+    for draft in drafts(place):
+        if (draft / "package").exists():
+            return False
+        os.utime(draft, (0, 0))  # one without a mark is removed when it is a minute old
+    with pytest.raises(UserError, match="exists and is not empty"):
+        pack([place / "plate"], place / "package")
+    return drafts(place) == []
+
+
 def drafts(place: Path) -> list[Path]:
     return sorted(place.glob(".*"))
 
@@ -67,7 +83,7 @@ def test_kill_leaves_a_whole_package_or_none(jobs: int, tmp_path: Path) -> None:
         else:
             pack([source], package, PackSettings(resume=True, part_bytes=1))
             assert check(package, [source]) == []
-        assert drafts(tmp_path) == []
+        assert only_shells_are_left(tmp_path)
         assert (package / "images.csv").read_bytes() == (
             tmp_path / "first" / "images.csv"
         ).read_bytes()
@@ -104,6 +120,27 @@ def test_stopped_pack_is_taken_up_where_it_was(plate: Path, tmp_path: Path) -> N
     after = {file.name for file in (package / "data" / "parts").glob("0*")}
     assert len(after & before) == counts[0]
     assert len(after) == 4
+    assert drafts(tmp_path) == []
+
+
+@pytest.mark.parametrize("step", ["_copied", "finish"])
+def test_pack_that_was_stopped_after_its_parts_is_taken_up(
+    step: str, plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    package = tmp_path / "package"
+    with monkeypatch.context() as patched:
+        patched.setattr(f"platebench.packages.pack.{step}", stop)
+        with pytest.raises(Interrupted):
+            pack([plate], package, PackSettings(part_bytes=1))
+    (draft,) = drafts(tmp_path)
+    assert (draft / "package" / "data" / "000001.json").exists()
+    for place in ("data/.0123.draft", ".platebench-package.json.platebench-part"):
+        (draft / "package" / place).write_text("half of it")
+    pack([plate], package, PackSettings(part_bytes=1, resume=True))
+    assert check(package, [plate]) == []
     assert drafts(tmp_path) == []
 
 

@@ -155,8 +155,9 @@ def test_absent_library_is_named_with_what_to_type(
     monkeypatch.setattr("platebench.optional.missing", lambda *names: list(names))
     with pytest.raises(UserError) as said:
         getattr(package, method)()
+    typed = library if library == "pandas" else f'"platebench[{library}]"'
     assert str(said.value) == (
-        f"{method} needs {library}, not installed here; type: pip install {library}"
+        f"{method} needs {library}, not installed here; type: pip install {typed}"
     )
 
 

@@ -369,8 +369,17 @@ def test_url_without_its_library_says_what_to_type(
     monkeypatch.setattr(
         "platebench.optional.missing", lambda *names: [n for n in names if n == library]
     )
-    with pytest.raises(UserError, match=f"not installed here; type: pip install {library}"):
+    with pytest.raises(UserError) as said:
         platebench.open(url)
+    assert f"needs {library}, not installed here" in str(said.value)
+    assert str(said.value).endswith('; type: pip install "platebench[remote]"')
+
+
+def test_password_in_a_url_is_in_no_message() -> None:
+    for url in ("ftps3://me:s3@cret@127.0.0.1/a", "http://me:s3@cret@127.0.0.1:9/a"):
+        with pytest.raises(UserError, match=r"//me:\*\*\*@127\.0\.0\.1") as said:
+            platebench.open(url)
+        assert "cret" not in str(said.value)
 
 
 def test_packages_are_kept_in_the_cache_folder_of_the_user(

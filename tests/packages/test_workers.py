@@ -343,5 +343,5 @@ def test_missing_library_is_one_line(
     assert done.status == 2
     assert done.err == (
         f"platebench: {option.partition('=')[0]} needs distributed, not installed here; type:"
-        " pip install distributed\n"
+        ' pip install "platebench[dask]"\n'
     )

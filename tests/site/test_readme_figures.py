@@ -17,6 +17,7 @@ from platebench.results.tidy import tidy
 from platebench.running.selfcheck import Finding, SelfCheck
 from platebench.site.readme import (
     COMPARE,
+    KEPT,
     README,
     RESULTS,
     TALK,
@@ -107,11 +108,11 @@ def test_figure_and_documents_are_current() -> None:
 
 def test_figures_writes_figure_and_documents(checkout: Path) -> None:
     before = files_in(checkout)
-    every = [checkout / name for name in (FIGURE, README, *OTHERS)]
+    every = [checkout / name for name in (FIGURE, KEPT, README, *OTHERS)]
     assert current(checkout) == every
     assert figures(checkout) == every
     assert current(checkout) == []
-    assert files_in(checkout) - before == {FIGURE}
+    assert files_in(checkout) - before == {FIGURE, KEPT}
     text = (checkout / README).read_text()
     assert f"]({FIGURE})" in text
     assert "\nkept\n" in text

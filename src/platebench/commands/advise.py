@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -54,11 +55,13 @@ def advise_command(
     The three weights make 100. The answer has at most 15 lines. Nothing in the source is changed.
     """
     from platebench.packages import advise
+    from platebench.packages.default_store import keep_advice
     from platebench.results.advice import reasons_in_words
     from platebench.results.advice_lines import Asked, advice_lines, ties_in_words
+    from platebench.results.kept_figures import kept_text
     from platebench.results.needs import Needs, bytes_of
     from platebench.results.prices import OWN, read_prices
-    from platebench.running.places import home, own_results
+    from platebench.running.places import home, kept_advice, own_results
     from platebench.running.progress import RunBar
     from platebench.running.settings import stores_to_measure
 
@@ -83,6 +86,10 @@ def advise_command(
         ) from None
     basis = outcome.basis
     decision = basis.decide(needs)
+    if decision.choices:
+        day = datetime.now(UTC).date().isoformat()
+        text = kept_text(day, str(source), needs, basis.figures, basis.pair)
+        keep_advice(kept_advice(), source, text)
     dropped = outcome.dropped & decision.left_out.keys()
     if dropped:
         named = ", ".join(map(str, sorted(dropped)))

@@ -21,6 +21,7 @@ from platebench.commands.packaged import (
     counted,
     dask_workers,
     name_left_out,
+    name_not_packed,
     progress,
     resumable,
     say_not_kept,
@@ -37,14 +38,17 @@ class OnError(StrEnum):
 
 def pack_command(
     sources: Annotated[
-        list[Path], typer.Argument(help="Folders, or TIFF and CH5 files.", metavar="SOURCE...")
+        list[Path],
+        typer.Argument(
+            help="Folders, TIFF, CH5, OME-Zarr, or an OME-IRIS manifest.", metavar="SOURCE..."
+        ),
     ],
     destination: Annotated[Path, typer.Argument(help="The new package.", metavar="DEST")],
     store: Annotated[
         str | None,
         typer.Option(
-            help="FORMAT:LAYOUT:TUNING. Default: parquet:tiff:fast for TIFF files of one image,"
-            " otherwise parquet:pixels:balanced."
+            help="FORMAT:LAYOUT:TUNING. Default: the balanced choice of 'platebench advise' for"
+            " SOURCE; if that was not run, of the reference run."
         ),
     ] = None,
     jobs: Jobs = None,
@@ -67,15 +71,27 @@ def pack_command(
 ) -> None:
     """Pack folders of images, tables and other files into one package that can be checked.
 
-    TIFF, OME-TIFF and CH5 files become images, CSV, TSV and TXT files become tables, and all
-    files that hold no images are kept byte for byte. SOURCE is never changed. DEST is whole or not
-    there.
+    TIFF, OME-TIFF, OME-Zarr and CH5 become images. CSV, TSV and TXT files become tables, gzipped
+    and in ZIP archives too. All files that hold no images are kept byte for byte. SOURCE is never
+    changed. DEST is whole or not there.
     """
+    from platebench.images.folder import FolderImages
     from platebench.limits import gigabytes
     from platebench.packages.pack import PackSettings, pack
+    from platebench.running.places import kept_advice
     from platebench.stores.name import StoreName
 
+    def advised(images: FolderImages) -> StoreName | None:
+        from platebench.packages.default_store import choose  # imports SciPy, which takes 0.4 s
+
+        chosen = choose(sources, images, kept_advice())
+        if chosen is None:
+            return None
+        say(f"Store {chosen.why}")
+        return chosen.store
+
     settings = PackSettings(
+        choose=advised,
         store=StoreName.parse(store) if store else None,
         jobs=jobs,
         on_error="skip" if on_error is OnError.skip else "stop",
@@ -106,11 +122,5 @@ def pack_command(
         keys = f"joined by {', '.join(table.keys)}" if table.keys else "has no key of an image"
         say(f"Table {table.name}: {counted(table.rows, 'row')}, {keys}")
     say_not_kept(packed.planes_only, manifest.digest_of == "file")
-    beside = len(manifest.left_out) - len(packed.refused)
-    if beside:
-        first = manifest.left_out[0]
-        say(
-            f"Not packed: {first.path} ({first.reason})"
-            + (f" and {beside - 1:,} more" if beside > 1 else "")
-        )
+    name_not_packed(manifest.left_out[: len(manifest.left_out) - len(packed.refused)])
     name_left_out(packed.refused)

@@ -11,6 +11,7 @@ import typer
 
 from platebench.commands.shared import FAILED, errors, say, tell
 from platebench.errors import UserError
+from platebench.ownership import PACKAGE_MANIFEST
 
 if TYPE_CHECKING:
     from platebench.packages.manifest import LeftOut
@@ -35,14 +36,14 @@ DaskWorkers = Annotated[
     typer.Option(
         "--workers",
         min=1,
-        help="Start a Dask cluster of this many processes here. Needs platebench[dask].",
+        help="Start a Dask cluster of this many processes here. Needs platebench\\[dask].",
     ),
 ]
 Scheduler = Annotated[
     str | None,
     typer.Option(
         help="Use a running Dask cluster: tcp://HOST:PORT, or a scheduler file. All workers must"
-        " see every folder under the same path as this process. Needs platebench[dask].",
+        " see every folder under the same path as this process. Needs platebench\\[dask].",
     ),
 ]
 Resume = Annotated[
@@ -119,6 +120,17 @@ def name_left_out(left_out: Sequence[LeftOut]) -> None:
     raise typer.Exit(FAILED)
 
 
+def name_not_packed(left_out: Sequence[LeftOut]) -> None:
+    """Name what files have beside the images that were taken, and what else is not packed."""
+    if not left_out:
+        return
+    say(f"Not packed, as {PACKAGE_MANIFEST} says too:")
+    for each in left_out[:_MOST_NAMED]:
+        say(f"  {each.path}: {each.reason}")
+    if len(left_out) > _MOST_NAMED:
+        say(f"  and {len(left_out) - _MOST_NAMED:,} more")
+
+
 def counted(count: int, what: str) -> str:
     """Return 1 image, or 1,024 images."""
     return f"1 {what}" if count == 1 else f"{count:,} {what}s"
@@ -130,4 +142,7 @@ def say_not_kept(paths: Sequence[str], is_file: bool) -> None:
         return
     what = "planes" if is_file else "pixels"
     first = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1:,} more"
-    say(f"Kept as {what} only: {first}; --originals keeps the files too")
+    say(
+        f"Kept as {what} only: {first}; --originals keeps the files too"
+        + ("" if is_file else ", and --store parquet:tiff:fast those of one image each")
+    )

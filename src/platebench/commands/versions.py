@@ -13,6 +13,7 @@ from platebench.commands.packaged import (
     PackageFolder,
     Pattern,
     counted,
+    name_not_packed,
     progress,
 )
 from platebench.commands.shared import HELP, say
@@ -39,18 +40,22 @@ def list_command(package: PackageFolder) -> None:
 def add_command(
     package: PackageFolder,
     sources: Annotated[
-        list[Path], typer.Argument(help="Folders, or TIFF and CH5 files.", metavar="SOURCE...")
+        list[Path],
+        typer.Argument(help="Folders, OME-Zarr, or TIFF and CH5 files.", metavar="SOURCE..."),
     ],
     jobs: Jobs = None,
     originals: Originals = False,
     pattern: Pattern = None,
 ) -> None:
     """Add images, rows of tables and files as a new version. Older versions stay readable."""
+    from platebench.packages.manifest import read_manifest
     from platebench.packages.versions import add
 
+    before = len(read_manifest(package).left_out)
     with progress() as show:
         version = add(package, sources, jobs, originals, pattern, show)
     say(f"{package}: version {version.number} has {counted(version.images, 'image')}")
+    name_not_packed(read_manifest(package).left_out[before:])
 
 
 @versions_app.command("restore", epilog="Example: platebench versions restore plate1.package 1")

@@ -23,6 +23,7 @@ from platebench.findings import (
     parquet_row_groups,
     parquet_wide_integers,
     talk_ratio,
+    tiff_damaged_strip,
     zarr_guessed_chunks,
     zarr_missing_chunks,
     zarr_partial_shards,
@@ -33,6 +34,7 @@ from platebench.findings.finding import Finding
 FINDINGS: tuple[Finding, ...] = (
     lancedb_nested_lists.FINDING,
     zarr_partial_shards.FINDING,
+    tiff_damaged_strip.FINDING,
     parquet_row_groups.FINDING,
     parquet_dataset_take.FINDING,
     zarr_guessed_chunks.FINDING,

@@ -44,6 +44,11 @@ class Plane:
     dtype: np.dtype
 
     @property
+    def changes_with(self) -> Path:
+        """The file."""
+        return self.file_path
+
+    @property
     def is_file(self) -> bool:
         """False: a CH5 file is never the TIFF file of one image."""
         return False

@@ -1,4 +1,4 @@
-"""Open a folder of TIFF and CellH5 files as an image set."""
+"""Open a folder of TIFF, CellH5 and OME-Zarr images as an image set."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.errors import UserError
-from platebench.images import tiff
+from platebench.images import ome_zarr, tiff
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet, digest
 from platebench.images.manifest import Manifest, read_manifest
 from platebench.images.names import Place, file_pattern, place_of
+from platebench.images.ome_zarr import is_ome_zarr
 from platebench.images.tables import (
     CELLS,
     TABLE_ENDINGS,
@@ -48,6 +49,10 @@ class Source(Protocol):
     @property
     def file_path(self) -> Path:
         """The file that contains the image."""
+
+    @property
+    def changes_with(self) -> Path:
+        """The file, or the folder of files, that is another one after the image has changed."""
 
     @property
     def is_file(self) -> bool:
@@ -91,6 +96,11 @@ class TiffSource:
         else:
             self.filesize = tiff.encoded_size(image.shape, image.dtype, image.axes)
 
+    @property
+    def changes_with(self) -> Path:
+        """The file."""
+        return self.file_path
+
     def pixels(self) -> np.ndarray:
         """Return the image. Raises UserError if it cannot be decoded or has changed."""
         return self._image.pixels()
@@ -116,7 +126,8 @@ def open_images(
 ) -> FolderImages:
     """Open the images in one file, or in a folder and its subfolders, with the tables beside them.
 
-    Each plane of a TIFF file and each written plane of a CH5 file is one image. A fixture has the
+    Each plane of a TIFF file, each written plane of a CH5 file, and each plane of level 0 of an
+    OME-Zarr image is one image. A fixture has the
     images of its manifest, with the digests recorded there. Only headers are read; `progress` is
     called with the number of files read and the total. The attribute `counted` of the image set
     lists what was found and what was left out. `pattern` is a regular expression for the names of
@@ -131,12 +142,12 @@ def open_images(
     path = path.absolute()
     compiled = None if pattern is None else file_pattern(pattern)
     require_regular(path)
-    if not path.is_dir():
+    if not path.is_dir() or is_ome_zarr(path):
         return _in_one_file(path, name, compiled)
     manifest = read_manifest(path)
     if manifest is not None:
         return _in_fixture(path, name, manifest, progress)
-    walked = walk(path, TIFF_ENDINGS | CELLH5_ENDINGS | TABLE_ENDINGS)
+    walked = walk(path, TIFF_ENDINGS | CELLH5_ENDINGS | TABLE_ENDINGS, is_unit=is_ome_zarr)
     files = [file for file in walked.files if is_image(file)]
     counted = Counted(len(files), left_out=walked.left_out)
     sources: list[Source] = []
@@ -203,18 +214,21 @@ def sources_in(
     left_out: list[tuple[str, str]],
     pattern: re.Pattern[str] | None,
 ) -> Sequence[Source]:
-    """Return the images of a file, and append its other contents to `left_out`.
+    """Return the images of a file or OME-Zarr folder, and append what else it has to `left_out`.
 
     `relative` is the path of the file below the image set's folder. Raises UserError for a file
     that cannot be read.
     """
+    if file.is_dir():
+        require("an OME-Zarr image", "zarr")
+        return ome_zarr.planes_of(file, relative, lambda name, why: left_out.append((name, why)))
     if file.suffix.lower() in CELLH5_ENDINGS:
         require("a CH5 file", "h5py")
         from platebench.images.cellh5_planes import planes_of
 
         return planes_of(file, relative, lambda name, why: left_out.append((name, why)))
     contents = contents_of(file)
-    left_out += [(relative, why) for why in contents.left_out]
+    left_out += [(f"{relative}/{page.where}", page.why) for page in contents.left_out]
     place = place_of(file.stem, pattern)
     several = len(contents.images) > 1
     return [
@@ -235,8 +249,8 @@ def _labelled(place: Place, image: TiffImage) -> Place:
 
 
 def is_image(file: Path) -> bool:
-    """True if the name of the file is that of a TIFF or CH5 file."""
-    return file.suffix.lower() in TIFF_ENDINGS | CELLH5_ENDINGS
+    """True for the name of a TIFF or CH5 file, and for a folder, which a walk found as OME-Zarr."""
+    return file.suffix.lower() in TIFF_ENDINGS | CELLH5_ENDINGS or file.is_dir()
 
 
 def _refuse_empty(path: Path, counted: Counted) -> NoReturn:

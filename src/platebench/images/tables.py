@@ -11,7 +11,9 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import IO, cast
 
 import imagecodecs
 import pyarrow as pa
@@ -24,6 +26,7 @@ from platebench.images.nuclei import CLASSES
 from platebench.images.screen import Segmented, cell_uuid, gene_of, place_of_shot
 from platebench.images.table_names import names_of_files
 from platebench.images.walk import Walked, walk
+from platebench.images.zipped import opened_member
 
 COLUMNS = (
     "Mitocheck_Phenotypic_Class",
@@ -172,46 +175,56 @@ def is_table_file(path: Path) -> bool:
     return bool(_ending(path)) and (_ending(path) != ".txt" or _has_tab(path))
 
 
-def read_table(path: Path) -> pa.Table:
-    """Read a table from a CSV, TSV or TXT file, gzipped or not.
+def read_table(path: Path, member: str | None = None) -> pa.Table:
+    """Read a table from a CSV, TSV or TXT file, gzipped or not, or a `member` of a ZIP archive.
 
     Types are inferred by `pyarrow.csv`, except that plate, well, site, channel, file names and
     genes stay text. A column without a name gets one. Raises UserError if the file is not a table
     or not UTF-8, or if two columns have one name.
     """
+    shown = path if member is None else path / member
     try:
-        separator, names = _header(path)
+        separator, names = _header(path, member)
         text = {name: pa.string() for name in names if _is_identifier(name)}
-        table = csv.read_csv(
-            path,
-            parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=True),
-            convert_options=csv.ConvertOptions(column_types=text),
-        )
+        parsing = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
+        types = csv.ConvertOptions(column_types=text)
+        if member is None:
+            table = csv.read_csv(path, parse_options=parsing, convert_options=types)
+        else:
+            with opened_member(path, member) as opened:
+                table = csv.read_csv(opened, parse_options=parsing, convert_options=types)
         # A field's name is decoded here. PyArrow infers the type binary for values not in UTF-8.
         binary = [field.name for field in table.schema if pa.types.is_binary(field.type)]
     except (pa.ArrowException, OSError, EOFError, ValueError, KeyError, zlib.error) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
-        raise UserError(f"{path}: not a readable table ({reason})") from error
+        raise UserError(f"{shown}: not a readable table ({reason})") from error
     if binary:
         raise UserError(
-            f"{path}: not a readable table (column {binary[0]!r} is not UTF-8; save it as UTF-8)"
+            f"{shown}: not a readable table (column {binary[0]!r} is not UTF-8; save it as UTF-8)"
         )
     named = [name or _UNNAMED.format(place) for place, name in enumerate(table.column_names)]
     twice = [name for place, name in enumerate(named) if name in named[:place]]
     if twice:
-        raise UserError(f"{path}: not a readable table (two columns are named {twice[0]!r})")
+        raise UserError(f"{shown}: not a readable table (two columns are named {twice[0]!r})")
     return table.rename_columns(named)
 
 
-def _header(path: Path) -> tuple[str, list[str]]:
+def _header(path: Path, member: str | None = None) -> tuple[str, list[str]]:
     """Return a file's separator and the names in its first line."""
-    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+    with _opened(path) if member is None else opened_member(path, member) as file:
         line = file.readline(_LONGEST_HEADER).decode("utf-8-sig")
     unquoted = re.sub(r'"[^"]*"', "", line)
-    likely = "\t" if _ending(path) == ".tsv" else SEPARATORS[_ending(path)]
+    likely = SEPARATORS[_ending(path if member is None else Path(member))]
     separator = max([likely, *_SEPARATORS], key=unquoted.count)
     rows = list(python_csv.reader([line], delimiter=separator))
     return separator, rows[0] if rows else []
+
+
+def _opened(path: Path) -> AbstractContextManager[IO[bytes]]:
+    """Open a file, gzipped or not."""
+    if path.suffix.lower() == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
 
 
 def _is_identifier(column: str) -> bool:
@@ -226,7 +239,7 @@ def _ending(path: Path) -> str:
 
 def _has_tab(path: Path) -> bool:
     try:
-        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        with _opened(path) as file:
             return b"\t" in file.readline(65536)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: not a readable table ({error})") from error

@@ -21,7 +21,14 @@ import tifffile
 
 from platebench.errors import UserError
 from platebench.images.tiff_ome import Label, Ome, read_ome
-from platebench.images.tiff_series import Page, Stack, pages_of, read_page, read_series
+from platebench.images.tiff_series import (
+    LeftOutPage,
+    Page,
+    Stack,
+    pages_of,
+    read_page,
+    read_series,
+)
 from platebench.limits import refuse_larger_than_memory
 
 # tifffile logs warnings about unusual files; errors here report those that matter.
@@ -71,14 +78,14 @@ class TiffImage:
 
 @dataclass(frozen=True)
 class TiffContents:
-    """The images of a TIFF file, and a label for each page left out.
+    """The images of a TIFF file, and each page left out.
 
     `is_one_image` is true if every reader finds exactly one image in the file, under any file
     name.
     """
 
     images: list[TiffImage]
-    left_out: list[str]
+    left_out: list[LeftOutPage]
     is_one_image: bool
 
 

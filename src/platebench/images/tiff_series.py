@@ -6,6 +6,7 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import tifffile
@@ -22,13 +23,14 @@ class Page:
     """A page: an image file directory (IFD) and its pixels. `dtype` is as stored.
 
     `number` counts along the chain of pages. A page in a SubIFD has the number of its parent page,
-    and `is_main` is false. `segments` is the number of strips or tiles that the shape requires.
-    `stored_bits` is None if compression makes it meaningless.
+    and `sub` is its own number below that one; of a main page it is None. `segments` is the number
+    of strips or tiles that the shape requires. `stored_bits` is None if compression makes it
+    meaningless.
     """
 
     number: int
     ifd: int
-    is_main: bool
+    sub: int | None
     shape: tuple[int, ...]
     axes: str
     dtype: np.dtype
@@ -41,6 +43,16 @@ class Page:
     segment_bytes: int
     stored_bits: int | None
     needed_bits: int
+
+    @property
+    def is_main(self) -> bool:
+        """True unless the page is in a SubIFD."""
+        return self.sub is None
+
+    @property
+    def where(self) -> str:
+        """The page's place in its file: `page 0`, or `page 0/SubIFD 1`. Numbers count from 0."""
+        return f"page {self.number}" + ("" if self.sub is None else f"/SubIFD {self.sub}")
 
     @property
     def size(self) -> int:
@@ -58,13 +70,20 @@ class Page:
         return self.shape[self.axes.index("Z")] if "Z" in self.axes else 1
 
 
+class LeftOutPage(NamedTuple):
+    """A page that is not taken as an image: its place in the file, and why."""
+
+    where: str
+    why: str
+
+
 @dataclass(frozen=True)
 class Pages:
-    """All pages of a file, the pages that are images, and a label for each other page."""
+    """All pages of a file, the pages that are images, and each other page."""
 
     every: list[Page]
     images: list[Page]
-    left_out: list[str]
+    left_out: list[LeftOutPage]
 
 
 @dataclass(frozen=True)
@@ -89,10 +108,10 @@ def pages_of(file: tifffile.TiffFile) -> Pages:
     found: list[tuple[Page, Page | None]] = []
     last = None
     for number, page in enumerate(file.pages):
-        own = _page(file, page, number, page.offset, is_main=True)
+        own = _page(file, page, number, page.offset)
         found.append((own, None))
-        below = _sub_offsets(page)
-        found += [(_sub_page(file, offset, number), own) for offset in below]
+        below = enumerate(_sub_offsets(page))
+        found += [(_sub_page(file, offset, number, sub), own) for sub, offset in below]
         last = own
     if last is not None:
         _require_end(file, last, len(file.pages))
@@ -202,7 +221,7 @@ def _page(
     page: tifffile.TiffPage | tifffile.TiffFrame,
     number: int,
     ifd: int,
-    is_main: bool,
+    sub: int | None = None,
 ) -> Page:
     key = page.keyframe
     if page.dtype is None or not page.shape:
@@ -216,7 +235,7 @@ def _page(
     return Page(
         number=number,
         ifd=int(ifd),
-        is_main=is_main,
+        sub=sub,
         shape=tuple(int(side) for side in page.shape),
         axes=page.axes,
         dtype=page.dtype.newbyteorder(file.byteorder),
@@ -236,12 +255,12 @@ def _sub_offsets(page: tifffile.TiffPage | tifffile.TiffFrame) -> list[int]:
     return [int(offset) for offset in page.subifds or () if offset >= 8]
 
 
-def _sub_page(file: tifffile.TiffFile, offset: int, number: int) -> Page:
+def _sub_page(file: tifffile.TiffFile, offset: int, number: int, sub: int) -> Page:
     file.filehandle.seek(offset)
     page = tifffile.TiffPage(file, number)
     if page.subifds:
         raise UserError(f"{file.filehandle.path}: nested SubIFDs are not supported")
-    return _page(file, page, number, offset, is_main=False)
+    return _page(file, page, number, offset, sub)
 
 
 def _require_end(file: tifffile.TiffFile, last: Page, pages: int) -> None:
@@ -261,18 +280,18 @@ def _classified(file: tifffile.TiffFile, found: list[tuple[Page, Page | None]]) 
     levels = _levels(file) if found else set()
     has_full_page = any(not (page.is_reduced or page.is_mask) for page, _ in found)
     images: list[Page] = []
-    left_out: list[str] = []
+    left_out: list[LeftOutPage] = []
     seen: set[tuple[object, ...]] = set()
     for page, above in found:
         key = (page.offsets, page.shape, page.dtype.str)
         if page.is_mask and has_full_page:
-            left_out.append("mask")
+            left_out.append(LeftOutPage(page.where, "mask"))
         elif page.ifd in levels or (above is not None and _is_level(page, above)):
-            left_out.append("pyramid level")
+            left_out.append(LeftOutPage(page.where, "pyramid level"))
         elif page.is_reduced and has_full_page:
-            left_out.append("thumbnail")
+            left_out.append(LeftOutPage(page.where, "thumbnail"))
         elif any(page.offsets) and key in seen:
-            left_out.append("repeated page")
+            left_out.append(LeftOutPage(page.where, "repeated page"))
         else:
             images.append(page)
         seen.add(key)

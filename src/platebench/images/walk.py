@@ -68,12 +68,15 @@ def walk(
     folder: Path,
     endings: Collection[str],
     on_error: Callable[[Path, UserError], None] = refuse,
+    is_unit: Callable[[Path], bool] = lambda folder: False,
 ) -> Walked:
     """Return the files in `folder` and its subfolders whose names end in one of `endings`.
 
     Links to files are followed; links to folders are not. The walk leaves out folders that
     platebench made, linked and unreadable folders, AppleDouble files (`._x.tif`), and everything
     that is not a regular file.
+
+    A folder that `is_unit` is taken as one file; what is below it is not listed.
 
     Raises UserError if `folder` itself cannot be read. For a broken link and a name that is not
     UTF-8, `on_error` is called with the path and a UserError; by default it raises the error.
@@ -91,14 +94,20 @@ def walk(
             continue
         for entry in entries:
             try:
-                _sort(walked, entry, endings, waiting)
+                _sort(walked, entry, endings, waiting, is_unit)
             except UserError as error:
                 on_error(entry, error)
     walked.files.sort()
     return walked
 
 
-def _sort(walked: Walked, entry: Path, endings: Collection[str], waiting: list[Path]) -> None:
+def _sort(
+    walked: Walked,
+    entry: Path,
+    endings: Collection[str],
+    waiting: list[Path],
+    is_unit: Callable[[Path], bool],
+) -> None:
     """Sort an entry of a folder into files, folders to walk, or what is left out."""
     wanted = entry.name.lower().endswith(tuple(endings))
     try:
@@ -113,6 +122,9 @@ def _sort(walked: Walked, entry: Path, endings: Collection[str], waiting: list[P
             walked.leave_out(entry, LINKED_FOLDER)
         elif is_marked(entry):
             walked.leave_out(entry, "folder made by platebench")
+        elif is_unit(entry):
+            require_text(entry.relative_to(walked.folder), entry)
+            walked.files.append(entry)
         else:
             waiting.append(entry)
     elif not wanted:

@@ -85,6 +85,7 @@ def build(
         )
         return tuple(told)
 
+    _remove_unfinished(package)
     if isinstance(store, PartList):
         place = data / PARTS / TABLES
         tables = written(place, store.base.tables_at)
@@ -112,6 +113,14 @@ def build(
     if len(digests) != given.images_table.num_rows:
         raise UserError(f"{name}: stored {len(digests)} of {given.images_table.num_rows} images")
     return Built(version, digests, tables, tuple(files))
+
+
+def _remove_unfinished(package: Path) -> None:
+    """Remove what a killed process left of the steps after the parts, which are done again."""
+    for folder, kept in ((package, DATA), (package / DATA, PARTS)):
+        for place in list(folder.iterdir()) if folder.is_dir() else []:
+            if place.name != kept:
+                remove(place)
 
 
 def part_bytes(name: StoreName, most: int) -> int:

@@ -247,7 +247,12 @@ def _is_same(source: Source, digest: str, digest_of: DigestOf) -> bool:
 def _source_files(package: Package, found: Found) -> Iterator[Difference]:
     digests = {file.path: file.sha256 for file in package.manifest.files}
     kept = {each.path: digests[each.stored] for each in package.manifest.newest.sources}
-    originals = {each.path: each.file for each in found.image_files if each.path in kept}
+    originals = {
+        original.path: original.file
+        for each in found.image_files
+        for original in each.originals
+        if original.path in kept
+    }
     for path, file in [*((each.path, each.file) for each in found.files), *originals.items()]:
         digest = kept.pop(path, None)
         if digest is None:

@@ -24,11 +24,16 @@ TASK = "task.json"
 
 
 def refuse_existing(destination: Path) -> None:
-    """Raise UserError if there is something at `destination`, an empty folder apart."""
+    """Raise UserError if there is something at `destination`, an empty folder apart.
+
+    Beside a folder that is there, drafts of processes that were killed right after they had renamed
+    theirs are removed.
+    """
     if destination.is_symlink():
         raise UserError(f"{destination}: is a link; name a new folder")
     if destination.is_dir():
         if any(destination.iterdir()):
+            sweep(destination.parent, destination.name)
             raise UserError(f"{destination}: exists and is not empty; name a new folder")
     elif destination.exists():
         raise UserError(f"{destination}: is a file; name a new folder")

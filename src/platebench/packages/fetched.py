@@ -25,6 +25,7 @@ from urllib.parse import quote
 
 import platformdirs
 
+from platebench.addresses import masked
 from platebench.drafts import made_anew
 from platebench.errors import UserError
 from platebench.limits import require_room
@@ -85,7 +86,9 @@ def fetch(
                 _fetch_files(remote, package, here.parent / FILES, progress)
         except OSError as error:  # a full disk, or a manifest with a file below a file
             reason = error.strerror or error
-            raise UserError(f"{url}: cannot be kept in {here.parent} ({reason})") from error
+            raise UserError(
+                f"{remote.title}: cannot be kept in {here.parent} ({reason})"
+            ) from error
     return here / PACKAGE
 
 
@@ -97,6 +100,8 @@ class _Remote:
         from fsspec.core import url_to_fs
 
         self.url = url.rstrip("/")
+        self.title = masked(self.url)
+        """The URL as messages show it."""
         self._http = self.url.partition("://")[0] in _HTTP
         if self._http:
             require("an HTTP URL", "aiohttp")
@@ -104,7 +109,7 @@ class _Remote:
         try:
             self._files, root = url_to_fs(self.url, **options)
         except (ImportError, ValueError, TypeError) as error:
-            raise UserError(f"{url}: {_one_line(error)}") from error
+            raise UserError(f"{self.title}: {_one_line(error)}") from error
         self.root = str(root).rstrip("/")
         protocols = self._files.protocol
         self.is_local = "file" in ([protocols] if isinstance(protocols, str) else protocols)
@@ -113,7 +118,7 @@ class _Remote:
         """Return the manifest's bytes. Raises UserError if there is none."""
         content = b"".join(self.chunks(MANIFEST, LARGEST))
         if len(content) > LARGEST:
-            raise UserError(f"{self.url}: its manifest has more than {LARGEST:,} bytes")
+            raise UserError(f"{self.title}: its manifest has more than {LARGEST:,} bytes")
         return content
 
     def chunks(self, path: str, most: int) -> Iterator[bytes]:
@@ -137,11 +142,13 @@ class _Remote:
                 what = f"{path} cannot be fetched ({_one_line(error.__cause__)})"
             elif path == MANIFEST:
                 what = f"not a package of platebench (it has no {MANIFEST})"
-            raise UserError(f"{self.url}: {what}") from error
+            raise UserError(f"{self.title}: {what}") from error
         except (UserError, MemoryError):
             raise
         except Exception as error:
-            raise UserError(f"{self.url}: {path} cannot be fetched ({_one_line(error)})") from error
+            raise UserError(
+                f"{self.title}: {path} cannot be fetched ({_one_line(error)})"
+            ) from error
 
 
 def _fetch_files(remote: _Remote, package: Path, fetched: Path, progress: Progress) -> None:
@@ -149,7 +156,7 @@ def _fetch_files(remote: _Remote, package: Path, fetched: Path, progress: Progre
     manifest = read_manifest(package)
     total = sum(file.size for file in manifest.files)
     missing = sum(file.size for file in manifest.files if not (fetched / file.sha256).is_file())
-    require_room(package, missing, f"the files of {remote.url}")
+    require_room(package, missing, f"the files of {remote.title}")
     fetched.mkdir(exist_ok=True)
     done = 0
     for file in manifest.files:
@@ -179,7 +186,7 @@ def _fetch_file(
             progress(min(size, file.size))
     if size != file.size or state.hexdigest() != file.sha256:
         raise UserError(
-            f"{remote.url}: {file.path} is not the file that the manifest describes; the package"
+            f"{remote.title}: {file.path} is not the file that the manifest describes; the package"
             " is damaged or was changed meanwhile"
         )
 
@@ -199,4 +206,4 @@ def _digest(content: bytes) -> str:
 
 def _one_line(error: BaseException) -> str:
     lines = str(error).splitlines()
-    return lines[0][:200] if lines and lines[0] else type(error).__name__
+    return masked(lines[0])[:200] if lines and lines[0] else type(error).__name__

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from platebench.addresses import masked
 from platebench.errors import UserError
 from platebench.packages.fetched import fetch, is_url
 from platebench.packages.manifest import DATA, MANIFEST, read_manifest
@@ -32,21 +33,22 @@ def locate(
     no such version.
     """
     folder = _fetched(str(path), cache, options) if is_url(path) else Path(path)
+    title = masked(str(path))
     try:
         exists, is_package = folder.exists(), (folder / MANIFEST).is_file()
     except (OSError, ValueError) as error:  # an overlong name, for instance
-        raise UserError(f"{str(path)!r}: {error}") from error
+        raise UserError(f"{title!r}: {error}") from error
     if not exists:
-        raise UserError(f"{path}: no such package")
+        raise UserError(f"{title}: no such package")
     if store is None and is_package:
-        return _package(folder, str(path), version)
+        return _package(folder, title, version)
     name = StoreName.parse(store) if store is not None else _named_by(folder)
     if name is None:
         raise UserError(
-            f"{path}: not a package of platebench (it has no {MANIFEST}); 'platebench pack' makes"
+            f"{title}: not a package of platebench (it has no {MANIFEST}); 'platebench pack' makes"
             " one; of a bare image set, name the store with store="
         )
-    return _image_set(folder, str(path), name, version)
+    return _image_set(folder, title, name, version)
 
 
 def _fetched(url: str, cache: Path | None, options: Mapping[str, Any] | None) -> Path:

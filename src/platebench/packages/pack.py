@@ -9,8 +9,9 @@ is lost without it are metadata that no plane has (OME-XML, pyramids, segmentati
 objects become a table). So `pack` says in one line which files it does not keep, and never touches
 the source.
 
-The default store is `parquet:tiff:fast` if every image is a TIFF file of its own: the package then
-gives every byte back, and it is written and read as fast as the files themselves. Otherwise it is
+`platebench pack` chooses the store as `default_store` says. Without that, as from Python, it is
+`parquet:tiff:fast` if every image is a TIFF file of its own: the package then gives every byte
+back, and it is written and read as fast as the files themselves. Otherwise it is
 `parquet:pixels:balanced` (LZ4), since there is no file to give back. By docs/tuning.md it has 0.58
 of the raw bytes, and reads random rows from the disk as fast as uncompressed pixels do. Zarr's
 balanced tuning (Bitshuffle and LZ4) is smaller, but takes twice the time for random rows, makes one
@@ -19,7 +20,7 @@ file per image, and holds images of one shape and dtype only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,8 @@ OTHERS = StoreName("parquet", "pixels", "balanced")
 class PackSettings:
     """How a package is made. Of `originals` and the default store, see the module's docstring.
 
+    Without a `store`, `choose` is asked for one, with the images known by their headers.
+
     `jobs` is the number of processes, by default that of `parts.default_jobs`; with `workers`
     it does not count, as those of a Dask cluster write the parts. `pattern`
     is that of `images.names.file_pattern`.
@@ -73,6 +76,7 @@ class PackSettings:
     """
 
     store: StoreName | None = None
+    choose: Callable[[FolderImages], StoreName | None] = lambda images: None
     jobs: int | None = None
     on_error: OnError = "stop"
     originals: bool = False
@@ -123,7 +127,7 @@ def pack(
         stop_at(found)
         raise UserError(f"{sources[0]}: contains no TIFF or CH5 file; name another folder")
     images = FolderImages(Path(), found.name, found.images, Counted())
-    name = settings.store or default_store(found)
+    name = settings.store or settings.choose(images) or default_store(found)
     store = versioned(name)
     kept, planes_only = _kept_files(found, settings.originals, store.keeps_files)
     require_room(destination.parent, _least_bytes(found, kept), "the package")
@@ -169,8 +173,8 @@ def pack(
             versions=(version,),
             files=(*built.files, *copies),
             left_out=(*found.left_out, *refused),
-            licence=settings.licence,
-            citation=settings.citation,
+            licence=settings.licence or found.licence,
+            citation=settings.citation or found.citation,
             author=settings.author,
             libraries=libraries_of(name),
         )
@@ -198,7 +202,7 @@ def _kept_files(
     not_kept = [each for each in found.image_files if not (each.is_one_image and keeps_files)]
     kept = list(found.files)
     if originals:
-        kept += [FoundFile(each.path, each.file) for each in not_kept]
+        kept += [original for each in not_kept for original in each.originals]
         return sorted(kept), []
     return kept, [each.path for each in not_kept]
 

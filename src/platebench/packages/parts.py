@@ -23,8 +23,10 @@ parts or images, apart from the table of images.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -36,10 +38,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures import ThreadPoolExecutor as Threads
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from platebench import interrupts
 from platebench.atomic_files import sync, write_whole
@@ -47,7 +51,7 @@ from platebench.errors import Unsupported, UserError
 from platebench.images.folder import FolderImages, Source
 from platebench.images.imageset import ImageSet
 from platebench.images.walk import Counted
-from platebench.packages.hashing import HashedImages, settled
+from platebench.packages.hashing import HashedImages, files_below, settled
 from platebench.packages.manifest import DATA, StoredFile
 from platebench.stores import registry
 from platebench.stores.name import StoreName
@@ -60,6 +64,14 @@ disk, and only for the last one nothing else is left to do."""
 
 MUCH = 4 * 2**30
 """Pixel bytes for which several processes are worth their start (0.7 s of CPU time each)."""
+
+_FILES_AHEAD = 8
+"""Files that the disk may read while one is stored: 11 MB of the images that are measured here."""
+
+_SYNC_FILE_RANGE_WRITE = 2
+
+_WRITTEN_BACK_S = 0.1
+"""Seconds between two times that the disk gets what was written of a part so far."""
 
 PACKAGE = "package"
 DONE = "done"
@@ -94,24 +106,48 @@ class FilesPart:
     @contextmanager
     def opened(self) -> Iterator[ImageSet]:
         """Open the images."""
-        images = FolderImages(Path(), self.name, self.sources, Counted())
+        images = _ReadAhead(Path(), self.name, self.sources, Counted())
         yield images.select(range(len(images)), self.first)
 
     def state(self) -> str:
         """Return a digest of the paths, sizes and times of the files, and of the rows."""
         told = hashlib.sha256(f"{self.first}\0".encode())
         told.update("\0".join(each.path for each in self.sources).encode())
-        told.update(files_state(sorted({each.file_path for each in self.sources})).encode())
+        told.update(files_state(sorted({each.changes_with for each in self.sources})).encode())
         return told.hexdigest()
 
     def __len__(self) -> int:
         return len(self.sources)
 
 
+class _ReadAhead(FolderImages):
+    """Images whose files the kernel is asked for before they are read."""
+
+    def file(self, row: int) -> bytes:
+        """Return image `row` as a TIFF file."""
+        self._ask(row)
+        return super().file(row)
+
+    def pixels(self, row: int) -> np.ndarray:
+        """Return image `row`."""
+        self._ask(row)
+        return super().pixels(row)
+
+    def _ask(self, row: int) -> None:
+        ahead = row + _FILES_AHEAD
+        if ahead < len(self) and self.origin(ahead).is_one_image:
+            with suppress(OSError):  # whoever reads it says so
+                opened = os.open(self.origin(ahead).path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.posix_fadvise(opened, 0, 0, os.POSIX_FADV_WILLNEED)
+                finally:
+                    os.close(opened)
+
+
 def files_state(files: Sequence[Path]) -> str:
-    """Return a digest of the paths, sizes and times of change of files."""
+    """Return a digest of the paths, sizes and times of change of files, and of those in folders."""
     told = hashlib.sha256()
-    for file in files:
+    for file in itertools.chain.from_iterable(map(files_below, files)):
         try:
             found = file.stat()
         except OSError as error:
@@ -272,7 +308,8 @@ def _write_images(task: PartTask, count: Callable[[int], None]) -> _Written:
     with task.source.opened() as images:
         hashed = HashedImages(images, "file" if store.keeps_files else "pixels", count)
         try:
-            store.write(hashed, place)
+            with _written_back(place):
+                store.write(hashed, place)
             digests = hashed.finish()
         except Exception as error:
             if hashed.failure is not None:
@@ -283,6 +320,41 @@ def _write_images(task: PartTask, count: Callable[[int], None]) -> _Written:
     if task.source.state() != state:
         raise UserError("the source has changed while it was packed; run again")
     return _Written(task, name, tuple(digests), state)
+
+
+@contextmanager
+def _written_back(place: Path) -> Iterator[None]:
+    """Have the disk write what there is of the file `place`, again and again, during the block.
+
+    Otherwise it begins only when the part is complete, and the last one is waited for (pack of
+    1,024 images: 2.9 s, 2.75 with it). It is sync_file_range, which waits for nothing: with
+    fdatasync, the journal's commits hold up the writer (3.1 s). A folder of files is left alone.
+    """
+    over = threading.Event()
+    try:
+        start_writing = ctypes.CDLL(None).sync_file_range
+    except AttributeError:  # not in every C library
+        yield
+        return
+    start_writing.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
+
+    def write_back() -> None:
+        while not over.wait(_WRITTEN_BACK_S):
+            with suppress(OSError):  # it is not there yet; a failure is seen by the last fsync
+                if not place.is_dir():
+                    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+                    try:
+                        start_writing(descriptor, 0, 0, _SYNC_FILE_RANGE_WRITE)
+                    finally:
+                        os.close(descriptor)
+
+    thread = threading.Thread(target=write_back, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _settle(written: _Written) -> PartDone:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from platebench.errors import Unsupported, UserError
 from platebench.images import links
@@ -13,8 +14,9 @@ from platebench.images.folder import tables_of_movies
 from platebench.images.table_digest import table_digest
 from platebench.images.table_names import check_names
 from platebench.images.tables import read_table
+from platebench.limits import gigabytes, memory_bytes
 from platebench.packages.manifest import StoredColumn, StoredTable
-from platebench.packages.source import Found
+from platebench.packages.source import PARQUET, Found
 from platebench.stores.tables import StoredTables
 
 
@@ -27,7 +29,10 @@ class FoundTables(Mapping[str, pa.Table]):
 
     def __getitem__(self, name: str) -> pa.Table:
         if name in self._files:
-            return read_table(self._files[name].file)
+            found = self._files[name]
+            if found.file.suffix.lower() == PARQUET:
+                return _read_parquet(found.file)
+            return read_table(found.file, found.member)
         return self._movies[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -40,6 +45,20 @@ class FoundTables(Mapping[str, pa.Table]):
     def source(self, name: str) -> str:
         """Return the path of the table's text file, "" if it comes from image files."""
         return self._files[name].path if name in self._files else ""
+
+
+def _read_parquet(file: Path) -> pa.Table:
+    """Read a table. Raises UserError, also for one that claims more than a quarter of memory."""
+    try:
+        metadata = pq.read_metadata(file)
+        groups = range(metadata.num_row_groups)
+        size = sum(metadata.row_group(each).total_byte_size for each in groups)
+        if size > memory_bytes() // 4:
+            raise UserError(f"{file}: claims a table of {gigabytes(size)}, too large for memory")
+        return pq.read_table(file).replace_schema_metadata()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        raise UserError(f"{file}: not a readable table ({reason})") from error
 
 
 def write_tables(

@@ -28,7 +28,7 @@ from platebench.drafts import Lent, sweep
 from platebench.errors import UserError
 from platebench.folders import make_parents
 from platebench.images import tiff
-from platebench.images.folder import TIFF_ENDINGS, is_image
+from platebench.images.folder import CELLH5_ENDINGS, TIFF_ENDINGS
 from platebench.limits import require_room
 from platebench.packages.draft import publish, refuse_existing
 from platebench.packages.hashing import files_below, pixel_digest
@@ -125,10 +125,18 @@ def _read(opened: OpenStore, rows: list[int]) -> Iterator[tuple[int, np.ndarray]
 
 
 def _is_in(path: str, originals: Collection[str]) -> bool:
-    """True if an image, or the file that contains it, is among the files of sources/."""
+    """True if an image, or the file that contains it, is among the files of sources/.
+
+    The folder of an OME-Zarr image is there if its metadata are.
+    """
     if path in originals:
         return True
-    return any(str(above) in originals for above in PurePosixPath(path).parents)
+    return any(
+        str(above) in originals
+        or f"{above}/zarr.json" in originals
+        or f"{above}/.zgroup" in originals
+        for above in PurePosixPath(path).parents
+    )
 
 
 def tiff_path(path: str) -> str:
@@ -270,7 +278,7 @@ def _tables(package: Package, version: int | None, originals: Collection[str], p
     """Write the tables that are in no file of sources/ as CSV files."""
     chosen = package.manifest.version(version)
     names = [table.name for table in chosen.tables if not table.source]
-    if not names or any(is_image(Path(path)) for path in originals):
+    if not names or any(PurePosixPath(path).suffix.lower() in CELLH5_ENDINGS for path in originals):
         return 0  # they are in the CH5 files themselves
     with package.open(version) as opened:
         for name in names:

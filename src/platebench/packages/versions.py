@@ -58,7 +58,7 @@ from platebench.packages.parts import (
     storing,
     write_parts,
 )
-from platebench.packages.source import Found, FoundFile, find, stop_at
+from platebench.packages.source import Found, find, stop_at
 from platebench.packages.stored import Package, open_package
 from platebench.packages.typed_tables import FoundTables, told_of
 from platebench.stores.contract import VersionedStore
@@ -144,9 +144,10 @@ class _Adding:
         self._kept = list(found.files)
         if originals:
             self._kept += [
-                FoundFile(each.path, each.file)
+                original
                 for each in found.image_files
                 if not (each.is_one_image and keeps)
+                for original in each.originals
             ]
 
     def run(self, jobs: int, most: int) -> PackageVersion:

@@ -70,6 +70,11 @@ def own_results(results: Path | None = None, start: Path | None = None) -> Path:
     return home(start).results if results is None else results
 
 
+def kept_advice(start: Path | None = None) -> Path:
+    """Return the folder where `platebench advise` keeps its figures for `platebench pack`."""
+    return home(start).results.parent / "advice"
+
+
 def reference_results(checkout: Path) -> Path:
     """Return the folder of the runs that the page and the README speak of."""
     return checkout / REFERENCE

@@ -7,7 +7,6 @@ once per store: the script only copies cards and scales their amounts.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +16,8 @@ from platebench.findings.registry import FINDINGS
 from platebench.images.camera import dtype_of
 from platebench.images.generated import generated
 from platebench.results.advice import Advised, Basis, Estimate, Source, sample_of
-from platebench.results.decision import Decision, Pairs, StoreFigures
+from platebench.results.decision import Decision, StoreFigures
+from platebench.results.kept_figures import plain
 from platebench.results.needs import AT_RANDOM, IN_ORDER, USES, WRITES, Needs
 from platebench.results.prices import read_prices
 from platebench.results.questions import headline_image_set, of_image_set
@@ -45,9 +45,6 @@ PRESETS = (
     ("Mostly written", (5, 5, 90)),
 )
 """Common needs: images read in order, read at random and written, of 100 images used."""
-
-_DIGITS = 7
-"""Digits of a pair's figures in the page."""
 
 
 @dataclass(frozen=True)
@@ -313,52 +310,3 @@ def table_of(basis: Basis) -> dict[str, Any]:
     for each in table["stores"]:
         each["name"] = readable(StoreName.parse(each["store"]))
     return {**table, "cold": basis.cold}
-
-
-def plain(figures: Sequence[StoreFigures], pairs: Pairs) -> dict[str, Any]:
-    """Return stores and pairs as the script takes them; see `decide.js`.
-
-    Stores are in the order of their names. The pairs of a use are those of each store with each
-    later one: the log ratio, its standard error (null from one round), its degrees of freedom and
-    the shift of a whole run.
-    """
-    every = sorted(figures, key=lambda each: each.store)
-    return {
-        "uses": list(USES),
-        "stores": [_plain_store(each) for each in every],
-        "pairs": {
-            use: [
-                _plain_pair(pairs(one.store, other.store, use))
-                if use in one.seconds and use in other.seconds
-                else None
-                for place, one in enumerate(every)
-                for other in every[place + 1 :]
-            ]
-            for use in USES
-        },
-    }
-
-
-def _plain_store(each: StoreFigures) -> dict[str, Any]:
-    return {
-        "store": str(each.store),
-        "size": each.size,
-        "seconds": dict(each.seconds),
-        "native": each.native_versions,
-        "reasons": dict(each.reasons or {}),
-    }
-
-
-def _plain_pair(found: Ratio | None) -> list[float | None] | None:
-    if found is None:
-        return None
-    mean = found.mean
-    freedom = min(mean.degrees_of_freedom, 1e9)  # JSON has no infinity
-    error = None if mean.error is None else _digits(mean.error)
-    return [_digits(mean.centre), error, _digits(freedom), found.run_shift]
-
-
-def _digits(value: float) -> float:
-    if value == 0 or not math.isfinite(value):
-        return value
-    return round(value, _DIGITS - 1 - math.floor(math.log10(abs(value))))

@@ -9,9 +9,12 @@ import vl_convert
 
 from platebench.atomic_files import write_whole
 from platebench.errors import UserError
+from platebench.results.advice import Basis
 from platebench.results.answer import answers
+from platebench.results.kept_figures import kept_text
+from platebench.results.needs import Needs
 from platebench.results.questions import COLD_TAKE, TAKE, headline_image_set, of_image_set
-from platebench.results.records import RecordFile, record_files
+from platebench.results.records import RecordFile, RunInfo, record_files
 from platebench.results.ten_lines import ten_lines
 from platebench.results.tidy import CellResult, tidy
 from platebench.running.selfcheck import kept
@@ -26,6 +29,7 @@ from platebench.site.sentences import (
 )
 from platebench.site.then_and_now import talks_in
 
+KEPT = "src/platebench/results/kept_figures.json"
 README, RESULTS, COMPARE, TALK = "README.md", "docs/results.md", "docs/compare.md", "docs/talk.md"
 
 
@@ -101,7 +105,11 @@ def _made(checkout: Path) -> dict[Path, str]:
         (COMPARE, "selfcheck"): selfcheck_text(kept(results, info.machine)),
         (TALK, "talk"): talk_text(talks_in(checkout / "docs")),
     }
-    return {checkout / FIGURE: drawn, **_documents(checkout, texts)}
+    return {
+        checkout / FIGURE: drawn,
+        checkout / KEPT: _kept(mine, info),
+        **_documents(checkout, texts),
+    }
 
 
 def _documents(checkout: Path, texts: Mapping[tuple[str, str], str]) -> dict[Path, str]:
@@ -113,6 +121,12 @@ def _documents(checkout: Path, texts: Mapping[tuple[str, str], str]) -> dict[Pat
             raise UserError(f"{name}: no such file; git has it: 'git checkout -- {name}'")
         made[file] = between(name, made.get(file) or file.read_text(), marker, text)
     return made
+
+
+def _kept(cells: Sequence[CellResult], info: RunInfo) -> str:
+    """Return the figures by which `platebench pack` chooses a store."""
+    basis = Basis(cells)
+    return kept_text(info.started[:10], cells[0].image_set, Needs(), basis.figures, basis.pair)
 
 
 def _indented(lines: Sequence[str]) -> str:

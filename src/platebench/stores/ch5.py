@@ -85,9 +85,11 @@ with h5py.File(f"{place}/{movie:05d}_01.ch5") as file:
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one movie after another, frame by frame."""
-        for shape in set(images.shapes):
+        for row, shape in enumerate(images.shapes):
             if len(shape) != 2 or 0 in shape:
-                raise Unsupported(f"CellH5 holds images of shape (y, x), not {shape}")
+                named = images.table["path"][row]
+                raise Unsupported(f"{named}: CellH5 holds images of shape (y, x), not {shape}")
+        for shape in set(images.shapes):
             if self._filter is not None:
                 self._filter.check(shape)
         tables = self.tables_at(path)

@@ -343,10 +343,16 @@ def common_image(images: ImageSet) -> tuple[tuple[int, ...], np.dtype] | None:
 
 
 def require_common_image(images: ImageSet, layout: str) -> tuple[tuple[int, ...], np.dtype]:
-    """Return the shape and dtype that all images share. Raises Unsupported if they differ."""
+    """Return the shape and dtype that all images share.
+
+    Raises Unsupported, with the first two images that differ, if they do not share them.
+    """
     common = common_image(images)
     if common is None:
-        raise Unsupported(
-            f"the images of {images.name} differ in shape or dtype, so {layout} cannot hold them"
+        kinds = list(zip(images.shapes, images.dtypes, strict=True))
+        other = next(row for row, kind in enumerate(kinds) if kind != kinds[0])
+        named = " and ".join(
+            f"{images.table['path'][row]} ({kinds[row][1]} {kinds[row][0]})" for row in (0, other)
         )
+        raise Unsupported(f"{named} differ in shape or dtype, so {layout} cannot hold them")
     return common

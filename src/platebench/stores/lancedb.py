@@ -196,7 +196,8 @@ print(images.to_table()["image"].combine_chunks().to_numpy_ndarray()[0])
             (each.field(IMAGE).metadata or {}).get(COMMON) for each in (table.schema, schema)
         )
         if stored not in (None, added):
-            raise Unsupported(f"{images.name} differs in shape or dtype from the table's images")
+            named = images.table["path"][0]
+            raise Unsupported(f"{named} differs in shape or dtype from the table's images")
         tables = self.tables_at(path)
         tables.check_appendable(images.tables)
         table.add(self._stream(images, schema))

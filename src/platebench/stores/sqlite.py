@@ -200,7 +200,8 @@ def _refuse_large(images: ImageSet, layout: str) -> None:
     else:
         sizes = [images.image_bytes(row) for row in range(len(images))]
     if max(sizes) > LARGEST_ROW - ROOM_FOR_METADATA:
-        raise Unsupported(f"SQLite holds no value of {max(sizes):,} bytes, only to 1 GB")
+        path = images.table["path"][sizes.index(max(sizes))]
+        raise Unsupported(f"{path}: SQLite holds no value of {max(sizes):,} bytes, only to 1 GB")
 
 
 def _metadata(images: ImageSet) -> Iterator[tuple[object, ...]]:

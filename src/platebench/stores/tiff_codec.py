@@ -65,9 +65,9 @@ class CompressedTiffs(ImageSet):
     def __init__(self, source: ImageSet, codec: TiffCodec) -> None:
         for row, (shape, dtype) in enumerate(zip(source.shapes, source.dtypes, strict=True)):
             if not shape or 0 in shape:
-                raise Unsupported(f"image {row} of {source.name} has no pixels for a TIFF file")
+                raise Unsupported(f"{source.table['path'][row]}: has no pixels for a TIFF file")
             if dtype.kind not in "uif":
-                raise Unsupported(f"TIFF cannot hold {dtype}")
+                raise Unsupported(f"{source.table['path'][row]}: TIFF cannot hold {dtype}")
         self._source = source
         self._codec = codec
         self._ahead = os.cpu_count() or 1

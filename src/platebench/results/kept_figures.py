@@ -1,0 +1,154 @@
+"""The figures that a decision needs, as JSON: of the reference run, and of each advice.
+
+`plain` is also what the page's script takes. `kept_figures.json` beside this module has those of
+the newest reference run; `platebench site figures` writes it, so that an installed platebench can
+decide without results/.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from platebench.results.decision import Decision, Pairs, StoreFigures, decide
+from platebench.results.needs import USES, Needs
+from platebench.results.ratios import Ratio
+from platebench.results.robust_mean import RobustMean
+from platebench.stores.name import StoreName
+from platebench.stores.registry import REFERENCES
+
+OWN = Path(__file__).with_name("kept_figures.json")
+"""The figures of the newest reference run."""
+
+_DIGITS = 7
+"""Digits of a pair's figures."""
+
+
+@dataclass(frozen=True)
+class KeptFigures:
+    """Figures that were measured on a day, of an image set or a folder, and for which needs."""
+
+    day: str
+    images: str
+    needs: Needs
+    figures: Sequence[StoreFigures]
+    pairs: Mapping[tuple[StoreName, StoreName, str], Ratio]
+
+    def decide(self, without: Collection[StoreName] = ()) -> Decision:
+        """Decide between the stores, without some of them."""
+        left = [each for each in self.figures if each.store not in without]
+        return decide(left, self._pair, self.needs)
+
+    def _pair(self, one: StoreName, other: StoreName, use: str) -> Ratio | None:
+        found = self.pairs.get((one, other, use))
+        if found is not None:
+            return found
+        turned = self.pairs.get((other, one, use))
+        if turned is None:
+            return None
+        mean = turned.mean
+        return Ratio(
+            RobustMean(
+                -mean.centre, mean.deviation, mean.kept, mean.outliers, mean.degrees_of_freedom
+            ),
+            turned.run_shift,
+        )
+
+
+def kept_text(
+    day: str, images: str, needs: Needs, figures: Sequence[StoreFigures], pairs: Pairs
+) -> str:
+    """Return figures as JSON. Stores of the tuning `default` are left out, as `advise` does it."""
+    chosen = [
+        each for each in figures if each.store.tuning != "default" or each.store in REFERENCES
+    ]
+    told = {"day": day, "images": images, "needs": asdict(needs), **plain(chosen, pairs)}
+    return f"{json.dumps(told)}\n"
+
+
+def read_kept(file: Path = OWN) -> KeptFigures:
+    """Read what `kept_text` returned. Raises OSError, ValueError, KeyError or TypeError for others.
+
+    A file of another version is such a one: what it says is measured again.
+    """
+    read = json.loads(file.read_text(encoding="utf-8"))
+    figures = [
+        StoreFigures(
+            StoreName.parse(each["store"]),
+            each["size"],
+            each["seconds"],
+            each["native"],
+            each["reasons"],
+        )
+        for each in read["stores"]
+    ]
+    names = [each.store for each in figures]
+    order = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
+    pairs = {
+        (*pair, use): _ratio(found)
+        for use in USES
+        for pair, found in zip(order, read["pairs"][use], strict=True)
+        if found is not None
+    }
+    return KeptFigures(read["day"], read["images"], Needs(**read["needs"]), figures, pairs)
+
+
+def plain(figures: Sequence[StoreFigures], pairs: Pairs) -> dict[str, Any]:
+    """Return stores and pairs as the page's script takes them; see `decide.js`.
+
+    Stores are in the order of their names. The pairs of a use are those of each store with each
+    later one: the log ratio, its standard error (null from one round), its degrees of freedom and
+    the shift of a whole run.
+    """
+    every = sorted(figures, key=lambda each: each.store)
+    return {
+        "uses": list(USES),
+        "stores": [_plain_store(each) for each in every],
+        "pairs": {
+            use: [
+                _plain_pair(pairs(one.store, other.store, use))
+                if use in one.seconds and use in other.seconds
+                else None
+                for place, one in enumerate(every)
+                for other in every[place + 1 :]
+            ]
+            for use in USES
+        },
+    }
+
+
+def _plain_store(each: StoreFigures) -> dict[str, Any]:
+    return {
+        "store": str(each.store),
+        "size": each.size,
+        "seconds": dict(each.seconds),
+        "native": each.native_versions,
+        "reasons": dict(each.reasons or {}),
+    }
+
+
+def _plain_pair(found: Ratio | None) -> list[float | None] | None:
+    if found is None:
+        return None
+    mean = found.mean
+    freedom = min(mean.degrees_of_freedom, 1e9)  # JSON has no infinity
+    error = None if mean.error is None else _digits(mean.error)
+    return [_digits(mean.centre), error, _digits(freedom), found.run_shift]
+
+
+def _ratio(found: Sequence[float | None]) -> Ratio:
+    centre, error, freedom, shift = found
+    # `RobustMean.error` is that of two rounds: the deviation over the root of two.
+    deviation = None if error is None else math.sqrt(2) * error
+    kept = 1 if error is None else 2
+    return Ratio(RobustMean(centre or 0.0, deviation, kept, 0, freedom or 0.0), shift or 0.0)
+
+
+def _digits(value: float) -> float:
+    if value == 0 or not math.isfinite(value):
+        return value
+    return round(value, _DIGITS - 1 - math.floor(math.log10(abs(value))))
