@@ -45,7 +45,7 @@ from platebench.stores.table_bytes import from_bytes, to_bytes
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
-from platebench.stores.values import FILE, Kinds, SameKind, decode_value
+from platebench.stores.values import FILE, decode_value
 from platebench.stores.variants import Variants
 
 TABLE, COMMON = b"table", b"image"
