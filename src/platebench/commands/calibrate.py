@@ -269,8 +269,8 @@ def damage_command(
 
     Tells which formats notice a flipped byte or a truncated file, what a killed writer leaves, and
     whether readers and writers disturb one another. Works on copies of generated images in the work
-    folder. It takes about ten minutes. Exit status: 1 if images were lost, a version was a mixture,
-    or two programs at once got anything wrong; 0 otherwise.
+    folder. It takes about fifteen minutes. Exit status: 1 if images were lost, a version was a
+    mixture, or two programs at once got anything wrong; 0 otherwise.
     """
     from platebench.results.damage import Kind, counts, is_met
     from platebench.running.checkout import find_checkout
