@@ -31,17 +31,18 @@ from tests.stores.test_contract import (
     stores,
 )
 
-one_layout = pytest.mark.parametrize(
-    "name",
-    [
-        *stores(
-            [each for f in registry.FORMATS for each in f.stores if each.layout == f.layouts[0]]
-        ),
-        ONE_FILE,
-    ],
+
+def one_of(format_: registry.Format) -> StoreName:
+    """Return a store of a format: of its first layout, tuned for speed if it can be."""
+    found = [name for name in format_.stores if name.layout == format_.layouts[0]]
+    return next((name for name in found if name.tuning == "fast"), found[0])
+
+
+every_format = pytest.mark.parametrize(
+    "name", [*stores([one_of(format_) for format_ in registry.FORMATS]), ONE_FILE]
 )
-"""Every tuning of each format's first layout. All layouts of a format keep tables alike, which the
-tests over `every_store` confirm."""
+"""One store per format. A format keeps tables alike whatever its layout and tuning, which the tests
+over `every_store` confirm."""
 
 
 def with_tables(tables: Mapping[str, pa.Table], images: int = 6) -> ArrayImages:
@@ -140,7 +141,7 @@ def test_tables_come_back_equal(name, tmp_path):
         assert store.table().equals(images.table)
 
 
-@one_layout
+@every_format
 def test_set_without_tables_has_none(name, tmp_path):
     with opened(name, with_tables({}), tmp_path / "store") as store:
         assert store.tables() == []
@@ -149,14 +150,14 @@ def test_set_without_tables_has_none(name, tmp_path):
                 call("objects")
 
 
-@one_layout
+@every_format
 def test_rows_that_match_are_read(name, tmp_path):
     with opened(name, with_tables({"objects": NUCLEI}), tmp_path / "store") as store:
         for where in WHERES:
             check_where(store, "objects", NUCLEI, where)
 
 
-@one_layout
+@every_format
 def test_any_column_can_be_compared(name, tmp_path):
     with opened(name, with_tables({"odd": ODD}), tmp_path / "store") as store:
         for column in ("Metadata.`Gene`%2e", 'it\'s a "text"', " "):
@@ -165,7 +166,7 @@ def test_any_column_can_be_compared(name, tmp_path):
             assert tables_differ(ODD.select(["and", column]).slice(2), found) is None
 
 
-@one_layout
+@every_format
 def test_columns_come_in_the_requested_order(name, tmp_path):
     with opened(name, with_tables(TABLES), tmp_path / "store") as store:
         for columns in (["area", "well"], ["class"], ["ok", "ok", "area"], NUCLEI.column_names):
@@ -175,7 +176,7 @@ def test_columns_come_in_the_requested_order(name, tmp_path):
             assert tables_differ(NUCLEI.select(columns).take([0, 4, 5]), found) is None
 
 
-@one_layout
+@every_format
 def test_unknown_names_raise_key_errors(name, tmp_path):
     with opened(name, with_tables(TABLES), tmp_path / "store") as store:
         for table in ("images", "no such", "", "Objects", "objects.", "../store", "tables"):
@@ -190,7 +191,7 @@ def test_unknown_names_raise_key_errors(name, tmp_path):
                 store.read_table("objects", columns, where)
 
 
-@one_layout
+@every_format
 def test_condition_that_does_not_suit_its_column_is_refused(name, tmp_path):
     with opened(name, with_tables(TABLES), tmp_path / "store") as store:
         for condition in (
@@ -203,7 +204,7 @@ def test_condition_that_does_not_suit_its_column_is_refused(name, tmp_path):
                 store.read_table("objects", where=(condition,))
 
 
-@every_store
+@every_format
 def test_images_where_returns_the_images_of_the_matching_rows(name, tmp_path):
     images = with_tables({"objects": NUCLEI})
     memory = np.empty(images.pixel_bytes, np.uint8)
@@ -216,7 +217,7 @@ def test_images_where_returns_the_images_of_the_matching_rows(name, tmp_path):
             assert [digest(image) for image in into] == expected
 
 
-@one_layout
+@every_format
 def test_images_where_of_a_table_without_keys_is_refused(name, tmp_path):
     with opened(name, with_tables(TABLES), tmp_path / "store") as store:
         with pytest.raises(UserError, match="'a table' cannot be linked to images"):
@@ -267,7 +268,7 @@ TYPES = {
 MUST_BE_KEPT = {"int8", "float32", "float64", "string", "bool", "timestamp", "long text"}
 
 
-@one_layout
+@every_format
 def test_each_type_is_kept_or_refused(name, tmp_path):
     kept = {kind for kind in TYPES if is_kept(name, kind, tmp_path / kind)}
     assert kept >= MUST_BE_KEPT
@@ -294,7 +295,7 @@ def is_kept(name: str, kind: str, folder: Path) -> bool:
     return True
 
 
-@one_layout
+@every_format
 def test_name_that_no_table_may_have_is_refused_first(name, tmp_path):
     for names in (
         ["a/b"],
@@ -316,7 +317,7 @@ def test_name_that_no_table_may_have_is_refused_first(name, tmp_path):
 # Adding rows
 
 
-@one_layout
+@every_format
 def test_appended_rows_come_last(name, tmp_path):
     path = tmp_path / "store"
     opened(name, with_tables({"objects": NUCLEI, "other": STRICT}), path).close()
@@ -343,7 +344,7 @@ def test_appended_rows_come_last(name, tmp_path):
         assert len(again) == 6
 
 
-@one_layout
+@every_format
 def test_first_missing_value_and_first_row_can_be_appended(name, tmp_path):
     path = tmp_path / "store"
     full = pa.table({"text": ["a"], "number": [1.5], "on": [True]})
@@ -356,7 +357,7 @@ def test_first_missing_value_and_first_row_can_be_appended(name, tmp_path):
         check_tables(again, {"full": pa.concat_tables([full, gaps]), "empty": gaps})
 
 
-@one_layout
+@every_format
 def test_rows_with_other_columns_are_refused(name, tmp_path):
     path = tmp_path / "store"
     opened(name, with_tables({"objects": NUCLEI}), path).close()
@@ -375,7 +376,7 @@ def test_rows_with_other_columns_are_refused(name, tmp_path):
 # Paths and versions
 
 
-@one_layout
+@every_format
 def test_write_with_tables_leaves_only_its_path_and_reading_changes_nothing(name, tmp_path):
     path = tmp_path / "missing" / "50% of #1, raw?"
     with opened(name, with_tables(TABLES), path) as store:
@@ -418,7 +419,7 @@ def test_a_version_has_the_rows_that_it_had(name, tmp_path):
         assert len(newest) == 6
 
 
-@one_layout
+@every_format
 def test_set_with_rows_that_do_not_fit_is_not_appended(name, tmp_path):
     path = tmp_path / "store"
     store = first_version(name, with_tables({"objects": NUCLEI}), path)
