@@ -107,6 +107,13 @@ def test_labels_and_marks_of_a_panel_are_inside_it(whole: Path, look: Look) -> N
     assert outside == []
 
 
+def test_intervals_are_seen_in_the_main_chart(whole: Path, look: Look) -> None:
+    """A class of the first screen once hid them."""
+    bars = look(whole).locator("#size-against-speed .interval")
+    assert bars.count() >= len(STORES) - 1
+    assert bars.first.evaluate("each => getComputedStyle(each).display") != "none"
+
+
 def test_charts_follow_the_colours_of_a_dark_page(whole: Path, look: Look) -> None:
     page = look(whole)
     text = page.locator("#size-against-speed .panel .own text").first

@@ -110,7 +110,7 @@ class Panel:
 
     def bar(self, x: float, low: float, high: float) -> None:
         """Draw a vertical interval."""
-        self._parts.append(self._segment(x, low, x, high, "reach"))
+        self._parts.append(self._segment(x, low, x, high, "interval"))
 
     def spots(self, spots: Sequence[Spot]) -> None:
         """Draw points with their labels, each label where it covers least."""
@@ -237,7 +237,9 @@ class RowPanel:
         for each in spots:
             if each.ends is not None:
                 low, high = map(self._across, each.ends)
-                parts.append(_tag("line", "", x1=low, x2=high, y1=place, y2=place, **_as("reach")))
+                parts.append(
+                    _tag("line", "", x1=low, x2=high, y1=place, y2=place, **_as("interval"))
+                )
         lines = self._lines(by_place)
         for each, line in zip(by_place, lines, strict=True):
             inside = _tag("title", each.says) + _shape(each.mark)
