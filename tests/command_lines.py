@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from platebench import cli
 from platebench.commands.shared import split
-from platebench.results.operations import check_operations
+from platebench.results.operations import patterns_of
 from platebench.running.as_of import read_day
 from platebench.running.history import months_of
 from platebench.running.settings import stores_to_measure
@@ -58,7 +58,7 @@ def check_platebench(arguments: list[str]) -> None:
         command = command.commands[name]
     given = command.make_context(name, rest).params
     if given.get("operations") and name != "adapters":
-        check_operations(split(given["operations"]))
+        patterns_of(split(given["operations"]), brief=True)
     if given.get("stores") and "<" not in given["stores"]:  # <format> stands for a new one
         stores_to_measure(split(given["stores"]))
     if "arms" in given:
