@@ -237,9 +237,8 @@ class RowPanel:
         for each in spots:
             if each.ends is not None:
                 low, high = map(self._across, each.ends)
-                parts.append(
-                    _tag("line", "", x1=low, x2=high, y1=place, y2=place, **_as("interval"))
-                )
+                ends = {"x1": low, "x2": high, "y1": place, "y2": place}
+                parts.append(_tag("line", "", **ends, **_as("interval")))
         lines = self._lines(by_place)
         for each, line in zip(by_place, lines, strict=True):
             inside = _tag("title", each.says) + _shape(each.mark)
