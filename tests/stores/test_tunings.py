@@ -80,7 +80,22 @@ def is_log(file: Path) -> bool:
     return file.suffix in LOGS or file.parent.name in ICECHUNK_LOGS or file.name == "repo"
 
 
+def of_database(file: Path) -> str:
+    """Return codecs and sizes of images in a DuckDB database, whose bytes have times and ids."""
+    import duckdb
+
+    with duckdb.connect(file, read_only=True) as database:
+        codecs = database.execute(
+            "SELECT DISTINCT column_name, compression FROM pragma_storage_info('images')"
+            " ORDER BY ALL"
+        ).fetchall()
+        sizes = database.execute("SELECT octet_length(image) FROM images ORDER BY id").fetchall()
+    return f"{codecs} {sizes}"
+
+
 def of_file(file: Path, native: bool) -> str:
+    if file.suffix == ".duckdb":
+        return of_database(file)
     if not native:
         return hashlib.blake2b(file.read_bytes()).hexdigest()
     if file.suffix != ".parquet":
