@@ -68,6 +68,9 @@ class Suite:
         every = {**(variables or {}), **keeping, **own}
         self._benchmark_dir = repository / "benchmarks"
         asv.console.log.enable(verbose=False)
+        # asv prints what every library logs. pandas imports numexpr if Blosc2 brought it, and that
+        # tells how many threads it has.
+        logging.getLogger("numexpr").setLevel(logging.WARNING)
         config = asv.config.Config.load(str(repository / "asv.conf.json"))
         config.benchmark_dir = str(self._benchmark_dir)
         self._environment = asv.environment.ExistingEnvironment(

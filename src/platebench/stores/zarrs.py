@@ -14,9 +14,13 @@ The pipeline is zarr's setting for the whole process. It is set while the array 
 opened, which fixes it for that array, and then put back: other Zarr arrays of the process have
 zarr-python's own. The tables that belong to the images are read and written by that one.
 
-The tunings are those of `zarr`, with the same bytes on disk but for `small`: Zstandard level 9, one
-image per chunk. In a shard, zarrs writes chunks in the order in which its threads end, so that the
-same images make other bytes each time.
+The tunings:
+
+- `default`: as `zarr:tensor:default`, with the same bytes on disk.
+- `fast`: one image per chunk, uncompressed, as `zarr:tensor:fast`, read in several threads.
+- `balanced`: Blosc's LZ4 after a bit shuffle, as `zarr:tensor:balanced`.
+- `small`: Zstandard level 9, one image per chunk. There are no shards: zarrs writes chunks into one
+  in the order in which its threads end, so that the same images make other bytes each time.
 """
 
 from __future__ import annotations
