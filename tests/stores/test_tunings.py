@@ -69,7 +69,7 @@ def stored(name: StoreName, images: ImageSet, path: Path) -> list[str]:
     nothing else varies.
     """
     registry.find_candidate(name).write(images, path)
-    native = registry.format_of(StoreName(name.format, name.layout, "default")).native_versions
+    native = any(each.native_versions for each in registry.FORMATS if each.name == name.format)
     files = [file for file in files_of(path) if not (native and is_log(file))]
     # TileDB's metadata of a fragment holds the time.
     files = [file for file in files if file.name != "__fragment_metadata.tdb"]

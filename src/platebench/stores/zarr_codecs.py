@@ -29,6 +29,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+import zarr
 from imagecodecs.zarr import Htj2k, Jpegls, Jpegxl, Png, register_codecs
 
 from platebench.errors import Unsupported
@@ -37,6 +38,13 @@ from platebench.stores.variants import Variants
 from platebench.stores.zarr_images import Settings, ZarrStore
 
 register_codecs(verbose=False)
+# virtual-tiff registers codecs of the same names, which are of another kind.
+zarr.config.set(
+    {
+        f"codecs.imagecodecs_{codec.__name__.lower()}": f"{codec.__module__}.{codec.__name__}"
+        for codec in (Htj2k, Jpegls, Jpegxl, Png)
+    }
+)
 
 CANDIDATES: Mapping[str, Variants[Settings]] = {
     "tensor": Variants(
