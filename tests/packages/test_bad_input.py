@@ -246,3 +246,10 @@ def test_store_that_cannot_hold_the_images_is_named(plate: Path, tmp_path: Path)
     with pytest.raises(UserError, match=r"zarr:tensor:fast cannot hold these images.*--store"):
         pack([plate], tmp_path / "package", PackSettings(store=ZARR))
     assert not (tmp_path / "package").exists()
+
+
+def test_format_whose_files_cannot_be_moved_is_refused(plate, tmp_path, platebench):
+    said = platebench("pack", str(plate), str(tmp_path / "made"), "--store", "iceberg:pixels:fast")
+    assert said.status == 2
+    assert "no package can be made of it" in said.err
+    assert not (tmp_path / "made").exists()

@@ -22,7 +22,11 @@ from platebench.stores import registry
 from platebench.stores.name import StoreName
 from tests.packages.made_up import real_fields
 
-STORES = [str(name) for name in registry.names() if registry.why_not(name) is None]
+STORES = [
+    str(name)
+    for name in registry.names()
+    if registry.why_not(name) is None and not registry.format_of(name).no_package
+]
 
 REFUSING = {"tiff-index"}
 """Formats that need not hold every image: virtual-tiff has no strip that is shorter than others."""

@@ -95,12 +95,12 @@ def test_table_fits_eighty_columns_without_truncation(comparison) -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("width", [40, 50, 60, 72])
+@pytest.mark.parametrize("width", [40, 50, 60, 70])
 def test_narrow_terminal_omits_columns_and_names_them(comparison, width: int) -> None:
     text = printed(comparison, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    assert ("Left out, the terminal is too narrow: " in text) == (width < 72)
+    assert "Left out, the terminal is too narrow: " in text
     whole = text.replace(" ", "")
     for part in ":".join(map(str, (IPC, ZARR, LONGEST))).split(":"):
         assert part in whole

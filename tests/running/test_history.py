@@ -281,7 +281,8 @@ def test_unusable_option_is_one_line_with_status_2(
 def test_history_has_the_fast_store_of_every_format_and_three_operations() -> None:
     stores = history_stores()
     fast = [store.format for store in stores if store.tuning == "fast"]
-    assert fast == [format_.name for format_ in FORMATS]
+    with_fast = [each.name for each in FORMATS if "fast" in each.variants[each.layouts[0]].split()]
+    assert fast == with_fast
     others = [str(store) for store in stores if store.tuning != "fast"]
     assert others == ["lancedb:pixels:default"], "its fast needs a release of 2026"
     part = history.PlanPart(("raw-32",), tuple(stores), history.MAIN, 1)

@@ -25,24 +25,25 @@ ONE_FILE = "one-file:pixels:fast"
 """A made-up store with versions in one file, which no registered format has."""
 
 SLOW = ("delta", "duckdb", "icechunk", "lance")
-"""Formats that `make test` tests with one store, and `make test-long` with all."""
+"""Formats of which `make test` tests one store, and `make test-nightly` the others."""
 
 SLOWEST = ("iceberg",)
-"""Formats that only `make test-long` tests: a commit of Iceberg takes 0.1 s."""
+"""Formats whose one store is for `make test-long`: a commit of Iceberg takes 0.1 s."""
 
 
 def stores(names: list[StoreName]) -> list[object]:
-    """Return the names of stores as parameters, those that are for `make test-long` marked so."""
+    """Return the names of stores as parameters, with the marks of those that take long."""
     quick = {
-        each.name: next((name for name in each.stores if name.tuning == "fast"), each.stores[0])
+        next((name for name in each.stores if name.tuning == "fast"), each.stores[0])
         for each in registry.FORMATS
     }
-    return [
-        pytest.param(str(name), marks=pytest.mark.long)
-        if name.format in SLOWEST or (name.format in SLOW and name != quick[name.format])
-        else str(name)
-        for name in names
-    ]
+
+    def marks(name: StoreName) -> list[pytest.MarkDecorator]:
+        if name.format in (*SLOW, *SLOWEST) and name not in quick:
+            return [pytest.mark.nightly]
+        return [pytest.mark.long] if name.format in SLOWEST else []
+
+    return [pytest.param(str(name), marks=marks(name)) for name in names]
 
 
 every_store = pytest.mark.parametrize("name", [*stores(registry.names()), ONE_FILE])

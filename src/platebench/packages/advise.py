@@ -34,6 +34,7 @@ from platebench.results.advice import (
     size_error,
 )
 from platebench.results.decision import contenders
+from platebench.results.kept_figures import read_kept
 from platebench.results.measurement import CellName
 from platebench.results.needs import Needs
 from platebench.results.operations import OPERATIONS
@@ -123,9 +124,13 @@ class Outcome:
 def candidates() -> list[StoreName]:
     """Return the stores to choose from: the reference stores, and of each format the first layout.
 
-    Without the tuning `default`: each format has a tuning that is faster and one that is smaller.
+    Only formats that the kept reference run measured: three minutes are too short for all. Without
+    the tuning `default`: each format has a tuning that is faster and one that is smaller.
     """
-    tuned = [name for name in first_layouts() if name.tuning != "default"]
+    measured = {figures.store.format for figures in read_kept().figures}
+    tuned = [
+        name for name in first_layouts() if name.tuning != "default" and name.format in measured
+    ]
     return list(dict.fromkeys([*registry.REFERENCES, *tuned]))
 
 

@@ -24,7 +24,7 @@ from platebench.packages.manifest import (
 )
 from platebench.packages.parts import PACKAGE, PartSource, PartTask, Show, remove, write_parts
 from platebench.packages.stored import versioned
-from platebench.packages.typed_tables import write_tables
+from platebench.packages.typed_tables import storable, write_tables
 from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.stores.part_list import PARTS, PartList
@@ -101,8 +101,22 @@ def build(
                 f"{name} keeps versions of its own, so one process writes it; the Dask workers have"
                 " nothing to do"
             )
-        tables = written(data, store.tables_at)
+        # Its tables are versions of what the images began, so they can only follow the images. What
+        # cannot be stored is told before.
+        remove(data)
+        for _ in storable(given.tables, store.tables_at(data), refused):
+            pass
         parts = write_parts(tasks, 1, show)
+        tables = tuple(
+            write_tables(
+                given.tables,
+                given.table_source,
+                given.images_table,
+                data,
+                store.tables_at(data),
+                lambda name, error: None,
+            )
+        )
         files = []
         version = max(each.number for each in store.versions(data))
     known = {file.path for file in files}

@@ -114,7 +114,11 @@ def _advise(source: Path) -> str:
 
 def _leaves_out(store: StoreName, images: ImageSet, left_out: dict[StoreName, str]) -> bool:
     """Note a store that cannot be used for these images, and say whether there is a reason."""
-    why = registry.why_not(store) or why_not_held(store, images)
+    why = (
+        registry.why_not(store)
+        or registry.format_of(store).no_package
+        or why_not_held(store, images)
+    )
     if why is not None:
         left_out[store] = why
     return why is not None

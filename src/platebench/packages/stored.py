@@ -62,8 +62,12 @@ def open_package(folder: Path) -> Package:
 def versioned(name: StoreName) -> VersionedStore:
     """Return a store that keeps versions: its own, or platebench's part list.
 
-    Raises UserError for a store that does not exist, or whose library is not installed.
+    Raises UserError for a store that does not exist, whose library is not installed, or of which
+    no package can be made.
     """
+    unmovable = registry.format_of(name).no_package
+    if unmovable:
+        raise UserError(f"{name}: no package can be made of it: {unmovable}; choose another store")
     try:
         return with_versions(registry.find(name))
     except Unsupported as reason:

@@ -74,22 +74,32 @@ def write_tables(
     A table that cannot be read or stored is given to `refused` with its reason, and is not
     written. Raises UserError for a name that no table may have.
     """
-    check_names(tables)
     told = []
+    for name, table in storable(tables, stored, refused):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        stored.create(name, table)
+        told.append(told_of(name, table, source(name), images_table))
+    return told
+
+
+def storable(
+    tables: Mapping[str, pa.Table], stored: StoredTables, refused: Callable[[str, UserError], None]
+) -> Iterator[tuple[str, pa.Table]]:
+    """Read the tables one by one; yield those that the store can hold, `refused` gets the others.
+
+    Raises UserError for a name that no table may have.
+    """
+    check_names(tables)
     for name in tables:
         try:
             table = tables[name]
             stored.check(name, table)
         except UserError as error:
             refused(name, error)
-            continue
         except Unsupported as reason:
             refused(name, UserError(f"table {name!r} cannot be stored: {reason}"))
-            continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        stored.create(name, table)
-        told.append(told_of(name, table, source(name), images_table))
-    return told
+        else:
+            yield name, table
 
 
 def told_of(name: str, table: pa.Table, source: str, images_table: pa.Table) -> StoredTable:

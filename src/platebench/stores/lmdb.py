@@ -243,7 +243,12 @@ class _OpenLmdb(OpenByRow):
         with self._environment.begin(buffers=memory is not None) as transaction:
             common = json.loads(bytes(transaction.get(COMMON)))
             if common is None:
-                about = self.table().select(["shape", "dtype"]).take(list(rows)).to_pylist()
+                about = (
+                    self.table()
+                    .select(["shape", "dtype"])
+                    .take(pa.array(rows, pa.int64()))
+                    .to_pylist()
+                )
                 kinds = [_kind(each) for each in about]
             else:
                 kinds = [_kind(common)] * len(rows)

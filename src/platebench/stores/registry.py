@@ -32,10 +32,10 @@ class Format:
     itself; all others are measured with platebench's part list (`part_list`). `title` is the name
     in sentences, as the format's makers write it; "" if that is `name`. `document` is the address
     of the format's own description, `reviewed_by` who of its makers reviewed its figures and when
-    (docs/review.md). `opened_by` are programs
-    and languages that open the stored files without platebench, those for images first;
-    `opened_by_tuning` those of a tuning that fewer of them open. `needs_modules` are modules that
-    older versions of a needed library lack.
+    (docs/review.md). `opened_by` are programs and languages that open the stored files without
+    platebench, those for images first; `opened_by_tuning` those of a tuning that fewer of them
+    open. `needs_modules` are modules that older versions of a needed library lack. `no_package`
+    says why `platebench pack` cannot make a package of the format; "" if it can.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Format:
     opened_by: tuple[str, ...] = ()
     opened_by_tuning: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     needs_modules: Mapping[str, str] = field(default_factory=dict)
+    no_package: str = ""
 
     @property
     def module(self) -> str:
@@ -357,6 +358,7 @@ FORMATS: tuple[Format, ...] = (
         native_versions=True,
         title="Icechunk",
         opened_by=("Python", "Rust", "JavaScript"),
+        no_package="its tables can only be written together with the images",
     ),
     Format(
         "duckdb",
@@ -390,6 +392,7 @@ FORMATS: tuple[Format, ...] = (
         native_versions=True,
         title="Iceberg",
         opened_by=("pandas", "DuckDB", "Spark"),
+        no_package="its metadata names files by their whole paths, so a package could not be moved",
     ),
 )
 

@@ -72,6 +72,8 @@ class ZarrCodecs(ZarrStore):
             "Python": """
 import imagecodecs.zarr, zarr
 imagecodecs.zarr.register_codecs(verbose=False)
+for name in ("Png", "Htj2k", "Jpegls"):  # needed only beside virtual-tiff
+    zarr.config.set({f"codecs.imagecodecs_{name.lower()}": f"imagecodecs.zarr.{name}"})
 print(zarr.open_array(f"{place}/images", mode="r")[0])
 """,
         },
