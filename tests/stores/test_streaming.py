@@ -20,7 +20,7 @@ IMAGES = 320
 MOST = IMAGES * SHAPE[0] * SHAPE[1] // 2
 """Half of the bytes of all images: a store may hold some of them, but not all."""
 
-HOLDING = ("duckdb:", "delta:pixels:fast", "vortex:pixels:small")
+HOLDING = ("duckdb:", "delta:", "vortex:pixels:small")
 """Stores whose library holds what it writes: 1,280 images of 0.25 MB, 320 MB, take 680 MB with
 duckdb 2.0.0, and 520 MB with deltalake 1.6.6, which holds a Parquet file until it is complete. A
 block of vortex has up to 8,192 values, however long, and is written at once."""
@@ -45,6 +45,13 @@ when the first write imports it, and a file of 32 MB is in memory while it is wr
 
 SLOPE = np.add.outer(np.arange(SHAPE[0] + IMAGES), np.arange(SHAPE[1])).astype(np.uint8)
 """Image `row` starts at row `row` of this array. It is smooth, so it compresses quickly."""
+
+
+def marks_of(name: str) -> pytest.MarkDecorator:
+    """Return the mark of a store: one per format and tuning is for `make test-long`."""
+    store = StoreName.parse(name)
+    first = registry.format_of(store).layouts[0] == store.layout
+    return pytest.mark.long if first and store.tuning == "fast" else pytest.mark.nightly
 
 
 class Endless(ImageSet):
@@ -83,11 +90,10 @@ def peak_of_scan(name: str, path: Path) -> int:
     return peak.bytes
 
 
-@pytest.mark.long
 @pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc"
 )
-@pytest.mark.parametrize("name", STREAMING)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks_of(name)) for name in STREAMING])
 def test_memory_does_not_grow_with_the_number_of_images(name: str, tmp_path: Path) -> None:
     try:
         assert peak_of_write(name, IMAGES, tmp_path / "store") < AT_MOST.get(name, MOST)
