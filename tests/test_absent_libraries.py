@@ -110,22 +110,15 @@ def test_libraries_of_every_kind_are_tried() -> None:
     assert OPTIONAL["pylance"] == "lance"
 
 
-OF_A_FORMAT_ONLY = (
-    set(OPTIONAL)
-    - set(OF_THE_TALK)
-    - set(OF_THE_SITE)
-    - {name for finding in FINDINGS for name in finding.libraries}
-    - {"h5py", "pandas"}
-)
-"""Libraries that a format needs, and nothing else. They are alike, so most are for the night."""
+EVERY_TIME = {"altair", "h5py", "pandas", "zarr"}
+"""Libraries that the page, image files, tables or several formats need. The others, each of which
+takes as long, are for the nightly tests."""
 
 
 @pytest.mark.parametrize(
     "library",
     [
-        pytest.param(
-            name, marks=pytest.mark.nightly if name in OF_A_FORMAT_ONLY else pytest.mark.long
-        )
+        pytest.param(name, marks=pytest.mark.long if name in EVERY_TIME else pytest.mark.nightly)
         for name in OPTIONAL
     ],
 )

@@ -36,8 +36,10 @@ def same(tmp_path_factory: pytest.TempPathFactory) -> Odd:
 
 
 def quick(stores: list[str]) -> list[object]:
-    """All stores, those that are not in `stores` for `make test-long`."""
-    return [pytest.param(each, marks=() if each in stores else pytest.mark.long) for each in STORES]
+    """All stores, those that are not in `stores` for `make test-nightly`."""
+    return [
+        pytest.param(each, marks=() if each in stores else pytest.mark.nightly) for each in STORES
+    ]
 
 
 def assert_comes_back(odd: Odd, store: StoreName, out: Path) -> None:
@@ -55,6 +57,8 @@ def assert_comes_back(odd: Odd, store: StoreName, out: Path) -> None:
 @pytest.mark.parametrize("store", quick(QUICK_ALIKE))
 def test_files_of_one_kind_come_back(store: str, same: Odd, tmp_path: Path) -> None:
     name = StoreName.parse(store)
+    if name.format == "tiff-index":
+        pytest.skip("the index refuses files whose last strip is shorter than the others")
     pack([same.folder], tmp_path / "package", PackSettings(store=name))
     assert check(tmp_path / "package", [same.folder]) == []
     unpack(tmp_path / "package", tmp_path / "out")
@@ -65,9 +69,10 @@ def test_files_of_one_kind_come_back(store: str, same: Odd, tmp_path: Path) -> N
 def test_files_of_all_kinds_come_back_or_one_is_named(store: str, odd: Odd, tmp_path: Path) -> None:
     name, package = StoreName.parse(store), tmp_path / "package"
     settings = PackSettings(store=name, on_error="skip")
-    of_one_shape = name.layout in ("tensor", "nested") and name.format != "ome-zarr"
-    if of_one_shape:
-        with pytest.raises(UserError, match=rf"^{store} cannot hold.*\.tif.*--store$") as raised:
+    of_one_shape = name.layout in ("tensor", "nested") or name.format == "tiff-index"
+    if of_one_shape and name.format != "ome-zarr":
+        named = rf"^{store} cannot hold.*(\.tif|image \d).*--store$"
+        with pytest.raises(UserError, match=named) as raised:
             pack([odd.folder], package, settings)
         assert "\n" not in str(raised.value)
         assert list(tmp_path.iterdir()) == []

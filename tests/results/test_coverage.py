@@ -31,7 +31,7 @@ def inside(machine: GroupedMachine, rounds: int, runs: int) -> dict[str, float]:
     return {cache: statistics.fmean(found) for cache, found in shares.items()}
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", MACHINES)
 @pytest.mark.parametrize("rounds", [2, 3, 8])
 def test_90_to_97_of_100_second_ratios_are_inside(rounds: int, name: str) -> None:

@@ -273,7 +273,7 @@ def test_slowed_arms_are_not_pooled_with_results(bench: Bench) -> None:
     assert [file.file for file in same_arm(bench.results, mine)] == [mine.file]
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_command_prints_each_figure_beside_its_requirement(checkout: Path) -> None:
     said = in_a_process("calibrate", "selfcheck", "--rounds", "4", "--cells", "2")
