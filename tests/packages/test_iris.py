@@ -50,7 +50,9 @@ def change(manifest: Path, **values: object) -> None:
     manifest.write_text(yaml.safe_dump({**yaml.safe_load(manifest.read_text()), **values}))
 
 
-def test_what_a_manifest_names_is_packed_with_its_licence(manifest: Path, tmp_path: Path) -> None:
+def test_files_named_in_a_manifest_are_packed_with_its_licence(
+    manifest: Path, tmp_path: Path
+) -> None:
     packed = pack([manifest], tmp_path / "package").package
     assert packed.manifest.images == 4
     assert packed.images()["path"].to_pylist()[0] == "fields/B02_s1_DNA.tif"

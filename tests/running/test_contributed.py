@@ -99,7 +99,7 @@ OTHER_MACHINE = '{"version": 1, "machine": "a-pc"}'
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )  # fmt: skip
-def test_what_is_missing_or_wrong_is_named(
+def test_missing_and_wrong_files_are_named(
     damage: Callable[[Path], object], says: str, folder: Path, platebench: Command
 ) -> None:
     damage(folder)

@@ -53,7 +53,7 @@ def test_constraints_keep_what_is_here_and_pin_what_is_not(tmp_path: Path) -> No
     assert not any("--hash" in each or each.startswith("platebench") for each in kept)
 
 
-def test_what_needs_another_version_of_what_is_here_is_refused() -> None:
+def test_format_that_needs_another_version_of_an_installed_library_is_refused() -> None:
     """The installer needs no index to find that two pins of one library contradict."""
     before = metadata.version("packaging")
     with pytest.raises(UserError, match=r"packaging==0\.1: not installed"):

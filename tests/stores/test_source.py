@@ -32,6 +32,7 @@ def test_imports_are_followed_to_their_end() -> None:
         "plain_tiff",
         "read_ahead",
         "tiff_codec",
+        "tiff_store",
         "variants",
     }
     where = {"where", "condition", "fitting", "where_text"}

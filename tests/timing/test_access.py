@@ -1,4 +1,4 @@
-"""What one row costs is counted from an empty page cache; a store that reads all is told apart."""
+"""The bytes that one row costs are counted with an empty page cache; reading all is detected."""
 
 from __future__ import annotations
 

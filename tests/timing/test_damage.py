@@ -85,6 +85,14 @@ def test_removed_file_is_absent(tmp_path: Path) -> None:
     assert changed(Careful, Change("", "remove"), tmp_path) == {"absent": True}
 
 
+def test_messages_do_not_name_the_folder_of_the_trial(tmp_path: Path) -> None:
+    asked = worker(Careless, tmp_path / "store")
+    (tmp_path / "other").mkdir()
+    answer = asked.answer({"do": "read", "path": str(tmp_path / "other")})
+    assert "other" in answer["error"]
+    assert str(tmp_path) not in answer["error"]
+
+
 def test_flip_inverts_one_byte(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(range(10)))
     Change("file", "flip", 3).apply(tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,17 +78,17 @@ def build(
         for number, source in enumerate(given.parts)
     ]
 
-    def written(place: Path, tables_at: Callable[[Path], StoredTables]) -> tuple[StoredTable, ...]:
-        remove(place)
-        told = write_tables(
-            given.tables, given.table_source, given.images_table, place, tables_at(place), refused
+    def written(names: Iterable[str], place: Path, stored: StoredTables) -> tuple[StoredTable, ...]:
+        found = write_tables(
+            given.tables, names, given.table_source, given.images_table, place, stored, refused
         )
-        return tuple(told)
+        return tuple(found)
 
     _remove_unfinished(package)
     if isinstance(store, PartList):
         place = data / PARTS / TABLES
-        tables = written(place, store.base.tables_at)
+        remove(place)
+        tables = written(given.tables, place, store.base.tables_at(place))
         files = settled(place, package) if tables else []
         parts = write_parts(tasks, jobs, show, workers)
         files += [file for part in parts for file in part.files]
@@ -104,19 +104,10 @@ def build(
         # Its tables are versions of what the images began, so they can only follow the images. What
         # cannot be stored is told before.
         remove(data)
-        for _ in storable(given.tables, store.tables_at(data), refused):
-            pass
+        stored = store.tables_at(data)
+        names = [name for name, _ in storable(given.tables, given.tables, stored, refused)]
         parts = write_parts(tasks, 1, show)
-        tables = tuple(
-            write_tables(
-                given.tables,
-                given.table_source,
-                given.images_table,
-                data,
-                store.tables_at(data),
-                lambda name, error: None,
-            )
-        )
+        tables = written(names, data, store.tables_at(data))
         files = []
         version = max(each.number for each in store.versions(data))
     known = {file.path for file in files}

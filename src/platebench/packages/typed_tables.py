@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -63,19 +63,20 @@ def _read_parquet(file: Path) -> pa.Table:
 
 def write_tables(
     tables: Mapping[str, pa.Table],
+    names: Iterable[str],
     source: Callable[[str], str],
     images_table: pa.Table,
     place: Path,
     stored: StoredTables,
     refused: Callable[[str, UserError], None],
 ) -> list[StoredTable]:
-    """Write tables to the store, one at a time, and return what the manifest says of them.
+    """Write the tables of these names, one at a time, and return what the manifest says of them.
 
     A table that cannot be read or stored is given to `refused` with its reason, and is not
     written. Raises UserError for a name that no table may have.
     """
     told = []
-    for name, table in storable(tables, stored, refused):
+    for name, table in storable(tables, names, stored, refused):
         place.parent.mkdir(parents=True, exist_ok=True)
         stored.create(name, table)
         told.append(told_of(name, table, source(name), images_table))
@@ -83,14 +84,17 @@ def write_tables(
 
 
 def storable(
-    tables: Mapping[str, pa.Table], stored: StoredTables, refused: Callable[[str, UserError], None]
+    tables: Mapping[str, pa.Table],
+    names: Iterable[str],
+    stored: StoredTables,
+    refused: Callable[[str, UserError], None],
 ) -> Iterator[tuple[str, pa.Table]]:
     """Read the tables one by one; yield those that the store can hold, `refused` gets the others.
 
     Raises UserError for a name that no table may have.
     """
     check_names(tables)
-    for name in tables:
+    for name in names:
         try:
             table = tables[name]
             stored.check(name, table)

@@ -109,11 +109,6 @@ class Answers:
         """True if no order is reliable, since there was one round."""
         return all(each.one_round for each in self.fastest)
 
-    @property
-    def unanswered(self) -> list[Question]:
-        """The questions for which no store was measured."""
-        return [question for question in QUESTIONS if self.to(question) is None]
-
 
 def answers(cells: Sequence[CellResult]) -> Answers | None:
     """Return the answers of a run, None if nothing was measured."""

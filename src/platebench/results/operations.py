@@ -347,9 +347,6 @@ OPERATIONS = {
 }
 """The operation of each benchmark class, in the order in which results are published."""
 
-GROW = "Grow"
-"""The benchmark class that notes a store's size after each of twenty versions."""
-
 
 def in_brief_run(cell: CellName, named: Sequence[str] = ()) -> bool:
     """Return True if a brief run, which is the default, measures this cell.

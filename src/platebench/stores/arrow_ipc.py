@@ -35,13 +35,13 @@ from pyarrow import feather, ipc
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.arrow_tables import ArrowTables
-from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows
+from platebench.stores.contract import OpenByRow, OpenStore, check_rows
 from platebench.stores.read_ahead import read_ahead
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
-from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
+from platebench.stores.tiff_codec import CODECS, TiffCodec
+from platebench.stores.tiff_store import TiffStore
 from platebench.stores.values import (
-    FILE,
     IMAGE,
     Kinds,
     decode,
@@ -100,7 +100,7 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
 }
 
 
-class ArrowIpc(Store):
+class ArrowIpc(TiffStore):
     """One Arrow IPC file of images, and one for each table."""
 
     format = "arrow-ipc"
@@ -142,8 +142,7 @@ print(pa.ipc.open_file(pa.memory_map(place)).get_batch(0)["image"].to_numpy_ndar
         Raises Unsupported for tensors of different shapes or dtypes.
         """
         settings = self._settings
-        if settings.tiff is not None:
-            images = CompressedTiffs(images, settings.tiff)
+        images = self._encoded(images)
         schema = image_schema(images, self.layout)
         tables = self.tables_at(path)
         tables.check_all(images.tables)
@@ -157,20 +156,12 @@ print(pa.ipc.open_file(pa.memory_map(place)).get_batch(0)["image"].to_numpy_ndar
             self._write_batches(batches, schema, place)
         tables.write(images.tables)
 
-    def open(self, path: Path) -> OpenStore:
-        """Map the file."""
-        return self._opened(path, self.layout)
-
     @property
-    def keeps_files(self) -> bool:
-        """True for TIFF files that are not compressed anew."""
-        return self.layout == "tiff" and self._settings.tiff is None
-
-    def open_files(self, path: Path) -> OpenStore:
-        """Open the file as `open` does, for the bytes of its TIFF files."""
-        return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
+    def _codec(self) -> TiffCodec | None:
+        return self._settings.tiff
 
     def _opened(self, path: Path, layout: str) -> OpenStore:
+        """Map the file."""
         place, tables = stored_images(path, ENDING), self.tables_at(path)
         if self._settings.quick_start:
             return _OpenTable(place, layout).with_tables(tables)

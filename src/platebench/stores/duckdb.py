@@ -37,7 +37,7 @@ import pyarrow as pa
 
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenByRow, OpenStore, Store
+from platebench.stores.contract import OpenByRow, OpenStore
 from platebench.stores.plain_columns import (
     check_plain,
     plain,
@@ -47,9 +47,9 @@ from platebench.stores.plain_columns import (
     schema_from,
 )
 from platebench.stores.tables import StoredTables
-from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
+from platebench.stores.tiff_codec import CODECS, TiffCodec
+from platebench.stores.tiff_store import TiffStore
 from platebench.stores.values import (
-    FILE,
     IMAGE,
     decode,
     decode_value,
@@ -92,7 +92,7 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
 }
 
 
-class DuckDb(Store):
+class DuckDb(TiffStore):
     """A folder with one DuckDB database, so that DuckDB's log stays in the folder."""
 
     format = "duckdb"
@@ -123,8 +123,7 @@ print(tifffile.imread(io.BytesIO(image)))
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Insert a stream of batches of one image each."""
-        if self._settings.tiff is not None:
-            images = CompressedTiffs(images, self._settings.tiff)
+        images = self._encoded(images)
         schema = image_schema(images, self.layout)
         tables = self.tables_at(path)
         tables.check_all(images.tables)
@@ -140,20 +139,12 @@ print(tifffile.imread(io.BytesIO(image)))
             database.execute("SET force_compression = 'auto'")
             DuckDbTables(path, database).write(images.tables)
 
-    def open(self, path: Path) -> OpenStore:
-        """Open the database read-only."""
-        return self._opened(path, self.layout)
-
     @property
-    def keeps_files(self) -> bool:
-        """True for TIFF files that are not compressed anew."""
-        return self.layout == "tiff" and self._settings.tiff is None
-
-    def open_files(self, path: Path) -> OpenStore:
-        """Open the database as `open` does, for the bytes of its TIFF files."""
-        return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
+    def _codec(self) -> TiffCodec | None:
+        return self._settings.tiff
 
     def _opened(self, path: Path, layout: str) -> OpenStore:
+        """Open the database read-only."""
         connected = _connected(path)
         database = connected.__enter__()
         opened = _OpenDuckDb(database, layout, lambda: connected.__exit__(None, None, None))

@@ -40,18 +40,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenByRow, OpenStore, Store
+from platebench.stores.contract import OpenByRow, OpenStore
 from platebench.stores.parquet_tables import ParquetTables
 from platebench.stores.plain_tiff import read_tiff
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
-from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
-from platebench.stores.values import IMAGE, binary_views, table_of
+from platebench.stores.tiff_codec import CODECS, TiffCodec
+from platebench.stores.tiff_store import TiffStore
+from platebench.stores.values import FILE, IMAGE, binary_views, table_of
 from platebench.stores.variants import Variants
 
 DATA = "data"
 
-LARGE_FILE, FILE = 500_000_000, 32 * 2**20
+LARGE_FILE, SMALL_FILE = 500_000_000, 32 * 2**20
 """The most bytes of TIFF files per Parquet file: those of `push_to_hub`, and fewer, since the
 images of a file are in memory while it is written."""
 
@@ -63,7 +64,7 @@ class Settings:
     """Rows per row group (None: as `datasets` chooses), bytes per file, and another codec."""
 
     rows: int | None = 1
-    file: int = FILE
+    file: int = SMALL_FILE
     tiff: TiffCodec | None = None
 
 
@@ -84,7 +85,7 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
 }
 
 
-class HfDatasets(Store):
+class HfDatasets(TiffStore):
     """A folder with a dataset of one split."""
 
     format = "hf-datasets"
@@ -107,8 +108,7 @@ tiff::readTIFF(as.raw(table$image$bytes[[1]]), as.is = TRUE)
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one file after another."""
         settings = CANDIDATES[self.layout].of(self.tuning)
-        if settings.tiff is not None:
-            images = CompressedTiffs(images, settings.tiff)
+        images = self._encoded(images)
         tables = self.tables_at(path)
         tables.check_all(images.tables)
         (path / DATA).mkdir(parents=True)
@@ -118,20 +118,13 @@ tiff::readTIFF(as.raw(table$image$bytes[[1]]), as.is = TRUE)
             _write_file(images, rows, place, settings.rows)
         tables.write(images.tables)
 
-    def open(self, path: Path) -> OpenStore:
-        """Open the files; their footers are read when the first image is."""
-        return _OpenFiles(path, as_files=False).with_tables(self.tables_at(path))
-
     @property
-    def keeps_files(self) -> bool:
-        """True for TIFF files that are not compressed anew."""
-        return CANDIDATES[self.layout].of(self.tuning).tiff is None
+    def _codec(self) -> TiffCodec | None:
+        return CANDIDATES[self.layout].of(self.tuning).tiff
 
-    def open_files(self, path: Path) -> OpenStore:
-        """Open the files as `open` does, for the bytes of their TIFF files."""
-        if not self.keeps_files:
-            return super().open_files(path)
-        return _OpenFiles(path, as_files=True).with_tables(self.tables_at(path))
+    def _opened(self, path: Path, layout: str) -> OpenStore:
+        """Open the files; their footers are read when the first image is."""
+        return _OpenFiles(path, as_files=layout == FILE).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one Parquet file for each table."""

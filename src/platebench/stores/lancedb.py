@@ -29,10 +29,9 @@ their columns are compressed as the images are; `default` and `fast` leave it to
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import lancedb
 import numpy as np
@@ -41,34 +40,25 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import (
-    OpenStore,
-    Version,
-    VersionedStore,
     check_rows,
 )
 from platebench.stores.lance_images import (
     TABLE,
     UNCOMPRESSED,
-    OpenBlobs,
     OpenDataset,
     OpenStreaming,
     Settings,
-    as_blobs,
-    prune,
     zstd,
 )
-from platebench.stores.lance_tables import LanceTables, time_of
-from platebench.stores.tables import StoredTables
-from platebench.stores.tiff_codec import CODECS, CompressedTiffs
+from platebench.stores.lance_store import LanceStore
+from platebench.stores.lance_tables import LanceTables
+from platebench.stores.tiff_codec import CODECS
 from platebench.stores.values import (
     COMMON,
-    FILE,
     IMAGE,
     decode,
-    image_batches,
-    image_schema,
 )
-from platebench.stores.variants import Variants, for_tables
+from platebench.stores.variants import Variants
 
 _BLOBS = {"default": Settings(quick_start=True), "blobs": Settings(UNCOMPRESSED, blobs=True)}
 CANDIDATES: Mapping[str, Variants[Settings]] = {
@@ -99,22 +89,52 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
     "tensor": Variants({"default": Settings(quick_start=True)}, {"default": "default"}),
 }
 
-_TABLE_FIELD: dict[str, Mapping[str, str]] = {
-    "default": {},
-    "fast": {},
-    "balanced": zstd(1).field,
-    "small": zstd(9).field,
-}
-"""Features are not compressed by default, apart from what reading them gains by."""
+
+def _table(path: Path) -> lancedb.table.Table:
+    return lancedb.connect(str(path)).open_table(TABLE)
 
 
-class LanceDb(VersionedStore):
+class _OpenLance(OpenDataset):
+    """The calls that LanceDB's documentation shows."""
+
+    @cached_property
+    def _table(self) -> lancedb.table.Table:
+        table = _table(self._path)
+        if self._version is not None:
+            table.checkout(self._version)
+        return table
+
+    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        if not hasattr(self._table, "take_offsets"):  # lancedb 0.14 has none yet
+            return super().take(rows)
+        return self._taken(rows)
+
+    def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        if min(rows, default=0) < 0:
+            check_rows(rows, len(self))
+        column = self._table.take_offsets(list(rows)).select([IMAGE]).to_arrow()[IMAGE]
+        if len(column) != len(rows):  # it leaves out rows that do not exist; counting takes longer
+            check_rows(rows, len(self))
+        # take_offsets returns rows sorted, so a requested row is at the place of its rank.
+        ranks = np.argsort(np.argsort(rows, kind="stable"), kind="stable")
+        kinds = self._kinds(self._table.schema)
+        images = list(decode(column, self._layout, kinds, sorted(rows)))
+        return (images[rank] for rank in ranks)
+
+
+class _OpenTuned(OpenStreaming, _OpenLance):
+    """Rows by offset, and one image per batch of a scan."""
+
+
+class LanceDb(LanceStore):
     """A LanceDB database with one table of images, and the tables that belong to them.
 
     Each table has versions of its own; `lance_tables` says which belong to one of the images.
     """
 
     format = "lancedb"
+    reader, streaming = _OpenLance, _OpenTuned
+    tables = LanceTables
 
     reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "tiff": {
@@ -153,40 +173,16 @@ print(images.to_table()["image"].combine_chunks().to_numpy_ndarray()[0])
         lancedb.connect(str(path)).create_table(TABLE, batches)
         tables.write(images.tables)
 
-    def open(self, path: Path, version: int | None = None) -> OpenStore:
-        """Open the newest version, or check out an older one."""
-        return self._opened(path, version, self.layout)
+    def _dataset(self, path: Path) -> Any:
+        return _table(path).to_lance()
 
-    @property
-    def keeps_files(self) -> bool:
-        """True for TIFF files that are not compressed anew."""
-        return self.layout == "tiff" and self._settings.tiff is None
+    def _listed(self, path: Path) -> list[dict[str, Any]]:
+        return list(_table(path).list_versions())
 
-    def open_files(self, path: Path, version: int | None = None) -> OpenStore:
-        """Open a version as `open` does, for the bytes of its TIFF files."""
-        if not self.keeps_files:
-            return super().open_files(path)
-        return self._opened(path, version, FILE)
-
-    def _opened(self, path: Path, version: int | None, layout: str) -> OpenStore:
-        if version is not None and version not in {each.number for each in self.versions(path)}:
-            raise KeyError(version)
-        opened: type[OpenDataset] = _OpenLance if self._settings.quick_start else _OpenTuned
-        if self._settings.blobs:
-            opened = OpenBlobs
-        return opened(path, layout, version).with_tables(self._tables(path, version))
-
-    def tables_at(self, path: Path) -> StoredTables:
-        """Keep each table as a table of the database."""
-        return self._tables(path, None)
-
-    def _tables(self, path: Path, version: int | None) -> LanceTables:
-        """Return the tables as a version of the images has them."""
-        before = None
-        if version is not None:
-            later = [each for each in _table(path).list_versions() if each["version"] > version]
-            before = time_of(later[0]) if later else None
-        return LanceTables(path, TABLE, dict(for_tables(_TABLE_FIELD, self.tuning)), before)
+    def _blob_field(self) -> pa.Field:
+        if not hasattr(lancedb, "blob"):
+            raise Unsupported(f"lancedb {lancedb.__version__} has no blob columns")
+        return lancedb.blob(IMAGE, nullable=False)
 
     def append(self, images: ImageSet, path: Path) -> int:
         """Add rows. Raises Unsupported if the table has one shape and dtype and these differ."""
@@ -204,13 +200,6 @@ print(images.to_table()["image"].combine_chunks().to_numpy_ndarray()[0])
         tables.append_all(images.tables)
         return int(table.version)
 
-    def versions(self, path: Path) -> list[Version]:
-        """List the table's versions."""
-        return [
-            Version(int(version["version"]), version["timestamp"].astimezone(UTC))
-            for version in _table(path).list_versions()
-        ]
-
     def restore(self, path: Path, version: int) -> int:
         """Check out the old version and make it the newest."""
         table, tables = _table(path), self._tables(path, version)
@@ -218,67 +207,3 @@ print(images.to_table()["image"].combine_chunks().to_numpy_ndarray()[0])
         table.restore()
         tables.restore()
         return int(table.version)
-
-    def prune(self, path: Path, keep: int) -> None:
-        """Remove old versions with Lance's `cleanup_old_versions`. No other process may write."""
-        prune(_table(path).to_lance(), keep)
-        oldest = self.versions(path)[0].number
-        self._tables(path, oldest).prune(prune)
-
-    def _schema(self, images: ImageSet) -> pa.Schema:
-        return image_schema(images, self.layout, metadata=dict(self._settings.field))
-
-    def _stream(self, images: ImageSet, schema: pa.Schema) -> pa.RecordBatchReader:
-        if self._settings.tiff is not None:
-            images = CompressedTiffs(images, self._settings.tiff)
-        batches = image_batches(images, self.layout, schema, 1)
-        if not self._settings.blobs:
-            return pa.RecordBatchReader.from_batches(schema, batches)
-        field = schema.field(IMAGE)
-        blob = _blob_field().with_metadata(field.metadata)
-        blob_schema = schema.set(schema.get_field_index(IMAGE), blob)
-        return pa.RecordBatchReader.from_batches(
-            blob_schema, (as_blobs(batch, blob_schema) for batch in batches)
-        )
-
-
-def _table(path: Path) -> lancedb.table.Table:
-    return lancedb.connect(str(path)).open_table(TABLE)
-
-
-def _blob_field() -> pa.Field:
-    if not hasattr(lancedb, "blob"):
-        raise Unsupported(f"lancedb {lancedb.__version__} has no blob columns")
-    return lancedb.blob(IMAGE, nullable=False)
-
-
-class _OpenLance(OpenDataset):
-    """The calls that LanceDB's documentation shows."""
-
-    @cached_property
-    def _table(self) -> lancedb.table.Table:
-        table = _table(self._path)
-        if self._version is not None:
-            table.checkout(self._version)
-        return table
-
-    def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        if not hasattr(self._table, "take_offsets"):  # lancedb 0.14 has none yet
-            return super().take(rows)
-        return self._taken(rows)
-
-    def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        if min(rows, default=0) < 0:
-            check_rows(rows, len(self))
-        column = self._table.take_offsets(list(rows)).select([IMAGE]).to_arrow()[IMAGE]
-        if len(column) != len(rows):  # it leaves out rows that do not exist; counting takes longer
-            check_rows(rows, len(self))
-        # take_offsets returns rows sorted, so a requested row is at the place of its rank.
-        ranks = np.argsort(np.argsort(rows, kind="stable"), kind="stable")
-        kinds = self._kinds(self._table.schema)
-        images = list(decode(column, self._layout, kinds, sorted(rows)))
-        return (images[rank] for rank in ranks)
-
-
-class _OpenTuned(OpenStreaming, _OpenLance):
-    """Rows by offset, and one image per batch of a scan."""

@@ -39,13 +39,14 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores.arrow_tables import ArrowTables
-from platebench.stores.contract import OpenByRow, OpenStore, Store, common_image
+from platebench.stores.contract import OpenByRow, OpenStore, common_image
 from platebench.stores.plain_tiff import Kind
 from platebench.stores.table_bytes import from_bytes, to_bytes
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
-from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
-from platebench.stores.values import FILE, decode_value
+from platebench.stores.tiff_codec import CODECS, TiffCodec
+from platebench.stores.tiff_store import TiffStore
+from platebench.stores.values import decode_value
 from platebench.stores.variants import Variants
 
 TABLE, COMMON = b"table", b"image"
@@ -73,7 +74,7 @@ transaction = lmdb.open(place, readonly=True, lock=False).begin()
 """
 
 
-class Lmdb(Store):
+class Lmdb(TiffStore):
     """An LMDB environment of images in a folder."""
 
     format = "lmdb"
@@ -96,8 +97,7 @@ print(tifffile.imread(io.BytesIO(transaction.get(b"00000000"))))
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Put the images in order, then the metadata, and sync the file."""
-        if self._codec is not None:
-            images = CompressedTiffs(images, self._codec)
+        images = self._encoded(images)
         _refuse_large(images, self.layout)
         tables = self.tables_at(path)
         tables.check_all(images.tables)
@@ -116,20 +116,8 @@ print(tifffile.imread(io.BytesIO(transaction.get(b"00000000"))))
             environment.close()
         tables.write(images.tables)
 
-    def open(self, path: Path) -> OpenStore:
-        """Open the environment read-only."""
-        return self._opened(path, self.layout)
-
-    @property
-    def keeps_files(self) -> bool:
-        """True for TIFF files that are not compressed anew."""
-        return self.layout == "tiff" and self._codec is None
-
-    def open_files(self, path: Path) -> OpenStore:
-        """Open the environment as `open` does, for the bytes of its TIFF files."""
-        return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
-
     def _opened(self, path: Path, layout: str) -> OpenStore:
+        """Open the environment read-only."""
         return _OpenLmdb(path, layout).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:

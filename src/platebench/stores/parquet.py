@@ -41,13 +41,14 @@ import pyarrow.parquet as pq
 
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
-from platebench.stores.contract import OpenStore, Store
+from platebench.stores.contract import OpenStore
 from platebench.stores.parquet_images import BATCH, OpenRowGroups, OpenWholeFile
 from platebench.stores.parquet_tables import ParquetTables
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
-from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
-from platebench.stores.values import FILE, IMAGE, image_batches, image_schema
+from platebench.stores.tiff_codec import CODECS, TiffCodec
+from platebench.stores.tiff_store import TiffStore
+from platebench.stores.values import IMAGE, image_batches, image_schema
 from platebench.stores.variants import Variants, for_tables
 
 MOST_BYTES_AS_RECORDS = 32 * 2**20
@@ -116,7 +117,7 @@ _TABLE_WRITER: dict[str, dict[str, Any]] = {
 ENDING = ".parquet"
 
 
-class Parquet(Store):
+class Parquet(TiffStore):
     """One Parquet file of images, and one for each table."""
 
     format = "parquet"
@@ -167,8 +168,7 @@ print(np.array(row["image"], row["dtype"]))
         than `MOST_BYTES_AS_RECORDS` of pixels that would become Python records.
         """
         settings = self._settings
-        if settings.tiff is not None:
-            images = CompressedTiffs(images, settings.tiff)
+        images = self._encoded(images)
         schema = image_schema(images, self.layout, widened=self._widened)
         if self._widened and images.pixel_bytes > MOST_BYTES_AS_RECORDS:
             raise Unsupported(
@@ -188,20 +188,12 @@ print(np.array(row["image"], row["dtype"]))
                     writer.write_table(pa.Table.from_batches([batch]))
         tables.write(images.tables)
 
-    def open(self, path: Path) -> OpenStore:
-        """Open the file: by row group if each image has one, otherwise through a dataset."""
-        return self._opened(path, self.layout)
-
     @property
-    def keeps_files(self) -> bool:
-        """True for TIFF files that are not compressed anew."""
-        return self.layout == "tiff" and self._settings.tiff is None
-
-    def open_files(self, path: Path) -> OpenStore:
-        """Open the file as `open` does, for the bytes of its TIFF files."""
-        return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
+    def _codec(self) -> TiffCodec | None:
+        return self._settings.tiff
 
     def _opened(self, path: Path, layout: str) -> OpenStore:
+        """Open the file: by row group if each image has one, otherwise through a dataset."""
         opened = OpenWholeFile if self._settings.one_row_group else OpenRowGroups
         place = stored_images(path, ENDING)
         return opened(place, layout).with_tables(self.tables_at(path))

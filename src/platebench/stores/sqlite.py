@@ -36,12 +36,13 @@ import pyarrow as pa
 
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenByRow, OpenStore, Store, common_image
+from platebench.stores.contract import OpenByRow, OpenStore, common_image
 from platebench.stores.plain_tiff import Kind
 from platebench.stores.sqlite_tables import SqliteTables
 from platebench.stores.tables import StoredTables
-from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
-from platebench.stores.values import FILE, IMAGE, decode_value
+from platebench.stores.tiff_codec import CODECS, TiffCodec
+from platebench.stores.tiff_store import TiffStore
+from platebench.stores.values import IMAGE, decode_value
 from platebench.stores.variants import Variants
 
 LARGEST_ROW = 1_000_000_000
@@ -112,7 +113,7 @@ tiff::readTIFF(row$image[[1]], as.is = TRUE)
 """
 
 
-class Sqlite(Store):
+class Sqlite(TiffStore):
     """An SQLite database of images. Their `id` counts from 0."""
 
     format = "sqlite"
@@ -126,8 +127,7 @@ class Sqlite(Store):
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Insert the images one at a time, in one transaction."""
-        if self._settings.tiff is not None:
-            images = CompressedTiffs(images, self._settings.tiff)
+        images = self._encoded(images)
         _refuse_large(images, self.layout)
         tables = self.tables_at(path)
         tables.check_all(images.tables)
@@ -142,20 +142,12 @@ class Sqlite(Store):
             connection.close()
         tables.write(images.tables)
 
-    def open(self, path: Path) -> OpenStore:
-        """Open the database read-only."""
-        return self._opened(path, self.layout)
-
     @property
-    def keeps_files(self) -> bool:
-        """True for TIFF files that are not compressed anew."""
-        return self.layout == "tiff" and self._settings.tiff is None
-
-    def open_files(self, path: Path) -> OpenStore:
-        """Open the database as `open` does, for the bytes of its TIFF files."""
-        return self._opened(path, FILE) if self.keeps_files else super().open_files(path)
+    def _codec(self) -> TiffCodec | None:
+        return self._settings.tiff
 
     def _opened(self, path: Path, layout: str) -> OpenStore:
+        """Open the database read-only."""
         place = f"{path.absolute().as_uri()}?mode=ro"
         # A thread that has ended cannot close what it opened, so another one may.
         connection = sqlite3.connect(place, uri=True, check_same_thread=False)

@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
-from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows, copied_into
+from platebench.stores.contract import OpenByRow, OpenStore, check_rows, copied_into
 from platebench.stores.csv_tables import CsvTables
 from platebench.stores.plain_tiff import (
     Page,
@@ -39,7 +39,9 @@ from platebench.stores.plain_tiff import (
 from platebench.stores.read_ahead import opened_ahead
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
-from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
+from platebench.stores.tiff_codec import CODECS, TiffCodec
+from platebench.stores.tiff_store import TiffStore
+from platebench.stores.values import FILE
 from platebench.stores.variants import Variants
 
 TABLE = "images.csv"
@@ -62,7 +64,7 @@ CANDIDATES: Mapping[str, Variants[TiffCodec | None]] = {
 """How a file is compressed; None leaves it as it is."""
 
 
-class TiffFiles(Store):
+class TiffFiles(TiffStore):
     """One TIFF file per image."""
 
     format = "tiff-files"
@@ -82,8 +84,7 @@ tiff::readTIFF(paste0(place, "/000000.tif"), as.is = TRUE)
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one file per image, then the table."""
-        if self._codec is not None:
-            images = CompressedTiffs(images, self._codec)
+        images = self._encoded(images)
         tables = self.tables_at(path)
         tables.check_all(images.tables)
         path.mkdir(parents=True)
@@ -95,21 +96,13 @@ tiff::readTIFF(paste0(place, "/000000.tif"), as.is = TRUE)
         csv_table.write_table(images.table, path / TABLE)
         tables.write(images.tables)
 
-    def open(self, path: Path) -> OpenStore:
+    def _opened(self, path: Path, layout: str) -> OpenStore:
         """Open the folder."""
-        opened = _OpenTiffFiles if self._codec is None else _OpenPlainFiles
-        return opened(path).with_tables(self.tables_at(path))
-
-    @property
-    def keeps_files(self) -> bool:
-        """True for files that are not written anew."""
-        return self._codec is None
-
-    def open_files(self, path: Path) -> OpenStore:
-        """Open the folder for the bytes of its files."""
-        if not self.keeps_files:
-            return super().open_files(path)
-        return _OpenFileBytes(path).with_tables(self.tables_at(path))
+        if layout == FILE:
+            opened: OpenStore = _OpenFileBytes(path)
+        else:
+            opened = _OpenTiffFiles(path) if self._codec is None else _OpenPlainFiles(path)
+        return opened.with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep each table as a CSV file, gzipped with `small`."""

@@ -44,11 +44,13 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
 from platebench.stores.arrow_tables import ArrowTables
-from platebench.stores.contract import OpenByRow, OpenStore, Store, copied_into
+from platebench.stores.contract import OpenByRow, OpenStore, copied_into
 from platebench.stores.plain_tiff import read_tiff
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
-from platebench.stores.tiff_codec import CODECS, CompressedTiffs, TiffCodec
+from platebench.stores.tiff_codec import CODECS, TiffCodec
+from platebench.stores.tiff_store import TiffStore
+from platebench.stores.values import FILE
 from platebench.stores.variants import Variants
 
 TABLE, INDEX = "images.csv", "index.json"
@@ -86,7 +88,7 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
 }
 
 
-class WebDataset(Store):
+class WebDataset(TiffStore):
     """A folder of tar shards."""
 
     format = "webdataset"
@@ -108,8 +110,7 @@ tiff::readTIFF(file.path(tempdir(), "000000.tif"), as.is = TRUE)
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one sample per image, then the table."""
         settings = CANDIDATES[self.layout].of(self.tuning)
-        if settings.tiff is not None:
-            images = CompressedTiffs(images, settings.tiff)
+        images = self._encoded(images)
         tables = self.tables_at(path)
         tables.check_all(images.tables)
         path.mkdir(parents=True)
@@ -119,20 +120,13 @@ tiff::readTIFF(file.path(tempdir(), "000000.tif"), as.is = TRUE)
         csv_table.write_table(images.table, path / TABLE)
         tables.write(images.tables)
 
-    def open(self, path: Path) -> OpenStore:
-        """Read the index of shards."""
-        return _OpenShards(path, as_files=False).with_tables(self.tables_at(path))
-
     @property
-    def keeps_files(self) -> bool:
-        """True for TIFF files that are not compressed anew."""
-        return CANDIDATES[self.layout].of(self.tuning).tiff is None
+    def _codec(self) -> TiffCodec | None:
+        return CANDIDATES[self.layout].of(self.tuning).tiff
 
-    def open_files(self, path: Path) -> OpenStore:
-        """Open the shards as `open` does, for the bytes of their TIFF files."""
-        if not self.keeps_files:
-            return super().open_files(path)
-        return _OpenShards(path, as_files=True).with_tables(self.tables_at(path))
+    def _opened(self, path: Path, layout: str) -> OpenStore:
+        """Read the index of shards."""
+        return _OpenShards(path, as_files=layout == FILE).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep each table as Arrow IPC files."""

@@ -191,10 +191,12 @@ class Worker:
         self._versioned = with_versions(store)
         self._images = images
         self._rows = {known: row for row, known in enumerate(images.digests())}
+        self._folder = ""
 
     def answer(self, command: Mapping[str, Any]) -> dict[str, Any]:
         """Do a command and return its answer."""
         arguments = {key: value for key, value in command.items() if key != "do"}
+        self._folder = str(Path(arguments["path"]).parent)
         done: dict[str, Any] = getattr(self, f"do_{command['do']}")(**arguments)
         return done
 
@@ -274,11 +276,11 @@ class Worker:
         try:
             do()
         except Conflict as error:
-            return {"refused": _said(error)}
+            return {"refused": self._said(error)}
         except Unsupported as reason:
             return {"unsupported": str(reason)}
         except Exception as error:
-            return {"error": _said(error)}
+            return {"error": self._said(error)}
         return {}
 
     def _read(self, opened: Callable[[], OpenStore]) -> dict[str, Any]:
@@ -293,17 +295,18 @@ class Worker:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # a panic in Rust is no Exception
-            return {"error": _said(error)}
+            return {"error": self._said(error)}
         known = pa.array([row for row in rows if row >= 0], pa.int64())
         wanted = self._images.table.take(known)
         numbers = pa.chunked_array([pa.array(range(len(wanted)), pa.int64())])
         wanted = wanted.set_column(0, IMAGE_SCHEMA.field(0), numbers)
         return {"rows": rows, "table": wanted.equals(table)}
 
-
-def _said(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+    def _said(self, error: BaseException) -> str:
+        """Return the first line of a message, without the folder that it happened in."""
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        first = lines[0].replace(f"{self._folder}/", "") if lines else ""
+        return f"{type(error).__name__}: {first[:200]}" if first else type(error).__name__
 
 
 def main() -> None:

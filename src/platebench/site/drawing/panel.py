@@ -26,9 +26,6 @@ TOP, BOTTOM = 14, 24
 CHARACTER, LINE = 6.4, 13.0
 """About the width and the height of a letter of a label, in pixels."""
 
-RADIUS = 4.5
-"""Of a mark, in pixels."""
-
 _SHAPES = {
     Mark.CROSS: "M-1.6-4.8h3.2v3.2h3.2v3.2h-3.2v3.2h-3.2v-3.2h-3.2v-3.2h3.2z",
     Mark.CIRCLE: "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
