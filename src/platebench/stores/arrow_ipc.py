@@ -35,7 +35,7 @@ from pyarrow import feather, ipc
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.arrow_tables import ArrowTables
-from platebench.stores.contract import OpenByRow, OpenStore, check_rows
+from platebench.stores.contract import OpenDecoded, OpenStore, check_rows
 from platebench.stores.read_ahead import read_ahead
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
@@ -214,7 +214,7 @@ class _OpenIpc(OpenStore):
             return table_of(ipc.open_file(file, options=_TABLE).read_all())
 
 
-class _OpenBatches(OpenByRow, _OpenIpc):
+class _OpenBatches(OpenDecoded, _OpenIpc):
     """One batch per image."""
 
     def __init__(self, path: Path, layout: str, options: ipc.IpcReadOptions | None) -> None:
@@ -241,13 +241,7 @@ class _OpenBatches(OpenByRow, _OpenIpc):
     def __len__(self) -> int:
         return int(self._batches.num_record_batches)
 
-    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        return self._images(rows)
-
-    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
-        return self._images(rows, memory)
-
-    def _images(
+    def decoded(
         self, rows: Sequence[int], memory: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
         for row in read_ahead(self._descriptor, rows, self._span):

@@ -172,12 +172,8 @@ print(blosc2.open(place)[0])
         return CANDIDATES[self.layout].of(self.tuning)
 
 
-def _table(array: Any) -> pa.Table:
-    return pa.Table.from_pylist(array.schunk.vlmeta[IMAGES], IMAGE_SCHEMA)
-
-
-class _OpenIndexed(OpenByRow):
-    """Images by `array[i]`, and in a scan by whole chunks."""
+class _OpenArray(OpenStore):
+    """What both ways of reading share: the array, the number of images and their metadata."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
@@ -188,6 +184,13 @@ class _OpenIndexed(OpenByRow):
 
     def __len__(self) -> int:
         return int(self._array.shape[0])
+
+    def table(self) -> pa.Table:
+        return pa.Table.from_pylist(self._array.schunk.vlmeta[IMAGES], IMAGE_SCHEMA)
+
+
+class _OpenIndexed(_OpenArray, OpenByRow):
+    """Images by `array[i]`, and in a scan by whole chunks."""
 
     def scan(self) -> Iterator[np.ndarray]:
         block = self._array.chunks[0]
@@ -197,22 +200,9 @@ class _OpenIndexed(OpenByRow):
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         return (self._array[row] for row in rows)
 
-    def table(self) -> pa.Table:
-        return _table(self._array)
 
-
-class _OpenChunks(OpenIntoMemory):
+class _OpenChunks(_OpenArray, OpenIntoMemory):
     """Images by `decompress_chunk`, straight into memory."""
-
-    def __init__(self, place: Path) -> None:
-        self._place = place
-
-    @cached_property
-    def _array(self) -> Any:
-        return blosc2.open(str(self._place), mode="r")
-
-    def __len__(self) -> int:
-        return int(self._array.shape[0])
 
     @property
     def largest_image(self) -> int:
@@ -224,6 +214,3 @@ class _OpenChunks(OpenIntoMemory):
         for row in rows:
             chunks.decompress_chunk(row, dst=image)
             yield image
-
-    def table(self) -> pa.Table:
-        return _table(self._array)

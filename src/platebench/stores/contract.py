@@ -173,6 +173,24 @@ class OpenByRow(OpenStore):
         return self.images_of(rows)
 
 
+class OpenDecoded(OpenByRow):
+    """A stored image set read by row, whose images are decoded to memory that is given."""
+
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        """Yield the images of `rows`, in memory of their own."""
+        return self.decoded(rows)
+
+    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the same images; what must be decoded is decoded to `memory`'s start."""
+        return self.decoded(rows, memory)
+
+    @abstractmethod
+    def decoded(
+        self, rows: Sequence[int], memory: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
+        """Yield the images of `rows`; with `memory`, decode to its start what must be decoded."""
+
+
 class OpenIntoMemory(OpenStore):
     """A stored image set whose images are read one at a time into given memory."""
 

@@ -37,7 +37,7 @@ import pyarrow as pa
 
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenByRow, OpenStore
+from platebench.stores.contract import OpenDecoded, OpenStore
 from platebench.stores.plain_columns import (
     check_plain,
     plain,
@@ -194,7 +194,7 @@ def _changed_copy(place: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         draft.replace(place)
 
 
-class _OpenDuckDb(OpenByRow):
+class _OpenDuckDb(OpenDecoded):
     """One query per image, or one stream for all."""
 
     def __init__(
@@ -220,13 +220,7 @@ class _OpenDuckDb(OpenByRow):
         query = f"SELECT {_COLUMNS} FROM images ORDER BY id"
         return table_of(self._database.sql(query).to_arrow_table())
 
-    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        return self._images(rows)
-
-    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
-        return self._images(rows, memory)
-
-    def _images(
+    def decoded(
         self, rows: Sequence[int], memory: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
         query = "SELECT image, shape, dtype FROM images WHERE id = ?"

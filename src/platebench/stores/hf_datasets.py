@@ -40,7 +40,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenByRow, OpenStore
+from platebench.stores.contract import OpenDecoded, OpenStore
 from platebench.stores.parquet_tables import ParquetTables
 from platebench.stores.plain_tiff import read_tiff
 from platebench.stores.table_files import TABLES
@@ -173,7 +173,7 @@ class _Group(NamedTuple):
     group: int
 
 
-class _OpenFiles(OpenByRow):
+class _OpenFiles(OpenDecoded):
     """Files whose row groups are read whole."""
 
     def __init__(self, path: Path, as_files: bool) -> None:
@@ -212,13 +212,7 @@ class _OpenFiles(OpenByRow):
         tables = [file.read(columns=IMAGE_SCHEMA.names) for file in self._files]
         return table_of(pa.concat_tables(tables))
 
-    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        return self._images(rows)
-
-    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
-        return self._images(rows, memory)
-
-    def _images(
+    def decoded(
         self, rows: Sequence[int], memory: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
         """Read the row group of each row, but that of the row before only once."""

@@ -39,7 +39,7 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores.arrow_tables import ArrowTables
-from platebench.stores.contract import OpenByRow, OpenStore, common_image
+from platebench.stores.contract import OpenDecoded, OpenStore, common_image
 from platebench.stores.plain_tiff import Kind
 from platebench.stores.table_bytes import from_bytes, to_bytes
 from platebench.stores.table_files import TABLES
@@ -199,7 +199,7 @@ def environment(path: Path) -> Iterator[lmdb.Environment]:
                 shared.environment.close()
 
 
-class _OpenLmdb(OpenByRow):
+class _OpenLmdb(OpenDecoded):
     """An environment and one read transaction for each call."""
 
     def __init__(self, path: Path, layout: str) -> None:
@@ -217,13 +217,7 @@ class _OpenLmdb(OpenByRow):
         with self._environment.begin(buffers=True) as transaction:
             return from_bytes(bytes(transaction.get(TABLE)))
 
-    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        return self._images(rows)
-
-    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
-        return self._images(rows, memory)
-
-    def _images(
+    def decoded(
         self, rows: Sequence[int], memory: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
         # A view of the map outlives the environment, and then crashes whoever uses it. So only what

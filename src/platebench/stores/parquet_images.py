@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from platebench.images.imageset import IMAGE_SCHEMA
-from platebench.stores.contract import OpenByRow, OpenStore, check_rows
+from platebench.stores.contract import OpenDecoded, OpenStore, check_rows
 from platebench.stores.read_ahead import read_ahead
 from platebench.stores.values import IMAGE, Kinds, decode, decode_all, kinds_of, table_of
 
@@ -50,7 +50,7 @@ class OpenParquet(OpenStore):
         return table_of(self._file.read(columns=IMAGE_SCHEMA.names))
 
 
-class OpenRowGroups(OpenByRow, OpenParquet):
+class OpenRowGroups(OpenDecoded, OpenParquet):
     """One row group per image: a row is one read of known offset and size."""
 
     @cached_property
@@ -83,17 +83,10 @@ class OpenRowGroups(OpenByRow, OpenParquet):
         groups = range(metadata.num_row_groups)
         return [int(metadata.row_group(group).column(place).statistics.min) for group in groups]
 
-    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        """Read one row group per row."""
-        return self._images(rows)
-
-    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
-        """Read the same, and decode compressed TIFF files to `memory`."""
-        return self._images(rows, memory)
-
-    def _images(
+    def decoded(
         self, rows: Sequence[int], memory: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
+        """Read one row group per row; decode compressed TIFF files to `memory`."""
         for row in read_ahead(self._descriptor, rows, self._span):
             yield from decode(self._column(row), self._layout, self._kinds, [row], memory)
 

@@ -36,7 +36,7 @@ import pyarrow as pa
 
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenByRow, OpenStore, common_image
+from platebench.stores.contract import OpenByRow, OpenDecoded, OpenStore, common_image
 from platebench.stores.plain_tiff import Kind
 from platebench.stores.sqlite_tables import SqliteTables
 from platebench.stores.tables import StoredTables
@@ -251,16 +251,10 @@ class _OpenRows(_OpenSqlite):
             yield self._decoded(*self._connection.execute(query, [row]).fetchone())
 
 
-class _OpenBlobs(_OpenSqlite):
+class _OpenBlobs(OpenDecoded, _OpenSqlite):
     """Images in a table of their own, read as incremental BLOBs."""
 
-    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        return self._images(rows)
-
-    def decoded_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
-        return self._images(rows, memory)
-
-    def _images(
+    def decoded(
         self, rows: Sequence[int], memory: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
         execute = self._connection.execute
