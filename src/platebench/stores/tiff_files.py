@@ -28,6 +28,7 @@ import pyarrow as pa
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
 from platebench.stores.contract import OpenByRow, OpenStore, check_rows, copied_into
+from platebench.stores.crops import Crop
 from platebench.stores.csv_tables import CsvTables
 from platebench.stores.plain_tiff import (
     Page,
@@ -36,6 +37,7 @@ from platebench.stores.plain_tiff import (
     plain_page,
     read_tiff,
 )
+from platebench.stores.raw_crops import RawImage, read_crop
 from platebench.stores.read_ahead import opened_ahead
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
@@ -171,6 +173,20 @@ class _OpenPlainFiles(_OpenTiffFiles):
     def _into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
         for file in opened_ahead(_file(self._path, row) for row in rows):
             yield self._read(file, memory)
+
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read the lines of a crop from a plain file, other files whole."""
+        check_rows([crop.row for crop in crops], len(self))
+        return (self._crop(crop, memory) for crop in crops)
+
+    def _crop(self, crop: Crop, memory: np.ndarray) -> np.ndarray:
+        with open(_file(self._path, crop.row), "rb", buffering=0) as opened:
+            page = plain_page(os.pread(opened.fileno(), _HEAD, 0))
+            if page is not None and page.offset is not None:
+                raw = RawImage(page.offset, page.shape, page.dtype)
+                return read_crop(opened.fileno(), crop, raw, memory)
+            image = read_tiff(opened.read())
+        return next(copied_into(memory, [crop.of(image)]))
 
     def _read(self, file: int, memory: np.ndarray) -> np.ndarray:
         if not self._head:
