@@ -16,7 +16,13 @@ from platebench.locks import sole
 from platebench.results.asv_files import environment_name, write_asv_results
 from platebench.results.commit import CHANGES, Commit
 from platebench.results.measurement import CellName
-from platebench.results.operations import OPERATIONS, check_operations, choose, in_brief_run
+from platebench.results.operations import (
+    OPERATIONS,
+    check_operations,
+    choose,
+    in_brief_run,
+    in_full_run,
+)
 from platebench.results.plan import PlanPart
 from platebench.results.records import RecordFile, RunInfo, record_files
 from platebench.running.floor_choice import floor_choice
@@ -136,8 +142,8 @@ def _cells(
         return PlanPart(tuple(images), stores, patterns, settings.rounds).cells(every)
     cells = choose(every, settings.stores, settings.operations)
     if settings.brief:
-        cells = [cell for cell in cells if in_brief_run(cell, settings.operations)]
-    return cells
+        return [cell for cell in cells if in_brief_run(cell, settings.operations)]
+    return [cell for cell in cells if in_full_run(cell)]
 
 
 @contextmanager

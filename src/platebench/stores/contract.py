@@ -28,7 +28,6 @@ from platebench.stores.name import StoreName
 from platebench.stores.tables import NoTables, StoredTables
 from platebench.stores.where import Where
 
-
 PAGE = 4096
 """Images of a batch begin at multiples of this in memory."""
 

@@ -180,7 +180,7 @@ class _OpenPlainFiles(_OpenTiffFiles):
         return (self._crop(crop, memory) for crop in crops)
 
     def _crop(self, crop: Crop, memory: np.ndarray) -> np.ndarray:
-        with open(_file(self._path, crop.row), "rb", buffering=0) as opened:
+        with Path(_file(self._path, crop.row)).open("rb", buffering=0) as opened:
             page = plain_page(os.pread(opened.fileno(), _HEAD, 0))
             if page is not None and page.offset is not None:
                 raw = RawImage(page.offset, page.shape, page.dtype)
