@@ -36,7 +36,7 @@ class Drain:
 
     @classmethod
     def of_bytes(cls, size: int) -> Self:
-        """Return a drain with at least so many bytes of memory, for a process without the images."""
+        """Return a drain with room for so many bytes, for a process without the images."""
         drain = cls.__new__(cls)
         drain._allocate(size)
         return drain

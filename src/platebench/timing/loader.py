@@ -50,12 +50,13 @@ class Slots:
         sizes = [_pages(images.image_bytes(row)) for row in range(len(images))]
         self.slot_bytes = sum(sorted(sizes)[-BATCH:])
         self.count = AHEAD * workers
-        if self.count * self.slot_bytes > MOST_BYTES:
+        size = self.count * self.slot_bytes
+        if size > MOST_BYTES:
             raise Unsupported(
-                f"{self.count} batches of {BATCH} images take {self.count * self.slot_bytes / 1e9:.1f}"
-                f" GB of memory, more than {MOST_BYTES / 1e9:.1f} GB"
+                f"{self.count} batches of {BATCH} images take {size / 1e9:.1f} GB of memory, more"
+                f" than {MOST_BYTES / 1e9:.1f} GB"
             )
-        self.memory = SharedMemory(self.count * self.slot_bytes)
+        self.memory = SharedMemory(size)
 
     def images_in(self, slot: int, rows: Sequence[int]) -> Iterator[np.ndarray]:
         """Yield the images of a batch as they must lie in a slot."""
