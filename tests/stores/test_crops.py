@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from platebench.stores.crops import Crop, cut, lines_axis
-from platebench.stores.raw_crops import RawImage, crops_of_file, read_crop
+from platebench.stores.raw_crops import RawImage, crops_of_file
 from tests.conftest import noise
 
 SHAPES = [(30, 40), (3, 30, 40), (30, 40, 3), (2, 5, 30, 40), (5, 30, 40, 4)]
@@ -44,14 +43,15 @@ def test_crop_of_raw_pixels_equals_the_crop_of_the_image(shape, tmp_path: Path) 
             assert np.shares_memory(image, memory)
 
 
-def test_crop_of_a_file_that_is_cut_off_fails(tmp_path: Path) -> None:
-    (tmp_path / "raw").write_bytes(bytes(1000))
-    raw = RawImage(0, (30, 40), np.dtype("|u1"))
-    with (tmp_path / "raw").open("rb") as opened, pytest.raises(EOFError, match="image 3 is trunc"):
-        read_crop(opened.fileno(), Crop(3, 20, 0, 10, 10), raw, np.zeros(1200, np.uint8))
-    os.truncate(tmp_path / "raw", 1200)
-    with (tmp_path / "raw").open("rb") as opened:
-        read_crop(opened.fileno(), Crop(3, 20, 0, 10, 10), raw, np.zeros(1200, np.uint8))
+@pytest.mark.parametrize("size", [0, 1000, 1199])
+def test_crop_of_a_file_that_is_cut_off_fails(size, tmp_path: Path) -> None:
+    (tmp_path / "raw").write_bytes(bytes(size))
+    raw, memory = RawImage(0, (30, 40), np.dtype("|u1")), np.zeros(1200, np.uint8)
+    with (
+        (tmp_path / "raw").open("rb") as opened,
+        pytest.raises(EOFError, match="image 3 is truncated"),
+    ):
+        list(crops_of_file(opened.fileno(), [Crop(3, 2, 0, 5, 5)], lambda row: raw, memory))
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_asv_discovers_the_same_names(discovered) -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_settings_are_the_same(name: str, discovered) -> None:
     expected, found = EXPECTED[name], discovered[name]
-    first = name.split(".")[0] in FIRST_VERSION and "JoinTables" not in name
+    first = name.split(".", maxsplit=1)[0] in FIRST_VERSION and "JoinTables" not in name
     assert found["version"] == ("1" if first else "2")
     assert (found["type"], found["timeout"], found["unit"]) == (
         expected["type"],

@@ -37,7 +37,7 @@ from platebench.stores.plain_tiff import (
     plain_page,
     read_tiff,
 )
-from platebench.stores.raw_crops import RawImage, read_crop
+from platebench.stores.raw_crops import RawImage, crops_of_file
 from platebench.stores.read_ahead import opened_ahead
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
@@ -184,7 +184,7 @@ class _OpenPlainFiles(_OpenTiffFiles):
             page = plain_page(os.pread(opened.fileno(), _HEAD, 0))
             if page is not None and page.offset is not None:
                 raw = RawImage(page.offset, page.shape, page.dtype)
-                return read_crop(opened.fileno(), crop, raw, memory)
+                return next(crops_of_file(opened.fileno(), [crop], lambda row: raw, memory))
             image = read_tiff(opened.read())
         return next(copied_into(memory, [crop.of(image)]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import numpy as np
 
 from platebench.errors import Mismatch, Unsupported
 from platebench.images.imageset import ImageSet
+from platebench.stores.contract import Store
 from platebench.stores.crops import Crop, lines_axis
 from platebench.timing.access import Read, Reading, can_count
+from platebench.timing.drain import Drain
 
 
 def check_room(images: ImageSet, side: int) -> None:
@@ -78,13 +80,24 @@ def _check_crop(array: Any, images: ImageSet, crop: Crop) -> None:
         raise Mismatch(f"{named} came back with {changed} of {array.size} values changed")
 
 
-def bytes_of_reading(store: Any, path: Path, crops: Sequence[Crop], drain: Any) -> Read | None:
-    """Open the store, read crops, and return the bytes of that; None if they cannot be counted."""
+def bytes_of_reading(store: Store, path: Path, crops: Sequence[Crop], drain: Drain) -> Read | None:
+    """Open the store, read crops, and return the bytes of that; None if they cannot be counted.
+
+    They are counted when the last crop arrives: a map may be gone afterwards.
+    """
     if not can_count():
         return None
+    counters: list[Reading] = []
+
+    def counted(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for number, image in enumerate(images, 1):
+            if number == len(crops):
+                counters.append(Reading(path))
+            yield image
+
     gc.collect()  # a map that waits to be collected keeps its pages
-    before = Reading(path)
+    counters.append(Reading(path))
     with store.open(path) as opened:
-        drain(opened.crops_into(crops, drain.memory))
-        after = Reading(path)
+        drain(counted(opened.crops_into(crops, drain.memory)))
+    before, after = counters
     return after.since(before)
