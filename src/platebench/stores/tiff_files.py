@@ -37,7 +37,6 @@ from platebench.stores.plain_tiff import (
     plain_page,
     read_tiff,
 )
-from platebench.stores.raw_crops import RawImage, crops_of_file
 from platebench.stores.read_ahead import opened_ahead
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
@@ -119,6 +118,17 @@ def _file(path: Path, row: int) -> str:
     return f"{path}/{row:06d}.tif"
 
 
+def _lines(file: int, crop: Crop, page: Page, memory: np.ndarray) -> np.ndarray:
+    """Read the lines of a crop to the start of `memory`; return the crop there, not yet cut."""
+    lines, columns = crop.index(page.shape)
+    line = page.shape[1] * page.dtype.itemsize
+    pixels = memory[: crop.height * line]
+    assert page.offset is not None
+    if os.preadv(file, [pixels.data], page.offset + crop.top * line) != len(pixels):
+        raise EOFError(f"image {crop.row} is truncated")
+    return pixels.view(page.dtype).reshape(lines.stop - lines.start, -1)[:, columns]
+
+
 class _OpenTiffFiles(OpenByRow):
     """Files that tifffile reads."""
 
@@ -182,11 +192,11 @@ class _OpenPlainFiles(_OpenTiffFiles):
     def _crop(self, crop: Crop, memory: np.ndarray) -> np.ndarray:
         with Path(_file(self._path, crop.row)).open("rb", buffering=0) as opened:
             page = plain_page(os.pread(opened.fileno(), _HEAD, 0))
-            if page is not None and page.offset is not None:
-                raw = RawImage(page.offset, page.shape, page.dtype)
-                return next(crops_of_file(opened.fileno(), [crop], lambda row: raw, memory))
-            image = read_tiff(opened.read())
-        return next(copied_into(memory, [crop.of(image)]))
+            if page is None or page.offset is None:
+                part = crop.of(read_tiff(opened.read()))
+            else:
+                part = _lines(opened.fileno(), crop, page, memory)
+        return next(copied_into(memory, [part]))
 
     def _read(self, file: int, memory: np.ndarray) -> np.ndarray:
         if not self._head:
