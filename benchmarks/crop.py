@@ -52,15 +52,19 @@ class Crop(Cell):
             self.copied = self.drain(opened.crops_into(self.crops, self.memory))
 
     def verify(self):
+        self.compare_many()
+        self.prepare_sample()
+        read = bytes_of_reading(self.store, self.path, self.crops, self._drain)
+        self.record["fetched_bytes"] = None if read is None else self.bytes_of(read)
+
+    def compare_many(self):
+        """Compare a crop of many images. What the store holds is gone with this call."""
         count = len(self.images)
         chance = random.Random(count)
         rows = chance.sample(range(count), min(count, CROPS_VERIFIED))
         crops = random_crops(self.images, rows, self.side, chance)
         with self.store.open(self.path) as opened:
             check_crops(opened.crops_into(crops, self.memory), self.images, crops)
-        self.prepare_sample()
-        read = bytes_of_reading(self.store, self.path, self.crops, self._drain)
-        self.record["fetched_bytes"] = None if read is None else self.bytes_of(read)
 
     def bytes_of(self, read):
         """Return the bytes that read calls asked for, and the pages that were mapped."""
