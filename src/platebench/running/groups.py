@@ -133,10 +133,15 @@ def in_groups(
     while cells := wanted(this):
         for group in left_of(groups_of(cells, this), done):
             announce(group)
-            jobs = [partial(suite.run, cell) for cell in group.cells]
-            runs = turns.together(jobs, at_once(image_bytes))
-            yield [Record(group.round, run, group.number) for run in runs]
+            yield measured(group, suite, turns, image_bytes)
         this += 1
+
+
+def measured(group: Group, suite: Suite, turns: TurnServer, image_bytes: int = 0) -> list[Record]:
+    """Measure a group: its processes take turns. `image_bytes` is as for `in_groups`."""
+    jobs = [partial(suite.run, cell) for cell in group.cells]
+    runs = turns.together(jobs, at_once(image_bytes))
+    return [Record(group.round, run, group.number) for run in runs]
 
 
 def at_once(image_bytes: int) -> int:
