@@ -225,10 +225,16 @@ def test_plan_is_limited_to_image_sets_and_operations() -> None:
     assert [part.images for part in plan.parts] == [("raw-128",)]
     assert plan.parts[0].operations == ("ColdFullScan",)
     assert "Only scan;" in plan.left_out[-1]
+    cold = limited(full_plan(), operations=["cold take"], stores=["npy", "*:small"])
+    assert {part.operations for part in cold.parts} == {("ColdRandomRows 16 scattered",)}
+    others = {store for part in cold.parts for store in part.stores} - set(REFERENCES)
+    assert {store.format for store in others if store.tuning != "small"} == {"npy"}
     with pytest.raises(UserError, match="raw-3: the plan has raw-512"):
         limited(full_plan(), ["raw-3"], [])
-    with pytest.raises(UserError, match="none of these operations on these image sets"):
+    with pytest.raises(UserError, match="none of these stores, operations and image sets together"):
         limited(full_plan(), ["raw-2048"], ["write"])
+    with pytest.raises(UserError, match="copy: no such operation"):
+        limited(full_plan(), operations=["cold copy"])
 
 
 def test_small_plan_has_every_format() -> None:

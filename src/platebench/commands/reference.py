@@ -31,8 +31,8 @@ reference_app = typer.Typer(
     "run",
     epilog="Examples: platebench reference run --minutes 60   "
     "platebench reference run --resume   "
-    "platebench reference run --images raw-512 --operations take,scan   "
-    "platebench reference run --missing",
+    "platebench reference run --images raw-512 --operations 'cold take,cold scan'   "
+    "platebench reference run --missing --stores vortex",
 )
 def reference_run_command(
     small: Annotated[
@@ -43,7 +43,10 @@ def reference_run_command(
         str, typer.Option("--images", help="Only these image sets of the plan, with commas.")
     ] = "",
     operations: Annotated[
-        str, typer.Option("--operations", help="Only these operations, with commas.")
+        str, typer.Option("--operations", help="Only these, with commas: take, cold scan.")
+    ] = "",
+    stores: Annotated[
+        str, typer.Option("--stores", help="Only these formats, stores or patterns, with commas.")
     ] = "",
     missing: Annotated[
         bool,
@@ -65,7 +68,7 @@ def reference_run_command(
 
     It says first how long it takes and how much disk it needs. Stored files are removed as it goes
     on. Leave the machine idle meanwhile, or measure in pieces: --minutes and then --resume, or
-    --images and --operations and then --missing. 'platebench reference keep' adds the run to the
+    --images, --operations or --stores and then --missing. 'platebench reference keep' adds the run to the
     checkout.
     """
     from platebench.results.tidy import tidy
@@ -76,7 +79,9 @@ def reference_run_command(
     from platebench.running.reference_plan import full_plan, limited, small_plan
 
     checkout = find_checkout(Path.cwd())
-    plan = limited(small_plan() if small else full_plan(), split(images), split(operations))
+    plan = limited(
+        small_plan() if small else full_plan(), split(images), split(operations), split(stores)
+    )
     how = How(missing, resume, minutes)
     with RunBar(errors) as bar:
         file = measure_reference(checkout, own_results(results), plan, how, bar)

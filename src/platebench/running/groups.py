@@ -32,7 +32,14 @@ one group of 17 stores takes three quarters of the time of two, and needs no ref
 """
 
 THOROUGH = Sampling(least=4, most=24, seconds=12.0)
-"""Samples of a run and of the reference."""
+"""Samples of a run."""
+
+REFERENCE = Sampling(least=2, most=24, seconds=12.0)
+"""Samples of the reference run.
+
+Of reading 512 images, two samples of a process in more rounds give narrower intervals than four:
+most of the noise is between processes and rounds.
+"""
 
 BRIEF = Sampling(least=4, most=16, seconds=9.0)
 """Samples of an overview, which takes minutes.

@@ -28,7 +28,8 @@ from platebench.running.extending import (
     run_to_extend,
 )
 from platebench.running.floor_choice import floor_choice
-from platebench.running.groups import THOROUGH, done_of, measured
+from platebench.running.groups import REFERENCE as SAMPLING
+from platebench.running.groups import done_of, measured
 from platebench.running.image_sets import image_sets
 from platebench.running.machine_facts import machine_facts
 from platebench.running.places import reference_results, shown
@@ -103,7 +104,7 @@ def _measure(
         earlier = earlier_of(run_to_extend(kept, make_info([], settings={})))
     whole = earlier.with_parts(plan)
     watcher.preparing("finding the benchmarks", 0, 1)
-    with TurnServer.open(THOROUGH) as turns:
+    with TurnServer.open(SAMPLING) as turns:
         given = {WORK: str(workspace.root), **floor.variables, **turns.variables}
         suite = Suite(checkout, whole.image_sets, variables=given)
         every = suite.cells()

@@ -63,16 +63,18 @@ def full_plan() -> RunPlan:
     """Return what the published page shows."""
     firsts = first_layouts()
     asked = _asked(firsts)
-    alike = [store for store in _tuned(firsts, "default", "small") if store not in asked]
+    small = _tuned(firsts, "small")
+    default = [store for store in _tuned(firsts, "default") if store not in asked]
     further = [store for store in stores_to_measure(["*"]) if store not in firsts]
     nested = [store for store in further if store.layout == "nested"]
     flat = [store for store in further if store not in nested]
     parts = (
-        plan_part(MAIN_SET, asked, COLD, rounds=5),
-        plan_part(MAIN_SET, alike, COLD, rounds=4),
-        plan_part(MAIN_SET, [*asked, *_tuned(firsts, "small")], WRITE, rounds=3),
+        plan_part(MAIN_SET, asked, COLD, rounds=6),
+        plan_part(MAIN_SET, small, COLD, rounds=6),
+        plan_part(MAIN_SET, [*asked, *small], WRITE, rounds=4),
+        plan_part(MAIN_SET, default, COLD, rounds=4),
         plan_part("raw-128", asked, (*COLD, *WRITE), rounds=4),
-        plan_part("raw16-128", [*asked, *_tuned(firsts, "small")], (*COLD, *WRITE), rounds=4),
+        plan_part("raw16-128", [*asked, *small], (*COLD, *WRITE), rounds=4),
         plan_part(MAIN_SET, asked, (*WARM, *VERSIONS), rounds=4),
         plan_part("raw-2048", asked, COLD, rounds=3),
         plan_part("raw-32", asked, (*COLD, *WRITE), rounds=4),
@@ -80,7 +82,7 @@ def full_plan() -> RunPlan:
         plan_part("raw-32", nested, COLD, rounds=4),
         plan_part("raw-64", asked, FURTHER, rounds=3),
         plan_part("raw-16", asked, ("Grow",), rounds=3),
-        plan_part("ic-32", [*asked, *_tuned(firsts, "small")], ("FullScan",), rounds=3),
+        plan_part("ic-32", [*asked, *small], ("FullScan",), rounds=3),
     )
     return RunPlan(parts, _LEFT_OUT)
 
@@ -98,36 +100,48 @@ def small_plan() -> RunPlan:
     return RunPlan(parts, _LEFT_OUT_OF_SMALL)
 
 
-def limited(plan: RunPlan, images: Collection[str], operations: Collection[str]) -> RunPlan:
-    """Return the parts of a plan that are about some image sets and operations; all for none named.
+def limited(
+    plan: RunPlan,
+    images: Collection[str] = (),
+    operations: Collection[str] = (),
+    stores: Collection[str] = (),
+) -> RunPlan:
+    """Return the parts of a plan that are about some image sets, operations and stores.
 
-    What goes is told in the plan's sentences. Raises UserError for an image set that the plan does
-    not have, for an unknown operation, and if nothing is left.
+    All of them, if none are named. An operation is `take`, or `cold take`; a store is a pattern, as
+    for `platebench run`. What is left out is told in the plan's sentences. Raises UserError for an
+    image set that the plan does not have, for an unknown operation or store, and if nothing is
+    left.
     """
     for name in images:
         if name not in plan.image_sets:
             raise UserError(f"{name}: the plan has {', '.join(plan.image_sets)}")
-    check_operations(list(operations))
+    for name in operations:
+        check_operations([name.removeprefix("cold ").removeprefix("warm ")])
+    chosen = set(stores_to_measure(list(stores)) if stores else stores_to_measure(["*"]))
     parts = [
-        replace(part, operations=kept)
+        replace(part, operations=kept, stores=mine)
         for part in plan.parts
         if (not images or set(part.images) <= set(images))
         and (kept := tuple(each for each in part.operations if _is_named(each, operations)))
+        and (mine := tuple(each for each in part.stores if each in chosen)) != REFERENCES
     ]
     if not parts:
-        raise UserError("the plan has none of these operations on these image sets")
-    if len(parts) == len(plan.parts) and not operations:
+        raise UserError("the plan has none of these stores, operations and image sets together")
+    if not (images or operations or stores):
         return plan
     said = [
         f"Only {', '.join(names)}; 'platebench reference run --missing' measures the rest."
-        for names in (images, operations)
+        for names in (images, operations, stores)
         if names
     ]
     return RunPlan(tuple(parts), (*plan.left_out, *said))
 
 
 def _is_named(pattern: str, operations: Collection[str]) -> bool:
-    return not operations or OPERATIONS[pattern.split(maxsplit=1)[0]].name in operations
+    operation = OPERATIONS[pattern.split(maxsplit=1)[0]]
+    named = {operation.name, f"{operation.cache} {operation.name}"}
+    return not operations or not named.isdisjoint(operations)
 
 
 def _asked(stores: Sequence[StoreName]) -> list[StoreName]:
