@@ -68,8 +68,8 @@ def reference_run_command(
 
     It says first how long it takes and how much disk it needs. Stored files are removed as it goes
     on. Leave the machine idle meanwhile, or measure in pieces: --minutes and then --resume, or
-    --images, --operations or --stores and then --missing. 'platebench reference keep' adds the run to the
-    checkout.
+    --images, --operations or --stores and then --missing. 'platebench reference keep' adds the run
+    to the checkout.
     """
     from platebench.results.tidy import tidy
     from platebench.running.checkout import find_checkout
@@ -79,9 +79,8 @@ def reference_run_command(
     from platebench.running.reference_plan import full_plan, limited, small_plan
 
     checkout = find_checkout(Path.cwd())
-    plan = limited(
-        small_plan() if small else full_plan(), split(images), split(operations), split(stores)
-    )
+    whole = small_plan() if small else full_plan()
+    plan = limited(whole, split(images), split(operations), split(stores))
     how = How(missing, resume, minutes)
     with RunBar(errors) as bar:
         file = measure_reference(checkout, own_results(results), plan, how, bar)
