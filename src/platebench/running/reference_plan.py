@@ -12,7 +12,7 @@ from dataclasses import replace
 from platebench.errors import UserError
 from platebench.results.operations import OPERATIONS, check_operations
 from platebench.results.plan import PlanPart, RunPlan
-from platebench.running.settings import first_layouts, stores_to_measure
+from platebench.running.settings import at_their_best, first_layouts, stores_to_measure
 from platebench.stores.name import StoreName
 from platebench.stores.registry import REFERENCES
 
@@ -62,7 +62,7 @@ def plan_part(
 def full_plan() -> RunPlan:
     """Return what the published page shows."""
     firsts = first_layouts()
-    asked = _asked(firsts)
+    asked = at_their_best()
     small = _tuned(firsts, "small")
     default = [store for store in _tuned(firsts, "default") if store not in asked]
     further = [store for store in stores_to_measure(["*"]) if store not in firsts]
@@ -89,7 +89,7 @@ def full_plan() -> RunPlan:
 
 def small_plan() -> RunPlan:
     """Return what less than an hour has time for: one image set, each format's first layout."""
-    asked = _asked(first_layouts())
+    asked = at_their_best()
     smallest = _tuned(first_layouts(), "small")
     parts = (
         plan_part("raw-64", asked, COLD, rounds=4),
@@ -142,13 +142,6 @@ def _is_named(pattern: str, operations: Collection[str]) -> bool:
     operation = OPERATIONS[pattern.split(maxsplit=1)[0]]
     named = {operation.name, f"{operation.cache} {operation.name}"}
     return not operations or not named.isdisjoint(operations)
-
-
-def _asked(stores: Sequence[StoreName]) -> list[StoreName]:
-    """Return the tunings fast and balanced, and what formats without `fast` have instead."""
-    tuned = {store.format for store in _tuned(stores, "fast")}
-    only = [store for store in _tuned(stores, "default") if store.format not in tuned]
-    return [*_tuned(stores, "fast"), *only, *_tuned(stores, "balanced")]
 
 
 def _tuned(stores: Sequence[StoreName], *tunings: str) -> list[StoreName]:
