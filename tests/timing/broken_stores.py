@@ -110,6 +110,9 @@ class BrokenVersions(VersionedStore):
     def prune(self, path: Path, keep: int) -> None:
         self.whole.prune(path, keep)
 
+    def compact(self, path: Path) -> None:
+        self.whole.compact(path)
+
 
 def _replace(broken: Store, whole: Store, replaced: dict[str, Any]) -> None:
     own = {"layout": whole.layout, "tuning": whole.tuning, "whole": whole}

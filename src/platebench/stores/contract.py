@@ -316,6 +316,14 @@ class VersionedStore(Store):
     def prune(self, path: Path, keep: int) -> None:
         """Remove all but the newest `keep` versions, and the bytes that only they needed."""
 
+    def compact(self, path: Path) -> None:
+        """Merge the small files that many versions left, with the format's documented call.
+
+        The images, their order and the older versions stay. It may add a version. Raises
+        Unsupported, with the reason, if the format has no such call.
+        """
+        raise Unsupported(f"{self.name.format} has no call that merges small files")
+
 
 def copied_into(memory: np.ndarray, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Copy each image to the start of `memory`, uint8 of one dimension, and yield it there.

@@ -209,6 +209,10 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
         tables.restore(newest)
         return newest
 
+    def compact(self, path: Path) -> None:
+        """Merge small files with Delta's `optimize.compact`, which commits a version."""
+        _table(path).optimize.compact(**self._settings.options)
+
     def prune(self, path: Path, keep: int) -> None:
         """Remove with Delta's `vacuum` the files that no kept version has."""
         table = _table(path)

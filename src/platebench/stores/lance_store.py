@@ -113,6 +113,10 @@ class LanceStore(VersionedStore):
         oldest = self.versions(path)[0].number
         self._tables(path, oldest).prune(prune)
 
+    def compact(self, path: Path) -> None:
+        """Merge small fragments with Lance's `compact_files`, which keeps the order of rows."""
+        self._dataset(path).optimize.compact_files()
+
     def _schema(self, images: ImageSet) -> pa.Schema:
         return image_schema(images, self.layout, metadata=dict(self._settings.field))
 

@@ -27,6 +27,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +42,7 @@ from platebench.stores.contract import OpenStore, Store, Version, VersionedStore
 from platebench.stores.joined import Joined
 from platebench.stores.name import StoreName
 from platebench.stores.part_tables import TablesOfParts
+from platebench.stores.stored_images import StoredImages
 from platebench.stores.tables import StoredTables
 
 NAME = "platebench's part list"
@@ -172,6 +174,22 @@ class PartList(VersionedStore):
         for part in old - {part for number in kept for part in _read(path, number).tables}:
             _remove(path / PARTS / part)
         sync(path / PARTS)
+
+    def compact(self, path: Path) -> None:
+        """Write all images of the newest version as one part, which is a new version.
+
+        Raises Conflict as `append` does.
+        """
+        newest = _newest(path)
+        listed = _read(path, newest)
+        if len(listed.tables) == 1:
+            return
+        with self.open(path, newest) as opened, self._files(path, newest) as files:
+            part = self._write_part(StoredImages(opened, files), path)
+        self._publish_part(path, newest + 1, [part], [part], part)
+
+    def _files(self, path: Path, version: int) -> AbstractContextManager[OpenStore | None]:
+        return self.open_files(path, version) if self.keeps_files else nullcontext()
 
     def _tables(self, path: Path, listed: _Listed) -> TablesOfParts:
         return TablesOfParts([self.base.tables_at(path / PARTS / part) for part in listed.tables])
