@@ -11,9 +11,12 @@ table (`stores/floor/tables.py`).
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from platebench.images.changed import check_same_kinds, kept, with_rows
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, check_rows
 from platebench.stores.floor import residency
@@ -72,6 +76,38 @@ class BareFile(Store):
         place = stored_images(path, ENDING)
         return _OpenBareFile(place, self.choice or current()).with_tables(self.tables_at(path))
 
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Write the images over those in the file, then the table and the footer."""
+        with _changed(stored_images(path, ENDING)) as (file, places, table):
+            check_rows(rows, len(places))
+            check_same_kinds([places.kind(row) for row in rows], images, "the floor")
+            for place, row in enumerate(rows):
+                _write_at(file, images.pixels(place).reshape(-1).view(np.uint8), places.edges[row])
+            _end(file, with_rows(table, rows, images.table), places)
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Cut the images' pages out of the file, then write the table and the footer.
+
+        No other image is read or moved (fallocate with FALLOC_FL_COLLAPSE_RANGE, on ext4 and XFS).
+        Elsewhere the file is written again.
+        """
+        place = stored_images(path, ENDING)
+        with _changed(place) as (file, places, table):
+            check_rows(rows, len(places))
+            cut = all(
+                _cut(file, places.edges[row], places.edges[row + 1] - places.edges[row])
+                for row in sorted(set(rows), reverse=True)
+            )
+            if cut:
+                left = kept(len(places), rows)
+                kinds = places.kinds
+                if len(kinds) > 1:
+                    kinds = [places.kind(row) for row in left]
+                remaining = Places.of_sizes([places.sizes[row] for row in left], kinds)
+                _end(file, table.take(pa.array(left, pa.int64())), remaining)
+        if not cut:
+            super().delete(path, rows)
+
     def tables_at(self, path: Path) -> StoredTables:
         """Keep the columns of each table in one bare file."""
         return BareTables(path / TABLES)
@@ -86,6 +122,45 @@ def _ending(table: pa.Table, places: Places) -> bytes:
     footer = {"sizes": places.sizes, "kinds": kinds, "table": len(stream)}
     encoded = json.dumps(footer, separators=(",", ":")).encode()
     return stream + encoded + len(encoded).to_bytes(8, "little")
+
+
+@contextmanager
+def _changed(place: Path) -> Iterator[tuple[int, Places, pa.Table]]:
+    """Open a bare file for changes; yield the descriptor, the images' places and their table."""
+    file = os.open(place, os.O_RDWR)
+    try:
+        places, (start, size) = _read_ending(file, place)
+        yield file, places, pa.ipc.open_stream(os.pread(file, size, start)).read_all()
+    finally:
+        os.close(file)
+
+
+def _write_at(file: int, data: np.ndarray, start: int) -> None:
+    done = 0
+    while done < len(data):
+        done += os.pwrite(file, data[done:].data, start + done)
+
+
+def _end(file: int, table: pa.Table, places: Places) -> None:
+    """Write the table and the footer after the images, where the file then ends."""
+    ending = _ending(table, places)
+    _write_at(file, np.frombuffer(ending, np.uint8), places.end)
+    os.truncate(file, places.end + len(ending))
+
+
+_COLLAPSE_RANGE = 0x08
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _cut(file: int, start: int, size: int) -> bool:
+    """Remove whole pages from a file; return False if the file system cannot do that."""
+    if size == 0:
+        return True
+    arguments = (ctypes.c_int(file), ctypes.c_int(_COLLAPSE_RANGE))
+    done = _libc.fallocate(*arguments, ctypes.c_int64(start), ctypes.c_int64(size))
+    if done and ctypes.get_errno() not in (errno.EOPNOTSUPP, errno.EINVAL):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return bool(done == 0)
 
 
 class _OpenBareFile(OpenStore):

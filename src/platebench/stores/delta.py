@@ -50,6 +50,8 @@ from deltalake import (
     write_deltalake,
 )
 
+from platebench.errors import Unsupported
+from platebench.images.changed import Numbered
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, Version, VersionedStore, check_rows
 from platebench.stores.lake_images import open_files
@@ -208,6 +210,33 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
         newest = self._newest(path)
         tables.restore(newest)
         return newest
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Merge the images into the rows with the same number. Delta writes their files again."""
+        numbered = Numbered(images, self._numbers(path, rows))
+        schema = image_schema(numbered, self.layout)
+        table = _table(path)
+        check_same_kind(numbered, _schema(table), schema)
+        batches = image_batches(numbered, self.layout, schema, BATCH)
+        table.merge(
+            pa.RecordBatchReader.from_batches(schema, batches),
+            predicate="stored.row = new.row",
+            source_alias="new",
+            target_alias="stored",
+            **self._settings.options,
+        ).when_matched_update_all().execute()
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Have Delta write the files again that have the rows.
+
+        Raises Unsupported for the quick start, which finds an image by its number in `row`: numbers
+        have gaps then.
+        """
+        if self._settings.quick_start:
+            raise Unsupported(f"{self.name}: finds images by the column row, which has gaps then")
+        numbers = ", ".join(map(str, self._numbers(path, rows)))
+        if numbers:
+            _table(path).delete(f"row IN ({numbers})", **self._settings.options)
 
     def compact(self, path: Path) -> None:
         """Merge small files with Delta's `optimize.compact`, which commits a version."""

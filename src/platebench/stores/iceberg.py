@@ -48,9 +48,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.expressions import In
 from sqlalchemy import URL
 
-from platebench.errors import Conflict
+from platebench.errors import Conflict, Unsupported
+from platebench.images.changed import Numbered
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, Version, VersionedStore, check_rows
 from platebench.stores.iceberg_files import HERE, WAREHOUSE, MovableFiles, place_of
@@ -207,6 +209,43 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
         tables.append_all(images.tables)
         return number
 
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Overwrite the rows by `table.overwrite`: files that have them are written again.
+
+        pyiceberg commits two snapshots at once, one without the rows and one with the new ones.
+        """
+        numbered = Numbered(images, self._numbers(path, rows))
+        schema = image_schema(numbered, self.layout)
+        batches = image_batches(numbered, self.layout, schema, 16)
+        with self._transaction(path) as (table, transaction):
+            check_same_kind(numbered, _schema(table), schema)
+            transaction.overwrite(
+                pa.RecordBatchReader.from_batches(schema, batches), In("row", _numbers_of(numbered))
+            )
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Have pyiceberg write the files again that have the rows.
+
+        Raises Unsupported for the quick start, which finds an image by its number in `row`: numbers
+        have gaps then.
+        """
+        if self._settings.quick_start:
+            raise Unsupported(f"{self.name}: finds images by the column row, which has gaps then")
+        numbers = self._numbers(path, rows)
+        if numbers:
+            with self._transaction(path) as (_, transaction):
+                transaction.delete(In("row", numbers))
+
+    @contextmanager
+    def _transaction(self, path: Path) -> Iterator[tuple[Any, Any]]:
+        """Yield the table and a transaction whose Parquet files are written as `write` does."""
+        with _changed(path) as catalogue:
+            table = catalogue.load_table((NAMESPACE, IMAGES))
+            with table.transaction() as transaction:
+                if not self._settings.quick_start:
+                    transaction.set_properties(_properties(self._settings.options))
+                yield table, transaction
+
     def versions(self, path: Path) -> list[Version]:
         """List the snapshots."""
         with _catalogue(path) as catalogue:
@@ -270,6 +309,20 @@ def _changed(path: Path) -> Iterator[SqlCatalog]:
         raise Conflict(
             f"{path}: another writer added a version; nothing was changed, try again"
         ) from error
+
+
+def _properties(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return a table's properties for files of one image per row group, compressed the same way."""
+    codec = {"none": "uncompressed"}.get(options["compression"], options["compression"])
+    found = {"write.parquet.row-group-limit": "1", "write.parquet.compression-codec": codec}
+    if options["compression_level"] is not None:
+        found["write.parquet.compression-level"] = str(options["compression_level"])
+    return found
+
+
+def _numbers_of(images: ImageSet) -> list[int]:
+    numbers: list[int] = images.table["row"].to_pylist()
+    return numbers
 
 
 def _new_file(

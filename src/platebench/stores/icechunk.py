@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -42,11 +42,13 @@ import pyarrow as pa
 import zarr
 
 from platebench.errors import Conflict, Unsupported
+from platebench.images.changed import kept
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import (
     OpenStore,
     Version,
     VersionedStore,
+    check_rows,
     require_common_image,
 )
 from platebench.stores.table_files import TABLES
@@ -58,6 +60,7 @@ from platebench.stores.zarr_images import (
     OpenTuned,
     OpenZarr,
     Settings,
+    assign_rows,
     blosc,
     zstd,
 )
@@ -177,6 +180,38 @@ print(zarr.open_array(session.store, path="images", mode="r")[0])
                 self._tables(path, store).append_all(images.tables)
         return number
 
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Assign rows of the array and of the table, in one commit."""
+        repository = _repository(path)
+        with _locked(path):
+            number = _newest(repository) + 1
+            with _changed(path, repository, number, locked=True) as store:
+                array = zarr.open_array(store, path=IMAGES, mode="r+")
+                assign_rows(zarr.open_group(store, mode="r+"), array, rows, images)
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Have Icechunk count the chunks anew, which copies none, in one commit.
+
+        Where a chunk spans several images, the images after a deleted one are written again.
+        """
+        repository = _repository(path)
+        with _locked(path):
+            number = _newest(repository) + 1
+            with _changed(path, repository, number, locked=True) as store:
+                array = zarr.open_array(store, path=IMAGES, mode="r+")
+                check_rows(rows, array.shape[0])
+                left = kept(array.shape[0], rows)
+                if array.chunks[0] == 1:
+                    _count_anew(store.session, left)
+                else:
+                    for place, row in enumerate(left):
+                        if place != row:
+                            array[place] = array[row]
+                array.resize((len(left), *array.shape[1:]))
+                group = zarr.open_group(store, mode="r+")
+                table = group.attrs[IMAGES]
+                group.attrs[IMAGES] = [table[row] for row in left]
+
     def versions(self, path: Path) -> list[Version]:
         """List the numbers in the commits of the branch and of the tags."""
         snapshots = _snapshots(_repository(path))
@@ -217,6 +252,20 @@ print(zarr.open_array(session.store, path="images", mode="r")[0])
                 oldest - timedelta(microseconds=1), delete_expired_tags=True
             )
             repository.garbage_collect(datetime.now(UTC))
+
+
+def _count_anew(session: Any, left: Sequence[int]) -> None:
+    """Move the chunks of the images that are left to the beginning, each chunk of one image."""
+    places = {row: place for place, row in enumerate(left)}
+
+    def forward(chunk: Sequence[int]) -> list[int] | None:
+        place = places.get(chunk[0])
+        return None if place is None else [place, *chunk[1:]]
+
+    def backward(chunk: Sequence[int]) -> list[int] | None:
+        return [left[chunk[0]], *chunk[1:]] if chunk[0] < len(left) else None
+
+    session.reindex_array(f"/{IMAGES}", forward, backward)
 
 
 def _storage(path: Path) -> Any:

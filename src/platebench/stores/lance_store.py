@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from platebench.images.changed import Numbered
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Version, VersionedStore
 from platebench.stores.lance_images import (
@@ -24,7 +25,7 @@ from platebench.stores.lance_images import (
 from platebench.stores.lance_tables import LanceTables, time_of
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CompressedTiffs
-from platebench.stores.values import FILE, IMAGE, image_batches, image_schema
+from platebench.stores.values import FILE, IMAGE, check_same_kind, image_batches, image_schema
 from platebench.stores.variants import for_tables
 
 _TABLE_FIELD: dict[str, Mapping[str, str]] = {
@@ -112,6 +113,31 @@ class LanceStore(VersionedStore):
         prune(self._dataset(path), keep)
         oldest = self.versions(path)[0].number
         self._tables(path, oldest).prune(prune)
+
+    @property
+    def replaced_last(self) -> bool:
+        """True: Lance writes replaced rows as new ones, after all others."""
+        return True
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Merge the images into the rows with the same number, by Lance's `merge_insert`."""
+        numbered = Numbered(images, self._numbers(path, rows))
+        schema = self._schema(numbered)
+        check_same_kind(numbered, self._dataset(path).schema, schema)
+        self._merge(path, self._stream(numbered, schema))
+
+    def _merge(self, path: Path, stream: pa.RecordBatchReader) -> None:
+        """Update the rows whose `row` is in a stream."""
+        self._dataset(path).merge_insert("row").when_matched_update_all().execute(stream)
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Have Lance mark the rows as deleted, in a file of their numbers."""
+        numbers = ", ".join(map(str, self._numbers(path, rows)))
+        if numbers:
+            self._delete_where(path, f"row IN ({numbers})")
+
+    def _delete_where(self, path: Path, condition: str) -> None:
+        self._dataset(path).delete(condition)
 
     def compact(self, path: Path) -> None:
         """Merge small fragments with Lance's `compact_files`, which keeps the order of rows."""

@@ -29,10 +29,17 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
+from platebench.images.changed import check_same_kinds, with_rows
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
 from platebench.stores.arrow_tables import ArrowTables
-from platebench.stores.contract import OpenIntoMemory, OpenStore, Store, require_common_image
+from platebench.stores.contract import (
+    OpenIntoMemory,
+    OpenStore,
+    Store,
+    check_rows,
+    require_common_image,
+)
 from platebench.stores.read_ahead import read_ahead
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
@@ -80,6 +87,16 @@ print(np.load(f"{place}/images.npy", mmap_mode="r")[0])
     def open(self, path: Path) -> OpenStore:
         """Map the file."""
         return _OpenNpy(path).with_tables(self.tables_at(path))
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Assign rows of the memory map, then write the table again."""
+        array = np.load(path / IMAGES, mmap_mode="r+")
+        check_rows(rows, len(array))
+        check_same_kinds([(array.shape[1:], array.dtype)] * len(rows), images, "a .npy file")
+        for place, row in enumerate(rows):
+            array[row] = images.pixels(place)
+        array.flush()
+        csv_table.change_table(path / TABLE, lambda table: with_rows(table, rows, images.table))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep each table as Arrow IPC files."""

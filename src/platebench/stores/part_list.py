@@ -26,8 +26,8 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,11 +37,13 @@ import pyarrow as pa
 
 from platebench.atomic_files import sync
 from platebench.errors import Conflict, UserError
+from platebench.images.changed import Replaced, without
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, Version, VersionedStore
 from platebench.stores.joined import Joined
 from platebench.stores.name import StoreName
 from platebench.stores.part_tables import TablesOfParts
+from platebench.stores.rewriting import Change
 from platebench.stores.stored_images import StoredImages
 from platebench.stores.tables import StoredTables
 
@@ -180,16 +182,27 @@ class PartList(VersionedStore):
 
         Raises Conflict as `append` does.
         """
-        newest = _newest(path)
-        listed = _read(path, newest)
-        if len(listed.tables) == 1:
-            return
-        with self.open(path, newest) as opened, self._files(path, newest) as files:
-            part = self._write_part(StoredImages(opened, files), path)
-        self._publish_part(path, newest + 1, [part], [part], part)
+        if len(_read(path, _newest(path)).tables) > 1:
+            self._rewrite(path, lambda stored: stored)
 
-    def _files(self, path: Path, version: int) -> AbstractContextManager[OpenStore | None]:
-        return self.open_files(path, version) if self.keeps_files else nullcontext()
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Write all images as one part, with the others in their place. It is a new version."""
+        self._rewrite(path, lambda stored: Replaced(stored, rows, images))
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Write the images that are left as one part, which is a new version."""
+        self._numbers(path, rows)
+        self._rewrite(path, lambda stored: without(stored, rows))
+
+    def _rewrite(self, path: Path, change: Change) -> None:
+        newest = _newest(path)
+        with ExitStack() as stack:
+            opened = stack.enter_context(self.open(path, newest))
+            files = None
+            if self.keeps_files:
+                files = stack.enter_context(self.open_files(path, newest))
+            part = self._write_part(change(StoredImages(opened, files)), path)
+        self._publish_part(path, newest + 1, [part], [part], part)
 
     def _tables(self, path: Path, listed: _Listed) -> TablesOfParts:
         return TablesOfParts([self.base.tables_at(path / PARTS / part) for part in listed.tables])

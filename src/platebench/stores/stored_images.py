@@ -1,18 +1,21 @@
 """What a store holds as an image set, so that it can be written again, by any store.
 
-The images are read when they are asked for. An image set in memory would not fit.
+The images are read when they are asked for; all of them would not fit in memory.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-
 from platebench.images.imageset import ImageSet, digest
-from platebench.stores.contract import OpenStore
+
+if TYPE_CHECKING:
+    from platebench.stores.contract import OpenStore
 
 
 class StoredTablesOf(Mapping[str, pa.Table]):
@@ -31,6 +34,33 @@ class StoredTablesOf(Mapping[str, pa.Table]):
         return len(self._opened.tables())
 
 
+class _Ascending:
+    """Reads images by one scan as long as they are asked for in ascending order.
+
+    A store whose images lie in one compressed block would otherwise decode it for each of them.
+    """
+
+    def __init__(self, opened: OpenStore) -> None:
+        self._opened = opened
+        self._scan: Iterator[np.ndarray] | None = None
+        self._next = 0
+        self._reading = threading.Lock()
+
+    def read(self, row: int) -> np.ndarray:
+        """Return image `row`, in memory of its own."""
+        with self._reading:
+            if row < self._next:
+                (image,) = (np.array(each) for each in self._opened.take([row]))
+                return image
+            if self._scan is None:
+                self._scan = self._opened.scan()
+            for each in self._scan:
+                self._next += 1
+                if self._next > row:
+                    return np.array(each)
+        raise IndexError(f"row {row}: the scan ended after {self._next} images")
+
+
 class StoredImages(ImageSet):
     """The images of an open store.
 
@@ -42,13 +72,12 @@ class StoredImages(ImageSet):
         self.name = "stored"
         self.table = opened.table()
         self.tables = StoredTablesOf(opened)
-        self._opened = opened
-        self._files = files
+        self._opened = _Ascending(opened)
+        self._files = None if files is None else _Ascending(files)
 
     def pixels(self, row: int) -> np.ndarray:
         """Read image `row`."""
-        (image,) = (np.array(each) for each in self._opened.take([row]))
-        return image
+        return self._opened.read(row)
 
     def file(self, row: int) -> bytes | memoryview:
         """Read its TIFF file, or encode its pixels as one."""
@@ -56,8 +85,7 @@ class StoredImages(ImageSet):
             from platebench.images import tiff  # tifffile takes long to import
 
             return tiff.encode(self.pixels(row))
-        (file,) = (np.array(each) for each in self._files.take([row]))
-        return file.data
+        return self._files.read(row).data
 
     def digests(self) -> Sequence[str]:
         """Read every image and return its digest."""

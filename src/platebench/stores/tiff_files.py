@@ -17,6 +17,7 @@ How `balanced` and `small` were chosen is in docs/tuning.md.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,9 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
+from platebench.atomic_files import sync
+from platebench.drafts import swap
+from platebench.images.changed import kept, with_rows
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
 from platebench.stores.contract import OpenByRow, OpenStore, check_rows, copied_into
@@ -89,10 +93,7 @@ tiff::readTIFF(paste0(place, "/000000.tif"), as.is = TRUE)
         tables.check_all(images.tables)
         path.mkdir(parents=True)
         for row in range(len(images)):
-            if self._codec is not None and self._codec.compression is None:
-                self._codec.write(_file(path, row), images.pixels(row))
-            else:
-                Path(_file(path, row)).write_bytes(images.file(row))
+            self._write_file(Path(_file(path, row)), images, row)
         csv_table.write_table(images.table, path / TABLE)
         tables.write(images.tables)
 
@@ -103,6 +104,48 @@ tiff::readTIFF(paste0(place, "/000000.tif"), as.is = TRUE)
         else:
             opened = _OpenTiffFiles(path) if self._codec is None else _OpenPlainFiles(path)
         return opened.with_tables(self.tables_at(path))
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Put a new file in the place of each, then write the table again."""
+        images = self._encoded(images)
+        with self.open(path) as opened:
+            check_rows(rows, len(opened))
+        for place, row in enumerate(rows):
+            draft = Path(f"{_file(path, row)}.draft")
+            self._write_file(draft, images, place)
+            sync(draft)
+            draft.replace(_file(path, row))
+        csv_table.change_table(path / TABLE, lambda table: with_rows(table, rows, images.table))
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Make a folder of hard links to the files that are left, and put it in the old place.
+
+        The names of files count images, so those after a deleted one get other names.
+        """
+        draft = path.with_name(f"{path.name}-rewritten")
+        with self.open(path) as opened:
+            check_rows(rows, len(opened))
+            left = kept(len(opened), rows)
+            table = opened.table().take(pa.array(left, pa.int64()))
+        try:
+            draft.mkdir()
+            for place, row in enumerate(left):
+                os.link(_file(path, row), _file(draft, place))
+            if (path / TABLES).exists():
+                shutil.copytree(path / TABLES, draft / TABLES, copy_function=os.link)
+            csv_table.write_table(table, draft / TABLE)
+            for each in (draft / TABLE, draft):
+                sync(each)
+            swap(draft, path)
+            sync(path.parent)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _write_file(self, file: Path, images: ImageSet, row: int) -> None:
+        if self._codec is not None and self._codec.compression is None:
+            self._codec.write(str(file), images.pixels(row))
+        else:
+            file.write_bytes(images.file(row))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep each table as a CSV file, gzipped with `small`."""

@@ -23,6 +23,7 @@ from zarr.codecs import BloscCodec, ZstdCodec
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
+from platebench.images.changed import check_same_kinds, with_rows
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, Store, check_rows, require_common_image
 from platebench.stores.table_files import TABLES
@@ -65,6 +66,16 @@ def read_images_table(path: Path) -> pa.Table:
     """Return the table of the images."""
     group = zarr.open_group(path, mode="r")
     return pa.Table.from_pylist(group.attrs[IMAGES], IMAGE_SCHEMA)
+
+
+def assign_rows(group: zarr.Group, array: Any, rows: Sequence[int], images: ImageSet) -> None:
+    """Assign images to rows of the array, and to the table in the group's attributes."""
+    check_rows(rows, array.shape[0])
+    check_same_kinds([(array.shape[1:], array.dtype)] * len(rows), images, "an array of Zarr")
+    for place, row in enumerate(rows):
+        array[row] = images.pixels(place)
+    table = pa.Table.from_pylist(group.attrs[IMAGES], IMAGE_SCHEMA)
+    group.attrs[IMAGES] = with_rows(table, rows, images.table).to_pylist()
 
 
 @dataclass(frozen=True)
@@ -156,6 +167,16 @@ class ZarrStore(Store):
         """Open the group for reading."""
         opened = OpenZarr if self._settings.quick_start else OpenTuned
         return opened(path, self._configured).with_tables(self.tables_at(path))
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Assign rows of the array, then the group's attribute. A chunk or shard is written again.
+
+        A crash in between can leave a chunk of one state and the table of the other.
+        """
+        with self._configured():
+            group = zarr.open_group(path, mode="r+")
+            array = zarr.open_array(path / IMAGES, mode="r+")
+        assign_rows(group, array, rows, images)
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one array for each column, compressed as the images are."""

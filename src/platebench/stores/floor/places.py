@@ -64,7 +64,11 @@ class Places:
         """The whole pages that the largest image needs, at least one, in bytes."""
         return padded(max(self.sizes, default=0)) or PAGE
 
+    def kind(self, row: int) -> tuple[tuple[int, ...], np.dtype]:
+        """Return the shape and dtype of an image."""
+        return self.kinds[row if len(self.kinds) > 1 else 0]
+
     def view(self, row: int, memory: np.ndarray) -> np.ndarray:
         """Return the image that begins where `memory` does."""
-        shape, dtype = self.kinds[row if len(self.kinds) > 1 else 0]
+        shape, dtype = self.kind(row)
         return memory[: self.sizes[row]].view(dtype).reshape(shape)

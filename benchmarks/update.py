@@ -1,0 +1,70 @@
+"""Replace and delete one image of a hundred."""
+
+from typing import ClassVar
+
+from platebench.errors import Unsupported
+from platebench.timing.cell import Cell, image_sets
+from platebench.timing.changes import (
+    after_deleting,
+    after_replacing,
+    changed_rows,
+    replacements,
+)
+from platebench.timing.drain import check, check_stored
+from platebench.timing.page_cache import stored_size, sync_tree
+
+from .common import WORKSPACE
+
+REPLACE, DELETE = "replace 1%", "delete 1%"
+
+
+class Update(Cell):
+    """Replace or delete 1% of the images, at least one, to the end of fsync.
+
+    A format's own call is used where it has one; otherwise the store is written again. All images
+    are read back after the timer: the others are unchanged, in their order, and a replaced one is
+    in its place, or with Lance, which writes it anew, after all others. The record's
+    `bytes_before` and `bytes_after` are those stored before and after.
+    """
+
+    version = "1"
+    workspace = WORKSPACE
+    param_names = ["store", "images", "change"]
+    params: ClassVar = [Cell.params[0], image_sets(), [REPLACE, DELETE]]
+
+    def prepare_cell(self, change):
+        if len(self.images) < 2:
+            raise Unsupported("one image of a set of one would be all")
+        self.changed = changed_rows(len(self.images))
+        self.others = replacements(self.images, self.changed)
+        if change == REPLACE:
+            self.after = after_replacing(
+                self.images, self.changed, self.others, self.store.replaced_last
+            )
+        else:
+            self.after = after_deleting(self.images, self.changed)
+        self.expect(self.changed)
+        self.change = change
+
+    def prepare_sample(self):
+        self.target = self.copy_of_stored(whole=True)
+        self.record["bytes_before"] = stored_size(self.target)[0]
+
+    def warm_up(self):
+        self.operation()
+        self.prepare_sample()
+
+    def time_update(self, store, images, change):
+        if change == REPLACE:
+            self.store.replace(self.target, self.changed, self.others)
+        else:
+            self.store.delete(self.target, self.changed)
+        sync_tree(self.target)
+
+    def check_sample(self):
+        check_stored(self.store, self.target, self.after)
+        rows = sorted({0, *(row for row in self.changed if row < len(self.after))})
+        rows = [*rows, len(self.after) - 1]
+        with self.store.open(self.target) as opened:
+            check(opened.take(rows), self.after, rows)
+        self.record["bytes_after"] = stored_size(self.target)[0]
