@@ -1,9 +1,7 @@
 """Replace and delete one image of a hundred."""
 
-from typing import ClassVar
-
 from platebench.errors import Unsupported
-from platebench.timing.cell import Cell, image_sets
+from platebench.timing.cell import Cell
 from platebench.timing.changes import (
     after_deleting,
     after_replacing,
@@ -29,8 +27,8 @@ class Update(Cell):
 
     version = "1"
     workspace = WORKSPACE
-    param_names = ["store", "images", "change"]
-    params: ClassVar = [Cell.params[0], image_sets(), [REPLACE, DELETE]]
+    param_names = [*Cell.param_names, "change"]
+    params = [*Cell.params, [REPLACE, DELETE]]
 
     def prepare_cell(self, change):
         if len(self.images) < 2:

@@ -25,6 +25,7 @@ TIMED = {"type": "time", "timeout": 900.0, "repeat": SAMPLES, "unit": "seconds"}
 TRACKED = {"type": "track", "timeout": 900.0, "unit": "bytes"}
 
 EXPECTED: dict[str, dict[str, Any]] = {
+    "convert.Convert.time_convert": TIMED,
     "first_image.FirstImage.time_first": TIMED,
     "full_scan.ColdFullScan.time_scan": TIMED,
     "full_scan.FullScan.time_scan": TIMED,
@@ -50,6 +51,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "talk.JoinTables.time_join": TALK,
     "talk.NearestCells.time_search": TALK,
     "talk.ThreeReads.time_read": TALK,
+    "update.Update.time_update": TIMED | {"details": {"change": ["replace 1%", "delete 1%"]}},
     "versions.Append.time_append": TIMED,
     "versions.Grow.time_grow": TIMED | {"repeat": 1},
     "versions.ListVersions.time_list": TIMED,
@@ -57,6 +59,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "versions.Prune.time_prune": TIMED,
     "versions.Restore.time_restore": TIMED,
     "write.Write.time_write": TIMED,
+    "writers.Writers.time_writers": TIMED | {"details": {"writers": ["1", "2", "4"]}},
 }
 
 
@@ -72,7 +75,8 @@ def test_asv_discovers_the_same_names(discovered) -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_settings_are_the_same(name: str, discovered) -> None:
     expected, found = EXPECTED[name], discovered[name]
-    first = name.startswith(("talk.", "tables.", "first_image.")) and "JoinTables" not in name
+    new = ("talk.", "tables.", "first_image.", "update.", "convert.", "writers.")
+    first = name.startswith(new) and "JoinTables" not in name
     assert found["version"] == ("1" if first else "2")
     assert (found["type"], found["timeout"], found["unit"]) == (
         expected["type"],

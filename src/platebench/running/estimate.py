@@ -48,6 +48,17 @@ COSTS = {
 }
 """What was measured, by operation. Others are taken to be like the mean of these."""
 
+GUESSED = {
+    "update": Cost(0.8, 0.06),
+    "convert": Cost(0.6, 0.04),
+    "writers": Cost(2.5, 0.03),
+}
+"""Not measured yet: a copy and a write, a write with decoding, and a write with two interpreters
+that are started for it."""
+
+COPIES = {"write": 1, "append": 1, "grow": 3, "prune": 2, "update": 2, "convert": 1, "writers": 1}
+"""Copies of the pixels that a cell of an operation has on the disk while it is measured."""
+
 STORING = Cost(0.45, 0.0025)
 """Seconds to write one store once before it is measured, with two processes at a time."""
 
@@ -85,13 +96,15 @@ class Plan:
 
     `operations` has one entry per process: a reference store is measured in every group of an
     operation. `cells` counts each once. `stored` is how often the pixels are written by all stores
-    together before they are measured: once for reads, and twice more for versions.
+    together before they are measured: once for reads, and twice more for versions. `copies` is how
+    often they are on the disk besides, while a group of cells that write is measured.
     """
 
     operations: tuple[str, ...]
     cells: int
     stored: int
     patient: bool = False
+    copies: int = 0
 
     @classmethod
     def of(
@@ -119,11 +132,16 @@ class Plan:
             for kind in (("first", "history") if operation.on_versions else ("data",))
         }
         processes = [operation.name for operation, mine in tables for _ in range(_processes(mine))]
-        return cls(tuple(processes), len(cells), len(kinds), not brief)
+        copies = [
+            COPIES.get(operation.name, 0) * min(len(mine), MOST_STORES)
+            for operation, mine in tables
+        ]
+        return cls(tuple(processes), len(cells), len(kinds), not brief, max(copies, default=0))
 
     def round_seconds(self, size: Size) -> float:
         """Return about how long one round takes."""
-        cells = sum(COSTS.get(name, _OTHER).seconds(size.megabytes) for name in self.operations)
+        costs = COSTS | GUESSED
+        cells = sum(costs.get(name, _OTHER).seconds(size.megabytes) for name in self.operations)
         many = PER_IMAGE * size.images * len(self.operations)
         return (cells + many) * (PATIENT if self.patient else 1.0)
 

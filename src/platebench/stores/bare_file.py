@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,7 @@ from platebench.stores.floor.tables import BareTables
 from platebench.stores.floor.variants import READERS, WRITERS
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
+from platebench.stores.together import Begun, OfStore, Together
 
 _ENDING = 16_384
 """Bytes read at once from the end. They hold the whole footer of up to a thousand images."""
@@ -108,6 +110,10 @@ class BareFile(Store):
         if not cut:
             super().delete(path, rows)
 
+    def together(self) -> Together:
+        """Have each process write its images at their places in the file."""
+        return BareRegions(self)
+
     def tables_at(self, path: Path) -> StoredTables:
         """Keep the columns of each table in one bare file."""
         return BareTables(path / TABLES)
@@ -122,6 +128,42 @@ def _ending(table: pa.Table, places: Places) -> bytes:
     footer = {"sizes": places.sizes, "kinds": kinds, "table": len(stream)}
     encoded = json.dumps(footer, separators=(",", ":")).encode()
     return stream + encoded + len(encoded).to_bytes(8, "little")
+
+
+class BareRegions(OfStore):
+    """One file; each process writes its images at their places, which are known before."""
+
+    way = "one file, each image at its place"
+
+    def begin(self, images: ImageSet, path: Path) -> Begun:
+        """Make the file as large as its images."""
+        self._store.tables_at(path).check_all(images.tables)
+        place = images_place(path, images.tables, ENDING)
+        file = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            os.truncate(file, Places.of_images(images).end)
+        finally:
+            os.close(file)
+        return Begun(str(place))
+
+    def share(self, images: ImageSet, path: Path, rows: range, state: Any) -> None:
+        """Write the images with pwrite."""
+        places = Places.of_images(images)
+        file = os.open(state, os.O_WRONLY)
+        try:
+            for row in rows:
+                _write_at(file, images.pixels(row).reshape(-1).view(np.uint8), places.edges[row])
+        finally:
+            os.close(file)
+
+    def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
+        """Write the table and the footer, then the other tables."""
+        file = os.open(stored_images(path, ENDING), os.O_WRONLY)
+        try:
+            _end(file, images.table, Places.of_images(images))
+        finally:
+            os.close(file)
+        self._store.tables_at(path).write(images.tables)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,9 @@ from platebench.stores.name import StoreName
 from platebench.stores.rewriting import rewrite
 from platebench.stores.tables import NoTables, StoredTables
 from platebench.stores.where import Where
+
+if TYPE_CHECKING:
+    from platebench.stores.together import Together
 
 
 @dataclass(frozen=True)
@@ -312,6 +315,13 @@ class Store(ABC):
             numbers: list[int] = opened.table()["row"].to_pylist()
         check_rows(rows, len(numbers))
         return [numbers[row] for row in rows]
+
+    def together(self) -> Together | None:
+        """Return how several processes write one image set in the format's own way.
+
+        None if it documents none; platebench's part list then has one part from each process.
+        """
+        return None
 
     def append_rows(self, name: str, rows: pa.Table, path: Path) -> None:
         """Add rows to a table of the stored image set at `path`.

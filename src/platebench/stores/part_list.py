@@ -78,7 +78,7 @@ class PartList(VersionedStore):
     def write(self, images: ImageSet, path: Path) -> None:
         """Write `images` as the first version, with one part."""
         try:
-            parts = [self._write_part(images, path)]
+            parts = [self.write_part(images, path)]
             _publish(path, 1, parts, parts)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)  # it did not exist before
@@ -145,7 +145,7 @@ class PartList(VersionedStore):
         newest = _newest(path)
         listed = _read(path, newest)
         self._tables(path, listed).check_appendable(images.tables)
-        part = self._write_part(images, path)
+        part = self.write_part(images, path)
         parts, tables = [*listed.parts, part], [*listed.tables, part]
         return self._publish_part(path, newest + 1, parts, tables, part)
 
@@ -201,13 +201,14 @@ class PartList(VersionedStore):
             files = None
             if self.keeps_files:
                 files = stack.enter_context(self.open_files(path, newest))
-            part = self._write_part(change(StoredImages(opened, files)), path)
+            part = self.write_part(change(StoredImages(opened, files)), path)
         self._publish_part(path, newest + 1, [part], [part], part)
 
     def _tables(self, path: Path, listed: _Listed) -> TablesOfParts:
         return TablesOfParts([self.base.tables_at(path / PARTS / part) for part in listed.tables])
 
-    def _write_part(self, images: ImageSet, path: Path) -> str:
+    def write_part(self, images: ImageSet, path: Path) -> str:
+        """Write a part that no version names yet, sync it to the disk, and return its name."""
         return self._new_part(path, lambda place: self.base.write(images, place))
 
     def _new_part(self, path: Path, write: Callable[[Path], None]) -> str:

@@ -21,7 +21,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +45,7 @@ from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, TiffCodec
 from platebench.stores.tiff_store import TiffStore
+from platebench.stores.together import Begun, OfStore, Together
 from platebench.stores.values import FILE
 from platebench.stores.variants import Variants
 
@@ -105,6 +106,16 @@ tiff::readTIFF(paste0(place, "/000000.tif"), as.is = TRUE)
             opened = _OpenTiffFiles(path) if self._codec is None else _OpenPlainFiles(path)
         return opened.with_tables(self.tables_at(path))
 
+    def together(self) -> Together:
+        """Have each process write its files into the same folder."""
+        return TiffFolder(self)
+
+    def write_files(self, images: ImageSet, path: Path, first: int) -> None:
+        """Write one file per image, numbered from `first`."""
+        images = self._encoded(images)
+        for row in range(len(images)):
+            self._write_file(Path(_file(path, first + row)), images, row)
+
     def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
         """Put a new file in the place of each, then write the table again."""
         images = self._encoded(images)
@@ -154,6 +165,31 @@ tiff::readTIFF(paste0(place, "/000000.tif"), as.is = TRUE)
     @property
     def _codec(self) -> TiffCodec | None:
         return CANDIDATES[self.layout].of(self.tuning)
+
+
+class TiffFolder(OfStore):
+    """One folder; each process writes the files of its rows."""
+
+    way = "one folder, files of its own"
+
+    def __init__(self, store: TiffFiles) -> None:
+        super().__init__(store)
+        self._folder = store
+
+    def begin(self, images: ImageSet, path: Path) -> Begun:
+        """Make the folder."""
+        self._folder.tables_at(path).check_all(images.tables)
+        path.mkdir(parents=True)
+        return Begun()
+
+    def share(self, images: ImageSet, path: Path, rows: range, state: Any) -> None:
+        """Write the files."""
+        self._folder.write_files(images.select(rows), path, rows.start)
+
+    def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
+        """Write the tables."""
+        csv_table.write_table(images.table, path / TABLE)
+        self._folder.tables_at(path).write(images.tables)
 
 
 def _file(path: Path, row: int) -> str:

@@ -28,6 +28,7 @@ from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, Store, check_rows, require_common_image
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
+from platebench.stores.together import Begun, OfStore, Together
 from platebench.stores.variants import for_tables
 from platebench.stores.zarr_tables import ZarrTables
 
@@ -144,24 +145,41 @@ class ZarrStore(Store):
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one block at a time: the images of one chunk or shard."""
+        array = self.create(images, path)
+        self.fill(array, images, range(len(images)))
+        self.tables_at(path).write(images.tables)
+
+    def create(self, images: ImageSet, path: Path) -> zarr.Array:
+        """Create the group, with the table of the images, and the array. Raises as `write` does."""
         shape, dtype = require_common_image(images, self.layout)
-        tables = self.tables_at(path)
-        tables.check_all(images.tables)
+        self.tables_at(path).check_all(images.tables)
         options = self._settings.options(shape, dtype)
         with self._configured():
-            array = create_group(path, images).create_array(
+            return create_group(path, images).create_array(
                 IMAGES, shape=(len(images), *shape), dtype=dtype, **options
             )
+
+    def fill(self, array: zarr.Array, images: ImageSet, rows: range) -> None:
+        """Write the images of `rows`, which begin at a whole block, one block at a time."""
         block = (array.shards or array.chunks)[0]
         if self._settings.compresses:
             block *= -(-TOGETHER // block)  # zarr compresses the chunks of a request in threads
-        for first in range(0, len(images), block):
-            rows = range(first, min(first + block, len(images)))
+        for first in range(rows.start, rows.stop, block):
+            some = range(first, min(first + block, rows.stop))
             if block == 1:
                 array[first] = images.pixels(first)
             else:
-                array[first : rows.stop] = np.stack([images.pixels(row) for row in rows])
-        tables.write(images.tables)
+                array[first : some.stop] = np.stack([images.pixels(row) for row in some])
+
+    def reopened(self, path: Path) -> zarr.Array:
+        """Open the array to write to it. As in `create`, tuned stores compare no chunk."""
+        more = {} if self._settings.quick_start else {"array.write_empty_chunks": True}
+        with self._configured(), zarr.config.set(more):
+            return zarr.open_array(path / IMAGES, mode="r+")
+
+    def together(self) -> Together:
+        """Have each process write regions of whole chunks or shards."""
+        return ZarrRegions(self)
 
     def open(self, path: Path) -> OpenStore:
         """Open the group for reading."""
@@ -173,10 +191,7 @@ class ZarrStore(Store):
 
         A crash in between can leave a chunk of one state and the table of the other.
         """
-        with self._configured():
-            group = zarr.open_group(path, mode="r+")
-            array = zarr.open_array(path / IMAGES, mode="r+")
-        assign_rows(group, array, rows, images)
+        assign_rows(zarr.open_group(path, mode="r+"), self.reopened(path), rows, images)
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one array for each column, compressed as the images are."""
@@ -195,6 +210,29 @@ class ZarrStore(Store):
         if self._settings.one_thread:
             zarr.config.set({"threading.max_workers": 1})
         return nullcontext()
+
+
+class ZarrRegions(OfStore):
+    """One array, made before; each process writes the chunks of its rows."""
+
+    way = "one array, regions of whole chunks"
+
+    def __init__(self, store: ZarrStore) -> None:
+        super().__init__(store)
+        self._zarr = store
+
+    def begin(self, images: ImageSet, path: Path) -> Begun:
+        """Create the array."""
+        array = self._zarr.create(images, path)
+        return Begun(unit=(array.shards or array.chunks)[0])
+
+    def share(self, images: ImageSet, path: Path, rows: range, state: Any) -> None:
+        """Open the array and write the rows."""
+        self._zarr.fill(self._zarr.reopened(path), images, rows)
+
+    def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
+        """Write the tables that belong to the images."""
+        self._zarr.tables_at(path).write(images.tables)
 
 
 class OpenZarr(OpenStore):
