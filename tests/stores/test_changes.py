@@ -12,7 +12,7 @@ from platebench.stores import registry
 from platebench.stores.contract import Store, VersionedStore
 from platebench.stores.part_list import with_versions
 from platebench.timing.changes import after_deleting, after_replacing, replacements
-from platebench.timing.drain import check, check_stored
+from platebench.timing.drain import check, check_files, check_stored
 from platebench.timing.page_cache import files_of
 from tests.conftest import ArrayImages, noise
 from tests.stores.test_contract import find
@@ -35,6 +35,10 @@ OWN_WAY = (
     "sqlite:pixels:fast",
     "duckdb:pixels:fast",
     "lmdb:pixels:default",
+    "tensorstore:tensor:fast",
+    "blosc2:tensor:default",
+    "tiledb:tensor:default",
+    "tiledb:tensor:fast",
     "lance:pixels:fast",
     "lancedb:pixels:default",
     "lancedb:pixels:fast",
@@ -85,12 +89,11 @@ def test_replaced_images_are_new_and_others_unchanged(name: str, tmp_path: Path)
     store = written(name, path)
     others = replacements(IMAGES, ROWS)
     store.replace(path, ROWS, others)
-    check_whole(store, path, after_replacing(IMAGES, ROWS, others, store.replaced_last))
+    after = after_replacing(IMAGES, ROWS, others, store.replaced_last)
+    check_whole(store, path, after)
     assert [each.name for each in tmp_path.iterdir()] == ["store"]
     if store.keeps_files:
-        with store.open_files(path) as opened:
-            (file,) = (bytes(each) for each in opened.take([4]))
-            assert file == others.file(0)
+        check_files(store, path, after)
     if isinstance(store, VersionedStore):
         check_stored(store, path, IMAGES, store.versions(path)[0].number)
 

@@ -75,6 +75,11 @@ def assign_rows(group: zarr.Group, array: Any, rows: Sequence[int], images: Imag
     check_same_kinds([(array.shape[1:], array.dtype)] * len(rows), images, "an array of Zarr")
     for place, row in enumerate(rows):
         array[row] = images.pixels(place)
+    replace_in_table(group, rows, images)
+
+
+def replace_in_table(group: zarr.Group, rows: Sequence[int], images: ImageSet) -> None:
+    """Put the rows of other images into the table in the group's attributes."""
     table = pa.Table.from_pylist(group.attrs[IMAGES], IMAGE_SCHEMA)
     group.attrs[IMAGES] = with_rows(table, rows, images.table).to_pylist()
 
