@@ -116,11 +116,21 @@ def as_tables(cells: Sequence[CellResult], finished: bool = True) -> RenderableT
 
 
 def _reasons(cells: Sequence[CellResult]) -> list[str]:
-    """Return why cells have no time, whose versions were measured, and what was freed."""
+    """Return why cells have no time, whose versions were measured, and how stores were written."""
     return [
         *(f"{cell.store} {cell.status}: {cell.message}" for cell in cells if cell.status != "ok"),
         *_versions(cells),
+        *_ways(cells),
     ]
+
+
+def _ways(cells: Sequence[CellResult]) -> list[str]:
+    """Return how several processes wrote each store."""
+    stores: dict[str, list[str]] = {}
+    for cell in cells:
+        if cell.way:
+            stores.setdefault(cell.way, []).append(str(cell.store))
+    return [f"{way}: {', '.join(names)}" for way, names in stores.items()]
 
 
 def _versions(cells: Sequence[CellResult]) -> list[str]:
