@@ -8,11 +8,11 @@ import pytest
 
 from platebench.errors import Unsupported
 from platebench.stores import registry
-from platebench.stores.name import StoreName
 from platebench.stores.part_list import with_versions
 from platebench.timing.drain import check_stored
 from platebench.timing.page_cache import stored_size
 from tests.conftest import noise
+from tests.stores.one_file import OneFile
 from tests.stores.test_contract import digests, find
 
 IMAGES = noise(6)
@@ -30,6 +30,7 @@ IMAGES = noise(6)
         "lancedb:pixels:default",
         "delta:pixels:fast",
         "delta:pixels:default",
+        "icechunk:tensor:fast",
     ],
 )
 def test_images_and_versions_stay_and_old_files_can_be_removed(name: str, tmp_path: Path) -> None:
@@ -64,6 +65,5 @@ def test_compaction_of_one_part_adds_no_version(tmp_path: Path) -> None:
 
 
 def test_format_without_compaction_says_so(tmp_path: Path) -> None:
-    store = with_versions(registry.find(StoreName.parse("icechunk:tensor:fast")))
-    with pytest.raises(Unsupported, match="icechunk has no call that merges small files"):
-        store.compact(tmp_path / "store")
+    with pytest.raises(Unsupported, match="one-file has no call that merges small files"):
+        OneFile("pixels", "fast").compact(tmp_path / "store")

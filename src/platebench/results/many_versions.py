@@ -128,8 +128,8 @@ def as_markdown(cells: Sequence[VersionsCell], facts: VersionsFacts, command: st
         "## After compaction and pruning",
         "",
         "`compact` is the format's own call (Lance's `compact_files`, LanceDB's and Delta's"
-        " `optimize`), or, with the part list, all images in one part. It keeps the versions."
-        " `prune` then removes all but the newest.",
+        " `optimize`, Icechunk's `rewrite_manifests`), or, with the part list,"
+        " all images in one part. It keeps the versions. `prune` then removes all but the newest.",
         "",
         "| store | compact, s | MB | files | open, ms | all, ms | prune, s | MB | files |"
         " open, ms | all, ms |",

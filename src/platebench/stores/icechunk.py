@@ -262,6 +262,18 @@ print(zarr.open_array(session.store, path="images", mode="r")[0])
             repository.delete_branch(branch)
         return number
 
+    def compact(self, path: Path) -> None:
+        """Merge small manifests with Icechunk's `rewrite_manifests`, in one commit.
+
+        Chunks stay as they are.
+        """
+        repository = _repository(path)
+        with _locked(path):
+            number = _newest(repository) + 1
+            repository.rewrite_manifests(
+                f"Version {number}", branch=MAIN, metadata={NUMBER: number}
+            )
+
     def prune(self, path: Path, keep: int) -> None:
         """Expire the snapshots before the kept ones, and collect what only they needed."""
         repository = _repository(path)
