@@ -165,7 +165,7 @@ def test_images_of_different_shapes_are_cut_out_of_the_floor(tmp_path: Path) -> 
 def test_floor_is_written_again_where_pages_cannot_be_cut_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platebench.stores.bare_file._cut", lambda file, start, size: False)
+    monkeypatch.setattr("platebench.stores.bare_file._cut", lambda file, ranges: False)
     store = written("floor:pixels:fast", tmp_path / "store")
     store.delete(tmp_path / "store", ROWS)
     check_whole(store, tmp_path / "store", after_deleting(IMAGES, ROWS))

@@ -96,10 +96,11 @@ class BareFile(Store):
         place = stored_images(path, ENDING)
         with _changed(place) as (file, places, table):
             check_rows(rows, len(places))
-            cut = all(
-                _cut(file, places.edges[row], places.edges[row + 1] - places.edges[row])
+            ranges = [
+                (places.edges[row], places.edges[row + 1] - places.edges[row])
                 for row in sorted(set(rows), reverse=True)
-            )
+            ]
+            cut = _cut(file, ranges)
             if cut:
                 left = kept(len(places), rows)
                 kinds = places.kinds
@@ -194,15 +195,23 @@ _COLLAPSE_RANGE = 0x08
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _cut(file: int, start: int, size: int) -> bool:
-    """Remove whole pages from a file; return False if the file system cannot do that."""
-    if size == 0:
-        return True
+def _cut(file: int, ranges: Sequence[tuple[int, int]]) -> bool:
+    """Remove ranges, given by start and size and the last one first, from a file.
+
+    Returns False, and has changed nothing, if the file system cannot do that.
+    """
+    block = os.fstatvfs(file).f_bsize
+    if not hasattr(_libc, "fallocate") or any(each % block for pair in ranges for each in pair):
+        return False
     arguments = (ctypes.c_int(file), ctypes.c_int(_COLLAPSE_RANGE))
-    done = _libc.fallocate(*arguments, ctypes.c_int64(start), ctypes.c_int64(size))
-    if done and ctypes.get_errno() not in (errno.EOPNOTSUPP, errno.EINVAL):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return bool(done == 0)
+    for number, (start, size) in enumerate(each for each in ranges if each[1]):
+        if _libc.fallocate(*arguments, ctypes.c_int64(start), ctypes.c_int64(size)) == 0:
+            continue
+        error = ctypes.get_errno()
+        if number == 0 and error in (errno.EOPNOTSUPP, errno.EINVAL):
+            return False
+        raise OSError(error, os.strerror(error))
+    return True
 
 
 class _OpenBareFile(OpenStore):
