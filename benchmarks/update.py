@@ -35,12 +35,6 @@ class Update(Cell):
             raise Unsupported("one image of a set of one would be all")
         self.changed = changed_rows(len(self.images))
         self.others = replacements(self.images, self.changed)
-        if change == REPLACE:
-            self.after = after_replacing(
-                self.images, self.changed, self.others, self.store.replaced_last
-            )
-        else:
-            self.after = after_deleting(self.images, self.changed)
         self.expect(self.changed)
         self.change = change
 
@@ -60,9 +54,12 @@ class Update(Cell):
         sync_tree(self.target)
 
     def check_sample(self):
-        check_stored(self.store, self.target, self.after)
-        rows = sorted({0, *(row for row in self.changed if row < len(self.after))})
-        rows = [*rows, len(self.after) - 1]
+        if self.change == REPLACE:
+            after = after_replacing(self.store, self.target, self.images, self.changed, self.others)
+        else:
+            after = after_deleting(self.images, self.changed)
+        check_stored(self.store, self.target, after)
+        rows = [0, *(row for row in self.changed if row < len(after)), len(after) - 1]
         with self.store.open(self.target) as opened:
-            check(opened.take(rows), self.after, rows)
+            check(opened.take(rows), after, rows)
         self.record["bytes_after"] = stored_size(self.target)[0]

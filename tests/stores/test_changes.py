@@ -89,7 +89,7 @@ def test_replaced_images_are_new_and_others_unchanged(name: str, tmp_path: Path)
     store = written(name, path)
     others = replacements(IMAGES, ROWS)
     store.replace(path, ROWS, others)
-    after = after_replacing(IMAGES, ROWS, others, store.replaced_last)
+    after = after_replacing(store, path, IMAGES, ROWS, others)
     check_whole(store, path, after)
     assert [each.name for each in tmp_path.iterdir()] == ["store"]
     if store.keeps_files:
@@ -117,7 +117,9 @@ def test_images_after_a_deleted_one_move_up(name: str, tmp_path: Path) -> None:
         check_stored(store, path, IMAGES, store.versions(path)[0].number)
 
 
-@pytest.mark.parametrize("name", TESTED)
+@pytest.mark.parametrize(
+    "name", [name for name in TESTED if "fast" in name or name.startswith(("npy", "lmdb"))]
+)
 def test_row_that_is_not_there_changes_nothing(name: str, tmp_path: Path) -> None:
     path = tmp_path / "store"
     store = written(name, path)
@@ -152,7 +154,7 @@ def test_image_of_another_shape_is_stored_where_images_may_differ(
     store = written(name, path)
     other = noise(1, (36, 20))
     store.replace(path, [2], other)
-    check_whole(store, path, after_replacing(IMAGES, [2], other, last=False))
+    check_whole(store, path, after_replacing(store, path, IMAGES, [2], other))
 
 
 def test_images_of_different_shapes_are_cut_out_of_the_floor(tmp_path: Path) -> None:
@@ -178,7 +180,7 @@ def test_part_list_adds_a_version_and_keeps_the_older_ones(tmp_path: Path) -> No
     store.append(IMAGES.select([5, 6], first_row=5), path)
     others = replacements(IMAGES, ROWS)
     store.replace(path, ROWS, others)
-    replaced = after_replacing(IMAGES, ROWS, others, last=False)
+    replaced = after_replacing(store, path, IMAGES, ROWS, others)
     store.delete(path, [0])
     assert [each.number for each in store.versions(path)] == [1, 2, 3, 4]
     for version, images in ((2, IMAGES), (3, replaced), (4, after_deleting(replaced, [0]))):

@@ -296,7 +296,10 @@ class Store(ABC):
 
     @property
     def replaced_last(self) -> bool:
-        """True if images that `replace` wrote come after all others from then on."""
+        """True if images that `replace` wrote come after all others from then on, in any order.
+
+        The table's column `row` tells which is which.
+        """
         return False
 
     def delete(self, path: Path, rows: Sequence[int]) -> None:

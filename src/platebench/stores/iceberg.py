@@ -264,7 +264,8 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
         with self._transaction(path) as (table, transaction):
             check_same_kind(numbered, _schema(table), schema)
             transaction.overwrite(
-                pa.RecordBatchReader.from_batches(schema, batches), In("row", _numbers_of(numbered))
+                pa.RecordBatchReader.from_batches(schema, batches),
+                _rows_in(numbered.table["row"].to_pylist()),
             )
 
     def delete(self, path: Path, rows: Sequence[int]) -> None:
@@ -278,7 +279,7 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
         numbers = self._numbers(path, rows)
         if numbers:
             with self._transaction(path) as (_, transaction):
-                transaction.delete(In("row", numbers))
+                transaction.delete(_rows_in(numbers))
 
     @contextmanager
     def _transaction(self, path: Path) -> Iterator[tuple[Any, Any]]:
@@ -407,9 +408,10 @@ def _properties(options: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _numbers_of(images: ImageSet) -> list[int]:
-    numbers: list[int] = images.table["row"].to_pylist()
-    return numbers
+def _rows_in(numbers: Sequence[int]) -> Any:
+    """Return the filter of rows with these numbers."""
+    expression: Any = In  # its type is that of a model, which it is not called as
+    return expression("row", numbers)
 
 
 def _new_file(

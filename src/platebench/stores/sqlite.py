@@ -179,7 +179,8 @@ class Sqlite(TiffStore):
             check_rows(rows, len(ids))
             names = [name for name in IMAGE_SCHEMA.names if name != "row"]
             marks = ", ".join(f'"{name}" = ?' for name in names)
-            for (place, _, *metadata), row in zip(_metadata(images), rows, strict=True):
+            records = zip(rows, _metadata(images), strict=True)
+            for place, (row, (_, _, *metadata)) in enumerate(records):
                 connection.execute(f"UPDATE images SET {marks} WHERE id = ?", [*metadata, ids[row]])
                 table = "images" if self._settings.quick_start else "pixels"
                 connection.execute(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from platebench.errors import Unsupported
+from platebench.errors import Mismatch, Unsupported
 from platebench.images.changed import Arranged, Replaced, kept, without
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet, digest
+from platebench.stores.contract import Store
 
 PART = 100
 """One image of so many is replaced or deleted, at least one."""
@@ -69,11 +71,22 @@ def replacements(images: ImageSet, rows: Sequence[int]) -> Mirrored:
 
 
 def after_replacing(
-    images: ImageSet, rows: Sequence[int], others: ImageSet, last: bool
+    store: Store, path: Path, images: ImageSet, rows: Sequence[int], others: ImageSet
 ) -> ImageSet:
-    """Return what a store holds after that; with `last`, replaced images come after all others."""
+    """Return what the store at `path`, which held `images`, has to hold after that.
+
+    Where replaced images come after all others, in any order, the table says in which. Raises
+    Mismatch if it does not have all of them, or the others are not in their order.
+    """
     replaced = Replaced(images, rows, others)
-    return Arranged(replaced, [*kept(len(images), rows), *rows]) if last else replaced
+    if not store.replaced_last:
+        return replaced
+    with store.open(path) as opened:
+        order: list[int] = opened.table()["row"].to_pylist()
+    before = kept(len(images), rows)
+    if order[: len(before)] != before or sorted(order[len(before) :]) != sorted(rows):
+        raise Mismatch(f"the rows {order} are not those of before with {list(rows)} at the end")
+    return Arranged(replaced, order)
 
 
 after_deleting = without

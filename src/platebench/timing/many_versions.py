@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def grow(store: Store, images: ImageSet, path: Path, seconds: float) -> Iterator
     took: list[float] = []
     for row in range(1, len(images)):
         added = images.select([row], first_row=row)
-        took.append(_seconds_of(lambda added=added: versioned.append(added, path)))
+        took.append(_seconds_of(partial(versioned.append, added, path)))
         now = time.monotonic()
         late = now > end
         if row in wanted or late:
