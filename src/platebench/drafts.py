@@ -54,7 +54,7 @@ def made_anew(folder: Path, kind: FolderKind, with_list: bool = False) -> Iterat
         if with_list:
             list_files(draft, kind)
         refuse_others(folder, kind)
-        _swap(draft, folder)
+        swap(draft, folder)
 
 
 class Lent:
@@ -170,7 +170,7 @@ _EXCHANGE = 2
 _AT_CWD = -100
 
 
-def _swap(draft: Path, folder: Path) -> None:
+def swap(draft: Path, folder: Path) -> None:
     """Move `draft` to `folder`. An existing folder is then at `draft`."""
     if not folder.exists():
         draft.rename(folder)

@@ -262,6 +262,19 @@ def test_figures_beside_the_time_are_told_for_every_store(tmp_path) -> None:
     assert text.count("images/s:") == 2, "a scan is not done by workers"
 
 
+def test_tables_of_several_writers_say_how_each_store_is_written(tmp_path) -> None:
+    writers, lance = "writers.Writers.time_writers", "lance:pixels:fast"
+    runs = [
+        floor([1.0], benchmark=writers, details=("2",), way="one file, each image at its place"),
+        ok([2.0], lance, benchmark=writers, details=("2",), way="fragments, one commit"),
+        ok([2.0]),
+    ]
+    text = " ".join(printed(tidy(run_file(tmp_path, runs)), 120).split())
+    assert "writers, 2, warm, 64 raw images: write all images with several processes" in text
+    assert "one file, each image at its place: floor:pixels:fast" in text
+    assert "fragments, one commit: lance:pixels:fast" in text
+
+
 @pytest.mark.parametrize(("stored", "loud"), [(1.0, True), (0.96, True), (0.9, False)])
 def test_store_below_the_floor_is_named_loudly_unless_it_holds_fewer_bytes(
     cells, stored: float, loud: bool

@@ -87,6 +87,25 @@ def test_more_images_take_longer_and_more_room() -> None:
     assert plan.seconds(small, 1) < plan.seconds(small, 2)
 
 
+def test_cells_that_write_need_room_for_their_copies_too() -> None:
+    stores = stores_to_measure(["parquet:pixels:fast"])
+    assert Plan.of(stores, ["scan"], brief=True).copies == 0
+    assert Plan.of(stores, ["write", "scan"], brief=True).copies == len(stores)
+    assert Plan.of(stores, ["update"], brief=True).copies == 2 * len(stores)
+    many = stores_to_measure(["*"])
+    assert Plan.of(many, ["convert"], brief=True).copies == 18
+
+
+def test_set_that_the_copies_of_an_update_would_not_fit_beside_is_refused(
+    workspace, monkeypatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 0, 23 * 10**9))
+    assert looked(workspace, Settings([FLOOR], ["scan"], ["raw-4096"]), 4096)
+    with pytest.raises(UserError, match=r"2 measurements need 2\d GB of disk; .* has 23 GB free"):
+        looked(workspace, Settings([FLOOR], ["update"], ["raw-4096"]), 4096)
+
+
 @pytest.mark.parametrize("size", [Size(100_000, 10**12), Size(5000, 10**10), Size(10**6, 10**9)])
 def test_images_that_fit_take_the_time_that_there_is(size: Size) -> None:
     plan = Plan.of(brief_stores(), [], brief=True)
@@ -192,7 +211,7 @@ def test_run_without_room_on_the_disk_does_not_start(workspace, monkeypatch) -> 
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 10**6))
     with pytest.raises(
-        UserError, match=r"18 measurements need 484 MB of disk; .* has 1\.0 MB free"
+        UserError, match=r"18 measurements need 616 MB of disk; .* has 1\.0 MB free"
     ):
         looked(workspace, BRIEF, 32)
     assert not workspace.root.exists()

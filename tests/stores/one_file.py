@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from platebench.images.changed import with_rows
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenByRow, OpenStore, Version, VersionedStore
 from platebench.stores.tables import StoredTables, selected
@@ -62,6 +63,24 @@ class OneFile(VersionedStore):
         for name, rows in images.tables.items():
             tables[name] = pa.concat_tables([tables[name], rows]) if name in tables else rows
         return _add(path, kept, _Content(newest.version, [*newest.images, *images], table, tables))
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Write a version with other images in some rows."""
+        kept = _read(path)
+        newest = kept[-1]
+        table = with_rows(newest.table, rows, images.table)
+        arrays = list(newest.images)
+        for row, image in zip(rows, images, strict=True):
+            arrays[row] = image
+        _add(path, kept, replace(newest, images=arrays, table=table))
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Write a version without some rows."""
+        kept = _read(path)
+        newest = kept[-1]
+        left = [row for row in range(len(newest.images)) if row not in rows]
+        arrays = [newest.images[row] for row in left]
+        _add(path, kept, replace(newest, images=arrays, table=newest.table.take(left)))
 
     def versions(self, path: Path) -> list[Version]:
         """List the versions."""

@@ -41,15 +41,15 @@ def test_name_is_that_of_the_store_that_writes_the_parts():
 def test_second_of_two_writers_is_refused_and_loses_nothing(images, tmp_path, monkeypatch):
     path, store = tmp_path / "store", part_list()
     store.write(images, path)
-    write_part = PartList._write_part
+    write_part = PartList.write_part
 
     def overtaken(self, more, path):
         part = write_part(self, more, path)
-        monkeypatch.setattr(PartList, "_write_part", write_part)
+        monkeypatch.setattr(PartList, "write_part", write_part)
         store.append(images.select([1, 2]), path)
         return part
 
-    monkeypatch.setattr(PartList, "_write_part", overtaken)
+    monkeypatch.setattr(PartList, "write_part", overtaken)
     with pytest.raises(Conflict, match="version 2 was added by another writer"):
         store.append(images.select([0]), path)
     assert [version.number for version in store.versions(path)] == [1, 2]
@@ -130,7 +130,7 @@ def test_prune_keeps_a_part_that_a_writer_has_not_published_yet(images, tmp_path
     path, store = tmp_path / "store", part_list()
     store.write(images, path)
     store.append(images.select([0]), path)
-    unpublished = store._write_part(images.select([1]), path)
+    unpublished = store.write_part(images.select([1]), path)
     store.prune(path, keep=1)
     assert unpublished in parts(path)
 

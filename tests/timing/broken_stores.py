@@ -81,6 +81,23 @@ class BrokenStore(Store):
     def open(self, path: Path) -> OpenStore:
         return _BrokenOpen(self.whole.open(path), self)
 
+    @property
+    def keeps_files(self) -> bool:
+        return self.whole.keeps_files
+
+    def open_files(self, path: Path) -> OpenStore:
+        return self.whole.open_files(path)
+
+    @property
+    def replaced_last(self) -> bool:
+        return self.whole.replaced_last
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        self.whole.replace(path, rows, images)
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        self.whole.delete(path, rows)
+
 
 class BrokenVersions(VersionedStore):
     """The same for a store with versions."""
@@ -109,6 +126,9 @@ class BrokenVersions(VersionedStore):
 
     def prune(self, path: Path, keep: int) -> None:
         self.whole.prune(path, keep)
+
+    def compact(self, path: Path) -> None:
+        self.whole.compact(path)
 
 
 def _replace(broken: Store, whole: Store, replaced: dict[str, Any]) -> None:

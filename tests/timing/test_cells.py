@@ -25,7 +25,7 @@ from platebench.timing.cell import Cell
 from platebench.timing.copying import copy_by_links
 from platebench.timing.protocol import RECORD, SLOWER
 from platebench.timing.workspace import PixelKind, Workspace, tenth
-from tests.conftest import noise
+from tests.conftest import ArrayImages, noise
 from tests.stores.one_file import OneFile
 from tests.timing import broken_stores as broken
 from tests.timing.broken_stores import BrokenStore, BrokenVersions
@@ -39,11 +39,17 @@ CLASSES = {
         "random_rows": ["RandomRows", "ColdRandomRows"],
         "read_table": ["ReadTable", "ColdReadTable"],
         "write": ["Write"],
+        "update": ["Update"],
+        "convert": ["Convert"],
         "versions": VERSIONED,
     }.items()
     for name in names
 }
-DETAILS = {"RandomRows": ("16 scattered", "kept"), "ColdRandomRows": ("16 scattered",)}
+DETAILS = {
+    "RandomRows": ("16 scattered", "kept"),
+    "ColdRandomRows": ("16 scattered",),
+    "Update": ("replace 1%",),
+}
 
 OF_VERSIONS = {"append", "versions", "restore", "prune"}
 
@@ -88,7 +94,8 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
         def find_broken(name: str) -> BrokenStore:
             whole = find(name)
-            return BrokenStore(whole, **bound(whole, {"arrays", "table", "write"}))
+            mine = {"arrays", "table", "write", "replace", "delete", "open_files"}
+            return BrokenStore(whole, **bound(whole, mine))
 
         def broken_versions(store: Store) -> BrokenVersions:
             whole = with_versions(store)
@@ -131,7 +138,8 @@ def test_intact_store_passes_every_cell(kind, sample, workspace, on_disk) -> Non
     assert nothing_in_scratch(workspace)
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+# Convert reads a TIFF folder, which that store would take the place of.
+@pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind != "Convert"])
 def test_store_of_one_file_passes_every_cell(kind, sample, one_file, workspace, on_disk) -> None:
     cell = sample(kind, store=one_file, samples=2)
     assert len(cell.timer.wall_s) == 2
@@ -268,6 +276,106 @@ def test_list_without_the_first_version_fails(sample, breaks) -> None:
     breaks(versions=lambda whole: lambda path: whole.versions(path)[1:])
     with pytest.raises(Mismatch, match=r"versions \[2\] do not show 1 as an old one"):
         sample("ListVersions")
+
+
+def _replaced_at_another_row(whole):
+    return lambda path, rows, images: whole.replace(path, [row + 1 for row in rows], images)
+
+
+def _replaced_in_disorder(whole):
+    def replace(path, rows, images):
+        whole.replace(path, rows, images)
+        whole.replace(path, [0], images.select([0]))
+
+    return replace
+
+
+def test_lance_that_moves_another_image_fails(sample, breaks) -> None:
+    breaks(replace=_replaced_in_disorder)
+    with pytest.raises(Mismatch, match=r"are not those of before with \[10\] at the end"):
+        sample("Update", store="lance:pixels:fast")
+
+
+def _replaced_and_neighbour_changed(whole):
+    def replace(path, rows, images):
+        whole.replace(path, rows, images)
+        whole.replace(path, [rows[0] - 1], images)
+
+    return replace
+
+
+@pytest.mark.parametrize(
+    ("replace", "message"),
+    [
+        (lambda whole: lambda path, rows, images: None, "864 of 864|8.. of 864 values changed"),
+        (_replaced_at_another_row, "image 10 came back with"),
+        (_replaced_and_neighbour_changed, "image 10 came back in place of image 9"),
+    ],
+    ids=["nothing replaced", "another row replaced", "one more replaced"],
+)
+def test_replace_that_does_anything_else_fails(replace, message, sample, breaks) -> None:
+    breaks(replace=replace)
+    with pytest.raises(Mismatch, match=message):
+        sample("Update")
+
+
+@pytest.mark.parametrize(
+    ("delete", "message"),
+    [
+        (lambda whole: lambda path, rows: None, "image 10 came back|more than the 20 images"),
+        (lambda whole: lambda path, rows: whole.delete(path, [0]), "came back"),
+        (lambda whole: lambda path, rows: whole.delete(path, [*rows, 20]), "image 19 did not"),
+    ],
+    ids=["nothing deleted", "another deleted", "one more deleted"],
+)
+def test_delete_that_does_anything_else_fails(delete, message, sample, breaks) -> None:
+    breaks(delete=delete)
+    with pytest.raises(Mismatch, match=message):
+        sample("Update", "delete 1%")
+
+
+@pytest.mark.parametrize("change", ["replace 1%", "delete 1%"])
+@pytest.mark.parametrize("store", ["floor:pixels:fast", "lance:pixels:fast"])
+def test_update_passes_in_place_and_where_replaced_images_come_last(store, change, sample) -> None:
+    record = sample("Update", change, store=store).record
+    assert record["images"] == 1
+    assert record["bytes_after"] > 0
+    assert record["bytes_before"] > 0
+
+
+def test_image_that_is_its_own_mirror_image_cannot_be_replaced_unseen(
+    workspace, sample, monkeypatch
+) -> None:
+    flat = ArrayImages([np.full((4, 4), row, np.uint8) for row in range(3)], "flat-3")
+    decode_to_cache(flat, workspace.root / "images" / "flat-3")
+    monkeypatch.setattr("tests.timing.test_cells.SET", "flat-3")
+    with pytest.raises(NotImplementedError, match="is its own mirror image"):
+        sample("Update")
+
+
+def test_converted_files_are_those_of_the_folder_byte_for_byte(sample, breaks) -> None:
+    assert sample("Convert", store="tiff-files:tiff:default").record["converted_bytes"]
+
+    class Changed:
+        def __init__(self, opened):
+            self._opened = opened
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self._opened.close()
+
+        def scan(self):
+            for row, file in enumerate(self._opened.scan()):
+                yield file if row != 3 else np.append(file, np.uint8(0))
+
+        def take(self, rows):
+            return self._opened.take(rows)
+
+    breaks(open_files=lambda whole: lambda path: Changed(whole.open_files(path)))
+    with pytest.raises(Mismatch, match="the TIFF file of image 3 differs from the one in the"):
+        sample("Convert", store="parquet:tiff:fast")
 
 
 def test_store_that_breaks_after_verification_fails(sample, breaks) -> None:

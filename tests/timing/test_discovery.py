@@ -26,7 +26,17 @@ PROCESSES = {
     }
 }
 OBJECTS = {"details": {"objects": ["10,000 objects", "1,000,000 objects"]}}
-FIRST_VERSION = {"talk", "tables", "first_image", "crop", "epoch", "readers"}
+FIRST_VERSION = {
+    "talk",
+    "tables",
+    "first_image",
+    "crop",
+    "epoch",
+    "readers",
+    "update",
+    "convert",
+    "writers",
+}
 TALK = {"type": "time", "timeout": 300.0, "repeat": (5, 30, 1.0), "unit": "seconds"}
 TIMED = {"type": "time", "timeout": 900.0, "repeat": SAMPLES, "unit": "seconds"}
 TRACKED = {"type": "track", "timeout": 900.0, "unit": "bytes"}
@@ -36,6 +46,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "crop.Crop.time_crop": TIMED,
     "epoch.ColdEpoch.time_epoch": TIMED | WORKERS,
     "epoch.Epoch.time_epoch": TIMED | WORKERS,
+    "convert.Convert.time_convert": TIMED,
     "first_image.FirstImage.time_first": TIMED,
     "full_scan.ColdFullScan.time_scan": TIMED,
     "full_scan.FullScan.time_scan": TIMED,
@@ -62,6 +73,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "talk.JoinTables.time_join": TALK,
     "talk.NearestCells.time_search": TALK,
     "talk.ThreeReads.time_read": TALK,
+    "update.Update.time_update": TIMED | {"details": {"change": ["replace 1%", "delete 1%"]}},
     "versions.Append.time_append": TIMED,
     "versions.Grow.time_grow": TIMED | {"repeat": 1},
     "versions.ListVersions.time_list": TIMED,
@@ -69,6 +81,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "versions.Prune.time_prune": TIMED,
     "versions.Restore.time_restore": TIMED,
     "write.Write.time_write": TIMED,
+    "writers.Writers.time_writers": TIMED | {"details": {"writers": ["1", "2", "4"]}},
 }
 
 

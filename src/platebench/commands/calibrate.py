@@ -297,6 +297,69 @@ def damage_command(
 
 
 @calibrate_app.command(
+    "versions", epilog="Example: platebench calibrate versions --stores parquet,lancedb --resume"
+)
+def versions_command(
+    stores: Annotated[
+        str | None,
+        typer.Option(
+            help="Formats, stores or patterns, separated by commas. Default: one of each format."
+        ),
+    ] = None,
+    number: Annotated[int, typer.Option(min=8, help="Versions to append to each store.")] = 1000,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="Seconds per store; then no version is appended.")
+    ] = 600.0,
+    out: Annotated[
+        Path, typer.Option(help="Page to write. It keeps earlier stores of the same libraries.")
+    ] = Path("docs/versions.md"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Measure only the stores that the page lacks.")
+    ] = False,
+) -> None:
+    """Append 1,000 small images to each store, one by one, and measure what the versions cost.
+
+    Bytes, files, and the times to append, open, list and read, as the versions grow, after the
+    format's compaction, and after all versions but the newest were removed. It takes about an hour.
+    Exit status: 1 if a store failed or returned a wrong image; 0 otherwise.
+    """
+    from platebench.running.checkout import find_checkout
+    from platebench.running.many_versions import VersionsSettings, measure_versions, one_of_each
+    from platebench.running.progress import Bar
+    from platebench.running.settings import stores_to_measure
+
+    asked = split(stores)
+    settings = VersionsSettings(
+        stores_to_measure(asked, references=False) if asked else one_of_each(),
+        out,
+        number,
+        seconds,
+        resume,
+        "platebench calibrate versions"
+        + (f" --number {number}" if number != 1000 else "")
+        + (f" --seconds {seconds:g}" if seconds != 600 else ""),
+    )
+    with Bar(errors) as bar:
+        measured = measure_versions(find_checkout(Path.cwd()), settings, bar)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("store", "versions", "MB", "files", "append, ms", "open, ms", "pruned, MB"):
+        table.add_column(head, justify="left" if head == "store" else "right")
+    failed = bool(measured.failed)
+    for cell in measured.cells:
+        grown, pruned = cell.grown, cell.after("pruned")
+        failed = failed or pruned is None
+        if grown is None:
+            continue
+        figures = [f"{grown.versions:,}", f"{grown.bytes / 1e6:,.1f}", f"{grown.files:,}"]
+        figures += [f"{grown.seconds * 1e3:,.1f}", f"{grown.open_s * 1e3:,.1f}"]
+        figures.append("-" if pruned is None else f"{pruned.bytes / 1e6:,.1f}")
+        table.add_row(str(cell.store), *figures, style="red" if pruned is None else "")
+    console.print(table)
+    say_where(out)
+    raise typer.Exit(FAILED if failed else 0)
+
+
+@calibrate_app.command(
     "tuning", epilog="Example: platebench calibrate tuning --formats parquet,zarr --resume"
 )
 def tuning_command(

@@ -95,6 +95,9 @@ _HEADINGS = {
     "open-version": "Old version",
     "restore": "Restore",
     "prune": "Prune",
+    "update": "Update",
+    "convert": "Convert",
+    "writers": "Several writers",
 }
 _HANDLES = ("reopened", "kept")
 _ROWS = ("1", "16 scattered", "16 in a run")
@@ -392,6 +395,27 @@ OPERATIONS = {
         in_brief=(),
         on_versions=True,
         list_only=True,
+    ),
+    "Update": Operation(
+        "update",
+        "warm",
+        "replace or delete 1% of the images, to the end of fsync",
+        details=(("replace 1%",), ("delete 1%",)),
+        in_brief=(),
+    ),
+    "Convert": Operation(
+        "convert",
+        "warm",
+        "read a folder of TIFF files and write the store, to the end of fsync",
+        in_brief=(),
+    ),
+    "Writers": Operation(
+        "writers",
+        "warm",
+        "write all images with several processes at once, to the end of fsync",
+        details=(("1",), ("2",), ("4",)),
+        in_brief=(),
+        if_named=(("1",), ("2",)),
     ),
 }
 """The operation of each benchmark class, in the order in which results are published."""

@@ -167,6 +167,8 @@ def _noted(read: dict[str, Any], samples: int) -> dict[str, Any]:
     for key in _SECONDS:
         if noted.get(key) is not None:
             numbers_of({key: [noted[key]]}, key, 0, LONGEST_S)
+    if noted.get("way") is not None:
+        text_of(noted, "way")
     if noted.get("version_bytes") is not None:
         numbers_of(noted, "version_bytes", 1, math.inf)
     for key in ("wall_s", "cpu_s"):

@@ -116,10 +116,12 @@ def as_tables(cells: Sequence[CellResult], finished: bool = True) -> RenderableT
 
 
 def _reasons(cells: Sequence[CellResult]) -> list[str]:
-    """Return why cells have no time, whose versions were measured, and what else was counted."""
+    """Return why cells have no time, whose versions were measured, how stores were written, and
+    what else was counted."""
     return [
         *(f"{cell.store} {cell.status}: {cell.message}" for cell in cells if cell.status != "ok"),
         *_versions(cells),
+        *_ways(cells),
         *_also(cells),
     ]
 
@@ -166,6 +168,15 @@ def _takes(cell: CellResult) -> str | None:
     if cell.take_p50_s is None or cell.take_p99_s is None:
         return None
     return f"{seconds(cell.take_p50_s)} and {seconds(cell.take_p99_s)}"
+
+
+def _ways(cells: Sequence[CellResult]) -> list[str]:
+    """Return how several processes wrote each store."""
+    stores: dict[str, list[str]] = {}
+    for cell in cells:
+        if cell.way:
+            stores.setdefault(cell.way, []).append(str(cell.store))
+    return [f"{way}: {', '.join(names)}" for way, names in stores.items()]
 
 
 def _versions(cells: Sequence[CellResult]) -> list[str]:

@@ -46,7 +46,8 @@ class CellResult:
     interval for a repeat run (see `ratios`); so are those to the TIFF folder (`tiff_`) and to the
     fastest store of the same operation (`best_`), which may be the TIFF folder but not the floor.
     `rank` and `cpu_rank` are the places by wall and by CPU time, `=2` in a tie, None for the floor
-    and without a time. `wall` and `cpu` hold all samples.
+    and without a time. `wall` and `cpu` hold all samples. `way` is how several processes wrote the
+    store, None for other operations.
     """
 
     operation: str
@@ -93,6 +94,7 @@ class CellResult:
     libraries: Mapping[str, str]
     wall: Timing
     cpu: Timing
+    way: str | None = None
 
     @property
     def table(self) -> tuple[str, ...]:
@@ -308,6 +310,7 @@ def _cell(
         libraries=info.libraries,
         wall=wall,
         cpu=cpu,
+        way=noted.get("way"),
     )
 
 

@@ -61,6 +61,17 @@ LATER = {
 }
 """Operations that are unlike the others, from a run of 32 and one of 128 images."""
 
+GUESSED = {
+    "update": Cost(0.8, 0.06),
+    "convert": Cost(0.6, 0.04),
+    "writers": Cost(2.5, 0.03),
+}
+"""Not measured yet: a copy and a write, a write with decoding, and a write with two interpreters
+that are started for it."""
+
+COPIES = {"write": 1, "append": 1, "grow": 3, "prune": 2, "update": 2, "convert": 1, "writers": 1}
+"""Copies of the pixels that a cell of an operation has on the disk while it is measured."""
+
 STORING = Cost(0.45, 0.0025)
 """Seconds to write one store once before it is measured, with two processes at a time."""
 
@@ -98,13 +109,15 @@ class Plan:
 
     `operations` has one entry per process: a reference store is measured in every group of an
     operation. `cells` counts each once. `stored` is how often the pixels are written by all stores
-    together before they are measured: once for reads, and twice more for versions.
+    together before they are measured: once for reads, and twice more for versions. `copies` is how
+    often they are on the disk besides, while a group of cells that write is measured.
     """
 
     operations: tuple[str, ...]
     cells: int
     stored: int
     patient: bool = False
+    copies: int = 0
 
     @classmethod
     def of(
@@ -140,7 +153,11 @@ class Plan:
             for operation, most, mine in tables
             for _ in range(_processes(mine, most))
         ]
-        return cls(tuple(processes), len(cells), len(kinds), not brief)
+        copies = [
+            COPIES.get(operation.name, 0) * min(len(mine), MOST_STORES)
+            for operation, _, mine in tables
+        ]
+        return cls(tuple(processes), len(cells), len(kinds), not brief, max(copies, default=0))
 
     def round_seconds(self, size: Size) -> float:
         """Return about how long one round takes."""
@@ -197,7 +214,7 @@ _STRIDE = 7919
 
 
 def _cost(operation: str) -> Cost:
-    return COSTS.get(operation) or LATER.get(operation, _OTHER)
+    return (COSTS | LATER | GUESSED).get(operation, _OTHER)
 
 
 def _processes(stores: Sequence[StoreName], most: int) -> int:

@@ -82,7 +82,9 @@ def look_ahead(workspace: Workspace, settings: Settings, watcher: Watcher) -> Ou
         f"{cells} measurements in {rounds}{more}: {_minutes(seconds, one_round, settings)},"
         f" {gigabytes(stored)} in {shown(workspace.root)}"
     )
-    require_room(workspace.root, stored, f"{cells} measurements")
+    # Image sets are measured one after another, so their copies are not there at once.
+    needed = stored + max(plan.copies * each.size.pixel_bytes for each in sources)
+    require_room(workspace.root, needed, f"{cells} measurements")
     return Outlook(sources, stores_first=settings.brief and (limit is None or seconds <= limit))
 
 

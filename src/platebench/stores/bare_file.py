@@ -11,17 +11,22 @@ table (`stores/floor/tables.py`).
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from platebench.images.changed import check_same_kinds, kept, with_rows
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, check_rows
 from platebench.stores.crops import Crop
@@ -33,6 +38,7 @@ from platebench.stores.floor.variants import READERS, WRITERS
 from platebench.stores.raw_crops import RawImage, crops_of_file
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
+from platebench.stores.together import Begun, OfStore, Together
 
 _ENDING = 16_384
 """Bytes read at once from the end. They hold the whole footer of up to a thousand images."""
@@ -75,6 +81,43 @@ class BareFile(Store):
         place = stored_images(path, ENDING)
         return _OpenBareFile(place, self.choice or current()).with_tables(self.tables_at(path))
 
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Write the images over those in the file, then the table and the footer."""
+        with _changed(stored_images(path, ENDING)) as (file, places, table):
+            check_rows(rows, len(places))
+            check_same_kinds([places.kind(row) for row in rows], images, "the floor")
+            for place, row in enumerate(rows):
+                _write_at(file, images.pixels(place).reshape(-1).view(np.uint8), places.edges[row])
+            _end(file, with_rows(table, rows, images.table), places)
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Cut the images' pages out of the file, then write the table and the footer.
+
+        No other image is read or moved (fallocate with FALLOC_FL_COLLAPSE_RANGE, on ext4 and XFS).
+        Elsewhere the file is written again.
+        """
+        place = stored_images(path, ENDING)
+        with _changed(place) as (file, places, table):
+            check_rows(rows, len(places))
+            ranges = [
+                (places.edges[row], places.edges[row + 1] - places.edges[row])
+                for row in sorted(set(rows), reverse=True)
+            ]
+            cut = _cut(file, ranges)
+            if cut:
+                left = kept(len(places), rows)
+                kinds = places.kinds
+                if len(kinds) > 1:
+                    kinds = [places.kind(row) for row in left]
+                remaining = Places.of_sizes([places.sizes[row] for row in left], kinds)
+                _end(file, table.take(pa.array(left, pa.int64())), remaining)
+        if not cut:
+            super().delete(path, rows)
+
+    def together(self) -> Together:
+        """Have each process write its images at their places in the file."""
+        return BareRegions(self)
+
     def tables_at(self, path: Path) -> StoredTables:
         """Keep the columns of each table in one bare file."""
         return BareTables(path / TABLES)
@@ -89,6 +132,89 @@ def _ending(table: pa.Table, places: Places) -> bytes:
     footer = {"sizes": places.sizes, "kinds": kinds, "table": len(stream)}
     encoded = json.dumps(footer, separators=(",", ":")).encode()
     return stream + encoded + len(encoded).to_bytes(8, "little")
+
+
+class BareRegions(OfStore):
+    """One file; each process writes its images at their places, which are known before."""
+
+    way = "one file, each image at its place"
+
+    def begin(self, images: ImageSet, path: Path) -> Begun:
+        """Make the file as large as its images."""
+        self._store.tables_at(path).check_all(images.tables)
+        place = images_place(path, images.tables, ENDING)
+        file = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            os.truncate(file, Places.of_images(images).end)
+        finally:
+            os.close(file)
+        return Begun(str(place))
+
+    def share(self, images: ImageSet, path: Path, rows: range, state: Any) -> None:
+        """Write the images with pwrite."""
+        places = Places.of_images(images)
+        file = os.open(state, os.O_WRONLY)
+        try:
+            for row in rows:
+                _write_at(file, images.pixels(row).reshape(-1).view(np.uint8), places.edges[row])
+        finally:
+            os.close(file)
+
+    def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
+        """Write the table and the footer, then the other tables."""
+        file = os.open(stored_images(path, ENDING), os.O_WRONLY)
+        try:
+            _end(file, images.table, Places.of_images(images))
+        finally:
+            os.close(file)
+        self._store.tables_at(path).write(images.tables)
+
+
+@contextmanager
+def _changed(place: Path) -> Iterator[tuple[int, Places, pa.Table]]:
+    """Open a bare file for changes; yield the descriptor, the images' places and their table."""
+    file = os.open(place, os.O_RDWR)
+    try:
+        places, (start, size) = _read_ending(file, place)
+        yield file, places, pa.ipc.open_stream(os.pread(file, size, start)).read_all()
+    finally:
+        os.close(file)
+
+
+def _write_at(file: int, data: np.ndarray, start: int) -> None:
+    done = 0
+    while done < len(data):
+        done += os.pwrite(file, data[done:].data, start + done)
+
+
+def _end(file: int, table: pa.Table, places: Places) -> None:
+    """Write the table and the footer after the images, where the file then ends."""
+    ending = _ending(table, places)
+    _write_at(file, np.frombuffer(ending, np.uint8), places.end)
+    os.truncate(file, places.end + len(ending))
+
+
+_COLLAPSE_RANGE = 0x08
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _cut(file: int, ranges: Sequence[tuple[int, int]]) -> bool:
+    """Remove ranges, given by start and size and the last one first, from a file.
+
+    Returns False, and has changed nothing, if the file system cannot do that.
+    """
+    block = os.fstatvfs(file).f_bsize
+    if not hasattr(_libc, "fallocate") or any(each % block for pair in ranges for each in pair):
+        return False
+    arguments = (ctypes.c_int(file), ctypes.c_int(_COLLAPSE_RANGE))
+    for number, (start, size) in enumerate(each for each in ranges if each[1]):
+        if _libc.fallocate(*arguments, ctypes.c_int64(start), ctypes.c_int64(size)) == 0:
+            continue
+        error = ctypes.get_errno()
+        if number == 0 and error in (errno.EOPNOTSUPP, errno.EINVAL):
+            return False
+        raise OSError(error, os.strerror(error))
+    return True
 
 
 class _OpenBareFile(OpenStore):

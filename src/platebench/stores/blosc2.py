@@ -40,6 +40,7 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.errors import Unsupported
+from platebench.images.changed import check_same_kinds, with_rows
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import (
@@ -164,6 +165,16 @@ print(blosc2.open(place)[0])
         """Open the file for reading."""
         opened = _OpenIndexed if self._settings.quick_start else _OpenChunks
         return opened(stored_images(path, ENDING)).with_tables(self.tables_at(path))
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Assign rows of the array, whose chunks are compressed again, and its metadata."""
+        array = blosc2.open(str(stored_images(path, ENDING)), mode="a")
+        check_rows(rows, array.shape[0])
+        check_same_kinds([(array.shape[1:], array.dtype)] * len(rows), images, "an NDArray")
+        for place, row in enumerate(rows):
+            array[row] = images.pixels(place)
+        table = pa.Table.from_pylist(array.schunk.vlmeta[IMAGES], IMAGE_SCHEMA)
+        array.schunk.vlmeta[IMAGES] = with_rows(table, rows, images.table).to_pylist()
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep tables as Arrow IPC files, compressed with `balanced` and `small`."""

@@ -137,10 +137,10 @@ with h5py.File(f"{place}/{movie:05d}_01.ch5") as file:
 def _movies(table: pa.Table) -> dict[Movie, list[int]]:
     """Return the rows of each movie."""
     movies: dict[Movie, list[int]] = defaultdict(list)
-    for record in table.to_pylist():
+    for row, record in enumerate(table.to_pylist()):
         kind = f"{record['dtype']}{record['shape']}"
         plate, well, site = (record[key] or "0" for key in ("plate", "well", "site"))
-        movies[plate, well, site, kind].append(record["row"] - table["row"][0].as_py())
+        movies[plate, well, site, kind].append(row)
     return movies
 
 

@@ -15,21 +15,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 
 from platebench.errors import Mismatch, Unsupported
 from platebench.images import links
+from platebench.images.changed import Replaced, without
 from platebench.images.imageset import ImageSet
 from platebench.stores.crops import Crop, cut
 from platebench.stores.name import StoreName
+from platebench.stores.rewriting import rewrite
 from platebench.stores.tables import NoTables, StoredTables
 from platebench.stores.where import Where
 
 PAGE = 4096
 """Images of a batch begin at multiples of this in memory."""
+if TYPE_CHECKING:
+    from platebench.stores.together import Together
 
 
 @dataclass(frozen=True)
@@ -302,6 +306,51 @@ class Store(ABC):
         """
         return NoTables()
 
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Replace the images of `rows`, which differ, by as many others.
+
+        They have the shape and dtype of those that they replace, as far as all images must have
+        one. Their rows of the table are replaced too, apart from the row numbers. All other images,
+        the order, and tables that belong to the images stay; `replaced_last` says where the order
+        changes. Raises IndexError for a row that is not there, Unsupported if the format cannot
+        do it.
+
+        Here the store is written again, which is what a user of a format without such a call does.
+        """
+        rewrite(self, path, lambda stored: Replaced(stored, rows, images))
+
+    @property
+    def replaced_last(self) -> bool:
+        """True if images that `replace` wrote come after all others from then on, in any order.
+
+        The table's column `row` tells which is which.
+        """
+        return False
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Delete the images of `rows`.
+
+        The others keep their order, and rows of `take` count those that are left from 0. The
+        table's column `row` keeps the numbers that it had. Tables that belong to the images stay as
+        they are. Raises as `replace` does, and writes the store again as it does.
+        """
+        self._numbers(path, rows)
+        rewrite(self, path, lambda stored: without(stored, rows))
+
+    def _numbers(self, path: Path, rows: Sequence[int]) -> list[int]:
+        """Return what the column `row` says of `rows`. Raises IndexError for one not there."""
+        with self.open(path) as opened:
+            numbers: list[int] = opened.table()["row"].to_pylist()
+        check_rows(rows, len(numbers))
+        return [numbers[row] for row in rows]
+
+    def together(self) -> Together | None:
+        """Return how several processes write one image set in the format's own way.
+
+        None if it documents none; platebench's part list then has one part from each process.
+        """
+        return None
+
     def append_rows(self, name: str, rows: pa.Table, path: Path) -> None:
         """Add rows to a table of the stored image set at `path`.
 
@@ -315,8 +364,17 @@ class VersionedStore(Store):
     """A store that keeps older versions of its image set.
 
     It never changes a file in place: it adds files, or replaces one by a rename. So a copy of a
-    stored image set may share its files by hard links.
+    stored image set may share its files by hard links. What `replace` and `delete` change is a new
+    version.
     """
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Add a version with other images in `rows`, as `Store.replace` says."""
+        raise Unsupported(f"{self.name.format} cannot replace images")
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Add a version without the images of `rows`, as `Store.delete` says."""
+        raise Unsupported(f"{self.name.format} cannot delete images")
 
     @abstractmethod
     def open(self, path: Path, version: int | None = None) -> OpenStore:
@@ -341,6 +399,14 @@ class VersionedStore(Store):
     @abstractmethod
     def prune(self, path: Path, keep: int) -> None:
         """Remove all but the newest `keep` versions, and the bytes that only they needed."""
+
+    def compact(self, path: Path) -> None:
+        """Merge the small files that many versions left, with the format's documented call.
+
+        The images, their order and the older versions stay. It may add a version. Raises
+        Unsupported, with the reason, if the format has no such call.
+        """
+        raise Unsupported(f"{self.name.format} has no call that merges small files")
 
 
 def copied_into(memory: np.ndarray, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import csv
 
+from platebench.atomic_files import sync
 from platebench.images.imageset import IMAGE_SCHEMA
 
 _SHAPE = IMAGE_SCHEMA.get_field_index("shape")
@@ -31,3 +33,11 @@ def read_table(file: Path) -> pa.Table:
     shape_column = pa.array([shapes[text] for text in texts], IMAGE_SCHEMA.field(_SHAPE).type)
     columns = [*table.columns[:_SHAPE], shape_column, *table.columns[_SHAPE + 1 :]]
     return pa.Table.from_arrays(columns, schema=IMAGE_SCHEMA)
+
+
+def change_table(file: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    """Write a changed table, which takes the place of the file once it is on the disk."""
+    draft = file.with_name(f"{file.name}.draft")
+    write_table(change(read_table(file)), draft)
+    sync(draft)
+    draft.replace(file)

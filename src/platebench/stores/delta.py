@@ -50,6 +50,8 @@ from deltalake import (
     write_deltalake,
 )
 
+from platebench.errors import Unsupported
+from platebench.images.changed import Numbered
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, Version, VersionedStore, check_rows
 from platebench.stores.lake_images import open_files
@@ -57,6 +59,7 @@ from platebench.stores.lake_tables import MARK, ROW, Commit, LakeTables
 from platebench.stores.plain_columns import schema_bytes, schema_from
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
+from platebench.stores.together import Begun, OfStore, Together
 from platebench.stores.values import (
     IMAGE,
     check_same_kind,
@@ -209,12 +212,81 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
         tables.restore(newest)
         return newest
 
+    def together(self) -> Together:
+        """Have each process append to one table; commits of others are tried again."""
+        return DeltaAppends(self)
+
+    def create(self, images: ImageSet, path: Path) -> None:
+        """Create an empty table for these images. Raises as `write` does."""
+        schema = image_schema(images, self.layout)
+        self.tables_at(path).check_all(images.tables)
+        path.mkdir(parents=True, exist_ok=True)
+        DeltaTable.create(str(path / IMAGES), schema)
+
+    def add(self, images: ImageSet, path: Path) -> None:
+        """Commit a file of these images, whatever others commit meanwhile."""
+        self._commit(images, path, image_schema(images, self.layout))
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Merge the images into the rows with the same number. Delta writes their files again."""
+        numbered = Numbered(images, self._numbers(path, rows))
+        schema = image_schema(numbered, self.layout)
+        table = _table(path)
+        check_same_kind(numbered, _schema(table), schema)
+        batches = image_batches(numbered, self.layout, schema, BATCH)
+        table.merge(
+            pa.RecordBatchReader.from_batches(schema, batches),
+            predicate="stored.row = new.row",
+            source_alias="new",
+            target_alias="stored",
+            **self._settings.options,
+        ).when_matched_update_all().execute()
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Have Delta write the files again that have the rows.
+
+        Raises Unsupported for the quick start, which finds an image by its number in `row`: numbers
+        have gaps then.
+        """
+        if self._settings.quick_start:
+            raise Unsupported(f"{self.name}: finds images by the column row, which has gaps then")
+        numbers = ", ".join(map(str, self._numbers(path, rows)))
+        if numbers:
+            _table(path).delete(f"row IN ({numbers})", **self._settings.options)
+
+    def compact(self, path: Path) -> None:
+        """Merge small files with Delta's `optimize.compact`, which commits a version."""
+        _table(path).optimize.compact(**self._settings.options)
+
     def prune(self, path: Path, keep: int) -> None:
         """Remove with Delta's `vacuum` the files that no kept version has."""
         table = _table(path)
         kept = [each["version"] for each in _commits(path / IMAGES)][-keep:]
         _vacuum(table, kept)
         self._tables(path, kept[0] + 1).prune()
+
+
+class DeltaAppends(OfStore):
+    """Each process appends a file in a commit of its own. A table of Delta has no order."""
+
+    way = "appends at once, one commit each"
+
+    def __init__(self, store: Delta) -> None:
+        super().__init__(store)
+        self._delta = store
+
+    def begin(self, images: ImageSet, path: Path) -> Begun:
+        """Create the table."""
+        self._delta.create(images, path)
+        return Begun()
+
+    def share(self, images: ImageSet, path: Path, rows: range, state: Any) -> None:
+        """Append the rows. delta-rs tries a commit again if another one came before it."""
+        self._delta.add(images.select(rows, first_row=rows.start), path)
+
+    def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
+        """Write the tables that belong to the images."""
+        self._delta.tables_at(path).write(images.tables)
 
 
 def _table(folder: Path, version: int | None = None) -> DeltaTable:

@@ -36,8 +36,9 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.errors import Unsupported
+from platebench.images.changed import check_same_kinds
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenDecoded, OpenStore
+from platebench.stores.contract import OpenDecoded, OpenStore, check_rows
 from platebench.stores.plain_columns import (
     check_plain,
     plain,
@@ -138,6 +139,44 @@ print(tifffile.imread(io.BytesIO(image)))
             database.execute("CHECKPOINT")
             database.execute("SET force_compression = 'auto'")
             DuckDbTables(path, database).write(images.tables)
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Update the rows in one transaction.
+
+        `shape` is a list, and DuckDB updates a row with lists by deleting it and inserting it at
+        the end. So each image has the shape of that which it replaces.
+        """
+        images = self._encoded(images)
+        with self.open(path) as opened:
+            table = opened.table()
+        check_rows(rows, len(table))
+        shapes, dtypes = table["shape"].to_pylist(), table["dtype"].to_pylist()
+        kinds = [(tuple(shapes[row]), np.dtype(dtypes[row])) for row in rows]
+        check_same_kinds(kinds, images, "DuckDB")
+        names = [name for name in IMAGE_SCHEMA.names if name not in ("row", "shape")]
+        marks = ", ".join(f'"{name}" = ?' for name in (*names, IMAGE))
+        schema = image_schema(images, self.layout)
+        with _connected(path, writing=True) as database:
+            database.begin()
+            batches = image_batches(images, self.layout, schema, 1)
+            for row, batch in zip(rows, batches, strict=True):
+                (record,) = batch.to_pylist()
+                values = [record[name] for name in (*names, IMAGE)]
+                database.execute(f"UPDATE images SET {marks} WHERE id = ?", [*values, row])
+            database.commit()
+            database.execute("CHECKPOINT")
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Delete the rows and count those that are left anew, in one transaction."""
+        with self.open(path) as opened:
+            check_rows(rows, len(opened))
+        with _connected(path, writing=True) as database:
+            database.begin()
+            database.execute("DELETE FROM images WHERE id IN (SELECT unnest(?))", [list(rows)])
+            for row in sorted(set(rows), reverse=True):
+                database.execute("UPDATE images SET id = id - 1 WHERE id > ?", [row])
+            database.commit()
+            database.execute("CHECKPOINT")
 
     @property
     def _codec(self) -> TiffCodec | None:

@@ -39,6 +39,7 @@ import h5py
 import numpy as np
 import pyarrow as pa
 
+from platebench.images.changed import check_same_kinds, with_rows
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.optional import missing
 from platebench.stores.contract import (
@@ -153,6 +154,25 @@ rhdf5::h5read(place, "images", index = list(NULL, NULL, 1))
             self._settings.filter.make_readable()
         opened = _OpenIndexed if self._settings.quick_start else _OpenInto
         return opened(path).with_tables(self.tables_at(path))
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Assign rows of the dataset, then write the table again. The old one's bytes stay."""
+        with h5py.File(path, "r+") as file:
+            pixels = file[IMAGES]
+            check_rows(rows, len(pixels))
+            kind = (pixels.shape[1:], pixels.dtype)
+            check_same_kinds([kind] * len(rows), images, "an HDF5 dataset")
+            if self._settings.quick_start:
+                for place, row in enumerate(rows):
+                    pixels[row] = images.pixels(place)
+            else:
+                writer = ImageWriter(pixels.id, pixels.shape[1:], self._settings.filter)
+                writer.write_all(((row,) for row in rows), images)
+            table = with_rows(_read_table(file), rows, images.table)
+            for name in (TABLE, MISSING):
+                if name in file:
+                    del file[name]
+            _write_table(table, file)
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep tables in the same file."""

@@ -35,7 +35,7 @@ import logging
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -48,9 +48,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.expressions import In
 from sqlalchemy import URL
 
-from platebench.errors import Conflict
+from platebench.errors import Conflict, Unsupported
+from platebench.images.changed import Numbered
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, Version, VersionedStore, check_rows
 from platebench.stores.iceberg_files import HERE, WAREHOUSE, MovableFiles, place_of
@@ -58,6 +60,7 @@ from platebench.stores.lake_images import open_files
 from platebench.stores.lake_tables import MARK, Commit, LakeTables, stored_name
 from platebench.stores.plain_columns import schema_bytes, schema_from
 from platebench.stores.tables import StoredTables
+from platebench.stores.together import Begun, OfStore, Together
 from platebench.stores.values import (
     COMMON,
     IMAGE,
@@ -79,6 +82,9 @@ NAMESPACE, TABLES = "platebench", "tables"
 SCHEMA = "platebench.schema"
 KIND = "platebench.image"
 """The property with the shape and dtype that all images share: pyiceberg drops fields' metadata."""
+
+ATTEMPTS = 20
+"""Times that one of several writers tries to commit."""
 
 PER_FILE = 64
 """Images in a Parquet file that `add_files` adds."""
@@ -146,16 +152,56 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
     def write(self, images: ImageSet, path: Path) -> None:
         """Create the table, and commit the images as its first snapshot."""
         schema = image_schema(images, self.layout)
-        tables = self.tables_at(path)
-        tables.check_all(images.tables)
+        with self._created(images, path, schema) as table:
+            self._commit(table, images, path, schema)
+        self.tables_at(path).write(images.tables)
+
+    @contextmanager
+    def _created(self, images: ImageSet, path: Path, schema: pa.Schema) -> Iterator[Any]:
+        """Create the table, and yield it. Raises as `write` does."""
+        self.tables_at(path).check_all(images.tables)
         (path / WAREHOUSE).mkdir(parents=True, exist_ok=True)
         common = (schema.field(IMAGE).metadata or {}).get(COMMON)
         properties = {} if common is None else {KIND: common.decode()}
         with _changed(path) as catalogue:
             catalogue.create_namespace(NAMESPACE)
-            table = catalogue.create_table((NAMESPACE, IMAGES), schema, properties=properties)
+            yield catalogue.create_table((NAMESPACE, IMAGES), schema, properties=properties)
+
+    def together(self) -> Together:
+        """Have each process write Parquet files, which one commit adds.
+
+        With the quick start each process appends, since `append` writes and commits in one call.
+        """
+        return IcebergAppends(self) if self._settings.quick_start else IcebergFiles(self)
+
+    def create(self, images: ImageSet, path: Path) -> None:
+        """Create an empty table for these images."""
+        with self._created(images, path, image_schema(images, self.layout)):
+            pass
+
+    def new_files(self, images: ImageSet, path: Path) -> list[str]:
+        """Write Parquet files that no snapshot has yet, and return their locations."""
+        schema = image_schema(images, self.layout)
+        with _catalogue(path) as catalogue:
+            table = catalogue.load_table((NAMESPACE, IMAGES))
+        batches = image_batches(images, self.layout, schema, 1)
+        return [
+            _new_file(table, path, schema, some, self._settings.options)
+            for some in _in_files(images, batches)
+        ]
+
+    def add(self, images: ImageSet, path: Path) -> None:
+        """Commit a snapshot with these images more, as `append` does."""
+        schema = image_schema(images, self.layout)
+        with _changed(path) as catalogue:
+            table = catalogue.load_table((NAMESPACE, IMAGES))
             self._commit(table, images, path, schema)
-        tables.write(images.tables)
+
+    def add_files(self, files: Sequence[str], path: Path) -> None:
+        """Commit a snapshot with these files."""
+        with _changed(path) as catalogue:
+            table = catalogue.load_table((NAMESPACE, IMAGES))
+            table.add_files(list(files), check_duplicate_files=False)
 
     def _commit(self, table: Any, images: ImageSet, path: Path, schema: pa.Schema) -> None:
         per_batch = 16 if self._settings.quick_start else 1
@@ -207,6 +253,44 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
         tables.append_all(images.tables)
         return number
 
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Overwrite the rows by `table.overwrite`: files that have them are written again.
+
+        pyiceberg commits two snapshots at once, one without the rows and one with the new ones.
+        """
+        numbered = Numbered(images, self._numbers(path, rows))
+        schema = image_schema(numbered, self.layout)
+        batches = image_batches(numbered, self.layout, schema, 16)
+        with self._transaction(path) as (table, transaction):
+            check_same_kind(numbered, _schema(table), schema)
+            transaction.overwrite(
+                pa.RecordBatchReader.from_batches(schema, batches),
+                _rows_in(numbered.table["row"].to_pylist()),
+            )
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Have pyiceberg write the files again that have the rows.
+
+        Raises Unsupported for the quick start, which finds an image by its number in `row`: numbers
+        have gaps then.
+        """
+        if self._settings.quick_start:
+            raise Unsupported(f"{self.name}: finds images by the column row, which has gaps then")
+        numbers = self._numbers(path, rows)
+        if numbers:
+            with self._transaction(path) as (_, transaction):
+                transaction.delete(_rows_in(numbers))
+
+    @contextmanager
+    def _transaction(self, path: Path) -> Iterator[tuple[Any, Any]]:
+        """Yield the table and a transaction whose Parquet files are written as `write` does."""
+        with _changed(path) as catalogue:
+            table = catalogue.load_table((NAMESPACE, IMAGES))
+            with table.transaction() as transaction:
+                if not self._settings.quick_start:
+                    transaction.set_properties(_properties(self._settings.options))
+                yield table, transaction
+
     def versions(self, path: Path) -> list[Version]:
         """List the snapshots."""
         with _catalogue(path) as catalogue:
@@ -233,6 +317,49 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
         with _changed(path) as catalogue:
             _prune(catalogue.load_table((NAMESPACE, IMAGES)), oldest, path)
         tables.prune()
+
+
+class IcebergFiles(OfStore):
+    """Each process writes Parquet files; one commit adds them all."""
+
+    way = "files, one commit"
+
+    def __init__(self, store: Iceberg) -> None:
+        super().__init__(store)
+        self._iceberg = store
+
+    def begin(self, images: ImageSet, path: Path) -> Begun:
+        """Create the table."""
+        self._iceberg.create(images, path)
+        return Begun()
+
+    def share(self, images: ImageSet, path: Path, rows: range, state: Any) -> list[str]:
+        """Write the files and return their locations."""
+        return self._iceberg.new_files(images.select(rows, first_row=rows.start), path)
+
+    def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
+        """Commit the files."""
+        self._iceberg.add_files([file for share in written for file in share], path)
+        self._iceberg.tables_at(path).write(images.tables)
+
+
+class IcebergAppends(IcebergFiles):
+    """Each process appends in a commit of its own, again if another one came before it."""
+
+    way = "appends at once, tried again after a conflict"
+
+    def share(self, images: ImageSet, path: Path, rows: range, state: Any) -> list[str]:
+        """Append the rows. pyiceberg leaves it to the caller to write again after a conflict."""
+        share = images.select(rows, first_row=rows.start)
+        for _ in range(ATTEMPTS):
+            with suppress(Conflict):
+                self._iceberg.add(share, path)
+                return []
+        raise Conflict(f"{path}: other writers were first, {ATTEMPTS} times")
+
+    def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
+        """Write the tables that belong to the images."""
+        self._iceberg.tables_at(path).write(images.tables)
 
 
 @contextmanager
@@ -270,6 +397,21 @@ def _changed(path: Path) -> Iterator[SqlCatalog]:
         raise Conflict(
             f"{path}: another writer added a version; nothing was changed, try again"
         ) from error
+
+
+def _properties(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return a table's properties for files of one image per row group, compressed the same way."""
+    codec = {"none": "uncompressed"}.get(options["compression"], options["compression"])
+    found = {"write.parquet.row-group-limit": "1", "write.parquet.compression-codec": codec}
+    if options["compression_level"] is not None:
+        found["write.parquet.compression-level"] = str(options["compression_level"])
+    return found
+
+
+def _rows_in(numbers: Sequence[int]) -> Any:
+    """Return the filter of rows with these numbers."""
+    expression: Any = In  # its type is that of a model, which it is not called as
+    return expression("row", numbers)
 
 
 def _new_file(

@@ -29,7 +29,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -42,15 +43,18 @@ import pyarrow as pa
 import zarr
 
 from platebench.errors import Conflict, Unsupported
+from platebench.images.changed import kept
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import (
     OpenStore,
     Version,
     VersionedStore,
+    check_rows,
     require_common_image,
 )
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
+from platebench.stores.together import Begun, OfStore, Together
 from platebench.stores.variants import Variants, for_tables
 from platebench.stores.zarr_images import (
     IMAGES,
@@ -58,6 +62,7 @@ from platebench.stores.zarr_images import (
     OpenTuned,
     OpenZarr,
     Settings,
+    assign_rows,
     blosc,
     zstd,
 )
@@ -117,17 +122,35 @@ print(zarr.open_array(session.store, path="images", mode="r")[0])
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Create the repository, and commit the images and their tables."""
+        with self.created(images, path) as (store, array):
+            self._fill(array, images, 0)
+            self.tables_in(path, store).write(images.tables)
+
+    @contextmanager
+    def created(self, images: ImageSet, path: Path) -> Iterator[tuple[Any, zarr.Array]]:
+        """Create the repository with an empty array; yield its store and it, and then commit."""
         shape, dtype = require_common_image(images, self.layout)
-        tables = self._tables(path, None)
-        tables.check_all(images.tables)
+        self.tables_in(path, None).check_all(images.tables)
         path.mkdir(parents=True, exist_ok=True)
         repository = icechunk.Repository.create(_storage(path))
         with _changed(path, repository, 1) as store:
             group = zarr.create_group(store, attributes={IMAGES: images.table.to_pylist()})
             options = self._settings.options(shape, dtype)
-            array = group.create_array(IMAGES, shape=(len(images), *shape), dtype=dtype, **options)
-            self._fill(array, images, 0)
-            self._tables(path, store).write(images.tables)
+            yield (
+                store,
+                group.create_array(IMAGES, shape=(len(images), *shape), dtype=dtype, **options),
+            )
+
+    def together(self) -> Together:
+        """Have each process write to a fork of one session, which are merged and committed."""
+        return IcechunkForks(self)
+
+    def fill_fork(self, fork: bytes, images: ImageSet, rows: range) -> bytes:
+        """Write images to a fork of a session, and return the fork."""
+        session = pickle.loads(fork)
+        array = zarr.open_array(session.store, path=IMAGES, mode="r+")
+        self._fill(array, images.select(rows), rows.start)
+        return pickle.dumps(session)
 
     def _fill(self, array: zarr.Array, images: ImageSet, first: int) -> None:
         """Write images, one block of whole chunks at a time, from a row on."""
@@ -144,13 +167,14 @@ print(zarr.open_array(session.store, path="images", mode="r")[0])
         """Open a version in a session for reading."""
         store = _store(path, version)
         opened = _OpenDefault if self._settings.quick_start else _OpenFast
-        return opened(store).with_tables(self._tables(path, store))
+        return opened(store).with_tables(self.tables_in(path, store))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep tables in the same repository. What is added is one commit."""
-        return self._tables(path, None)
+        return self.tables_in(path, None)
 
-    def _tables(self, path: Path, store: Any) -> IcechunkTables:
+    def tables_in(self, path: Path, store: Any) -> IcechunkTables:
+        """Return the tables in a Zarr store of the repository; of the newest version without it."""
         return IcechunkTables(
             path,
             store,
@@ -161,7 +185,7 @@ print(zarr.open_array(session.store, path="images", mode="r")[0])
     def append(self, images: ImageSet, path: Path) -> int:
         """Commit a longer array. Raises Unsupported for images of another shape or dtype."""
         shape, dtype = require_common_image(images, self.layout)
-        self._tables(path, _store(path)).check_appendable(images.tables)
+        self.tables_in(path, _store(path)).check_appendable(images.tables)
         repository = _repository(path)
         with _locked(path):
             number = _newest(repository) + 1
@@ -174,8 +198,40 @@ print(zarr.open_array(session.store, path="images", mode="r")[0])
                 self._fill(array, images, first)
                 group = zarr.open_group(store, mode="r+")
                 group.attrs[IMAGES] = [*group.attrs[IMAGES], *images.table.to_pylist()]
-                self._tables(path, store).append_all(images.tables)
+                self.tables_in(path, store).append_all(images.tables)
         return number
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Assign rows of the array and of the table, in one commit."""
+        repository = _repository(path)
+        with _locked(path):
+            number = _newest(repository) + 1
+            with _changed(path, repository, number, locked=True) as store:
+                array = zarr.open_array(store, path=IMAGES, mode="r+")
+                assign_rows(zarr.open_group(store, mode="r+"), array, rows, images)
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Have Icechunk count the chunks anew, which copies none, in one commit.
+
+        Where a chunk spans several images, the images after a deleted one are written again.
+        """
+        repository = _repository(path)
+        with _locked(path):
+            number = _newest(repository) + 1
+            with _changed(path, repository, number, locked=True) as store:
+                array = zarr.open_array(store, path=IMAGES, mode="r+")
+                check_rows(rows, array.shape[0])
+                left = kept(array.shape[0], rows)
+                if array.chunks[0] == 1:
+                    _count_anew(store.session, left)
+                else:
+                    for place, row in enumerate(left):
+                        if place != row:
+                            array[place] = array[row]
+                array.resize((len(left), *array.shape[1:]))
+                group = zarr.open_group(store, mode="r+")
+                table = group.attrs[IMAGES]
+                group.attrs[IMAGES] = [table[row] for row in left]
 
     def versions(self, path: Path) -> list[Version]:
         """List the numbers in the commits of the branch and of the tags."""
@@ -206,6 +262,18 @@ print(zarr.open_array(session.store, path="images", mode="r")[0])
             repository.delete_branch(branch)
         return number
 
+    def compact(self, path: Path) -> None:
+        """Merge small manifests with Icechunk's `rewrite_manifests`, in one commit.
+
+        Chunks stay as they are.
+        """
+        repository = _repository(path)
+        with _locked(path):
+            number = _newest(repository) + 1
+            repository.rewrite_manifests(
+                f"Version {number}", branch=MAIN, metadata={NUMBER: number}
+            )
+
     def prune(self, path: Path, keep: int) -> None:
         """Expire the snapshots before the kept ones, and collect what only they needed."""
         repository = _repository(path)
@@ -217,6 +285,50 @@ print(zarr.open_array(session.store, path="images", mode="r")[0])
                 oldest - timedelta(microseconds=1), delete_expired_tags=True
             )
             repository.garbage_collect(datetime.now(UTC))
+
+
+class IcechunkForks(OfStore):
+    """Each process writes to a fork of one session; they are merged and committed.
+
+    A session with changes cannot be forked, so version 1 is the array before it is filled.
+    """
+
+    way = "forks of one session, one commit"
+
+    def __init__(self, store: Icechunk) -> None:
+        super().__init__(store)
+        self._icechunk = store
+        self._session: Any = None
+
+    def begin(self, images: ImageSet, path: Path) -> Begun:
+        """Commit an empty array, and fork a session."""
+        with self._icechunk.created(images, path) as (store, array):
+            self._icechunk.tables_in(path, store).write(images.tables)
+        self._session = _repository(path).writable_session(MAIN)
+        return Begun(pickle.dumps(self._session.fork()), array.chunks[0])
+
+    def share(self, images: ImageSet, path: Path, rows: range, state: Any) -> bytes:
+        """Write to the fork and return it."""
+        return self._icechunk.fill_fork(state, images, rows)
+
+    def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
+        """Merge the forks into the session, and commit it."""
+        self._session.merge(*map(pickle.loads, written))
+        self._session.commit("Version 2", metadata={NUMBER: 2})
+
+
+def _count_anew(session: Any, left: Sequence[int]) -> None:
+    """Move the chunks of the images that are left to the beginning, each chunk of one image."""
+    places = {row: place for place, row in enumerate(left)}
+
+    def forward(chunk: Sequence[int]) -> list[int] | None:
+        place = places.get(chunk[0])
+        return None if place is None else [place, *chunk[1:]]
+
+    def backward(chunk: Sequence[int]) -> list[int] | None:
+        return [left[chunk[0]], *chunk[1:]] if chunk[0] < len(left) else None
+
+    session.reindex_array(f"/{IMAGES}", forward, backward)
 
 
 def _storage(path: Path) -> Any:

@@ -22,8 +22,16 @@ def open_files(files: Sequence[Path], layout: str, schema: pa.Schema) -> OpenSto
 
     `schema` is the table's; its metadata has the shape and dtype, if all images share them.
     """
-    parts = [OpenRowGroups(file, layout, schema) for file in files]
+    parts = [_OpenFile(file, layout, schema) for file in files]
     return InOrder(Joined(list(parts)), [row for part in parts for row in part.stored_rows()])
+
+
+class _OpenFile(OpenRowGroups):
+    """A file of a lakehouse table. One that deltalake's `merge` wrote has views as values."""
+
+    def _column(self, row: int) -> pa.ChunkedArray:
+        column = super()._column(row)
+        return column.cast(pa.binary()) if str(column.type) == "binary_view" else column
 
 
 class InOrder(OpenStore):

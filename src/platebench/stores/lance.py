@@ -45,14 +45,11 @@ from platebench.stores.lance_images import (
     Settings,
     zstd,
 )
-from platebench.stores.lance_store import LanceStore
+from platebench.stores.lance_store import FILE_VERSION, LanceStore
 from platebench.stores.lance_tables import PylanceTables
 from platebench.stores.tiff_codec import CODECS
 from platebench.stores.values import IMAGE, check_same_kind
 from platebench.stores.variants import Variants
-
-FILE_VERSION = "2.2"
-"""The first file version with blob v2."""
 
 _BLOBS = {"default": Settings(quick_start=True), "blobs": Settings(UNCOMPRESSED, blobs=True)}
 _ALWAYS = {"default": "default", "fast": "blobs"}
@@ -109,9 +106,12 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
         tables = self.tables_at(path)
         tables.check_all(images.tables)
         path.mkdir(parents=True, exist_ok=True)
-        options = {} if self._settings.quick_start else {"data_storage_version": FILE_VERSION}
-        lance.write_dataset(batches, _place(path), **options)
+        lance.write_dataset(batches, _place(path), **self._file_options)
         tables.write(images.tables)
+
+    @property
+    def _file_options(self) -> dict[str, Any]:
+        return {} if self._settings.quick_start else {"data_storage_version": FILE_VERSION}
 
     def _dataset(self, path: Path) -> Any:
         return _dataset(path)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any, ClassVar
 
+import lance
 import pyarrow as pa
 
+from platebench.images.changed import Numbered
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Version, VersionedStore
 from platebench.stores.lance_images import (
@@ -24,8 +27,12 @@ from platebench.stores.lance_images import (
 from platebench.stores.lance_tables import LanceTables, time_of
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CompressedTiffs
-from platebench.stores.values import FILE, IMAGE, image_batches, image_schema
+from platebench.stores.together import Begun, OfStore, Together
+from platebench.stores.values import FILE, IMAGE, check_same_kind, image_batches, image_schema
 from platebench.stores.variants import for_tables
+
+FILE_VERSION = "2.2"
+"""The first file version with blob v2."""
 
 _TABLE_FIELD: dict[str, Mapping[str, str]] = {
     "default": {},
@@ -113,6 +120,60 @@ class LanceStore(VersionedStore):
         oldest = self.versions(path)[0].number
         self._tables(path, oldest).prune(prune)
 
+    def together(self) -> Together:
+        """Have each process write fragments, which one commit makes a dataset of."""
+        return LanceFragments(self)
+
+    def write_fragments(self, images: ImageSet, path: Path) -> list[str]:
+        """Write fragments that no version has yet, and return their metadata as JSON."""
+        stream = self._stream(images, self._schema(images))
+        written = lance.fragment.write_fragments(
+            stream, _place(path), mode="create", **self._file_options
+        )
+        return [json.dumps(each.to_json()) for each in written]
+
+    def commit_fragments(self, images: ImageSet, path: Path, fragments: Sequence[str]) -> None:
+        """Make the first version of fragments, in their order."""
+        schema = self._stream(images, self._schema(images)).schema
+        known = [lance.FragmentMetadata.from_json(each) for each in fragments]
+        operation = lance.LanceOperation.Overwrite(schema, known)
+        lance.LanceDataset.commit(_place(path), operation)
+        self.tables_at(path).write(images.tables)
+
+    @property
+    def _file_options(self) -> dict[str, Any]:
+        """The options of Lance's writers."""
+        return {"data_storage_version": FILE_VERSION} if self._settings.blobs else {}
+
+    @property
+    def replaced_last(self) -> bool:
+        """True: Lance writes replaced rows as new ones, after all others."""
+        return True
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Merge the images into the rows with the same number, by Lance's `merge_insert`."""
+        numbered = Numbered(images, self._numbers(path, rows))
+        schema = self._schema(numbered)
+        check_same_kind(numbered, self._dataset(path).schema, schema)
+        self._merge(path, self._stream(numbered, schema))
+
+    def _merge(self, path: Path, stream: pa.RecordBatchReader) -> None:
+        """Update the rows whose `row` is in a stream."""
+        self._dataset(path).merge_insert("row").when_matched_update_all().execute(stream)
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Have Lance mark the rows as deleted, in a file of their numbers."""
+        numbers = ", ".join(map(str, self._numbers(path, rows)))
+        if numbers:
+            self._delete_where(path, f"row IN ({numbers})")
+
+    def _delete_where(self, path: Path, condition: str) -> None:
+        self._dataset(path).delete(condition)
+
+    def compact(self, path: Path) -> None:
+        """Merge small fragments with Lance's `compact_files`, which keeps the order of rows."""
+        self._dataset(path).optimize.compact_files()
+
     def _schema(self, images: ImageSet) -> pa.Schema:
         return image_schema(images, self.layout, metadata=dict(self._settings.field))
 
@@ -129,3 +190,32 @@ class LanceStore(VersionedStore):
         return pa.RecordBatchReader.from_batches(
             blob_schema, (as_blobs(batch, blob_schema) for batch in batches)
         )
+
+
+class LanceFragments(OfStore):
+    """Each process writes fragments; one commit makes a dataset of them."""
+
+    way = "fragments, one commit"
+
+    def __init__(self, store: LanceStore) -> None:
+        super().__init__(store)
+        self._lance = store
+
+    def begin(self, images: ImageSet, path: Path) -> Begun:
+        """Make the folder."""
+        self._lance.tables_at(path).check_all(images.tables)
+        path.mkdir(parents=True, exist_ok=True)
+        return Begun()
+
+    def share(self, images: ImageSet, path: Path, rows: range, state: Any) -> list[str]:
+        """Write the fragments and return their metadata."""
+        return self._lance.write_fragments(images.select(rows, first_row=rows.start), path)
+
+    def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
+        """Commit the fragments."""
+        fragments = [fragment for share in written for fragment in share]
+        self._lance.commit_fragments(images, path, fragments)
+
+
+def _place(path: Path) -> str:
+    return str(path / f"{TABLE}.lance")

@@ -200,6 +200,16 @@ print(images.to_table()["image"].combine_chunks().to_numpy_ndarray()[0])
         tables.append_all(images.tables)
         return int(table.version)
 
+    def _merge(self, path: Path, stream: pa.RecordBatchReader) -> None:
+        _table(path).merge_insert("row").when_matched_update_all().execute(stream)
+
+    def _delete_where(self, path: Path, condition: str) -> None:
+        _table(path).delete(condition)
+
+    def compact(self, path: Path) -> None:
+        """Have LanceDB `optimize` the table. It also removes versions older than seven days."""
+        _table(path).optimize()
+
     def restore(self, path: Path, version: int) -> int:
         """Check out the old version and make it the newest."""
         table, tables = _table(path), self._tables(path, version)

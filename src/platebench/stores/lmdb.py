@@ -37,9 +37,10 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.errors import Unsupported
+from platebench.images.changed import with_rows
 from platebench.images.imageset import ImageSet
 from platebench.stores.arrow_tables import ArrowTables
-from platebench.stores.contract import OpenDecoded, OpenStore, common_image
+from platebench.stores.contract import OpenDecoded, OpenStore, check_rows, common_image
 from platebench.stores.plain_tiff import Kind
 from platebench.stores.table_bytes import from_bytes, to_bytes
 from platebench.stores.table_files import TABLES
@@ -115,6 +116,29 @@ print(tifffile.imread(io.BytesIO(transaction.get(b"00000000"))))
         finally:
             environment.close()
         tables.write(images.tables)
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Put other values under the keys, in one transaction.
+
+        Nobody may have the environment open meanwhile: it has no lock file.
+        """
+        images = self._encoded(images)
+        _refuse_large(images, self.layout)
+        with self.open(path) as opened:
+            check_rows(rows, len(opened))
+            table = with_rows(opened.table(), rows, images.table)
+        size = (path / "data.mdb").stat().st_size
+        room = images.pixel_bytes + int(sum(images.table["filesize_bytes"].to_pylist()))
+        changed = lmdb.open(str(path), map_size=size + ROOM + 2 * room, lock=False)
+        try:
+            with changed.begin(write=True) as transaction:
+                common = transaction.get(COMMON)
+                for place, row in enumerate(rows):
+                    transaction.put(_key(row), _value(images, place, self.layout))
+                transaction.put(COMMON, common if common == _common(images) else b"null")
+                transaction.put(TABLE, to_bytes(table))
+        finally:
+            changed.close()
 
     def _opened(self, path: Path, layout: str) -> OpenStore:
         """Open the environment read-only."""

@@ -23,12 +23,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from io import FileIO
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
+from platebench.images.changed import check_same_kinds, with_rows
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
 from platebench.stores.arrow_tables import ArrowTables
@@ -44,6 +46,7 @@ from platebench.stores.raw_crops import RawImage, crops_of_file
 from platebench.stores.read_ahead import read_ahead
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
+from platebench.stores.together import Begun, OfStore, Together
 from platebench.stores.variants import Variants
 
 IMAGES, TABLE = "images.npy", "images.csv"
@@ -69,29 +72,78 @@ print(np.load(f"{place}/images.npy", mmap_mode="r")[0])
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write the header, then one image after another."""
+        with self.begin(images, path) as file:
+            for row in range(len(images)):
+                _write_all(file.fileno(), images.pixels(row).reshape(-1).view(np.uint8).data)
+        self.end(images, path)
+
+    def begin(self, images: ImageSet, path: Path) -> FileIO:
+        """Make the folder and write the header; return the open file. Raises as `write` does."""
         shape, dtype = require_common_image(images, self.layout)
-        tables = self.tables_at(path)
-        tables.check_all(images.tables)
+        self.tables_at(path).check_all(images.tables)
         path.mkdir(parents=True)
         header = {
             "descr": np.lib.format.dtype_to_descr(dtype),
             "fortran_order": False,
             "shape": (len(images), *shape),
         }
-        with (path / IMAGES).open("wb", buffering=0) as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            for row in range(len(images)):
-                _write_all(file.fileno(), images.pixels(row).reshape(-1).view(np.uint8).data)
+        file = (path / IMAGES).open("wb", buffering=0)
+        np.lib.format.write_array_header_1_0(file, header)
+        return file
+
+    def end(self, images: ImageSet, path: Path) -> None:
+        """Write the tables."""
         csv_table.write_table(images.table, path / TABLE)
-        tables.write(images.tables)
+        self.tables_at(path).write(images.tables)
+
+    def together(self) -> Together:
+        """Have each process write its rows at their places in the file."""
+        return NpyRegions(self)
 
     def open(self, path: Path) -> OpenStore:
         """Map the file."""
         return _OpenNpy(path).with_tables(self.tables_at(path))
 
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Assign rows of the memory map, then write the table again."""
+        array = np.load(path / IMAGES, mmap_mode="r+")
+        check_rows(rows, len(array))
+        check_same_kinds([(array.shape[1:], array.dtype)] * len(rows), images, "a .npy file")
+        for place, row in enumerate(rows):
+            array[row] = images.pixels(place)
+        array.flush()
+        csv_table.change_table(path / TABLE, lambda table: with_rows(table, rows, images.table))
+
     def tables_at(self, path: Path) -> StoredTables:
         """Keep each table as Arrow IPC files."""
         return ArrowTables(path / TABLES)
+
+
+class NpyRegions(OfStore):
+    """One file, made before with its whole size; each process assigns rows of a memory map."""
+
+    way = "one file, rows of a memory map"
+
+    def __init__(self, store: Npy) -> None:
+        super().__init__(store)
+        self._npy = store
+
+    def begin(self, images: ImageSet, path: Path) -> Begun:
+        """Write the header and make the file as large as it will be."""
+        with self._npy.begin(images, path) as file:
+            file.truncate(file.tell() + images.pixel_bytes)
+        return Begun()
+
+    def share(self, images: ImageSet, path: Path, rows: range, state: Any) -> None:
+        """Assign rows of the map."""
+        array = np.load(path / IMAGES, mmap_mode="r+")
+        for row in rows:
+            array[row] = images.pixels(row)
+        array.flush()
+
+    def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
+        """Write the tables."""
+        self._npy.end(images, path)
 
 
 def _write_all(file: int, data: memoryview) -> None:

@@ -26,7 +26,8 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,11 +37,14 @@ import pyarrow as pa
 
 from platebench.atomic_files import sync
 from platebench.errors import Conflict, UserError
+from platebench.images.changed import Replaced, without
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, Version, VersionedStore
 from platebench.stores.joined import Joined
 from platebench.stores.name import StoreName
 from platebench.stores.part_tables import TablesOfParts
+from platebench.stores.rewriting import Change
+from platebench.stores.stored_images import StoredImages
 from platebench.stores.tables import StoredTables
 
 NAME = "platebench's part list"
@@ -74,7 +78,7 @@ class PartList(VersionedStore):
     def write(self, images: ImageSet, path: Path) -> None:
         """Write `images` as the first version, with one part."""
         try:
-            parts = [self._write_part(images, path)]
+            parts = [self.write_part(images, path)]
             _publish(path, 1, parts, parts)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)  # it did not exist before
@@ -141,7 +145,7 @@ class PartList(VersionedStore):
         newest = _newest(path)
         listed = _read(path, newest)
         self._tables(path, listed).check_appendable(images.tables)
-        part = self._write_part(images, path)
+        part = self.write_part(images, path)
         parts, tables = [*listed.parts, part], [*listed.tables, part]
         return self._publish_part(path, newest + 1, parts, tables, part)
 
@@ -173,10 +177,38 @@ class PartList(VersionedStore):
             _remove(path / PARTS / part)
         sync(path / PARTS)
 
+    def compact(self, path: Path) -> None:
+        """Write all images of the newest version as one part, which is a new version.
+
+        Raises Conflict as `append` does.
+        """
+        if len(_read(path, _newest(path)).tables) > 1:
+            self._rewrite(path, lambda stored: stored)
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Write all images as one part, with the others in their place. It is a new version."""
+        self._rewrite(path, lambda stored: Replaced(stored, rows, images))
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Write the images that are left as one part, which is a new version."""
+        self._numbers(path, rows)
+        self._rewrite(path, lambda stored: without(stored, rows))
+
+    def _rewrite(self, path: Path, change: Change) -> None:
+        newest = _newest(path)
+        with ExitStack() as stack:
+            opened = stack.enter_context(self.open(path, newest))
+            files = None
+            if self.keeps_files:
+                files = stack.enter_context(self.open_files(path, newest))
+            part = self.write_part(change(StoredImages(opened, files)), path)
+        self._publish_part(path, newest + 1, [part], [part], part)
+
     def _tables(self, path: Path, listed: _Listed) -> TablesOfParts:
         return TablesOfParts([self.base.tables_at(path / PARTS / part) for part in listed.tables])
 
-    def _write_part(self, images: ImageSet, path: Path) -> str:
+    def write_part(self, images: ImageSet, path: Path) -> str:
+        """Write a part that no version names yet, sync it to the disk, and return its name."""
         return self._new_part(path, lambda place: self.base.write(images, place))
 
     def _new_part(self, path: Path, write: Callable[[Path], None]) -> str:

@@ -27,7 +27,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -36,7 +38,13 @@ import pyarrow as pa
 
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenByRow, OpenDecoded, OpenStore, common_image
+from platebench.stores.contract import (
+    OpenByRow,
+    OpenDecoded,
+    OpenStore,
+    check_rows,
+    common_image,
+)
 from platebench.stores.plain_tiff import Kind
 from platebench.stores.sqlite_tables import SqliteTables
 from platebench.stores.tables import StoredTables
@@ -162,6 +170,42 @@ class Sqlite(TiffStore):
     def _settings(self) -> Settings:
         return CANDIDATES[self.layout].of(self.tuning)
 
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Update the rows in one transaction."""
+        images = self._encoded(images)
+        _refuse_large(images, self.layout)
+        with closing(sqlite3.connect(path)) as connection, connection:
+            ids = _ids(connection)
+            check_rows(rows, len(ids))
+            names = [name for name in IMAGE_SCHEMA.names if name != "row"]
+            marks = ", ".join(f'"{name}" = ?' for name in names)
+            records = zip(rows, _metadata(images), strict=True)
+            for place, (row, (_, _, *metadata)) in enumerate(records):
+                connection.execute(f"UPDATE images SET {marks} WHERE id = ?", [*metadata, ids[row]])
+                table = "images" if self._settings.quick_start else "pixels"
+                connection.execute(
+                    f"UPDATE {table} SET {IMAGE} = ? WHERE id = ?",
+                    [_value(images, place, self.layout), ids[row]],
+                )
+            if not self._settings.quick_start:
+                kinds = zip(images.shapes, images.dtypes, strict=True)
+                for shape, dtype in set(kinds):
+                    connection.execute(
+                        "DELETE FROM common WHERE shape != ? OR dtype != ?",
+                        (json.dumps(shape), dtype.str),
+                    )
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Delete the rows in one transaction. Their pages stay in the file and are used again."""
+        with closing(sqlite3.connect(path)) as connection, connection:
+            ids = _ids(connection)
+            check_rows(rows, len(ids))
+            for table in ("images",) if self._settings.quick_start else ("images", "pixels"):
+                connection.executemany(
+                    f"DELETE FROM {table} WHERE id = ?", [(ids[row],) for row in rows]
+                )
+            connection.execute(f"PRAGMA user_version = {_GAPS}")
+
     def _insert(self, connection: sqlite3.Connection, images: ImageSet) -> None:
         marks = ", ".join("?" * (len(IMAGE_SCHEMA) + 1))
         values = (_value(images, row, self.layout) for row in range(len(images)))
@@ -184,6 +228,19 @@ class Sqlite(TiffStore):
             connection.execute("INSERT INTO common VALUES (?, ?)", (json.dumps(shape), dtype.str))
         connection.executemany(f"INSERT INTO images VALUES ({marks})", _metadata(images))
         connection.executemany("INSERT INTO pixels VALUES (?, ?)", enumerate(values))
+
+
+_GAPS = 1
+"""The `user_version` of a database from which images were deleted: ids do not count them."""
+
+
+def _ids(connection: sqlite3.Connection) -> Sequence[int]:
+    """Return the id of each image, in order."""
+    if connection.execute("PRAGMA user_version").fetchone() == (_GAPS,):
+        return [each for (each,) in connection.execute("SELECT id FROM images ORDER BY id")]
+    # Not count(*), which reads a page of every row.
+    (images,) = connection.execute("SELECT coalesce(max(id) + 1, 0) FROM images").fetchone()
+    return range(images)
 
 
 def _refuse_large(images: ImageSet, layout: str) -> None:
@@ -221,11 +278,11 @@ class _OpenSqlite(OpenByRow):
         self._connection.close()
 
     def __len__(self) -> int:
-        # Not count(*), which reads a page of every row.
-        (images,) = self._connection.execute(
-            "SELECT coalesce(max(id) + 1, 0) FROM images"
-        ).fetchone()
-        return int(images)
+        return len(self._ids)
+
+    @cached_property
+    def _ids(self) -> Sequence[int]:
+        return _ids(self._connection)
 
     def table(self) -> pa.Table:
         rows = self._connection.execute(f"SELECT {_COLUMNS} FROM images ORDER BY id").fetchall()
@@ -248,7 +305,7 @@ class _OpenRows(_OpenSqlite):
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         query = f"SELECT {IMAGE}, shape, dtype FROM images WHERE id = ?"
         for row in rows:
-            yield self._decoded(*self._connection.execute(query, [row]).fetchone())
+            yield self._decoded(*self._connection.execute(query, [self._ids[row]]).fetchone())
 
 
 class _OpenBlobs(OpenDecoded, _OpenSqlite):
@@ -263,8 +320,9 @@ class _OpenBlobs(OpenDecoded, _OpenSqlite):
         kind = None if common is None else _kind(*common)
         query = "SELECT shape, dtype FROM images WHERE id = ?"
         for row in rows:
-            here = kind or _kind(*execute(query, [row]).fetchone())
-            with self._connection.blobopen("pixels", IMAGE, row, readonly=True) as blob:
+            own = self._ids[row]
+            here = kind or _kind(*execute(query, [own]).fetchone())
+            with self._connection.blobopen("pixels", IMAGE, own, readonly=True) as blob:
                 image = decode_value(blob.read(), self._layout, here, memory)
             yield image
             del image

@@ -33,7 +33,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import tensorstore as ts
+import zarr
 
+from platebench.images.changed import check_same_kinds
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import (
     OpenByRow,
@@ -51,6 +53,7 @@ from platebench.stores.zarr_images import (
     SHARD,
     create_group,
     read_images_table,
+    replace_in_table,
     zarr_tables,
 )
 
@@ -160,6 +163,16 @@ print(ts.open({"driver": "zarr3", "kvstore": files}).result()[0].read().result()
         """Open the array for reading, when it is first needed."""
         opened = _OpenDefault if self._settings.quick_start else _OpenTuned
         return opened(path).with_tables(self.tables_at(path))
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Write rows of the array, then the group's attribute, as `zarr` does."""
+        array = ts.open(_spec(path), open=True, read=True, write=True).result()
+        check_rows(rows, array.shape[0])
+        kind = (tuple(array.shape[1:]), array.dtype.numpy_dtype)
+        check_same_kinds([kind] * len(rows), images, "an array of Zarr")
+        for place, row in enumerate(rows):
+            array[row].write(images.pixels(place)).result()
+        replace_in_table(zarr.open_group(path, mode="r+"), rows, images)
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one Zarr array for each column, as `zarr` does."""

@@ -17,14 +17,18 @@ How `balanced` and `small` were chosen is in docs/tuning.md.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
+from platebench.atomic_files import sync
+from platebench.drafts import swap
+from platebench.images.changed import kept, with_rows
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
 from platebench.stores.contract import OpenByRow, OpenStore, check_rows, copied_into
@@ -42,6 +46,7 @@ from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, TiffCodec
 from platebench.stores.tiff_store import TiffStore
+from platebench.stores.together import Begun, OfStore, Together
 from platebench.stores.values import FILE
 from platebench.stores.variants import Variants
 
@@ -90,10 +95,7 @@ tiff::readTIFF(paste0(place, "/000000.tif"), as.is = TRUE)
         tables.check_all(images.tables)
         path.mkdir(parents=True)
         for row in range(len(images)):
-            if self._codec is not None and self._codec.compression is None:
-                self._codec.write(_file(path, row), images.pixels(row))
-            else:
-                Path(_file(path, row)).write_bytes(images.file(row))
+            self._write_file(Path(_file(path, row)), images, row)
         csv_table.write_table(images.table, path / TABLE)
         tables.write(images.tables)
 
@@ -105,6 +107,58 @@ tiff::readTIFF(paste0(place, "/000000.tif"), as.is = TRUE)
             opened = _OpenTiffFiles(path) if self._codec is None else _OpenPlainFiles(path)
         return opened.with_tables(self.tables_at(path))
 
+    def together(self) -> Together:
+        """Have each process write its files into the same folder."""
+        return TiffFolder(self)
+
+    def write_files(self, images: ImageSet, path: Path, first: int) -> None:
+        """Write one file per image, numbered from `first`."""
+        images = self._encoded(images)
+        for row in range(len(images)):
+            self._write_file(Path(_file(path, first + row)), images, row)
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Put a new file in the place of each, then write the table again."""
+        images = self._encoded(images)
+        with self.open(path) as opened:
+            check_rows(rows, len(opened))
+        for place, row in enumerate(rows):
+            draft = Path(f"{_file(path, row)}.draft")
+            self._write_file(draft, images, place)
+            sync(draft)
+            draft.replace(_file(path, row))
+        csv_table.change_table(path / TABLE, lambda table: with_rows(table, rows, images.table))
+
+    def delete(self, path: Path, rows: Sequence[int]) -> None:
+        """Make a folder of hard links to the files that are left, and put it in the old place.
+
+        The names of files count images, so those after a deleted one get other names.
+        """
+        draft = path.with_name(f"{path.name}-rewritten")
+        with self.open(path) as opened:
+            check_rows(rows, len(opened))
+            left = kept(len(opened), rows)
+            table = opened.table().take(pa.array(left, pa.int64()))
+        try:
+            draft.mkdir()
+            for place, row in enumerate(left):
+                os.link(_file(path, row), _file(draft, place))
+            if (path / TABLES).exists():
+                shutil.copytree(path / TABLES, draft / TABLES, copy_function=os.link)
+            csv_table.write_table(table, draft / TABLE)
+            for each in (draft / TABLE, draft):
+                sync(each)
+            swap(draft, path)
+            sync(path.parent)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _write_file(self, file: Path, images: ImageSet, row: int) -> None:
+        if self._codec is not None and self._codec.compression is None:
+            self._codec.write(str(file), images.pixels(row))
+        else:
+            file.write_bytes(images.file(row))
+
     def tables_at(self, path: Path) -> StoredTables:
         """Keep each table as a CSV file, gzipped with `small`."""
         return CsvTables(path / TABLES, zipped=self.tuning == "small")
@@ -112,6 +166,31 @@ tiff::readTIFF(paste0(place, "/000000.tif"), as.is = TRUE)
     @property
     def _codec(self) -> TiffCodec | None:
         return CANDIDATES[self.layout].of(self.tuning)
+
+
+class TiffFolder(OfStore):
+    """One folder; each process writes the files of its rows."""
+
+    way = "one folder, files of its own"
+
+    def __init__(self, store: TiffFiles) -> None:
+        super().__init__(store)
+        self._folder = store
+
+    def begin(self, images: ImageSet, path: Path) -> Begun:
+        """Make the folder."""
+        self._folder.tables_at(path).check_all(images.tables)
+        path.mkdir(parents=True)
+        return Begun()
+
+    def share(self, images: ImageSet, path: Path, rows: range, state: Any) -> None:
+        """Write the files."""
+        self._folder.write_files(images.select(rows), path, rows.start)
+
+    def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
+        """Write the tables."""
+        csv_table.write_table(images.table, path / TABLE)
+        self._folder.tables_at(path).write(images.tables)
 
 
 def _file(path: Path, row: int) -> str:

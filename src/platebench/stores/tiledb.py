@@ -40,6 +40,7 @@ import pyarrow as pa
 import tiledb
 
 from platebench.errors import Unsupported
+from platebench.images.changed import check_same_kinds, with_rows
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
 from platebench.stores.arrow_tables import ArrowTables
@@ -143,6 +144,18 @@ array[1, , ]
     def open(self, path: Path) -> OpenStore:
         """Open the array for reading."""
         return _OpenArray(path).with_tables(self.tables_at(path))
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Assign rows of the array: each is a fragment more. Then write the table again."""
+        place = str(path / IMAGES)
+        with tiledb.open(place) as array:
+            check_rows(rows, array.shape[0])
+            kind = (array.shape[1:], array.attr(0).dtype)
+        check_same_kinds([kind] * len(rows), images, "an array of TileDB")
+        with tiledb.open(place, "w") as array:
+            for number, row in enumerate(rows):
+                array[row : row + 1] = images.pixels(number)[np.newaxis]
+        csv_table.change_table(path / TABLE, lambda table: with_rows(table, rows, images.table))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep each table as Arrow IPC files."""

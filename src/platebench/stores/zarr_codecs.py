@@ -79,15 +79,15 @@ print(zarr.open_array(f"{place}/images", mode="r")[0])
         },
     }
 
-    def write(self, images: ImageSet, path: Path) -> None:
-        """Write one image at a time, several of them in threads."""
+    def create(self, images: ImageSet, path: Path) -> zarr.Array:
+        """Create the array. Raises Unsupported for images that no image codec holds."""
         for row, (shape, dtype) in enumerate(zip(images.shapes, images.dtypes, strict=True)):
             if len(shape) < 2 or 0 in shape or dtype.str not in ("|u1", "<u2"):
                 raise Unsupported(
                     f"image codecs hold unsigned integers of 8 or 16 bits, not {dtype} of {shape},"
                     f" as image {row} is"
                 )
-        super().write(images, path)
+        return super().create(images, path)
 
     @property
     def _settings(self) -> Settings:

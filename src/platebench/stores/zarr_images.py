@@ -23,6 +23,7 @@ from zarr.codecs import BloscCodec, ZstdCodec
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
+from platebench.images.changed import check_same_kinds, with_rows
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import (
     OpenStore,
@@ -34,6 +35,7 @@ from platebench.stores.contract import (
 from platebench.stores.crops import Crop
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
+from platebench.stores.together import Begun, OfStore, Together
 from platebench.stores.variants import for_tables
 from platebench.stores.zarr_tables import ZarrTables
 
@@ -72,6 +74,21 @@ def read_images_table(path: Path) -> pa.Table:
     """Return the table of the images."""
     group = zarr.open_group(path, mode="r")
     return pa.Table.from_pylist(group.attrs[IMAGES], IMAGE_SCHEMA)
+
+
+def assign_rows(group: zarr.Group, array: Any, rows: Sequence[int], images: ImageSet) -> None:
+    """Assign images to rows of the array, and to the table in the group's attributes."""
+    check_rows(rows, array.shape[0])
+    check_same_kinds([(array.shape[1:], array.dtype)] * len(rows), images, "an array of Zarr")
+    for place, row in enumerate(rows):
+        array[row] = images.pixels(place)
+    replace_in_table(group, rows, images)
+
+
+def replace_in_table(group: zarr.Group, rows: Sequence[int], images: ImageSet) -> None:
+    """Put the rows of other images into the table in the group's attributes."""
+    table = pa.Table.from_pylist(group.attrs[IMAGES], IMAGE_SCHEMA)
+    group.attrs[IMAGES] = with_rows(table, rows, images.table).to_pylist()
 
 
 @dataclass(frozen=True)
@@ -140,29 +157,53 @@ class ZarrStore(Store):
 
     def write(self, images: ImageSet, path: Path) -> None:
         """Write one block at a time: the images of one chunk or shard."""
+        array = self.create(images, path)
+        self.fill(array, images, range(len(images)))
+        self.tables_at(path).write(images.tables)
+
+    def create(self, images: ImageSet, path: Path) -> zarr.Array:
+        """Create the group, with the table of the images, and the array. Raises as `write` does."""
         shape, dtype = require_common_image(images, self.layout)
-        tables = self.tables_at(path)
-        tables.check_all(images.tables)
+        self.tables_at(path).check_all(images.tables)
         options = self._settings.options(shape, dtype)
         with self._configured():
-            array = create_group(path, images).create_array(
+            return create_group(path, images).create_array(
                 IMAGES, shape=(len(images), *shape), dtype=dtype, **options
             )
+
+    def fill(self, array: zarr.Array, images: ImageSet, rows: range) -> None:
+        """Write the images of `rows`, which begin at a whole block, one block at a time."""
         block = (array.shards or array.chunks)[0]
         if self._settings.compresses:
             block *= -(-TOGETHER // block)  # zarr compresses the chunks of a request in threads
-        for first in range(0, len(images), block):
-            rows = range(first, min(first + block, len(images)))
+        for first in range(rows.start, rows.stop, block):
+            some = range(first, min(first + block, rows.stop))
             if block == 1:
                 array[first] = images.pixels(first)
             else:
-                array[first : rows.stop] = np.stack([images.pixels(row) for row in rows])
-        tables.write(images.tables)
+                array[first : some.stop] = np.stack([images.pixels(row) for row in some])
+
+    def reopened(self, path: Path) -> zarr.Array:
+        """Open the array to write to it. As in `create`, tuned stores compare no chunk."""
+        more = {} if self._settings.quick_start else {"array.write_empty_chunks": True}
+        with self._configured(), zarr.config.set(more):
+            return zarr.open_array(path / IMAGES, mode="r+")
+
+    def together(self) -> Together:
+        """Have each process write regions of whole chunks or shards."""
+        return ZarrRegions(self)
 
     def open(self, path: Path) -> OpenStore:
         """Open the group for reading."""
         opened = OpenZarr if self._settings.quick_start else OpenTuned
         return opened(path, self._configured).with_tables(self.tables_at(path))
+
+    def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
+        """Assign rows of the array, then the group's attribute. A chunk or shard is written again.
+
+        A crash in between can leave a chunk of one state and the table of the other.
+        """
+        assign_rows(zarr.open_group(path, mode="r+"), self.reopened(path), rows, images)
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one array for each column, compressed as the images are."""
@@ -181,6 +222,29 @@ class ZarrStore(Store):
         if self._settings.one_thread:
             zarr.config.set({"threading.max_workers": 1})
         return nullcontext()
+
+
+class ZarrRegions(OfStore):
+    """One array, made before; each process writes the chunks of its rows."""
+
+    way = "one array, regions of whole chunks"
+
+    def __init__(self, store: ZarrStore) -> None:
+        super().__init__(store)
+        self._zarr = store
+
+    def begin(self, images: ImageSet, path: Path) -> Begun:
+        """Create the array."""
+        array = self._zarr.create(images, path)
+        return Begun(unit=(array.shards or array.chunks)[0])
+
+    def share(self, images: ImageSet, path: Path, rows: range, state: Any) -> None:
+        """Open the array and write the rows."""
+        self._zarr.fill(self._zarr.reopened(path), images, rows)
+
+    def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
+        """Write the tables that belong to the images."""
+        self._zarr.tables_at(path).write(images.tables)
 
 
 class OpenZarr(OpenStore):

@@ -140,3 +140,17 @@ def check_stored(store: Any, path: Path, images: ImageSet, version: int | None =
     with store.open(path, *([] if version is None else [version])) as opened:
         check(opened.scan(), images, range(len(images)))
         check_table(opened.table(), images)
+
+
+def check_files(store: Any, path: Path, images: ImageSet) -> None:
+    """Raise Mismatch unless a store that keeps TIFF files has those of `images`, byte for byte."""
+    if not store.keeps_files:
+        return
+    found = 0
+    with store.open_files(path) as opened:
+        for row, file in enumerate(opened.scan()):
+            if row == len(images) or bytes(file) != bytes(images.file(row)):
+                raise Mismatch(f"the TIFF file of image {row} differs from the one in the folder")
+            found += 1
+    if found < len(images):
+        raise Mismatch(f"{found} of {len(images)} TIFF files came back")

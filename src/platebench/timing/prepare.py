@@ -35,6 +35,12 @@ def prepare(workspace: Workspace, store: Store, images: ImageSet, kind: Kind) ->
     return workspace.place(store, images, kind)
 
 
+def prepare_folder(workspace: Workspace, images: ImageSet) -> tuple[Store, Path]:
+    """Return the store of TIFF files as labs have them, and the path of its fresh folder."""
+    store = registry.find(registry.TIFF_FOLDER)
+    return store, prepare(workspace, store, images, "data")
+
+
 def prepare_together(
     workspace: Workspace,
     wanted: Sequence[tuple[StoreName, Kind]],
