@@ -79,6 +79,17 @@ def brief_stores() -> list[StoreName]:
     return list(dict.fromkeys([*registry.REFERENCES, *best]))
 
 
+def most_direct_stores() -> list[StoreName]:
+    """Return one store of each format: its first layout, tuned `fast` if there is such a tuning."""
+    return [
+        min(
+            (name for name in format_.stores if name.layout == format_.layouts[0]),
+            key=lambda name: name.tuning != "fast",
+        )
+        for format_ in registry.FORMATS
+    ]
+
+
 def first_layouts() -> list[StoreName]:
     """Return the stores of each format's first layout, in all tunings."""
     return [
