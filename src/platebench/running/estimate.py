@@ -44,6 +44,8 @@ COSTS = {
     "scan": Cost(0.7, 0.007),
     "take": Cost(0.78, 0.005),
     "append": Cost(0.5, 0.016),
+    "open": Cost(0.7, 0.0),
+    "open-plate": Cost(0.75, 0.0003),
     "open-version": Cost(0.66, 0.009),
 }
 """What was measured, by operation. Others are taken to be like the mean of these."""
@@ -142,6 +144,16 @@ class Plan:
         as its pixels; most are smaller.
         """
         return (self.stored + 2) * size.pixel_bytes
+
+    def disk_bytes_of_all(self, sizes: Sequence[Size], tidy: bool) -> int:
+        """Return about how many bytes there are at once, of image sets of these sizes.
+
+        A tidy run keeps the stores of one image set at a time.
+        """
+        if not tidy:
+            return sum(map(self.disk_bytes, sizes))
+        images = sum(2 * size.pixel_bytes for size in sizes)
+        return images + max(self.stored * size.pixel_bytes for size in sizes)
 
     def images_that_fit(self, size: Size, rounds: int, seconds: float) -> int:
         """Return how many images of this mean size can be measured in so many seconds.

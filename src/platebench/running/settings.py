@@ -26,7 +26,8 @@ class Settings:
     `patterns` of a benchmark class and its details, such as `ColdRandomRows 1`, name the cells in
     place of `operations` and `brief`. `hurried`: take few samples per process, and begin no group
     that would end after `minutes`. With `rounds` 0 and `more` the cells of every round are chosen
-    when it begins (`goal.Contenders`).
+    when it begins (`goal.Contenders`). `tidy`: measure one image set after another, and remove a
+    store's files when no cell of a round to come needs them.
     """
 
     stores: list[StoreName]
@@ -42,6 +43,7 @@ class Settings:
     check_newest: bool = False
     patterns: tuple[str, ...] = ()
     hurried: bool = False
+    tidy: bool = False
 
     @property
     def sampling(self) -> Sampling:
