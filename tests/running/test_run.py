@@ -469,9 +469,8 @@ class SuiteOfTwoSets(MadeUpSuite):
     """A suite whose cells are of two image sets."""
 
     def cells(self) -> list[CellName]:
-        return [
-            replace(each, images=name) for name in ("raw-64", "ic-64") for each in super().cells()
-        ]
+        cells = super().cells()
+        return [replace(each, images=name) for name in ("raw-64", "ic-64") for each in cells]
 
     def run(self, which: CellName, repeat: Sequence[float] | None = None) -> Measurement:
         return replace(super().run(which, repeat), cell=which)

@@ -18,6 +18,7 @@ from platebench.commands.shared import (
     say,
     say_where,
     split,
+    split_images,
 )
 
 ROUNDS, CELLS = 16, 40
@@ -427,3 +428,65 @@ def metadata_command(
     console.print(table)
     say_where(out)
     raise typer.Exit(FAILED if measured.failed else 0)
+
+
+@calibrate_app.command(
+    "growth", epilog="Example: platebench calibrate growth --images 32,128,512 --stores parquet"
+)
+def growth_command(
+    images: Annotated[
+        str, typer.Option(help="Numbers of generated images, three or more, separated by commas.")
+    ] = "32,128,512,2048",
+    stores: Annotated[
+        str | None,
+        typer.Option(
+            help="Formats, stores or patterns, separated by commas. Default: the tunings fast"
+            " and balanced of each format."
+        ),
+    ] = None,
+    operations: Annotated[
+        str | None,
+        typer.Option(
+            help="As of 'platebench run'. Default: write, and from the disk scan, take 16, open and"
+            " table."
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of passes over all cells.")] = 2,
+    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("docs/growth.md"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the same measurement where it stopped.")
+    ] = False,
+    results: Results = None,
+) -> None:
+    """Measure image sets of several sizes, and fit how time, memory and bytes grow with them.
+
+    It tells first how long it takes and how much disk it needs. The files of one size at a time are
+    on the disk. 'platebench report --growth' shows the same of any run.
+    """
+    from platebench.results.growth import as_tables
+    from platebench.results.operations import patterns_of
+    from platebench.running.growth import OPERATIONS, SIZES, GrowthSettings, measure_growth
+    from platebench.running.places import home, own_results
+    from platebench.running.progress import RunBar
+    from platebench.running.settings import brief_stores, stores_to_measure
+
+    named, sizes, typed = split(stores), split_images(images), split(operations)
+    command = "platebench calibrate growth"
+    command += f" --images {','.join(sizes)}" if tuple(sizes) != SIZES else ""
+    command += f" --stores '{','.join(named)}'" if named else ""
+    command += f" --operations '{','.join(typed)}'" if typed else ""
+    command += f" --rounds {rounds}" if rounds != 2 else ""
+    settings = GrowthSettings(
+        stores_to_measure(named) if named else brief_stores(),
+        sizes,
+        typed,
+        patterns_of(typed, brief=True) if typed else OPERATIONS,
+        rounds,
+        out,
+        resume,
+        command,
+    )
+    with RunBar(errors) as bar:
+        _, grown = measure_growth(home(), own_results(results), settings, bar)
+    console.print(as_tables(grown))
+    say_where(out)
