@@ -214,7 +214,7 @@ def test_changed_table_fails(kind, sample, breaks, on_disk) -> None:
 @pytest.mark.parametrize("kind", ["OpenPlate", "ColdOpenPlate"])
 def test_other_well_in_the_table_fails(kind, sample, breaks, on_disk) -> None:
     breaks(table=broken.wells_swapped)
-    with pytest.raises(Mismatch, match="image 0 came back in place of image 1"):
+    with pytest.raises(Mismatch, match=r"image \d+ came back in place of image \d+"):
         sample(kind)
 
 
