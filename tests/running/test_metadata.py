@@ -122,6 +122,8 @@ def test_numbers_of_images_are_ascending() -> None:
     for wrong in ("0", "-1", "1e3", "many", "10.5", "1000000000"):
         with pytest.raises(UserError, match=f"--images {wrong}: give numbers of images"):
             numbers_of([wrong])
+    with pytest.raises(UserError, match="--images : give numbers of images"):
+        numbers_of([])
 
 
 def test_one_store_of_each_format_is_measured_by_default() -> None:

@@ -71,7 +71,7 @@ class MetadataMeasured:
 
 def numbers_of(texts: Sequence[str]) -> list[int]:
     """Return numbers of images, ascending. Raises UserError for what is none."""
-    for text in texts:
+    for text in texts or [""]:
         if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10**8:
             raise UserError(f"--images {text}: give numbers of images, such as 1000,10000")
     return sorted({int(text) for text in texts})
