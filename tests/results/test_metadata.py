@@ -16,8 +16,10 @@ from platebench.results.metadata import (
     fitted,
     from_record,
     rounded,
+    sentence,
 )
 from platebench.stores.name import StoreName
+from tests.scratch_checkout import REPOSITORY
 
 NAME = StoreName("a", "pixels", "fast")
 FACTS = MetadataFacts((1_000, 10_000), 60.0, "3.13.0", {"pyarrow": "26.0.1"}, "a disk")
@@ -111,10 +113,41 @@ def test_page_names_limits_and_what_was_left_out() -> None:
     assert "None of them does" in as_markdown([stays], FACTS, "the command")
 
 
+def test_sentence_says_the_cost_and_the_end() -> None:
+    stays = store(cell(1_000), cell(100_000))
+    assert sentence(stays) == (
+        "With 100,000 images of 16 pixels, the first one read is there after 10 ms, and 0.1 MB were"
+        " asked for. Nothing that was measured shows that it stops working."
+    )
+    grows = store(*(cell(images, read=1_000 + 900 * images) for images in (1_000, 10_000)))
+    assert sentence(grows).endswith(
+        "From 110,000 images on (extrapolated), it asks for over 100 MB."
+    )
+    slow = store(cell(1_000, seconds=2.0))
+    assert sentence(slow).endswith("From 1,000 images or fewer on (measured), it takes over 1 s.")
+
+
 def test_record_is_read_back() -> None:
     stores = [replace(store(cell(1_000), cell(10_000)), ended="later")]
-    assert from_record(json.loads(json.dumps(as_record(stores, FACTS)))) == (stores, FACTS)
+    assert from_record(json.loads(json.dumps(as_record(stores, FACTS, "cmd")))) == (stores, FACTS)
     assert from_record({}) == ([], None)
+
+
+def test_kept_page_is_that_of_the_kept_figures() -> None:
+    record = json.loads((REPOSITORY / "docs" / "metadata.json").read_text())
+    stores, facts = from_record(record)
+    assert facts is not None
+    page = (REPOSITORY / "docs" / "metadata.md").read_text()
+    assert page == as_markdown(stores, facts, record["command"])
+
+
+def test_kept_parquet_does_not_stop_working() -> None:
+    """Its files hold at most 4,096 images."""
+    stores, _ = from_record(json.loads((REPOSITORY / "docs" / "metadata.json").read_text()))
+    (parquet,) = [each for each in stores if str(each.store) == "parquet:pixels:fast"]
+    assert parquet.cells[-1].images >= 100_000
+    assert parquet.cells[-1].files > 20
+    assert parquet.stops is None
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,26 @@ def rounded(images: float) -> str:
     return f"{round(images, digits):,.0f}"
 
 
+def sentence(each: StoreMetadata) -> str:
+    """Say what a store with many images costs to open, and from how many on it stops working.
+
+    It has been measured with one number of images or more.
+    """
+    last, stop = each.cells[-1], each.stops
+    said = (
+        f"With {last.images:,} images of 16 pixels, the first one read is there after"
+        f" {last.seconds * 1e3:,.3g} ms, and {last.bytes_read / 1e6:,.3g} MB were asked for."
+    )
+    if stop is None:
+        return f"{said} Nothing that was measured shows that it stops working."
+    how = "measured" if stop.measured else "extrapolated"
+    count = f"{rounded(stop.images)} images{' or fewer' if stop.at_most else ''} on"
+    over = f"takes over {MOST_SECONDS:g} s"
+    if stop.limit != "time":
+        over = f"asks for over {MOST_BYTES / 1e6:.0f} MB"
+    return f"{said} From {count} ({how}), it {over}."
+
+
 @dataclass(frozen=True)
 class MetadataFacts:
     """What the cells of one table have in common. `most_seconds` is for one store and number."""
@@ -226,8 +246,10 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def as_record(stores: Sequence[StoreMetadata], facts: MetadataFacts) -> dict[str, Any]:
-    """Return the stores and their facts as a JSON-compatible dict."""
+def as_record(
+    stores: Sequence[StoreMetadata], facts: MetadataFacts, command: str
+) -> dict[str, Any]:
+    """Return what the page is made of as a JSON-compatible dict."""
     rows = [
         {
             "store": str(each.store),
@@ -236,7 +258,8 @@ def as_record(stores: Sequence[StoreMetadata], facts: MetadataFacts) -> dict[str
         }
         for each in stores
     ]
-    return {"facts": {**asdict(facts), "images": list(facts.images)}, "stores": rows}
+    known = {**asdict(facts), "images": list(facts.images)}
+    return {"command": command, "facts": known, "stores": rows}
 
 
 def from_record(record: Mapping[str, Any]) -> tuple[list[StoreMetadata], MetadataFacts | None]:

@@ -116,7 +116,7 @@ def _write(
     stores: Sequence[StoreMetadata], facts: MetadataFacts, settings: MetadataSettings
 ) -> None:
     write_whole(settings.out, as_markdown(stores, facts, settings.command))
-    record = json.dumps(as_record(stores, facts), indent=1)
+    record = json.dumps(as_record(stores, facts, settings.command), indent=1)
     write_whole(data_file(settings.out), record + "\n")
 
 
