@@ -65,7 +65,9 @@ class TinyImages(ImageSet):
             "plate": pa.array(["P1"] * images),
             "well": wells,
             "site": pa.array((sites + 1).astype(str)),
-            "shape": pa.ListArray.from_arrays(np.arange(0, 2 * images + 1, 2, np.int32), shape),
+            "shape": pa.ListArray.from_arrays(
+                np.arange(0, 2 * images + 1, 2, dtype=np.int32), shape
+            ),
             "dtype": pa.array(["|u1"] * images),
         }
         self.table = pa.Table.from_arrays(
