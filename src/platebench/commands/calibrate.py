@@ -468,7 +468,8 @@ def growth_command(
     from platebench.running.growth import OPERATIONS, SIZES, GrowthSettings, measure_growth
     from platebench.running.places import home, own_results
     from platebench.running.progress import RunBar
-    from platebench.running.settings import brief_stores, stores_to_measure
+    from platebench.running.settings import at_their_best, stores_to_measure
+    from platebench.stores.registry import REFERENCES
 
     named, sizes, typed = split(stores), split_images(images), split(operations)
     command = "platebench calibrate growth"
@@ -477,7 +478,7 @@ def growth_command(
     command += f" --operations '{','.join(typed)}'" if typed else ""
     command += f" --rounds {rounds}" if rounds != 2 else ""
     settings = GrowthSettings(
-        stores_to_measure(named) if named else brief_stores(),
+        stores_to_measure(named) if named else list(dict.fromkeys([*REFERENCES, *at_their_best()])),
         sizes,
         typed,
         patterns_of(typed, brief=True) if typed else OPERATIONS,

@@ -26,8 +26,9 @@ class Settings:
     `patterns` of a benchmark class and its details, such as `ColdRandomRows 1`, name the cells in
     place of `operations` and `brief`. `hurried`: take few samples per process, and begin no group
     that would end after `minutes`. With `rounds` 0 and `more` the cells of every round are chosen
-    when it begins (`goal.Contenders`). `tidy`: measure one image set after another, and remove a
-    store's files when no cell of a round to come needs them.
+    when it begins (`goal.Contenders`). `whole_round`: `minutes` do not cut the first round off.
+    `tidy`: measure one image set after another, and remove a store's files when no cell of a round
+    to come needs them.
     """
 
     stores: list[StoreName]
@@ -43,6 +44,7 @@ class Settings:
     check_newest: bool = False
     patterns: tuple[str, ...] = ()
     hurried: bool = False
+    whole_round: bool = False
     tidy: bool = False
 
     @property
@@ -72,24 +74,31 @@ def stores_to_measure(patterns: Sequence[str], references: bool = True) -> list[
 
 
 def brief_stores() -> list[StoreName]:
-    """Return the stores of an overview: the reference stores, and each format at its best.
+    """Return the stores of an overview: the reference stores, and the main formats at their best.
 
-    That is its first layout, tuned `fast` and `balanced`. What its quick start gives, `default`,
-    would double the time, and few should choose it.
+    All formats would take half an hour in place of five minutes.
     """
-    best = [name for name in first_layouts() if name.tuning in {"fast", "balanced"}]
+    main = {format_.name for format_ in registry.FORMATS if format_.in_overview}
+    best = [name for name in at_their_best() if name.format in main]
     return list(dict.fromkeys([*registry.REFERENCES, *best]))
+
+
+def at_their_best() -> list[StoreName]:
+    """Return of each format what one would choose: its first layout, tuned `fast` and `balanced`.
+
+    What its quick start gives, `default`, few should choose; but some formats have nothing else.
+    All `fast` come first.
+    """
+    firsts = first_layouts()
+    fast = [name for name in firsts if name.tuning == "fast"]
+    tuned = {name.format for name in fast}
+    only = [name for name in firsts if name.tuning == "default" and name.format not in tuned]
+    return [*fast, *only, *(name for name in firsts if name.tuning == "balanced")]
 
 
 def most_direct_stores() -> list[StoreName]:
     """Return one store of each format: its first layout, tuned `fast` if there is such a tuning."""
-    return [
-        min(
-            (name for name in format_.stores if name.layout == format_.layouts[0]),
-            key=lambda name: name.tuning != "fast",
-        )
-        for format_ in registry.FORMATS
-    ]
+    return [name for name in at_their_best() if name.tuning != "balanced"]
 
 
 def first_layouts() -> list[StoreName]:
