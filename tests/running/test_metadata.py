@@ -68,6 +68,9 @@ def test_page_is_continued_with_the_stores_that_it_lacks(settings, asked, tmp_pa
     stores, _ = from_record(json.loads((tmp_path / "page.json").read_text()))
     assert [each.store for each in stores] == [PARQUET, IPC], "in the order of the registry"
     asked.clear()
+    measure_metadata(tmp_path, replace(settings, resume=True, command="all"), Told())
+    assert asked == []
+    assert "    all\n" in page_of(settings)
     measure_metadata(tmp_path, settings, Told())
     assert len(asked) == 4, "without --resume all are measured again"
 

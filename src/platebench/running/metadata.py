@@ -109,6 +109,8 @@ def measure_metadata(
             table[store] = found.metadata
             measured.stores = [table[name] for name in registry.names() if name in table]
             _write(measured.stores, facts, settings)
+        if settings.resume and measured.stores:  # nothing may have been left to measure
+            _write(measured.stores, facts, settings)
     return measured
 
 
