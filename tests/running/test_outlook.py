@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from platebench.errors import UserError
 from platebench.images import folder
 from platebench.results.operations import OPERATIONS
 from platebench.running.estimate import FEWEST_IMAGES, Plan, Size, evenly_spread
-from platebench.running.outlook import Outlook, look_ahead
+from platebench.running.outlook import Outlook, look_ahead, tell_cost
 from platebench.running.settings import Settings, brief_stores, stores_to_measure
 from platebench.stores.registry import FLOOR, REFERENCES
 from platebench.timing.protocol import WORK
@@ -205,6 +206,36 @@ def test_several_image_sets_are_added_up(workspace: Workspace) -> None:
     _, (both,) = looked(workspace, BRIEF, 32, "ic-32")
     assert one.startswith("18 measurements")
     assert both.startswith("36 measurements")
+
+
+def test_dry_run_says_the_cost_of_all_sets_and_of_each_and_makes_nothing(
+    workspace: Workspace,
+) -> None:
+    watcher = Silent()
+    tell_cost(workspace.root, replace(BRIEF, images=["32", "ic-32"], minutes=None), watcher)
+    assert watcher.said == [
+        f"36 measurements in 2 rounds or more: about 2 minutes, 969 MB in {workspace.root}",
+        "raw-32: 18 measurements, about a minute, 484 MB",
+        "ic-32: 18 measurements, about a minute, 484 MB",
+        "Nothing was measured: --dry-run",
+    ]
+    assert not workspace.root.exists()
+
+
+def test_dry_run_of_nothing_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(UserError, match="reed: no such operation"):
+        tell_cost(workspace.root, replace(BRIEF, images=["32"], operations=["reed"]), Silent())
+    few = replace(BRIEF, images=["32"], patterns=("NoClass",))
+    with pytest.raises(UserError, match="nothing to measure"):
+        tell_cost(workspace.root, few, Silent())
+
+
+def test_tidy_run_needs_room_for_the_stores_of_one_set_at_a_time() -> None:
+    plan = Plan.of(brief_stores(), [], brief=True)
+    sizes = [Size(32, 44_000_000), Size(64, 88_000_000)]
+    assert plan.disk_bytes_of_all(sizes, tidy=False) == sum(map(plan.disk_bytes, sizes))
+    images = 2 * (44_000_000 + 88_000_000)
+    assert plan.disk_bytes_of_all(sizes, tidy=True) == images + plan.stored * 88_000_000
 
 
 def test_run_without_room_on_the_disk_does_not_start(workspace, monkeypatch) -> None:

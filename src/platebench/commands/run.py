@@ -74,6 +74,20 @@ def run_command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the same run where it was interrupted.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say how many cells, minutes and bytes it takes, and measure nothing."
+        ),
+    ] = False,
+    tidy_up: Annotated[
+        bool,
+        typer.Option(
+            "--tidy",
+            help="Measure one image set after another, and remove a store's files after its last"
+            " cell. Else they stay for the next run.",
+        ),
+    ] = False,
     check_newest: Annotated[
         bool,
         typer.Option(
@@ -89,6 +103,7 @@ def run_command(
     from platebench.results.operations import patterns_of
     from platebench.results.records import RecordFile
     from platebench.results.tidy import tidy
+    from platebench.running.outlook import tell_cost
     from platebench.running.places import home, own_results
     from platebench.running.progress import RunBar
     from platebench.running.run import measure
@@ -114,8 +129,13 @@ def run_command(
         more=open_end and minutes is not None,
         resume=resume,
         check_newest=check_newest,
+        tidy=tidy_up,
         whole_round=whole_round,
     )
+    if dry_run:
+        with RunBar(errors) as bar:
+            tell_cost(home().work, settings, bar)
+        return
     begun: list[RecordFile] = []
     stopped = False
     try:

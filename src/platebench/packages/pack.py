@@ -29,7 +29,15 @@ from platebench.errors import UserError
 from platebench.images.folder import FolderImages
 from platebench.images.walk import Counted
 from platebench.limits import require_room
-from platebench.packages.build import Given, build, finish, libraries_of, now, part_bytes
+from platebench.packages.build import (
+    Given,
+    build,
+    finish,
+    libraries_of,
+    now,
+    part_bytes,
+    part_images,
+)
 from platebench.packages.draft import drafted, refuse_existing
 from platebench.packages.hashing import copy_hashed, sync_folders
 from platebench.packages.image_list import image_list
@@ -150,7 +158,7 @@ def pack(
 
     with drafted(destination, task, settings.resume) as draft, storing(name):
         package = draft / PACKAGE
-        parts = _divided(found, images, part_bytes(name, settings.part_bytes))
+        parts = _divided(found, images, part_bytes(name, settings.part_bytes), part_images(name))
         given = Given(parts, tables, tables.source, images.table)
         built = build(draft, name, given, jobs, show, refuse, settings.workers)
         stored, copies = _copied(kept, package)
@@ -187,11 +195,11 @@ def default_store(found: Found) -> StoreName:
     return SINGLE_FILES if all(each.is_one_image for each in found.image_files) else OTHERS
 
 
-def _divided(found: Found, images: FolderImages, most: int) -> list[PartSource]:
+def _divided(found: Found, images: FolderImages, most: int, most_images: int) -> list[PartSource]:
     sizes = [images.image_bytes(row) for row in range(len(images))]
     return [
         FilesPart(found.name, rows.start, tuple(found.images[rows.start : rows.stop]))
-        for rows in ranges(sizes, most)
+        for rows in ranges(sizes, most, most_images)
     ]
 
 

@@ -83,6 +83,8 @@ _HEADINGS = {
     "epoch": "Training epoch",
     "readers": "Several readers",
     "first-image": "First image",
+    "open": "Open",
+    "open-plate": "A well's site",
     "table": "Image list",
     "column": "Columns",
     "filter": "Find rows",
@@ -215,6 +217,27 @@ OPERATIONS = {
         "start Python, import the library, open the store, read one image",
         in_brief=(),
         from_memory=True,
+    ),
+    "Open": Operation(
+        "open", "warm", "open the store and ask for its number of images", in_brief=()
+    ),
+    "ColdOpen": Operation(
+        "open",
+        "cold",
+        "open the store and ask for its number of images, from the disk",
+        in_brief=(),
+    ),
+    "OpenPlate": Operation(
+        "open-plate",
+        "warm",
+        "open the store, find a well's first site in the table, read its images",
+        in_brief=(),
+    ),
+    "ColdOpenPlate": Operation(
+        "open-plate",
+        "cold",
+        "open the store, find a well's first site in the table, read its images, from the disk",
+        in_brief=(),
     ),
     "ReadTable": Operation("table", "warm", "read the columns without pixels", in_brief=()),
     "ColdReadTable": Operation(

@@ -50,6 +50,8 @@ COSTS = {
     "scan": Cost(0.7, 0.007),
     "take": Cost(0.78, 0.005),
     "append": Cost(0.5, 0.016),
+    "open": Cost(0.7, 0.0),
+    "open-plate": Cost(0.75, 0.0003),
     "open-version": Cost(0.66, 0.009),
 }
 """What was measured, by operation. Others are taken to be like the mean of these."""
@@ -142,7 +144,7 @@ class Plan:
             for details in _details(operation, operations, brief and not patterns)
             if not patterns or any(fnmatch(pattern_text(name, details), each) for each in patterns)
         ]
-        cells = [(operation, store) for operation, _, mine in tables for store in mine]
+        cells = [(operation, store) for operation, most, mine in tables for store in mine]
         kinds = {
             (store, kind)
             for operation, store in cells
@@ -154,8 +156,7 @@ class Plan:
             for _ in range(_processes(mine, most))
         ]
         copies = [
-            COPIES.get(operation.name, 0) * min(len(mine), MOST_STORES)
-            for operation, _, mine in tables
+            COPIES.get(operation.name, 0) * min(len(mine), most) for operation, most, mine in tables
         ]
         return cls(tuple(processes), len(cells), len(kinds), not brief, max(copies, default=0))
 
@@ -180,6 +181,16 @@ class Plan:
         as its pixels; most are smaller.
         """
         return (self.stored + 2) * size.pixel_bytes
+
+    def disk_bytes_of_all(self, sizes: Sequence[Size], tidy: bool) -> int:
+        """Return about how many bytes there are at once, of image sets of these sizes.
+
+        A tidy run keeps the stores of one image set at a time.
+        """
+        if not tidy:
+            return sum(map(self.disk_bytes, sizes))
+        images = sum(2 * size.pixel_bytes for size in sizes)
+        return images + max(self.stored * size.pixel_bytes for size in sizes)
 
     def images_that_fit(self, size: Size, rounds: int, seconds: float) -> int:
         """Return how many images of this mean size can be measured in so many seconds.

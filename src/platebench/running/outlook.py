@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from platebench.errors import UserError
 from platebench.images.generated import generated
 from platebench.limits import gigabytes, require_room
+from platebench.results.operations import check_operations
 from platebench.running.estimate import Plan, Size, evenly_spread
 from platebench.running.image_sets import check_images
 from platebench.running.places import shown
@@ -74,7 +76,7 @@ def look_ahead(workspace: Workspace, settings: Settings, watcher: Watcher) -> Ou
     sources = tuple(_sampled(each, plan, settings.rounds, share, watcher) for each in every)
     seconds = sum(plan.seconds(each.size, settings.rounds) for each in sources)
     one_round = sum(plan.seconds(each.size, 1) for each in sources)
-    stored = sum(plan.disk_bytes(each.size) for each in sources)
+    stored = plan.disk_bytes_of_all([each.size for each in sources], settings.tidy)
     cells = plan.cells * len(sources)
     rounds = "1 round" if settings.rounds == 1 else f"{settings.rounds} rounds"
     more = " or more" if settings.more or settings.until is not None else ""
@@ -86,6 +88,25 @@ def look_ahead(workspace: Workspace, settings: Settings, watcher: Watcher) -> Ou
     needed = stored + max(plan.copies * each.size.pixel_bytes for each in sources)
     require_room(workspace.root, needed, f"{cells} measurements")
     return Outlook(sources, stores_first=settings.brief and (limit is None or seconds <= limit))
+
+
+def tell_cost(work: Path, settings: Settings, watcher: Watcher) -> None:
+    """Say what a run with these settings takes, of all image sets and of each, and make nothing.
+
+    Raises UserError as the run would: for what it cannot measure, and for too little room.
+    """
+    check_operations(settings.operations)
+    outlook = look_ahead(Workspace.here(work), settings, watcher)
+    plan = Plan.of(settings.stores, settings.operations, settings.brief, settings.patterns)
+    if not plan.cells:
+        raise UserError("nothing to measure: no benchmark has these stores and operations")
+    for each in outlook.sources if len(outlook.sources) > 1 else ():
+        minutes = _rounded(plan.seconds(each.size, settings.rounds) / 60)
+        watcher.says(
+            f"{each.wanted}: {plan.cells} measurements, about {minutes},"
+            f" {gigabytes(plan.disk_bytes(each.size))}"
+        )
+    watcher.says("Nothing was measured: --dry-run")
 
 
 def _surveyed(wanted: str | Path, workspace: Workspace, watcher: Watcher) -> Source:

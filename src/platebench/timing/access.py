@@ -46,7 +46,7 @@ SIDE = 512
 FIRST, ANOTHER = 137, 59
 """The row that is read from a store just opened, and one that is read from it afterwards."""
 
-_IO, _MAPS = Path("/proc/self/io"), Path("/proc/self/smaps")
+IO, _MAPS = Path("/proc/self/io"), Path("/proc/self/smaps")
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _read(
 
 def can_count() -> bool:
     """Return True if this system counts the bytes that a process reads."""
-    return _IO.exists()
+    return IO.exists()
 
 
 class Reading:
@@ -169,10 +169,10 @@ class Reading:
 
     def __init__(self, path: Path) -> None:
         """Read the counters of this process, and of the stored files at `path`. Linux only."""
-        self.begin = _io()
-        self.mapped = _mapped_bytes(path)
+        self.begin = io_counters()
+        self.mapped = mapped_bytes(path)
         self.cached = sum(map(page_cache.resident_bytes, page_cache.files_of(path)))
-        self.end = _io()
+        self.end = io_counters()
 
     def since(self, other: Reading) -> Read:
         """Return what was read between another moment and this one."""
@@ -184,18 +184,18 @@ class Reading:
         )
 
 
-def _io() -> dict[str, int]:
+def io_counters() -> dict[str, int]:
     """Return the process's counters by name."""
-    lines = (line.split(": ") for line in _IO.read_text().splitlines())
+    lines = (line.split(": ") for line in IO.read_text().splitlines())
     return {name: int(value) for name, value in lines}
 
 
-def _mapped_bytes(path: Path) -> int:
+def mapped_bytes(path: Path) -> int:
     """Return the bytes of the files at `path` that this process has mapped and touched."""
-    mapped, ours = 0, False
+    mapped, ours, place = 0, False, str(path.resolve())[1:]
     for line in _MAPS.read_text().splitlines():
         if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
-            ours = line.partition("/")[2].startswith(str(path)[1:])
+            ours = line.partition("/")[2].startswith(place)
         elif ours and line.startswith("Rss:"):
             mapped += int(line.split()[1]) * 1024
     return mapped
