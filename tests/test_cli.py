@@ -159,11 +159,13 @@ def test_unusable_folder_is_a_one_line_error_and_leaves_nothing(
         (["--images", "2,0"], "--images 0: give 1 image or more"),
         (
             ["--images", "1.5"],
-            "1.5: neither a number of images, raw-N, raw16-N, ic-N, nor a folder",
+            "1.5: neither a number of images, raw-N, ic-N, raw16-N, channels-N, zstack-N, mixed-N,"
+            " crops-N, nor a folder",
         ),
         (
             ["--images", "abc"],
-            "abc: neither a number of images, raw-N, raw16-N, ic-N, nor a folder",
+            "abc: neither a number of images, raw-N, ic-N, raw16-N, channels-N, zstack-N, mixed-N,"
+            " crops-N, nor a folder",
         ),
         (["--images", ","], "--images: give a number of images or a folder"),
         (["--stores", "parket"], "parket: no such store; 'platebench stores' lists them"),

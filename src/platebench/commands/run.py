@@ -33,7 +33,9 @@ def run_command(
         str,
         typer.Option(
             help="Your folder, or a number of generated images: 64 or raw-64 (uint8), raw16-64"
-            " (uint16), ic-64 (background subtracted). Separate several by commas."
+            " (uint16), ic-64 (background subtracted), channels-60 (five channels per site),"
+            " zstack-64 (8 planes per site), mixed-32 (several shapes), crops-1000 (cells)."
+            " Separate several by commas."
         ),
     ] = IMAGES,
     stores: Annotated[

@@ -4,6 +4,9 @@ out/tiff/LT0001_02.LT0001_02_15_43_IC.tif    one image per file, named and tagge
 out/ch5/LT0001_02/hdf5/00015_01.ch5          one movie per file, named as in idr0013
 out/tables/cells.csv (.tsv, .txt, each .gz)  one row per nucleus and frame
 out/manifest.json                            settings, and one digest per image
+
+Profiles of sites (`channels`, `zstack`, `mixed`; see `sites`) have tiff/CP0001_A01_s1_DNA.tif, one
+image per file too, and ch5/CP0001/hdf5/A01_1.ch5, one site per file.
 """
 
 from __future__ import annotations
@@ -25,7 +28,6 @@ from typing import NamedTuple, Protocol, get_args
 
 from platebench.drafts import made_anew
 from platebench.errors import UserError
-from platebench.images.camera import Profile, dtype_of, image_bytes, take_frame
 from platebench.images.imageset import digest
 from platebench.images.manifest import (
     Entry,
@@ -34,16 +36,16 @@ from platebench.images.manifest import (
     read_manifest,
     write_manifest,
 )
-from platebench.images.movie import HEIGHT, WIDTH, movie
-from platebench.images.screen import (
-    FRAMES_PER_MOVIE,
-    Segmented,
-    Shot,
-    place_of_shot,
-    segment,
-    shots,
-    tiff_name,
+from platebench.images.movie import FRAMES
+from platebench.images.screen import FRAMES_PER_MOVIE, Segmented, Shot
+from platebench.images.set_profiles import (
+    SetProfile,
+    images_per_site,
+    is_field,
+    require_whole_sites,
+    set_bytes,
 )
+from platebench.images.sites import file_names, images_of, places, segment, shots, site_place
 from platebench.images.tables import COLUMNS, cell_lines, join_pieces, write_piece
 from platebench.images.tiff import PIXELS_AT, header
 from platebench.images.walk import shown
@@ -78,7 +80,7 @@ _NEARLY_FULL = 1 << 20
 def make_fixtures(
     out: Path,
     images: int,
-    profile: Profile = "raw",
+    profile: SetProfile = "raw",
     seed: int = 1,
     *,
     ch5: bool = False,
@@ -147,19 +149,19 @@ def _present(out: Path) -> Settings | None:
 
 def _bytes_of(settings: Settings) -> int:
     """Estimate the size of a fixture in bytes."""
-    pixels = image_bytes(settings.profile)
-    ch5 = int(pixels * _CH5_SHARE) + _CH5_BYTES
-    each = PIXELS_AT + pixels + settings.ch5 * ch5 + settings.tables * _TABLE_BYTES
-    return settings.images * each
+    pixels = set_bytes(settings.profile, settings.images)
+    ch5 = int(pixels * _CH5_SHARE) + settings.images * _CH5_BYTES
+    each = PIXELS_AT + settings.tables * _TABLE_BYTES
+    return pixels + settings.images * each + settings.ch5 * ch5
 
 
 def _checked(settings: Settings, processes: int | None) -> Settings:
     if settings.images < 1:
         raise UserError(f"{settings.images} images cannot be generated; ask for 1 or more")
-    if settings.profile not in get_args(Profile):
-        raise UserError(
-            f"unknown profile {settings.profile!r}; choose one of {', '.join(get_args(Profile))}"
-        )
+    if settings.profile not in get_args(SetProfile):
+        known = ", ".join(get_args(SetProfile))
+        raise UserError(f"unknown profile {settings.profile!r}; choose one of {known}")
+    require_whole_sites(settings.profile, settings.images)
     if settings.seed < 0:
         raise UserError(f"the seed {settings.seed} is negative; choose 0 or more")
     if processes is not None and processes < 1:
@@ -179,12 +181,13 @@ def _make(
     workers: Workers | None,
 ) -> None:
     part.joinpath("tiff").mkdir(parents=True)
-    everything = list(shots(settings.images))
+    everything = shots(settings.profile, settings.images)
     tasks: list[Task] = [
         *_movie_tasks(part, everything, settings),
         *_tiff_tasks(part, everything, settings, processes),
     ]
-    total, done = sum(len(task.shots) for task in tasks), 0
+    each = images_per_site(settings.profile)
+    total, done = sum(len(task.shots) for task in tasks) * each, 0
     digests: dict[int, str] = {}
     made_ones = _run(tasks, processes) if workers is None else _in_workers(tasks, part, workers)
     # An interrupt between two results must end the workers before the draft is removed.
@@ -195,9 +198,15 @@ def _make(
             progress(done, total)
     if settings.tables:
         _finish_tables(part, everything)
-    entries = [
-        Entry(f"tiff/{tiff_name(shot)}", place_of_shot(shot), digests[shot.number])
+    images = (
+        image
         for shot in everything
+        for image in zip(
+            file_names(shot, settings.profile), places(shot, settings.profile), strict=True
+        )
+    )
+    entries = [
+        Entry(f"tiff/{name}", place, digests[number]) for number, (name, place) in enumerate(images)
     ]
     write_manifest(Manifest(settings, entries), part)
 
@@ -231,21 +240,23 @@ class TiffTask:
     def run(self) -> Made:
         """Write the files."""
         digests = {}
-        dtype = dtype_of(self.settings.profile).newbyteorder("<")
-        start = header(HEIGHT, WIDTH, dtype)
+        profile = self.settings.profile
+        each = images_per_site(profile)
         for shot in self.shots:
-            well = movie(self.settings.seed, shot.movie)
-            image = take_frame(well, shot.frame, self.settings.profile)
-            with (self.folder / tiff_name(shot)).open("wb") as file:
-                file.write(start)
-                file.write(image.astype(dtype, copy=False).data)
-            digests[shot.number] = digest(image)
-        return Made(len(self.shots), digests)
+            images = images_of(self.settings.seed, shot, profile)
+            named = zip(file_names(shot, profile), images, strict=True)
+            for number, (name, image) in enumerate(named, shot.number * each):
+                stored = image.astype(image.dtype.newbyteorder("<"), copy=False)
+                with (self.folder / name).open("wb") as file:
+                    file.write(header(*image.shape, stored.dtype))
+                    file.write(stored.data)
+                digests[number] = digest(image)
+        return Made(len(self.shots) * each, digests)
 
 
 @dataclass(frozen=True)
 class MovieTask:
-    """CH5 file of one movie and its part of the tables, below the fixture's `folder`."""
+    """CH5 file of one movie or site and its part of the tables, below the fixture's `folder`."""
 
     folder: Path
     shots: list[Shot]
@@ -256,17 +267,19 @@ class MovieTask:
         lines: list[str] = []
         frames = self._segmented(lines)
         if self.settings.ch5:
-            path = self.folder / _ch5_name(self.shots[0])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            from platebench.images.cellh5 import write_cellh5  # h5py is optional
+            from platebench.images.cellh5 import well_name, write_cellh5  # h5py is optional
 
-            write_cellh5(path, place_of_shot(self.shots[0]), frames)
+            profile = self.settings.profile
+            place = site_place(self.shots[0], profile)
+            path = self.folder / f"ch5/{place.plate}/hdf5/{well_name(place)}_{place.site}.ch5"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_cellh5(path, place, frames, FRAMES if is_field(profile) else 1)
         else:
             for _ in frames:
                 pass
         if self.settings.tables:
             write_piece("".join(lines), self.folder / _PIECES, _piece(self.shots[0].movie))
-        return Made(len(self.shots), {})
+        return Made(len(self.shots) * images_per_site(self.settings.profile), {})
 
     def _segmented(self, lines: list[str]) -> Iterator[Segmented]:
         """Yield the frames, and append the lines of their table to `lines`."""
@@ -297,11 +310,6 @@ def _movie_tasks(part: Path, everything: list[Shot], settings: Settings) -> Iter
     if settings.ch5 or settings.tables:
         for _, chunk in groupby(everything, key=lambda shot: shot.movie):
             yield MovieTask(part, list(chunk), settings)
-
-
-def _ch5_name(shot: Shot) -> str:
-    place = place_of_shot(shot)
-    return f"ch5/{place.plate}/hdf5/{int(place.well or 0):05d}_{place.site}.ch5"
 
 
 def _piece(number: int) -> str:

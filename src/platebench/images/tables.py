@@ -23,7 +23,7 @@ from platebench.errors import UserError
 from platebench.images.features import GRID, SHAPE_AND_INTENSITY
 from platebench.images.keys import key_of
 from platebench.images.nuclei import CLASSES
-from platebench.images.screen import Segmented, cell_uuid, gene_of, place_of_shot
+from platebench.images.screen import Segmented, cell_uuid
 from platebench.images.table_names import names_of_files
 from platebench.images.walk import Walked, walk
 from platebench.images.zipped import opened_member
@@ -68,8 +68,9 @@ def cell_lines(frame: Segmented, seed: int) -> str:
 
     Measurements have six significant digits.
     """
-    place = place_of_shot(frame.shot)
-    tail = (place.plate, place.well, place.frame, place.site, gene_of(frame.shot))
+    place = frame.place
+    time = "" if place.frame is None else place.frame
+    tail = (place.plate, place.well, time, place.site, frame.gene)
     template = "\t".join(
         ["{}"] * 2
         + ["{:.6g}"] * 2

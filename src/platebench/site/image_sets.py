@@ -95,7 +95,7 @@ def section(published: Published, workspace: Workspace) -> Section:
 
 
 def profiles_in(published: Published) -> list[str]:
-    """Return the profiles of the generated image sets of a run, in the generator's order."""
+    """Return the profiles of single fields of a run's generated sets, in the generator's order."""
     made = (generated(name) for name in published.info.images)
     found = {each[0] for each in made if each is not None}
     return [profile for profile in get_args(Profile) if profile in found]

@@ -31,13 +31,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from platebench.atomic_files import write_whole
 from platebench.drafts import Lent, sweep
 from platebench.errors import UserError
-from platebench.images.camera import Profile, image_bytes
 from platebench.images.decoded_cache import KIND, DecodedImages, decode_to_cache, is_cached
-from platebench.images.generated import generated
+from platebench.images.generated import NAMES, generated
 from platebench.images.imageset import ImageSet
 from platebench.images.object_cache import cached_objects
 from platebench.images.objects import VERSION as OBJECTS_VERSION
 from platebench.images.objects import with_objects
+from platebench.images.set_profiles import SetProfile, require_whole_sites, set_bytes
 from platebench.images.walk import walk
 from platebench.limits import require_room
 from platebench.locks import in_turn, sole
@@ -83,7 +83,7 @@ Progress = Callable[[str, int, int], None]
 def expected_bytes(name: str) -> int:
     """Return the bytes of the pixels of a generated image set; 0 for another set."""
     made = generated(name)
-    return 0 if made is None else made[1] * image_bytes(made[0])
+    return 0 if made is None else set_bytes(*made)
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -137,12 +137,16 @@ class Workspace:
                 self.clear_scratch()
 
     def images(self, name: str, progress: Progress = no_progress) -> DecodedImages:
-        """Return the image set `raw-N`, `ic-N` or `raw16-N`, generated if absent, or a held one."""
+        """Return an image set such as `raw-N` or `channels-N`, generated if absent, or a held one.
+
+        Raises UserError for a name of none, and for a number that is not of whole sites.
+        """
         path = self.root / "images" / name
         if not is_cached(path):
             wanted = generated(name)
             if wanted is None:
-                raise UserError(f"{name}: no such image set; give raw-N, ic-N, raw16-N or a folder")
+                raise UserError(f"{name}: no such image set; give {NAMES} or a folder")
+            require_whole_sites(*wanted)
             with self._lock(path):
                 if not is_cached(path):
                     self._generate(name, path, *wanted, progress)
@@ -239,12 +243,12 @@ class Workspace:
         remove(self.root / "images" / name, KIND)
 
     def _generate(
-        self, name: str, path: Path, profile: Profile, number: int, progress: Progress
+        self, name: str, path: Path, profile: SetProfile, number: int, progress: Progress
     ) -> None:
         from platebench.images.fixtures import make_fixtures  # not in the processes that measure
         from platebench.images.folder import open_images
 
-        need = number * image_bytes(profile) * _COPIES_OF_AN_IMAGE
+        need = set_bytes(profile, number) * _COPIES_OF_AN_IMAGE
         require_room(self.root, need, f"{number:,} images")
         with self.lend() as lent:
             made = make_fixtures(
