@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from platebench.commands.answer import print_answer, resume_command, table_file
+from platebench.commands.packaged import Pattern
 from platebench.commands.shared import (
     Results,
     errors,
@@ -83,6 +84,15 @@ def run_command(
         ),
     ] = False,
     results: Results = None,
+    pattern: Pattern = None,
+    crops: Annotated[
+        bool,
+        typer.Option(
+            "--crops",
+            help="Of your folder, measure cells in place of images: 64 x 64 pixels around each row"
+            " of its first table with centres, in all channels.",
+        ),
+    ] = False,
 ) -> None:
     """Measure, and print the answer in ten lines.
 
@@ -115,6 +125,8 @@ def run_command(
         more=open_end and minutes is not None,
         resume=resume,
         check_newest=check_newest,
+        pattern=pattern,
+        crops=crops,
     )
     begun: list[RecordFile] = []
     stopped = False

@@ -12,14 +12,9 @@ image per file too, and ch5/CP0001/hdf5/A01_1.ch5, one site per file.
 from __future__ import annotations
 
 import errno
-import multiprocessing
-import os
 import shutil
-import signal
-import sys
-import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -28,6 +23,8 @@ from typing import NamedTuple, Protocol, get_args
 
 from platebench.drafts import made_anew
 from platebench.errors import UserError
+from platebench.images.crops import file_of as crop_file
+from platebench.images.generated_crops import generated_crops
 from platebench.images.imageset import digest
 from platebench.images.manifest import (
     Entry,
@@ -37,6 +34,8 @@ from platebench.images.manifest import (
     write_manifest,
 )
 from platebench.images.movie import FRAMES
+from platebench.images.names import Place
+from platebench.images.pool import interrupts_held, new_pool, processors
 from platebench.images.screen import FRAMES_PER_MOVIE, Segmented, Shot
 from platebench.images.set_profiles import (
     SetProfile,
@@ -46,7 +45,7 @@ from platebench.images.set_profiles import (
     set_bytes,
 )
 from platebench.images.sites import file_names, images_of, places, segment, shots, site_place
-from platebench.images.tables import COLUMNS, cell_lines, join_pieces, write_piece
+from platebench.images.tables import CELLS, COLUMNS, cell_lines, join_pieces, write_piece
 from platebench.images.tiff import PIXELS_AT, header
 from platebench.images.walk import shown
 from platebench.limits import require_room
@@ -100,6 +99,8 @@ def make_fixtures(
     small. Neither an error nor an interrupt leaves a partial fixture.
     """
     settings = _checked(Settings(images, profile, seed, ch5, tables), processes)
+    if profile == "crops" and workers is not None:
+        raise UserError("crops are drawn in processes of this machine; leave out Dask workers")
     if ch5:
         require("CH5 files", "h5py")
     try:
@@ -109,7 +110,7 @@ def make_fixtures(
             return out
         require_room(out, _bytes_of(settings), f"{images:,} images")
         with made_anew(out, FIXTURE, with_list=True) as part, _naming_full(out):
-            _make(part, settings, processes or _processors(), progress, workers)
+            _make(part, settings, processes or processors(), progress, workers)
     except OSError as error:
         if error.errno in _FULL:
             raise _disk_full(out) from error
@@ -162,15 +163,13 @@ def _checked(settings: Settings, processes: int | None) -> Settings:
         known = ", ".join(get_args(SetProfile))
         raise UserError(f"unknown profile {settings.profile!r}; choose one of {known}")
     require_whole_sites(settings.profile, settings.images)
+    if settings.profile == "crops" and settings.ch5:
+        raise UserError("crops have no CH5 files; the fields they are cut from have: channels")
     if settings.seed < 0:
         raise UserError(f"the seed {settings.seed} is negative; choose 0 or more")
     if processes is not None and processes < 1:
         raise UserError(f"{processes} processes cannot generate images; ask for 1 or more")
     return settings
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _make(
@@ -181,6 +180,9 @@ def _make(
     workers: Workers | None,
 ) -> None:
     part.joinpath("tiff").mkdir(parents=True)
+    if settings.profile == "crops":
+        _make_crops(part, settings, processes, progress)
+        return
     everything = shots(settings.profile, settings.images)
     tasks: list[Task] = [
         *_movie_tasks(part, everything, settings),
@@ -208,6 +210,31 @@ def _make(
     entries = [
         Entry(f"tiff/{name}", place, digests[number]) for number, (name, place) in enumerate(images)
     ]
+    write_manifest(Manifest(settings, entries), part)
+
+
+def _make_crops(
+    part: Path, settings: Settings, processes: int, progress: Callable[[int, int], None]
+) -> None:
+    """Write crops, which are drawn in several processes, from this one."""
+    crops = generated_crops(settings.images, settings.seed, processes)
+    rows = zip(crops.table["path"].to_pylist(), crops.table.to_pylist(), strict=True)
+    entries = []
+    with closing(iter(crops)) as drawn:
+        for (path, row), crop in zip(rows, drawn, strict=True):
+            (part / path).write_bytes(crop_file(crop))
+            place = Place(**{key: row[key] for key in Place._fields})
+            entries.append(Entry(path, place, digest(crop)))
+            progress(len(entries), settings.images)
+    if settings.tables:
+        objects = crops.tables[CELLS]
+        lines = ("\t".join(map(str, row.values())) for row in objects.to_pylist())
+        part.joinpath(_PIECES).mkdir()
+        write_piece("\t".join(objects.column_names) + "\n", part / _PIECES, "columns")
+        write_piece("".join(f"{line}\n" for line in lines), part / _PIECES, _piece(0))
+        part.joinpath("tables").mkdir()
+        join_pieces(part / _PIECES, ["columns", _piece(0)], part / "tables")
+        shutil.rmtree(part / _PIECES)
     write_manifest(Manifest(settings, entries), part)
 
 
@@ -330,11 +357,9 @@ def _run(tasks: Sequence[Task], processes: int) -> Generator[Made]:
         for task in tasks:
             yield task.run()
         return
-    # Forked processes start in milliseconds. Fork is safe on Linux only.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(min(processes, len(tasks)), context, initializer=_start_worker)
+    pool = new_pool(min(processes, len(tasks)))
     try:
-        with _interrupts_held():
+        with interrupts_held():
             futures = [pool.submit(task.run) for task in tasks]
         for future in as_completed(futures):
             yield future.result()
@@ -362,29 +387,3 @@ class _Sent:
 def _in_workers(tasks: Sequence[Task], part: Path, workers: Workers) -> Generator[Made]:
     for _, made in workers.run([_Sent(task, part) for task in tasks]):
         yield made
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Deliver Ctrl-C at the end of the block only. Processes that start in it inherit this."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker() -> None:
-    """Ignore Ctrl-C, which the parent handles, and exit when the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -168,20 +168,23 @@ class Workspace:
         folder: Path,
         progress: Progress = no_progress,
         say: Callable[[str], None] = lambda line: None,
-        opened: FolderImages | None = None,
+        opened: ImageSet | None = None,
         rows: Sequence[int] | None = None,
+        read_as: Mapping[str, object] | None = None,
     ) -> str:
         """Hold the images of a user's folder, again if it changed, and return the set's name.
 
         The name is the folder's with a digest of what is in it, so that figures of two folders
         that are called alike, or of one before and after a change, never stand under one name.
         `say` is told how many files and images there are, and what is left out and why. `opened`
-        is what `open_folder` returned for the folder, and `rows` a sample of its images.
+        is what `open_folder` returned for the folder, and `rows` a sample of its images. `read_as`
+        says what else than the files decides what `opened` is: a pattern, crops.
         """
         folder = folder.resolve()
         every = self.open_folder(folder, progress, say) if opened is None else opened
         images = every if rows is None else every.select(rows)
         source: dict[str, Any] = {"folder": str(folder), "files": _listing(folder)}
+        source |= read_as or {}
         if rows is not None:
             source["rows"] = list(rows)
         with self._lock(self.root / "images" / "folders"):
@@ -203,13 +206,19 @@ class Workspace:
         folder: Path,
         progress: Progress = no_progress,
         say: Callable[[str], None] = lambda line: None,
+        pattern: str | None = None,
     ) -> FolderImages:
-        """Read the headers of a user's files, and say how many files and images there are."""
+        """Read the headers of a user's files, and say how many files and images there are.
+
+        `pattern` is that of `images.names.file_pattern`.
+        """
         from platebench.images.folder import open_images  # not in the processes that measure
 
         folder = folder.resolve()
         images = open_images(
-            folder, progress=lambda done, total: progress("looking at files", done, total)
+            folder,
+            progress=lambda done, total: progress("looking at files", done, total),
+            pattern=pattern,
         )
         say(f"{folder.name}: {images.counted.said()}")
         return images
@@ -220,7 +229,7 @@ class Workspace:
     def _source(self, name: str) -> Path:
         return self.root / "images" / name / "source.json"
 
-    def _hold(self, images: ImageSet, progress: Progress) -> None:
+    def _hold(self, images: ImageSet, progress: Progress, what: str = "reading") -> None:
         path = self.root / "images" / images.name
         if is_cached(path):
             return
@@ -230,7 +239,7 @@ class Workspace:
         def count() -> None:
             nonlocal done
             done += 1
-            progress(f"reading {images.name}", done, len(images))
+            progress(f"{what} {images.name}", done, len(images))
 
         decode_to_cache(images, path, count)
 
@@ -247,7 +256,15 @@ class Workspace:
     ) -> None:
         from platebench.images.fixtures import make_fixtures  # not in the processes that measure
         from platebench.images.folder import open_images
+        from platebench.images.generated_crops import generated_crops
 
+        if profile == "crops":
+            # Hundreds of thousands of small files would take longer than the images.
+            crops = generated_crops(
+                number, SEED, progress=lambda done, total: progress("placing cells", done, total)
+            )
+            self._hold(crops, progress, "drawing")
+            return
         need = set_bytes(profile, number) * _COPIES_OF_AN_IMAGE
         require_room(self.root, need, f"{number:,} images")
         with self.lend() as lent:
