@@ -434,7 +434,10 @@ def test_generated_sets_are_made_once_and_named_by_profile_and_number(tmp_path) 
 def test_unknown_set_names_are_refused(name, tmp_path) -> None:
     workspace = Workspace(tmp_path / "work")
     assert generated(name) is None
-    with pytest.raises(UserError, match="no such image set; give raw-N, ic-N, raw16-N, channels-N, zstack-N, mixed-N, crops-N or a folder"):
+    with pytest.raises(
+        UserError,
+        match="no such image set; give raw-N, ic-N, raw16-N, channels-N, zstack-N, mixed-N, crops-N or a folder",
+    ):
         workspace.images(name)
     assert not workspace.root.exists()
 

@@ -125,7 +125,7 @@ def run_command(
         more=open_end and minutes is not None,
         resume=resume,
         check_newest=check_newest,
-        pattern=pattern,
+        file_pattern=pattern,
         crops=crops,
     )
     begun: list[RecordFile] = []

@@ -57,6 +57,8 @@ class CroppedImages(ImageSet):
         self._site, self._corner = site, corner
         self._processes = processes
         self._last: tuple[int, np.ndarray] = (-1, np.zeros(0))
+        self.rows_without_image = 0
+        """Rows of the table of objects that belong to no image, and are left out."""
 
     def pixels(self, row: int) -> np.ndarray:
         """Return crop `row`. Raises UserError if the image that it is cut from cannot be read."""
@@ -139,7 +141,7 @@ def crops_of(images: ImageSet, processes: int | None = None) -> CroppedImages:
     """Return the cells of an image set: one crop per row of its first table with centres.
 
     The rows are in the order of the images. The table itself is kept, without the rows that belong
-    to no image, with a column that names the file of each crop.
+    to no image (`rows_without_image`), with a column that names the file of each crop.
 
     Raises UserError if no table has centres, if no row of it belongs to an image, if sites differ
     in channels, or for an image that is smaller than a crop, or has more than two axes.
@@ -169,7 +171,7 @@ def crops_of(images: ImageSet, processes: int | None = None) -> CroppedImages:
     table_of_crops = _image_table(images, stacks, stack_number, number)
     files = [PurePosixPath(path).name for path in table_of_crops["path"].to_pylist()]
     column = next(each for each in _FILE_COLUMNS if each not in kept.column_names)
-    return CroppedImages(
+    crops = CroppedImages(
         f"{images.name}-crops",
         table_of_crops,
         {name: kept.append_column(column, pa.array(files))},
@@ -178,6 +180,8 @@ def crops_of(images: ImageSet, processes: int | None = None) -> CroppedImages:
         corner,
         processes,
     )
+    crops.rows_without_image = len(table) - len(kept)
+    return crops
 
 
 def _stack_of(images: ImageSet, stacks: list[tuple[int, ...]], number: int) -> Stack:

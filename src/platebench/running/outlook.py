@@ -98,7 +98,7 @@ def _refuse_options(wanted: Sequence[str | Path], settings: Settings) -> None:
     made = next((each for each in wanted if isinstance(each, str)), None)
     if made is not None and settings.crops:
         raise UserError(f"--crops cuts cells from your own images; for {made} give crops-1000")
-    if made is not None and settings.pattern is not None:
+    if made is not None and settings.file_pattern is not None:
         raise UserError(f"--pattern is for the names of your own files; {made} is generated")
 
 
@@ -106,17 +106,24 @@ def _surveyed(
     wanted: str | Path, workspace: Workspace, settings: Settings, watcher: Watcher
 ) -> Source:
     if isinstance(wanted, Path):
-        found = workspace.open_folder(wanted, watcher.preparing, watcher.says, settings.pattern)
+        found = workspace.open_folder(
+            wanted, watcher.preparing, watcher.says, settings.file_pattern
+        )
         read_as: dict[str, object] = {}
-        if settings.pattern is not None:
-            read_as["pattern"] = settings.pattern
+        if settings.file_pattern is not None:
+            read_as["pattern"] = settings.file_pattern
         opened: ImageSet = found
         if settings.crops:
             from platebench.images.crops import crops_of
 
-            opened = crops_of(found)
+            opened = crops = crops_of(found)
             read_as["crops"] = CROP_SIDE
-            watcher.says(f"{len(opened):,} cells, {CROP_SIDE} x {CROP_SIDE} pixels each")
+            without = crops.rows_without_image
+            left_out = f"; left out: {without:,} rows of the table that belong to no image"
+            watcher.says(
+                f"{len(crops):,} cells, {CROP_SIDE} x {CROP_SIDE} pixels each"
+                + (left_out if without else "")
+            )
         return Source(wanted, Size(len(opened), opened.pixel_bytes), opened, read_as=read_as)
     made = generated(wanted)
     return Source(wanted, Size(0 if made is None else made[1], expected_bytes(wanted)))

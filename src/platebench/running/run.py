@@ -97,6 +97,9 @@ def _measure(
         kept["samples"] = {name: count for name, count in taken_from.items() if count}
         del kept["check_newest"]
         patterns, hurried = kept.pop("patterns"), kept.pop("hurried")
+        for name in ("file_pattern", "crops"):  # of a folder, and then part of what is measured
+            if not kept[name]:
+                del kept[name]
         if patterns:
             rounds = max(1, settings.rounds)
             kept |= {"operations": list(patterns), "hurried": hurried, "rounds": rounds}

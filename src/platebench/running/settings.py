@@ -26,8 +26,8 @@ class Settings:
     `patterns` of a benchmark class and its details, such as `ColdRandomRows 1`, name the cells in
     place of `operations` and `brief`. `hurried`: take few samples per process, and begin no group
     that would end after `minutes`. With `rounds` 0 and `more` the cells of every round are chosen
-    when it begins (`goal.Contenders`). `pattern` is that of `images.names.file_pattern`, for the
-    names of a folder's files. `crops`: of a folder, measure its cells in place of its images.
+    when it begins (`goal.Contenders`). `file_pattern` is that of `images.names`, for the names of
+    a folder's files. `crops`: of a folder, measure its cells in place of its images.
     """
 
     stores: list[StoreName]
@@ -43,7 +43,7 @@ class Settings:
     check_newest: bool = False
     patterns: tuple[str, ...] = ()
     hurried: bool = False
-    pattern: str | None = None
+    file_pattern: str | None = None
     crops: bool = False
 
     @property
