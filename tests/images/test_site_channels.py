@@ -79,5 +79,5 @@ def test_template_gives_well_site_and_channel(folder):
 def test_files_that_a_pattern_does_not_fit_are_named(folder):
     images = open_images(folder, pattern="{well}_s{site}_w0.tif")
     assert "the pattern does not fit 4 files (B01_s1_w1.tif, ...)" in images.counted.said()
-    with pytest.raises(UserError, match="fits the name of no TIFF file, such as B01_s1_w0.tif"):
+    with pytest.raises(UserError, match=r"fits the name of no TIFF file, such as B01_s1_w0\.tif"):
         open_images(folder, pattern="{well}-{site}")
