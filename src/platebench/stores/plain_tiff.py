@@ -132,7 +132,7 @@ def _page_of_samples(tags: Mapping[int, tuple[int, ...]], expected: Kind | None)
     known = expected == (shape, dtype) if expected else _described(tags.get(270), shape)
     # As many strips per sample, so that no strip has parts of two.
     strips = tags.get(279, ())
-    even = len(strips) % samples == 0 and len(set(strips)) == 1
+    even = samples > 1 and len(strips) % samples == 0 and len(set(strips)) == 1
     offset = _offset(tags.get(273, ()), strips, math.prod(shape) * dtype.itemsize)
     if not (plain and known and even) or offset is None:
         return None
