@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from platebench.errors import UserError
-from platebench.images import links
+from platebench.images import fixtures, links
 from platebench.images.crops import center_columns, corners_of, crops_of, file_of
 from platebench.images.decoded_cache import decode_to_cache
 from platebench.images.fixtures import make_fixtures
@@ -97,6 +97,16 @@ def test_fixture_of_crops_is_the_same_set(held, tmp_path):
     assert np.array_equal(images.pixels(80), held.pixels(80))
     again = open_images(tmp_path / "out" / "tiff")  # places are then read from the names of files
     assert again.table.drop_columns("path").equals(held.table.drop_columns("path"))
+
+
+def test_error_leaves_no_fixture_of_crops(tmp_path, monkeypatch):
+    def broken(crop):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(fixtures, "crop_file", broken)
+    with pytest.raises(ZeroDivisionError):
+        make_fixtures(tmp_path / "out", 2, "crops", processes=2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_crops_have_no_ch5_files(tmp_path):

@@ -19,7 +19,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, Protocol, get_args
+from typing import Any, NamedTuple, Protocol, get_args
+
+import pyarrow as pa
 
 from platebench.drafts import made_anew
 from platebench.errors import UserError
@@ -218,17 +220,16 @@ def _make_crops(
 ) -> None:
     """Write crops, which are drawn in several processes, from this one."""
     crops = generated_crops(settings.images, settings.seed, processes)
-    rows = zip(crops.table["path"].to_pylist(), crops.table.to_pylist(), strict=True)
     entries = []
     with closing(iter(crops)) as drawn:
-        for (path, row), crop in zip(rows, drawn, strict=True):
-            (part / path).write_bytes(crop_file(crop))
+        for row, crop in zip(_rows(crops.table), drawn, strict=True):
+            (part / row["path"]).write_bytes(crop_file(crop))
             place = Place(**{key: row[key] for key in Place._fields})
-            entries.append(Entry(path, place, digest(crop)))
+            entries.append(Entry(row["path"], place, digest(crop)))
             progress(len(entries), settings.images)
     if settings.tables:
         objects = crops.tables[CELLS]
-        lines = ("\t".join(map(str, row.values())) for row in objects.to_pylist())
+        lines = ("\t".join(map(str, row.values())) for row in _rows(objects))
         part.joinpath(_PIECES).mkdir()
         write_piece("\t".join(objects.column_names) + "\n", part / _PIECES, "columns")
         write_piece("".join(f"{line}\n" for line in lines), part / _PIECES, _piece(0))
@@ -236,6 +237,12 @@ def _make_crops(
         join_pieces(part / _PIECES, ["columns", _piece(0)], part / "tables")
         shutil.rmtree(part / _PIECES)
     write_manifest(Manifest(settings, entries), part)
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table, a few at a time: as Python objects, they are 20 times as large."""
+    for batch in table.to_batches(max_chunksize=1000):
+        yield from batch.to_pylist()
 
 
 class Made(NamedTuple):

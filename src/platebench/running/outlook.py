@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from platebench.errors import UserError
+from platebench.images.crops import CroppedImages, crops_of
 from platebench.images.generated import generated
 from platebench.images.imageset import ImageSet
 from platebench.images.set_profiles import CROP_SIDE
@@ -114,19 +115,22 @@ def _surveyed(
             read_as["pattern"] = settings.file_pattern
         opened: ImageSet = found
         if settings.crops:
-            from platebench.images.crops import crops_of
-
             opened = crops = crops_of(found)
             read_as["crops"] = CROP_SIDE
-            without = crops.rows_without_image
-            left_out = f"; left out: {without:,} rows of the table that belong to no image"
-            watcher.says(
-                f"{len(crops):,} cells, {CROP_SIDE} x {CROP_SIDE} pixels each"
-                + (left_out if without else "")
-            )
+            watcher.says(_in_words(crops))
         return Source(wanted, Size(len(opened), opened.pixel_bytes), opened, read_as=read_as)
     made = generated(wanted)
     return Source(wanted, Size(0 if made is None else made[1], expected_bytes(wanted)))
+
+
+def _in_words(crops: CroppedImages) -> str:
+    """Say how many crops there are, and how many rows of the table give none."""
+    line = f"{len(crops):,} cells, {CROP_SIDE} x {CROP_SIDE} pixels each"
+    without = crops.rows_without_image
+    if not without:
+        return line
+    many = "1 row that belongs" if without == 1 else f"{without:,} rows that belong"
+    return f"{line}; left out: {many} to no image"
 
 
 def _sampled(
