@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 
 from platebench.images import focus, painting
 from platebench.images.camera import label_frame
@@ -81,6 +82,19 @@ def test_dna_has_the_statistics_of_real_fields_of_dna(site):
     assert looks_raw(image)
     assert 13 <= background(image) <= 14
     assert 6 <= contrast(image) <= 10
+
+
+@pytest.mark.parametrize("statistic", [entropy, zstd_ratio, lz4_ratio, roughness, contrast])
+def test_dna_and_the_sharpest_plane_are_like_the_real_fields(statistic, site, planes, real_images):
+    real = [
+        statistic((tifffile.imread(path) >> 8).astype(np.uint8))
+        for path in sorted(real_images.glob("*.tif"))
+    ]
+    for image in (site["DNA"], planes[SHARPEST]):
+        assert 0.8 * min(real) <= statistic(eight_bits(image)) <= 1.15 * max(real)
+    blurred = statistic(eight_bits(planes[0]))
+    if statistic in (roughness, contrast):
+        assert blurred < 0.8 * min(real)
 
 
 def test_other_stains_fail_the_statistics_of_real_fields_of_dna(site):
