@@ -456,13 +456,13 @@ def test_a_part_of_a_site_is_refused_and_makes_nothing(tmp_path) -> None:
 def test_a_folder_as_it_is_and_its_crops_are_kept_side_by_side(workspace, tmp_path) -> None:
     folder = tiff_folder(tmp_path / "plate")
     whole = workspace.hold_folder(folder)
-    crops = crops_of(made_croppable(tmp_path / "fields"), processes=1)
+    crops = crops_of(made_croppable(tmp_path / "fields"))
     held = workspace.hold_folder(tmp_path / "fields", opened=crops, read_as={"crops": 64})
     assert held != whole
     assert workspace.images(held).shapes == [(64, 64)]
     other = workspace.hold_folder(tmp_path / "fields")
     assert workspace.images(other).shapes == [(80, 90)]
-    again = crops_of(open_images(tmp_path / "fields"), processes=1)
+    again = crops_of(open_images(tmp_path / "fields"))
     assert workspace.hold_folder(tmp_path / "fields", opened=again, read_as={"crops": 64}) == held
 
 

@@ -37,7 +37,7 @@ class CroppedImages(ImageSet):
 
     `table` has a row per crop, `site` int64 (n,) is the number of its site, ascending, and
     `corner` int64 (n, 2) its top row and left column there. `stack_of` returns the channels of a
-    site, and can be pickled.
+    site; with several `processes` (None: one per processor) it is called in each.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class CroppedImages(ImageSet):
         return [digest(array) for array in self]
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield all crops in row order. Sites are read and cut in several processes."""
+        """Yield all crops in row order. Sites are cut in `processes`, ahead of time."""
         sites = np.unique(self._site).tolist()
         tasks = ((site, self._corners_of(site)) for site in sites)
         processes = min(self._processes or processors(), max(1, len(sites)))
@@ -137,7 +137,7 @@ def _axes(shape: tuple[int, ...]) -> str:
     return "SYX" if len(shape) > 2 else ""
 
 
-def crops_of(images: ImageSet, processes: int | None = None) -> CroppedImages:
+def crops_of(images: ImageSet) -> CroppedImages:
     """Return the cells of an image set: one crop per row of its first table with centres.
 
     The rows are in the order of the images. The table itself is kept, without the rows that belong
@@ -178,7 +178,7 @@ def crops_of(images: ImageSet, processes: int | None = None) -> CroppedImages:
         partial(_stack_of, images, stacks),
         stack_number,
         corner,
-        processes,
+        processes=1,  # readers of files may have threads, which do not survive a fork
     )
     crops.rows_without_image = len(table) - len(kept)
     return crops
