@@ -10,7 +10,7 @@ Images are cut site by site, in row order, so that one site is in memory at a ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property, partial
 from pathlib import PurePosixPath
@@ -79,7 +79,7 @@ class CroppedImages(ImageSet):
     def _digests(self) -> list[str]:
         return [digest(array) for array in self]
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Generator[np.ndarray]:
         """Yield all crops in row order. Sites are cut in `processes`, ahead of time."""
         sites = np.unique(self._site).tolist()
         tasks = ((site, self._corners_of(site)) for site in sites)
@@ -270,7 +270,7 @@ def _corners_in(table: pa.Table, x: str, y: str, shapes: np.ndarray, name: str) 
             f"table {name!r}: {x} {centers[1][row]:g}, {y} {centers[0][row]:g} is no place in an"
             f" image of {shapes[row][0]} x {shapes[row][1]}; give centres in pixels"
         )
-    return corners_of(*centers, shapes)
+    return corners_of(centers[0], centers[1], shapes)
 
 
 def _image_table(

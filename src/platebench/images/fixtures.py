@@ -48,7 +48,7 @@ from platebench.images.set_profiles import (
 )
 from platebench.images.sites import file_names, images_of, places, segment, shots, site_place
 from platebench.images.tables import CELLS, COLUMNS, cell_lines, join_pieces, write_piece
-from platebench.images.tiff import PIXELS_AT, header
+from platebench.images.tiff import PIXELS_AT, header_of
 from platebench.images.walk import shown
 from platebench.limits import require_room
 from platebench.optional import require
@@ -221,7 +221,7 @@ def _make_crops(
     """Write crops, which are drawn in several processes, from this one."""
     crops = generated_crops(settings.images, settings.seed, processes)
     entries = []
-    with closing(iter(crops)) as drawn:
+    with closing(crops.__iter__()) as drawn:
         for row, crop in zip(_rows(crops.table), drawn, strict=True):
             (part / row["path"]).write_bytes(crop_file(crop))
             place = Place(**{key: row[key] for key in Place._fields})
@@ -282,7 +282,7 @@ class TiffTask:
             for number, (name, image) in enumerate(named, shot.number * each):
                 stored = image.astype(image.dtype.newbyteorder("<"), copy=False)
                 with (self.folder / name).open("wb") as file:
-                    file.write(header(*image.shape, stored.dtype))
+                    file.write(header_of(image.shape, stored.dtype))
                     file.write(stored.data)
                 digests[number] = digest(image)
         return Made(len(self.shots) * each, digests)

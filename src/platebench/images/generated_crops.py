@@ -7,7 +7,7 @@ centre of each crop. Fields are drawn in several processes and never stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from itertools import count
@@ -125,6 +125,6 @@ def _tables(cells: list[Cell], site: np.ndarray, number: np.ndarray) -> tuple[pa
     return _typed(columns, IMAGE_SCHEMA), _typed(objects, CELL_SCHEMA)
 
 
-def _typed(columns: dict[str, object], schema: pa.Schema) -> pa.Table:
+def _typed(columns: Mapping[str, object], schema: pa.Schema) -> pa.Table:
     arrays = [pa.array(columns[field.name], field.type) for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema)

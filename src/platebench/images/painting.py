@@ -173,7 +173,7 @@ class _Body:
 
     def _cut(self, texture: str) -> np.ndarray:
         x, y = self._grain
-        return _textures()[texture][y : y + self.side, x : x + self.side]
+        return np.asarray(_textures()[texture][y : y + self.side, x : x + self.side])
 
 
 def _golgi(shape: NucleusShape, reach: int) -> np.ndarray:

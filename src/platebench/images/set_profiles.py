@@ -13,7 +13,7 @@ neighbours in row order, and have equal plate, well, site and frame; they differ
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, TypeGuard, get_args
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def images_per_site(profile: SetProfile) -> int:
     return {"channels": len(CHANNELS), "zstack": PLANES}.get(profile, 1)
 
 
-def is_field(profile: SetProfile) -> bool:
+def is_field(profile: SetProfile) -> TypeGuard[Profile]:
     """True for the profiles of single fields, which `camera` draws."""
     return profile in get_args(Profile)
 
@@ -68,7 +68,7 @@ def bits_of(profile: SetProfile) -> int | None:
 
 def set_bytes(profile: SetProfile, images: int) -> int:
     """Return the size in bytes of the pixels of `images` images."""
-    if profile in get_args(Profile):
+    if is_field(profile):
         return images * image_bytes(profile)
     turn = len(MIXED) if profile == "mixed" else 1
     sizes = [_bytes(*shape_and_dtype(profile, number)) for number in range(turn)]
