@@ -186,7 +186,7 @@ def _golgi(shape: NucleusShape, reach: int) -> np.ndarray:
 
 def _ridge(noise: np.ndarray, steepness: float) -> np.ndarray:
     """Return thin lines, 1 where the noise crosses 0."""
-    return np.maximum(1.0 - np.abs(noise) * np.float32(steepness), np.float32(0.0))
+    return np.asarray(np.maximum(1.0 - np.abs(noise) * np.float32(steepness), np.float32(0.0)))
 
 
 @cache
