@@ -59,6 +59,7 @@ _GENE = re.compile(r"(metadata_)?gene([_ ]?(name|symbol|id))?", re.IGNORECASE)
 _UNNAMED = "Unnamed: {}"
 """Name of a column without one, as pandas calls it: `to_csv` writes its index without a name."""
 
+_DAMAGED = (pa.ArrowException, zlib.error, python_csv.Error)
 _SEPARATORS = ",;\t"
 _LONGEST_HEADER = 2**20
 
@@ -196,7 +197,7 @@ def read_table(path: Path, member: str | None = None) -> pa.Table:
                 table = csv.read_csv(opened, parse_options=parsing, convert_options=types)
         # A field's name is decoded here. PyArrow infers the type binary for values not in UTF-8.
         binary = [field.name for field in table.schema if pa.types.is_binary(field.type)]
-    except (pa.ArrowException, OSError, EOFError, ValueError, KeyError, zlib.error) as error:
+    except (*_DAMAGED, OSError, EOFError, ValueError, KeyError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise UserError(f"{shown}: not a readable table ({reason})") from error
     if binary:
