@@ -176,6 +176,24 @@ def test_sample_and_whole_folder_are_kept_side_by_side(workspace, plate) -> None
     assert not (workspace.root / "images" / sample).exists(), "it is of a folder that changed"
 
 
+def test_crops_of_a_folder_are_announced_and_held(workspace, tmp_path) -> None:
+    plate = tmp_path / "plate"
+    plate.mkdir()
+    for channel in ("DNA", "ER"):
+        tifffile.imwrite(plate / f"x-B02-1-{channel}.tif", np.ones((70, 80), np.uint8))
+    table = "well,site,center_x,center_y\nB02,1,40,40\nB02,1,9,9\nC03,1,9,9\n"
+    (plate / "cells.csv").write_text(table)
+    settings = Settings(
+        **{**vars(BRIEF), "crops": True, "file_pattern": "x-{well}-{site}-{channel}.tif"}
+    )
+    outlook, said = looked(workspace, settings, plate)
+    assert said[1] == "2 cells, 64 x 64 pixels each; left out: 1 row that belongs to no image"
+    ((name, source),) = outlook.hold(workspace, Silent()).items()
+    assert source.size.images == len(workspace.images(name)) == 2
+    assert workspace.images(name).shapes[0] == (2, 64, 64)
+    assert workspace.images(name).table["well"].to_pylist() == ["B02"] * 2
+
+
 def test_without_a_time_limit_a_folder_is_measured_whole(workspace, plate, monkeypatch) -> None:
     monkeypatch.setattr("platebench.running.estimate.PER_IMAGE", 1.0)
     unlimited = Settings([*REFERENCES, IPC], [], [], rounds=2, brief=True)

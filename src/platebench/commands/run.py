@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from platebench.commands.answer import print_answer, resume_command, table_file
+from platebench.commands.packaged import Pattern
 from platebench.commands.shared import (
     Results,
     errors,
@@ -33,7 +34,9 @@ def run_command(
         str,
         typer.Option(
             help="Your folder, or a number of generated images: 64 or raw-64 (uint8), raw16-64"
-            " (uint16), ic-64 (background subtracted). Separate several by commas."
+            " (uint16), ic-64 (background subtracted), channels-60 (five channels per site),"
+            " zstack-64 (8 planes per site), mixed-32 (several shapes), crops-1000 (cells)."
+            " Separate several by commas."
         ),
     ] = IMAGES,
     stores: Annotated[
@@ -95,6 +98,15 @@ def run_command(
         ),
     ] = False,
     results: Results = None,
+    pattern: Pattern = None,
+    crops: Annotated[
+        bool,
+        typer.Option(
+            "--crops",
+            help="Of your folder, measure cells in place of images: 64 x 64 pixels around each row"
+            " of its first table with centres, in all channels.",
+        ),
+    ] = False,
 ) -> None:
     """Measure, and print the answer in ten lines.
 
@@ -131,6 +143,8 @@ def run_command(
         check_newest=check_newest,
         tidy=tidy_up,
         whole_round=whole_round,
+        file_pattern=pattern,
+        crops=crops,
     )
     if dry_run:
         with RunBar(errors) as bar:

@@ -26,7 +26,8 @@ from pathlib import Path
 
 from platebench import __version__
 from platebench.errors import UserError
-from platebench.images.folder import FolderImages
+from platebench.images.folder import FolderImages, unmatched
+from platebench.images.names import file_pattern
 from platebench.images.walk import Counted
 from platebench.limits import require_room
 from platebench.packages.build import (
@@ -107,6 +108,9 @@ class Packed:
     planes_only: tuple[str, ...]
     """Paths of the files of which only the planes, or the pixels, are kept."""
 
+    notes: tuple[str, ...] = ()
+    """Which files the pattern does not fit, and which sites lack a channel."""
+
 
 def pack(
     sources: Sequence[Path],
@@ -134,7 +138,11 @@ def pack(
     if not found.images:
         stop_at(found)
         raise UserError(f"{sources[0]}: contains no TIFF or CH5 file; name another folder")
-    images = FolderImages(Path(), found.name, found.images, Counted())
+    counted = Counted()
+    if settings.pattern is not None:
+        files = [each.file for each in found.image_files]
+        counted.unmatched = unmatched(files, file_pattern(settings.pattern))
+    images = FolderImages(Path(), found.name, found.images, counted)
     name = settings.store or settings.choose(images) or default_store(found)
     store = versioned(name)
     kept, planes_only = _kept_files(found, settings.originals, store.keeps_files)
@@ -187,7 +195,9 @@ def pack(
             libraries=libraries_of(name),
         )
         manifest = finish(package, manifest, image_list(images.table, built.digests))
-    return Packed(Package(destination, manifest), tuple(refused), tuple(planes_only))
+    return Packed(
+        Package(destination, manifest), tuple(refused), tuple(planes_only), tuple(counted.notes())
+    )
 
 
 def default_store(found: Found) -> StoreName:

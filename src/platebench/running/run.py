@@ -142,8 +142,9 @@ def _kept(settings: Settings) -> dict[str, Any]:
     stores = list(map(str, settings.stores))
     kept = {**asdict(settings), "stores": stores, "resume": False}
     del kept["check_newest"]
-    if not settings.tidy:
-        del kept["tidy"]  # as in runs from before there was a choice
+    for name in ("tidy", "file_pattern", "crops"):  # as in runs from before there was a choice
+        if not kept[name]:
+            del kept[name]
     patterns, hurried = kept.pop("patterns"), kept.pop("hurried")
     if patterns:
         rounds = max(1, settings.rounds)

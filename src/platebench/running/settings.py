@@ -29,6 +29,8 @@ class Settings:
     when it begins (`goal.Contenders`). `whole_round`: `minutes` do not cut the first round off.
     `tidy`: measure one image set after another, and remove a store's files when no cell of a round
     to come needs them.
+    `file_pattern` is that of `images.names`, for the names of a folder's files. `crops`: of a
+    folder, measure its cells in place of its images.
     """
 
     stores: list[StoreName]
@@ -46,6 +48,8 @@ class Settings:
     hurried: bool = False
     whole_round: bool = False
     tidy: bool = False
+    file_pattern: str | None = None
+    crops: bool = False
 
     @property
     def sampling(self) -> Sampling:
