@@ -66,12 +66,16 @@ class Drain:
             self.last = array
         return read
 
+    def forget(self) -> None:
+        """Forget the last image, so that one which does not arrive is noticed."""
+        self.last = None
+
     def spoil(self) -> None:
         """Change one byte of each page, so that what an earlier sample left is not taken for read.
 
         All pages of 22 MB take 0.1 ms, and the rest of the processor's cache stays as it is.
         """
-        self.last = None
+        self.forget()
         np.invert(self.memory[::_PAGE], out=self.memory[::_PAGE])
 
 

@@ -95,7 +95,7 @@ class RowWorker(Worker):
         self._drain.spoil()
         for number, row in enumerate(rows):
             memory = self._slots[number % len(self._slots)]
-            self._drain.last = None
+            self._drain.forget()
             began = time.perf_counter()
             read += self._drain(self.opened.take_into([row], memory))
             self.seconds.append(time.perf_counter() - began)
