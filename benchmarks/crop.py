@@ -27,7 +27,7 @@ class Crop(Cell):
 
     A crop is 224 x 224 pixels at a random place of a random image, with all channels. The crops are
     the same for every store, and others in each sample. A store reads what it must to return them,
-    often whole images. The bytes of that are counted once, in `fetched_bytes`.
+    often whole images.
     """
 
     version = "1"
@@ -52,23 +52,12 @@ class Crop(Cell):
             self.copied = self.drain(opened.crops_into(self.crops, self.memory))
 
     def verify(self):
-        self.compare_many()
-        self.prepare_sample()
-        read = bytes_of_reading(self.store, self.path, self.crops, self._drain)
-        self.record["fetched_bytes"] = None if read is None else self.bytes_of(read)
-
-    def compare_many(self):
-        """Compare a crop of many images. What the store holds is gone with this call."""
         count = len(self.images)
         chance = random.Random(count)
         rows = chance.sample(range(count), min(count, CROPS_VERIFIED))
         crops = random_crops(self.images, rows, self.side, chance)
         with self.store.open(self.path) as opened:
             check_crops(opened.crops_into(crops, self.memory), self.images, crops)
-
-    def bytes_of(self, read):
-        """Return the bytes that read calls asked for, and the pages that were mapped."""
-        return read.asked
 
     def check_sample(self):
         if self.copied != self.expected_bytes:
@@ -77,7 +66,10 @@ class Crop(Cell):
 
 
 class ColdCrop(Crop):
-    """The same from the disk. `fetched_bytes` are those that came from it, read ahead or not."""
+    """The same from the disk.
+
+    `fetched_bytes` are those that came from it for one sample, with what the kernel read ahead.
+    """
 
     version = "1"
 
@@ -85,5 +77,9 @@ class ColdCrop(Crop):
         super().prepare_sample()
         page_cache.empty(self.path)
 
-    def bytes_of(self, read):
-        return read.fetched
+    def verify(self):
+        super().verify()
+        self.prepare_sample()
+        self.record["fetched_bytes"] = bytes_of_reading(
+            self.store, self.path, self.crops, self._drain
+        )

@@ -129,7 +129,7 @@ def _reasons(cells: Sequence[CellResult]) -> list[str]:
 def _also(cells: Sequence[CellResult]) -> list[str]:
     """Return what single operations record beside their time: a line per figure, all stores."""
     told = {
-        "fetched from the store": [_fetched(cell) for cell in cells],
+        "fetched from the disk": [_fetched(cell) for cell in cells],
         "images/s": [_per_second(cell) for cell in cells],
         "time to the first batch, and to that of the first epoch": [
             _batches(cell) for cell in cells

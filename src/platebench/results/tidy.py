@@ -37,7 +37,7 @@ class CellResult:
     image set, a tenth more if it has a second version, and the values of its table of objects if
     it has one (see `stored_pixel_bytes_of`).
     `freed_bytes` are what `prune` removed from the disk, None for other operations.
-    `fetched_bytes` are what one sample of `crop` read from the store's files, cold from the disk.
+    `fetched_bytes` are what came from the disk for one cold sample of `crop`.
     `first_batch_s` is the time of `epoch` until its first batch, the median over samples, `start_s`
     that of the first epoch, with the start of the workers. `take_p50_s` and `take_p99_s` are the
     median and the 99th percentile of the seconds of single takes of `readers`. Of several rounds,

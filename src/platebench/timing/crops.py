@@ -14,7 +14,7 @@ from platebench.errors import Mismatch, Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import Store
 from platebench.stores.crops import Crop, lines_axis
-from platebench.timing.access import Read, Reading, can_count
+from platebench.timing.access import Reading, can_count
 from platebench.timing.drain import Drain
 
 
@@ -80,10 +80,11 @@ def _check_crop(array: Any, images: ImageSet, crop: Crop) -> None:
         raise Mismatch(f"{named} came back with {changed} of {array.size} values changed")
 
 
-def bytes_of_reading(store: Store, path: Path, crops: Sequence[Crop], drain: Drain) -> Read | None:
-    """Open the store, read crops, and return the bytes of that; None if they cannot be counted.
+def bytes_of_reading(store: Store, path: Path, crops: Sequence[Crop], drain: Drain) -> int | None:
+    """Open the store, read crops, and return the bytes that came from the disk.
 
-    They are counted when the last crop arrives: a map may be gone afterwards.
+    None if they cannot be counted. The page cache has nothing of the store. What a map brings is
+    counted too, so the last count is taken when the last crop arrives.
     """
     if not can_count():
         return None
@@ -100,4 +101,4 @@ def bytes_of_reading(store: Store, path: Path, crops: Sequence[Crop], drain: Dra
     with store.open(path) as opened:
         drain(counted(opened.crops_into(crops, drain.memory)))
     before, after = counters
-    return after.since(before)
+    return after.since(before).fetched

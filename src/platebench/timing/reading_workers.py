@@ -99,13 +99,15 @@ class RowWorker(Worker):
             began = time.perf_counter()
             read += self._drain(self.opened.take_into([row], memory))
             self.seconds.append(time.perf_counter() - began)
-            image = self._drain.last
-            if image is not None:
+            if (image := self._last_image()) is not None:
                 self._last[number % len(self._slots)] = image
                 self._pixels.append(some_pixels(image))
             if self._peak is not None:
                 self._peak.sample()
         return read
+
+    def _last_image(self) -> np.ndarray | None:
+        return self._drain.last
 
     def results(self) -> tuple[list[float], list[np.ndarray], list[str]]:
         """Return the seconds and the kept pixels of each take, and the digests of the last images.
