@@ -159,13 +159,28 @@ def test_unusable_folder_is_a_one_line_error_and_leaves_nothing(
         (["--images", "2,0"], "--images 0: give 1 image or more"),
         (
             ["--images", "1.5"],
-            "1.5: neither a number of images, raw-N, raw16-N, ic-N, nor a folder",
+            "1.5: neither a number of images, raw-N, ic-N, raw16-N, channels-N, zstack-N, mixed-N,"
+            " crops-N, nor a folder",
         ),
         (
             ["--images", "abc"],
-            "abc: neither a number of images, raw-N, raw16-N, ic-N, nor a folder",
+            "abc: neither a number of images, raw-N, ic-N, raw16-N, channels-N, zstack-N, mixed-N,"
+            " crops-N, nor a folder",
         ),
         (["--images", ","], "--images: give a number of images or a folder"),
+        (["--images", "channels-0"], "--images channels-0: give 1 image or more"),
+        (
+            ["--images", "channels-64"],
+            "channels-64: a site has 5 images; give channels-60 or channels-65",
+        ),
+        (
+            ["--images", "channels-5", "--crops"],
+            "--crops cuts cells from your own images; for channels-5 give crops-1000",
+        ),
+        (
+            ["--images", "3", "--pattern", "{well}"],
+            "--pattern is for the names of your own files; raw-3 is generated",
+        ),
         (["--stores", "parket"], "parket: no such store; 'platebench stores' lists them"),
         (["--stores", "parquet:pixels:quick"], "parquet:pixels:quick: no such store"),
         (["--stores", "zarr,nope:*:fast"], "nope:*:fast: no such store"),

@@ -10,6 +10,7 @@ from platebench.running import run as running
 from platebench.running.groups import MOST_STORES
 from platebench.running.settings import Settings, at_their_best, brief_stores, stores_to_measure
 from platebench.stores.registry import REFERENCES
+from platebench.timing.protocol import WORK
 from tests.results.made_up_runs import IPC, ok, run_file
 from tests.scratch_checkout import Command, Said
 
@@ -115,3 +116,18 @@ def test_unfinished_run_says_how_to_take_it_up(asked: Asked, tmp_path: Path) -> 
 
 def test_finished_run_does_not(asked: Asked) -> None:
     assert "To continue" not in asked.said().out
+
+
+def test_dry_run_ends_well_and_measures_nothing(asked: Asked, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv(WORK, str(tmp_path / "work"))
+    said = asked.said("--dry-run", "--images", "8", "--stores", "parquet", "--rounds", "1")
+    assert said.status == 0
+    assert "measurements in 1 round: about" in said.err
+    assert "Nothing was measured: --dry-run" in said.err
+    assert asked.settings == []
+    assert not (tmp_path / "work").exists()
+
+
+def test_tidy_gives_disk_back(asked: Asked) -> None:
+    assert asked.of("--tidy").tidy
+    assert not asked.of().tidy

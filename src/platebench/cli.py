@@ -113,12 +113,15 @@ app.add_typer(versions_app, name="versions", rich_help_panel=KEEPING)
 app.command(
     "make-fixtures",
     rich_help_panel=MEASURING,
-    epilog="Example: platebench make-fixtures --images 32 --ch5 --tables --out fixtures",
+    epilog="Examples: platebench make-fixtures --images 32 --ch5 --tables --out fixtures   "
+    "platebench make-fixtures --profile channels --images 60 --out fixtures5",
 )(make_fixtures_command)
 app.command(
     "run",
     rich_help_panel=MEASURING,
-    epilog="Example: platebench run --stores 'parquet,zarr:*:fast' --images 128",
+    epilog="Examples: platebench run --stores 'parquet,zarr:*:fast' --images 128   "
+    "platebench run --images plate --pattern '{well}_s{site}_w{channel}.tif'   "
+    "platebench run --images channels-60",
 )(run_command)
 app.command(
     "compare",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pyarrow as pa
 import pytest
 
@@ -90,3 +92,11 @@ def test_selection_has_the_rows_of_its_images():
     assert tables_differ(free, some.tables["free"]) is None
     assert images.select([0]).tables["cells"].num_rows == 0
     assert images.select([5]).select([0]).tables["cells"].num_rows == 1
+
+
+@pytest.mark.parametrize("images", [1, 1000, 1001])
+def test_fingerprint_is_that_of_the_whole_table_at_once(images):
+    found = noise(images, (1, 1))
+    state = hashlib.blake2b("".join(found.digests()).encode(), digest_size=16)
+    state.update(repr(found.table.to_pylist()).encode())
+    assert found.fingerprint == state.hexdigest()

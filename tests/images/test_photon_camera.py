@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from platebench.images.camera import _background, take_frame
+from platebench.images.camera import empty_field, take_frame
 from platebench.images.imageset import digest
 from platebench.images.movie import HEIGHT, WIDTH, Movie
 from platebench.images.nuclei import BRIGHTEST
@@ -117,7 +117,7 @@ def test_values_have_twelve_bits_and_keep_off_both_limits():
     ((one, other),) = noise_bands(1, 2, 3, 1, 1, 2)
     extremes = np.array([[510, 0]], np.int32), np.array([[0, 510]], np.int32)
     brightest = np.full((1, 2), BRIGHTEST + 255, np.int16)
-    darkest = np.full((1, 2), min(_background(seed, 0).min() for seed in range(40)), np.int16)
+    darkest = np.full((1, 2), min(empty_field(seed, 0).min() for seed in range(40)), np.int16)
     assert expose(brightest, *extremes).max() <= 4095
     assert 0 < expose(darkest, *extremes).min() < OFFSET + BACKGROUND
     assert one.shape == other.shape == (1, 2)

@@ -136,6 +136,7 @@ def test_broken_gzip_is_named(tmp_path):
         ("a.csv.gz", b""),
         ("a.txt.gz", gzip.compress(b"a\tb\n1\t2\n", mtime=0)[:10] + b"\xff" * 20),
         ("a.txt.gz", gzip.compress(b"a\tb\n1\t2\n" * 9, mtime=0)[:-9]),
+        ("a.csv", b"\rell,Area\nB02,1\n"),
     ],
 )
 def test_damaged_table_is_named_in_one_line(tmp_path, name, content):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from platebench.results.operations import (
     check_operations,
     choose,
     in_brief_run,
+    in_full_run,
     measured_once,
     operation_names,
     pattern_text,
     patterns_of,
     typed_text,
 )
+from platebench.results.plan import PlanPart
 from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.timing.cell import Cell
@@ -99,6 +102,33 @@ def test_brief_run_measures_the_small_table_if_its_operation_is_named() -> None:
             assert measured(kind, few, operation.name)
     for kind, operation in OPERATIONS.items():
         assert not (operation.on_objects and measured(kind, many, operation.name))
+
+
+def test_run_of_everything_leaves_out_the_most_readers_unless_they_are_typed() -> None:
+    def cell(details: str) -> CellName:
+        return CellName.from_params("readers.Readers.time_readers", (STORE, "raw-2", details))
+
+    every = [cell(details) for (details,) in OPERATIONS["Readers"].details]
+    assert [each.details[0] for each in every if in_full_run(each)] == [
+        "1 process",
+        "2 processes",
+        "4 processes",
+    ]
+    assert not any(in_brief_run(each) for each in every)
+    assert [each.details[0] for each in every if in_brief_run(each, ["readers"])] == [
+        "1 process",
+        "2 processes",
+    ]
+    typed = patterns_of(["readers 16 processes"], brief=True)
+    part = PlanPart(("raw-2",), (NAMED,), typed, 1)
+    assert [each.details[0] for each in part.cells(every)] == ["16 processes"]
+    assert len(replace(part, operations=("readers",)).cells(every)) == 3
+
+
+def test_number_of_workers_is_in_the_details() -> None:
+    for operation in OPERATIONS.values():
+        for details in operation.details:
+            assert (operation.processes(details) > 1) == operation.by_workers
 
 
 def test_choose_selects_by_store_and_operation() -> None:

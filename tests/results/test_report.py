@@ -231,6 +231,37 @@ def test_tables_of_versions_name_the_part_list_and_what_was_freed(tmp_path) -> N
     assert text.count("part list") == 1, "a scan has no versions"
 
 
+def test_figures_beside_the_time_are_told_for_every_store(tmp_path) -> None:
+    crop, epoch, readers = (
+        f"{name}.{name.title()}.time_{name}" for name in ("crop", "epoch", "readers")
+    )
+    runs = [
+        floor([1.0], benchmark=crop, images=16, pixel_bytes=1_000_000, fetched_bytes=6_000_000),
+        ok([2.0], benchmark=crop, images=16, pixel_bytes=1_000_000, fetched_bytes=22_000_000),
+        floor(
+            [0.5],
+            benchmark=epoch,
+            details=("2 workers",),
+            images=64,
+            first_batch_s=0.1,
+            start_s=2.5,
+        ),
+        floor(
+            [0.5],
+            **{"benchmark": readers, "details": ("4 processes",), "images": 256},
+            **{"take_p50_s": 0.002, "take_p99_s": 0.01},
+        ),
+        ok([1.0]),
+    ]
+    text = " ".join(printed(tidy(run_file(tmp_path, runs)), 120).split())
+    assert "floor:pixels:fast 6.0 MB (6.00 times the crops), " in text
+    assert "22.0 MB (22.0 times the crops)" in text
+    assert "images/s: floor:pixels:fast 128" in text
+    assert f"that of the first epoch: floor:pixels:fast {seconds(0.1)} and {seconds(2.5)}" in text
+    assert f"99th percentile: floor:pixels:fast {seconds(0.002)} and {seconds(0.01)}" in text
+    assert text.count("images/s:") == 2, "a scan is not done by workers"
+
+
 def test_tables_of_several_writers_say_how_each_store_is_written(tmp_path) -> None:
     writers, lance = "writers.Writers.time_writers", "lance:pixels:fast"
     runs = [

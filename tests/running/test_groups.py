@@ -12,6 +12,7 @@ from platebench.results.records import Record
 from platebench.running import groups as grouping
 from platebench.running.groups import (
     MOST_STORES,
+    MOST_WORKERS,
     Group,
     at_once,
     groups_of,
@@ -33,6 +34,19 @@ def test_every_group_has_the_reference_stores_and_no_more_than_the_most() -> Non
         stores = [cell.store for cell in group.cells]
         assert set(REFERENCES) <= set(stores)
         assert len(set(stores)) == len(stores) <= MOST_STORES
+
+
+def test_a_group_has_fewer_stores_if_each_has_workers() -> None:
+    readers = [
+        CellName("readers.Readers.time_readers", store, "raw-64", (details,))
+        for store in STORES
+        for details in ("2 processes", "16 processes")
+    ]
+    for group in groups_of(readers, 1):
+        workers = int(group.cells[0].details[0].split()[0])
+        assert len(group.cells) <= max(len(REFERENCES) + 1, MOST_WORKERS // (1 + workers))
+        assert set(REFERENCES) <= {cell.store for cell in group.cells}
+    assert len(groups_of(readers, 1)) == 2 + 20
 
 
 def test_a_group_has_one_operation_and_one_image_set() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from platebench.errors import UserError
 from platebench.images import folder
 from platebench.results.operations import OPERATIONS
 from platebench.running.estimate import FEWEST_IMAGES, Plan, Size, evenly_spread
-from platebench.running.outlook import Outlook, look_ahead
+from platebench.running.outlook import Outlook, look_ahead, tell_cost
 from platebench.running.settings import Settings, brief_stores, stores_to_measure
 from platebench.stores.registry import FLOOR, REFERENCES
 from platebench.timing.protocol import WORK
@@ -175,6 +176,24 @@ def test_sample_and_whole_folder_are_kept_side_by_side(workspace, plate) -> None
     assert not (workspace.root / "images" / sample).exists(), "it is of a folder that changed"
 
 
+def test_crops_of_a_folder_are_announced_and_held(workspace, tmp_path) -> None:
+    plate = tmp_path / "plate"
+    plate.mkdir()
+    for channel in ("DNA", "ER"):
+        tifffile.imwrite(plate / f"x-B02-1-{channel}.tif", np.ones((70, 80), np.uint8))
+    table = "well,site,center_x,center_y\nB02,1,40,40\nB02,1,9,9\nC03,1,9,9\n"
+    (plate / "cells.csv").write_text(table)
+    settings = Settings(
+        **{**vars(BRIEF), "crops": True, "file_pattern": "x-{well}-{site}-{channel}.tif"}
+    )
+    outlook, said = looked(workspace, settings, plate)
+    assert said[1] == "2 cells, 64 x 64 pixels each; left out: 1 row that belongs to no image"
+    ((name, source),) = outlook.hold(workspace, Silent()).items()
+    assert source.size.images == len(workspace.images(name)) == 2
+    assert workspace.images(name).shapes[0] == (2, 64, 64)
+    assert workspace.images(name).table["well"].to_pylist() == ["B02"] * 2
+
+
 def test_without_a_time_limit_a_folder_is_measured_whole(workspace, plate, monkeypatch) -> None:
     monkeypatch.setattr("platebench.running.estimate.PER_IMAGE", 1.0)
     unlimited = Settings([*REFERENCES, IPC], [], [], rounds=2, brief=True)
@@ -205,6 +224,36 @@ def test_several_image_sets_are_added_up(workspace: Workspace) -> None:
     _, (both,) = looked(workspace, BRIEF, 32, "ic-32")
     assert one.startswith("18 measurements")
     assert both.startswith("36 measurements")
+
+
+def test_dry_run_says_the_cost_of_all_sets_and_of_each_and_makes_nothing(
+    workspace: Workspace,
+) -> None:
+    watcher = Silent()
+    tell_cost(workspace.root, replace(BRIEF, images=["32", "ic-32"], minutes=None), watcher)
+    assert watcher.said == [
+        f"36 measurements in 2 rounds or more: about 2 minutes, 969 MB in {workspace.root}",
+        "raw-32: 18 measurements, about a minute, 484 MB",
+        "ic-32: 18 measurements, about a minute, 484 MB",
+        "Nothing was measured: --dry-run",
+    ]
+    assert not workspace.root.exists()
+
+
+def test_dry_run_of_nothing_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(UserError, match="reed: no such operation"):
+        tell_cost(workspace.root, replace(BRIEF, images=["32"], operations=["reed"]), Silent())
+    few = replace(BRIEF, images=["32"], patterns=("NoClass",))
+    with pytest.raises(UserError, match="nothing to measure"):
+        tell_cost(workspace.root, few, Silent())
+
+
+def test_tidy_run_needs_room_for_the_stores_of_one_set_at_a_time() -> None:
+    plan = Plan.of(brief_stores(), [], brief=True)
+    sizes = [Size(32, 44_000_000), Size(64, 88_000_000)]
+    assert plan.disk_bytes_of_all(sizes, tidy=False) == sum(map(plan.disk_bytes, sizes))
+    images = 2 * (44_000_000 + 88_000_000)
+    assert plan.disk_bytes_of_all(sizes, tidy=True) == images + plan.stored * 88_000_000
 
 
 def test_run_without_room_on_the_disk_does_not_start(workspace, monkeypatch) -> None:

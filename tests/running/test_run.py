@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections import Counter, namedtuple
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from platebench.running.places import Home
 from platebench.running.run import measure
 from platebench.running.settings import Settings
 from platebench.stores.floor.choice import DEFAULT
+from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from platebench.timing.protocol import FLOOR_CHOICE, WORK
 from platebench.timing.workspace import SUBFOLDER, Workspace
@@ -465,3 +467,103 @@ def test_machine_folder_name_has_more_than_the_host_name(bench: Bench) -> None:
     assert re.fullmatch(rf"{re.escape(name)}-[0-9a-f]{{8}}", file.file.parent.name)
     kept = json.loads((file.file.parent / "machine.json").read_text())
     assert kept["machine"] == file.info().machine == file.file.parent.name
+
+
+# Disk given back
+
+
+class SuiteOfTwoSets(MadeUpSuite):
+    """A suite whose cells are of two image sets."""
+
+    def cells(self) -> list[CellName]:
+        cells = super().cells()
+        return [replace(each, images=name) for name in ("raw-64", "ic-64") for each in cells]
+
+    def run(self, which: CellName, repeat: Sequence[float] | None = None) -> Measurement:
+        return replace(super().run(which, repeat), cell=which)
+
+
+class TwoSets(Bench):
+    """A made-up run of two image sets, that notes which files are removed and when."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(folder, monkeypatch)
+        sources = tuple(Source(name, Size(64, 1000)) for name in ("raw-64", "ic-64"))
+        monkeypatch.setattr(measuring, "look_ahead", lambda *_: Outlook(sources, False))
+        self.removed: list[tuple[int, str, str]] = []
+
+        def remove(_: Workspace, store: StoreName, images: str) -> None:
+            self.removed.append((len(self.log), str(store), images))
+
+        monkeypatch.setattr(Workspace, "remove_stored", remove)
+
+    def _suite(self, *_: object, variables: dict[str, str]) -> MadeUpSuite:
+        return SuiteOfTwoSets("only", self.log, self.answer)
+
+    def order(self) -> list[str]:
+        """Return the image sets as they were measured, without immediate repeats."""
+        names = [which.images for _, which in self.log]
+        return [name for place, name in enumerate(names) if names[place - 1 : place] != [name]]
+
+
+@pytest.fixture
+def two_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TwoSets:
+    return TwoSets(tmp_path, monkeypatch)
+
+
+def test_files_stay_unless_a_run_is_tidy(two_sets: TwoSets) -> None:
+    file = two_sets.measure(images=["64", "ic-64"], rounds=2)
+    assert two_sets.removed == []
+    assert len(two_sets.order()) > 2, "both sets are in the same rounds"
+    assert "tidy" not in file.info().settings
+
+
+def test_tidy_run_measures_one_set_after_another_and_removes_files_at_their_last_cell(
+    two_sets: TwoSets,
+) -> None:
+    file = two_sets.measure(images=["64", "ic-64"], rounds=2, tidy=True)
+    assert file.finished
+    assert two_sets.order() == ["raw-64", "ic-64"]
+    every = len(two_sets.log)
+    assert set(two_sets.counts().values()) == {2}
+    first = {
+        store: count for count, store, images in reversed(two_sets.removed) if images == "raw-64"
+    }
+    assert set(first) == {str(FLOOR), str(IPC), str(ZARR)}
+    for store, count in first.items():
+        assert count <= every // 2, "before the next set is begun"
+        later = [which for _, which in two_sets.log[count:] if which.images == "raw-64"]
+        assert store not in {str(which.store) for which in later}
+    assert {images for _, _, images in two_sets.removed} == {"raw-64", "ic-64"}
+
+
+def test_tidy_run_of_open_end_keeps_files_until_its_rounds_are_over(two_sets: TwoSets) -> None:
+    two_sets.answer = restless(cell(SCAN, IPC), settles_after=3)
+    two_sets.measure(images=["64", "ic-64"], until=UNTIL, tidy=True)
+    of_first = {count for count, _, images in two_sets.removed if images == "raw-64"}
+    assert len(of_first) == 1, "all at once"
+    assert {which.images for _, which in two_sets.log[: of_first.pop()]} == {"raw-64"}
+
+
+def test_time_of_a_tidy_run_is_shared_by_its_sets(two_sets: TwoSets) -> None:
+    answer = two_sets.answer
+
+    def slow(asked: CellName, count: int) -> Measurement:
+        two_sets.minutes += 1
+        return answer(asked, count)
+
+    two_sets.answer = slow
+    file = two_sets.measure(images=["64", "ic-64"], rounds=9, minutes=20, tidy=True)
+    assert two_sets.order() == ["raw-64", "ic-64"]
+    assert not file.finished
+
+
+def test_resumed_tidy_run_measures_only_what_is_left(two_sets: TwoSets) -> None:
+    two_sets.answer = stopping_after(9, two_sets.log)
+    with pytest.raises(KeyboardInterrupt):
+        two_sets.measure(images=["64", "ic-64"], rounds=1, tidy=True)
+    two_sets.answer = steady
+    before = len(two_sets.log)
+    file = two_sets.measure(images=["64", "ic-64"], rounds=1, tidy=True, resume=True)
+    assert file.finished
+    assert {which.images for _, which in two_sets.log[before:]} == {"ic-64"}

@@ -263,6 +263,10 @@ def test_growth_says_which_stores_slow_down(factor: float, grows: bool, tmp_path
     for view in growth(cells, RAW):
         assert ("Zarr fast" in view.finding) == grows
         assert "of 2" in view.finding
+        exponents = {row[1]: row[-1] for row in view.rows}
+        assert exponents["parquet:pixels:fast"] == "0.00 (0.00 to 0.00)"
+        assert exponents["zarr:tensor:fast"].startswith("0.40 (" if grows else "0.00 (")
+        assert any("exponent of the time per image 0.00" in said for said in tooltips(view))
 
 
 def test_cold_is_a_ratio_to_warm_formed_in_the_same_rounds(tmp_path) -> None:

@@ -162,3 +162,20 @@ def test_figures_are_those_of_the_tidy_table(tmp_path: Path) -> None:
     assert cell[7:13] == [2000, 4000, 6000, 3, 4, 2]
     assert {images, *cell[13:14]} == {16, 64} or (images, len(cell)) == (16, 13)
     assert pixels == 64 * PIXEL_BYTES
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("raw-64", "64 images, 8 bit"),
+        ("ic-64", "64 images, 8 bit, background subtracted"),
+        ("channels-60", "60 images, 16 bit, five channels per site"),
+        ("zstack-64", "64 images, 16 bit, eight planes per site"),
+        ("mixed-32", "32 images of several shapes"),
+        ("crops-1000", "1,000 images, 16 bit, single cells in five channels"),
+    ],
+)
+def test_generated_sets_are_named_in_words(name: str, words: str, tmp_path: Path) -> None:
+    run_file(tmp_path, [ok([0.1], image_set=name)], images=[name])
+    sets = compare_data(published(tmp_path)[0].cells)["sets"]
+    assert [name, words, 1] in sets

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from html import unescape
@@ -7,10 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from platebench.results.metadata import (
+    MetadataCell,
+    MetadataFacts,
+    StoreMetadata,
+    as_record,
+    sentence,
+)
 from platebench.results.report import figure, seconds
 from platebench.site import formats
 from platebench.site.formats import Module, module_of
 from platebench.site.published import Published, published
+from platebench.stores.name import StoreName
 from platebench.stores.part_list import NAME
 from platebench.stores.registry import FLOOR, FORMATS, Format
 from tests.results.made_up_runs import failed, floor, run_file
@@ -178,3 +187,20 @@ def test_formats_say_who_keeps_their_versions(made: dict[str, str]) -> None:
     for format_ in FORMATS:
         said = "kept by the format" if format_.native_versions else f"kept by {NAME}"
         assert f"Versions: {said}." in unescape(made[formats.page_of(format_)])
+
+
+def test_page_says_what_many_images_cost(run: Published, tmp_path: Path) -> None:
+    cells = tuple(
+        MetadataCell(images, 16 * images, 20 * images, 1, 1.0, 0.01, 900 * images, 0.01, 99)
+        for images in (1_000, 10_000)
+    )
+    many = [
+        StoreMetadata(StoreName.parse("parquet:pixels:fast"), cells),
+        StoreMetadata(StoreName.parse("zarr:tensor:fast"), (), "not measured"),
+    ]
+    record = as_record(many, MetadataFacts((1_000, 10_000), 60.0, "3.13.0", {}, "a disk"), "cmd")
+    (tmp_path / "metadata.json").write_text(json.dumps(record))
+    made = pages(run, tmp_path)
+    assert sentence(many[0]) in unescape(made["formats/parquet.html"])
+    assert "With many images" not in made["formats/zarr.html"]
+    assert "With many images" not in pages(run, tmp_path / "none")["formats/parquet.html"]

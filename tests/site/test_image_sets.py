@@ -177,3 +177,13 @@ def test_run_without_cells_shows_images_and_no_files(run: Published, workspace: 
     html = section(replace(run, cells=[], records=[]), workspace).html
     assert "<img" in html
     assert "<pre" not in html
+
+
+def test_sets_of_sites_are_described_in_words(tmp_path: Path) -> None:
+    sets = ["channels-60", "crops-9"]
+    run_file(tmp_path, [ok([0.1], image_set=each) for each in sets], images=sets)
+    run = published(tmp_path)[0]
+    made = section(run, Workspace(tmp_path / "work"))
+    assert "<code>channels-60</code> are sites of five channels" in made.html
+    assert "<code>crops-9</code> are cells in five channels" in made.html
+    assert not (tmp_path / "work").exists(), "nothing is drawn for it"

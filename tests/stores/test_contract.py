@@ -12,12 +12,14 @@ import pytest
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet, digest
 from platebench.stores import registry
-from platebench.stores.contract import OpenStore, Store, VersionedStore
+from platebench.stores.contract import PAGE, OpenStore, Store, VersionedStore
+from platebench.stores.crops import Crop
 from platebench.stores.name import StoreName
 from platebench.stores.part_list import with_versions
 from platebench.timing.copying import copy_by_links
 from platebench.timing.drain import Drain
 from platebench.timing.page_cache import files_of, stored_size
+from platebench.timing.pool import SharedMemory
 from tests.conftest import ArrayImages, noise
 from tests.stores.one_file import OneFile
 
@@ -250,6 +252,24 @@ def digests_in(memory: np.ndarray, images: Iterator[np.ndarray]) -> list[str]:
     return found
 
 
+def check_parts(opened: OpenStore, images: ImageSet, rows: list[int]) -> None:
+    """Check crops, and batches: one test for all reads, since writing a store takes the longest."""
+    memory = Drain(images).memory
+    lines, columns = images.shapes[0][-2:]
+    crops = [
+        Crop(row, lines // 3, columns // 4, lines // 2 or 1, columns // 2 or 1) for row in rows
+    ]
+    expected = [digest(crop.of(images.pixels(crop.row))) for crop in crops]
+    assert digests_in(memory, opened.crops_into(crops, memory)) == expected
+    for beyond in (Crop(rows[0], 1, 0, lines, columns), Crop(len(images), 0, 0, 1, 1)):
+        with pytest.raises(IndexError):
+            list(opened.crops_into([beyond], memory))
+    room = SharedMemory(sum(-(-images.image_bytes(row) // PAGE) * PAGE for row in rows)).array
+    batch = opened.batch_into(rows, room)
+    assert digests_in(room, iter(batch)) == [images.digests()[row] for row in rows]
+    assert all((image.ctypes.data - room.ctypes.data) % PAGE == 0 for image in batch)
+
+
 @every_store
 @pytest.mark.parametrize(("shape", "dtype"), KINDS)
 def test_reads_into_memory_equal_other_reads(name, shape, dtype, tmp_path):
@@ -262,6 +282,7 @@ def test_reads_into_memory_equal_other_reads(name, shape, dtype, tmp_path):
         taken = digests_in(memory, opened.take_into(rows, memory))
         assert taken == [images.digests()[row] for row in rows]
         assert digests_in(memory, opened.take_into([], memory)) == []
+        check_parts(opened, images, rows)
 
 
 @every_store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import tifffile
 
 from platebench.images.imageset import digest
+from platebench.images.tiff import header_of
 from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.stores.plain_tiff import decode_page, plain_page, read_tiff
@@ -20,6 +22,7 @@ from platebench.timing.drain import Drain
 from tests.conftest import noise
 
 IMAGE = noise(1, (30, 40)).pixels(0)
+SAMPLES = noise(1, (5, 9, 7)).pixels(0)
 
 
 def tiff(array: np.ndarray, **options: Any) -> bytes:
@@ -37,6 +40,8 @@ OF_TIFFFILE: dict[str, bytes] = {
     "BigTIFF": tiff(IMAGE, bigtiff=True),
     "big-endian": tiff(IMAGE.astype(">u2"), byteorder=">"),
     "tiles": tiff(IMAGE, tile=(16, 16)),
+    "compressed samples": tiff(SAMPLES, planarconfig="separate", compression="zlib"),
+    "samples side by side": tiff(noise(1, (9, 7, 5)).pixels(0), planarconfig="contig"),
     "a bit per pixel": tiff(IMAGE > 99, bitspersample=1),
 }
 PLAIN: dict[str, bytes] = {
@@ -47,6 +52,9 @@ PLAIN: dict[str, bytes] = {
     "float": tiff(noise(1, (9, 7), "<f4").pixels(0)),
     "signed": tiff(noise(1, (9, 7), "|i1").pixels(0)),
     "white is zero": tiff(IMAGE, photometric="miniswhite"),
+    "samples one after the other": tiff(SAMPLES, planarconfig="separate"),
+    "samples of 16 bits": tiff(noise(1, (2, 9, 7), "<u2").pixels(0), planarconfig="separate"),
+    "a crop": header_of((5, 9, 7), np.dtype("|u1")) + SAMPLES.tobytes(),
     "zlib": tiff(IMAGE, compression="zlib", predictor=True),
     "LZW": tiff(IMAGE, compression="lzw"),
     "zstd in strips": tiff(IMAGE, compression="zstd", rowsperstrip=4),
@@ -105,9 +113,8 @@ def test_a_truncated_file_is_not_read(length: int) -> None:
 
 def test_any_change_of_the_tags_is_read_as_tifffile_reads_it() -> None:
     """Change each byte before the pixels: the answer is tifffile's, or tifffile has none."""
-    data = tiff(IMAGE)
     wrong = []
-    for place in range(256):
+    for data, place in itertools.product((tiff(IMAGE), PLAIN["a crop"]), range(256)):
         for value in (0, 2, 3):
             changed = bytearray(data)
             changed[place] = value

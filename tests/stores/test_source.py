@@ -31,6 +31,7 @@ def test_imports_are_followed_to_their_end() -> None:
         "parquet_images",
         "plain_tiff",
         "read_ahead",
+        "split_images",
         "tiff_codec",
         "tiff_store",
         "variants",

@@ -28,7 +28,7 @@ class _BrokenOpen(OpenStore):
         self._whole.close()
 
     def __len__(self) -> int:
-        return len(self._whole)
+        return self._broken.length(len(self._whole))
 
     def scan(self) -> Iterator[np.ndarray]:
         return self._broken.arrays(range(len(self)), self._whole.scan())
@@ -59,6 +59,9 @@ class BrokenStore(Store):
         return self.whole.name
 
     def arrays(self, rows: Sequence[int], given: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        return given
+
+    def length(self, given: int) -> int:
         return given
 
     def table(self, given: pa.Table) -> pa.Table:
@@ -205,6 +208,21 @@ def well_changed(table: pa.Table) -> pa.Table:
     wells = [*table["well"].to_pylist()[:-1], "H12"]
     column = table.schema.get_field_index("well")
     return table.set_column(column, table.schema.field("well"), pa.array(wells, pa.string()))
+
+
+def wells_swapped(table: pa.Table) -> pa.Table:
+    """Give each image the well of its neighbour."""
+    wells = table["well"].to_pylist()
+    column = table.schema.get_field_index("well")
+    swapped = pa.array(
+        [wells[row ^ 1 if row ^ 1 < len(wells) else row] for row in range(len(wells))]
+    )
+    return table.set_column(column, table.schema.field("well"), swapped)
+
+
+def without_frames(table: pa.Table) -> pa.Table:
+    column = table.schema.get_field_index("frame")
+    return table.set_column(column, table.schema.field("frame"), pa.nulls(len(table), pa.int32()))
 
 
 # What `read_table` of a broken store does: takes the whole open store and what is asked of it.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from platebench.errors import Mismatch, Unsupported
@@ -37,6 +38,8 @@ CLASSES = {
     for module, names in {
         "full_scan": ["FullScan", "ColdFullScan"],
         "random_rows": ["RandomRows", "ColdRandomRows"],
+        "opening": ["Open", "ColdOpen"],
+        "plate": ["OpenPlate", "ColdOpenPlate"],
         "read_table": ["ReadTable", "ColdReadTable"],
         "write": ["Write"],
         "update": ["Update"],
@@ -51,9 +54,15 @@ DETAILS = {
     "Update": ("replace 1%",),
 }
 
+WITHOUT_WHOLE = {"arrays", "table", "length"}
 OF_VERSIONS = {"append", "versions", "restore", "prune"}
 
 Sample = Callable[..., Cell]
+
+
+def _class(kind: str) -> type[Cell]:
+    found: type[Cell] = getattr(importlib.import_module(CLASSES[kind]), kind)
+    return found
 
 
 @pytest.fixture
@@ -61,7 +70,7 @@ def sample(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Sample:
     """Run samples of a benchmark class in this process, as asv does."""
 
     def run(kind: str, *details: str, store: str = STORE, samples: int = 1) -> Cell:
-        cell_class = getattr(importlib.import_module(CLASSES[kind]), kind)
+        cell_class = _class(kind)
         monkeypatch.setattr(cell_class, "workspace", workspace)
         cell = cell_class()
         params = (store, SET, *(details or DETAILS.get(kind, ())))
@@ -87,14 +96,14 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def replace(**replaced: Any) -> None:
         def bound(whole: Store, keys: set[str]) -> dict[str, Any]:
             return {
-                key: value if key in {"arrays", "table"} else value(whole)
+                key: value if key in WITHOUT_WHOLE else value(whole)
                 for key, value in replaced.items()
                 if key in keys
             }
 
         def find_broken(name: str) -> BrokenStore:
             whole = find(name)
-            mine = {"arrays", "table", "write", "replace", "delete", "open_files"}
+            mine = {*WITHOUT_WHOLE, "write", "replace", "delete", "open_files"}
             return BrokenStore(whole, **bound(whole, mine))
 
         def broken_versions(store: Store) -> BrokenVersions:
@@ -208,6 +217,50 @@ def test_changed_table_fails(kind, sample, breaks, on_disk) -> None:
     breaks(table=broken.well_changed)
     with pytest.raises(Mismatch, match=r"the table row of image \d+ differs"):
         sample(kind)
+
+
+@pytest.mark.parametrize("kind", ["OpenPlate", "ColdOpenPlate"])
+def test_other_well_in_the_table_fails(kind, sample, breaks, on_disk) -> None:
+    breaks(table=broken.wells_swapped)
+    with pytest.raises(Mismatch, match=r"image \d+ came back in place of image \d+"):
+        sample(kind)
+
+
+@pytest.mark.parametrize("kind", ["OpenPlate", "ColdOpenPlate"])
+def test_row_too_many_of_a_site_fails_in_the_sample_too(
+    kind, sample, breaks, monkeypatch, on_disk
+) -> None:
+    monkeypatch.setattr(_class(kind), "verify", lambda self: None)
+    breaks(table=broken.without_frames)
+    with pytest.raises(
+        Mismatch, match=r"^well 0000\d of .* has rows \[\d+\], and \[.*\] were found"
+    ):
+        sample(kind)
+
+
+def test_set_without_wells_opens_no_plate(workspace, sample, monkeypatch) -> None:
+    images = noise(3)
+    place = images.table.schema.get_field_index("well")
+    nothing = pa.nulls(3, pa.string())
+    images.table = images.table.set_column(place, images.table.schema.field(place), nothing)
+    images.name = "no-wells"
+    decode_to_cache(images, workspace.root / "images" / "no-wells")
+    monkeypatch.setattr("tests.timing.test_cells.SET", "no-wells")
+    with pytest.raises(NotImplementedError, match="no image of the set has one"):
+        sample("OpenPlate")
+
+
+@pytest.mark.parametrize("kind", ["Open", "ColdOpen"])
+def test_wrong_number_of_images_fails(kind, sample, breaks, on_disk) -> None:
+    breaks(length=lambda given: given - 1)
+    with pytest.raises(Mismatch, match="20 images were counted, not 21"):
+        sample(kind)
+
+
+def test_number_of_images_that_are_not_there_fails(sample, breaks) -> None:
+    breaks(arrays=lambda rows, given: iter(()) if 20 in rows else given)
+    with pytest.raises(Mismatch, match="image 20 did not"):
+        sample("Open")
 
 
 def test_write_that_drops_an_image_fails(sample, breaks, workspace) -> None:

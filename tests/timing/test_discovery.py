@@ -19,12 +19,33 @@ MODULES = sorted(file.stem for file in (REPOSITORY / "benchmarks").glob("*.py"))
 
 ROWS = {"rows": ["1", "16 scattered", "16 in a run"]}
 HANDLES = {"handle": ["reopened", "kept"]}
+WORKERS = {"details": {"workers": ["1 worker", "2 workers"]}}
+PROCESSES = {
+    "details": {
+        "processes": ["1 process", "2 processes", "4 processes", "8 processes", "16 processes"]
+    }
+}
 OBJECTS = {"details": {"objects": ["10,000 objects", "1,000,000 objects"]}}
+FIRST_VERSION = {
+    "talk",
+    "tables",
+    "first_image",
+    "crop",
+    "epoch",
+    "readers",
+    "update",
+    "convert",
+    "writers",
+}
 TALK = {"type": "time", "timeout": 300.0, "repeat": (5, 30, 1.0), "unit": "seconds"}
 TIMED = {"type": "time", "timeout": 900.0, "repeat": SAMPLES, "unit": "seconds"}
 TRACKED = {"type": "track", "timeout": 900.0, "unit": "bytes"}
 
 EXPECTED: dict[str, dict[str, Any]] = {
+    "crop.ColdCrop.time_crop": TIMED,
+    "crop.Crop.time_crop": TIMED,
+    "epoch.ColdEpoch.time_epoch": TIMED | WORKERS,
+    "epoch.Epoch.time_epoch": TIMED | WORKERS,
     "convert.Convert.time_convert": TIMED,
     "first_image.FirstImage.time_first": TIMED,
     "full_scan.ColdFullScan.time_scan": TIMED,
@@ -33,6 +54,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "random_rows.RandomRows.time_take": TIMED | {"details": ROWS | HANDLES},
     "read_table.ColdReadTable.time_table": TIMED,
     "read_table.ReadTable.time_table": TIMED,
+    "readers.Readers.time_readers": TIMED | PROCESSES,
     "size.PeakMemoryOfScan.track_peak": TRACKED,
     "size.PeakMemoryOfTake.track_peak": TRACKED | {"details": ROWS | HANDLES},
     "size.PeakMemoryOfWrite.track_peak": TRACKED,
@@ -75,8 +97,7 @@ def test_asv_discovers_the_same_names(discovered) -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_settings_are_the_same(name: str, discovered) -> None:
     expected, found = EXPECTED[name], discovered[name]
-    new = ("talk.", "tables.", "first_image.", "update.", "convert.", "writers.")
-    first = name.startswith(new) and "JoinTables" not in name
+    first = name.split(".", maxsplit=1)[0] in FIRST_VERSION and "JoinTables" not in name
     assert found["version"] == ("1" if first else "2")
     assert (found["type"], found["timeout"], found["unit"]) == (
         expected["type"],

@@ -21,7 +21,9 @@ import pytest
 import tifffile
 
 from platebench.errors import Unsupported, UserError
+from platebench.images.crops import crops_of
 from platebench.images.decoded_cache import DecodedImages, decode_to_cache
+from platebench.images.folder import FolderImages, open_images
 from platebench.images.generated import generated
 from platebench.stores import registry, source
 from platebench.stores.contract import Store
@@ -430,11 +432,56 @@ def test_generated_sets_are_made_once_and_named_by_profile_and_number(tmp_path) 
     assert not list((workspace.root / "scratch").glob("*"))
 
 
+def test_crops_are_drawn_without_a_file_each_and_kept_with_their_table(tmp_path) -> None:
+    workspace = Workspace(tmp_path / "work")
+    said: list[tuple[str, int, int]] = []
+    images = workspace.images("crops-3", lambda *done: said.append(done))
+    assert (len(images), images.name, images.shapes[2]) == (3, "crops-3", (5, 64, 64))
+    assert images.tables["cells"]["file"].to_pylist() == [
+        Path(path).name for path in images.table["path"].to_pylist()
+    ]
+    assert ("placing cells", 3, 3) in said
+    assert said[-1] == ("drawing crops-3", 3, 3)
+    assert images.fingerprint == workspace.images("crops-3").fingerprint
+    assert not list((workspace.root / "scratch").glob("*"))
+
+
+def test_a_part_of_a_site_is_refused_and_makes_nothing(tmp_path) -> None:
+    workspace = Workspace(tmp_path / "work")
+    with pytest.raises(UserError, match="a site has 8 images; give zstack-8 or zstack-16"):
+        workspace.images("zstack-9")
+    assert not workspace.root.exists()
+
+
+def test_a_folder_as_it_is_and_its_crops_are_kept_side_by_side(workspace, tmp_path) -> None:
+    folder = tiff_folder(tmp_path / "plate")
+    whole = workspace.hold_folder(folder)
+    crops = crops_of(made_croppable(tmp_path / "fields"))
+    held = workspace.hold_folder(tmp_path / "fields", opened=crops, read_as={"crops": 64})
+    assert held != whole
+    assert workspace.images(held).shapes == [(64, 64)]
+    other = workspace.hold_folder(tmp_path / "fields")
+    assert workspace.images(other).shapes == [(80, 90)]
+    again = crops_of(open_images(tmp_path / "fields"))
+    assert workspace.hold_folder(tmp_path / "fields", opened=again, read_as={"crops": 64}) == held
+
+
+def made_croppable(folder: Path) -> FolderImages:
+    """Return a field of 80 x 90 pixels with a table of one cell."""
+    folder.mkdir()
+    tifffile.imwrite(folder / "B02_s1.tif", np.arange(7200, dtype=np.uint16).reshape(80, 90))
+    (folder / "cells.csv").write_text("well,site,center_x,center_y\nB02,1,40,40\n")
+    return open_images(folder)
+
+
 @pytest.mark.parametrize("name", ["raw-0", "raw--1", "raw-1.5", "raw-", "other-3", "raw-03", "x"])
 def test_unknown_set_names_are_refused(name, tmp_path) -> None:
     workspace = Workspace(tmp_path / "work")
     assert generated(name) is None
-    with pytest.raises(UserError, match="no such image set; give raw-N, ic-N, raw16-N or a folder"):
+    with pytest.raises(
+        UserError,
+        match=r"no such image set; give raw-N, ic-N, .*, crops-N or a folder",
+    ):
         workspace.images(name)
     assert not workspace.root.exists()
 

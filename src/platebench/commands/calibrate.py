@@ -18,6 +18,7 @@ from platebench.commands.shared import (
     say,
     say_where,
     split,
+    split_images,
 )
 
 ROUNDS, CELLS = 16, 40
@@ -417,3 +418,139 @@ def tuning_command(
     console.print("Times are relative to each format's fast.")
     say_where(out)
     raise typer.Exit(FAILED if missed else 0)
+
+
+@calibrate_app.command(
+    "metadata", epilog="Example: platebench calibrate metadata --stores 'parquet,zarr:*:fast'"
+)
+def metadata_command(
+    stores: Annotated[
+        str | None,
+        typer.Option(
+            help="Formats, stores or patterns, separated by commas. Default: the tuning fast of"
+            " each format's first layout, or default where there is no fast."
+        ),
+    ] = None,
+    images: Annotated[
+        str, typer.Option(help="Numbers of images of 4 x 4 pixels, separated by commas.")
+    ] = "1000,10000,100000,1000000",
+    seconds: Annotated[
+        float,
+        typer.Option(
+            min=0.01, help="Leave a number of images out where a store would take longer."
+        ),
+    ] = 60.0,
+    out: Annotated[
+        Path, typer.Option(help="Page to write. It keeps earlier stores of the same libraries.")
+    ] = Path("docs/metadata.md"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Measure only the stores that the page lacks.")
+    ] = False,
+) -> None:
+    """Measure the bytes and seconds that grow with the number of images, with many tiny ones.
+
+    Writes a page with what each store keeps beside the pixels, what it costs to open it and to read
+    one image, and from how many images on that takes over 1 s or 100 MB. It takes about thirty
+    minutes; leave the machine idle meanwhile. Exit status: 1 if a store failed, 0 otherwise.
+    """
+    from platebench.running.checkout import find_checkout
+    from platebench.running.metadata import (
+        IMAGES,
+        SECONDS,
+        MetadataSettings,
+        measure_metadata,
+        numbers_of,
+    )
+    from platebench.running.progress import Bar
+    from platebench.running.settings import most_direct_stores, stores_to_measure
+
+    numbers = numbers_of(split(images))
+    named = split(stores)
+    command = "platebench calibrate metadata"
+    command += f" --stores '{','.join(named)}'" if named else ""
+    command += f" --images {','.join(map(str, numbers))}" if tuple(numbers) != IMAGES else ""
+    command += f" --seconds {seconds:g}" if seconds != SECONDS else ""
+    chosen = stores_to_measure(named, references=False) if named else most_direct_stores()
+    settings = MetadataSettings(chosen, numbers, seconds, out, resume, command)
+    with Bar(errors) as bar:
+        measured = measure_metadata(find_checkout(Path.cwd()), settings, bar)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    heads = ("store", "images", "bytes beside", "open + first, ms", "MB", "stops working from")
+    for head in heads:
+        table.add_column(head, justify="left" if head == "store" else "right")
+    for each in measured.stores:
+        last, per_image = each.cells[-1], each.per_image
+        table.add_row(
+            str(each.store),
+            f"{last.images:,}",
+            "" if per_image is None else f"{per_image:,.0f}",
+            f"{last.seconds * 1e3:,.3g}",
+            f"{last.bytes_read / 1e6:,.3g}",
+            "-" if each.stops is None else str(each.stops),
+        )
+    console.print(table)
+    say_where(out)
+    raise typer.Exit(FAILED if measured.failed else 0)
+
+
+@calibrate_app.command(
+    "growth", epilog="Example: platebench calibrate growth --images 32,128,512 --stores parquet"
+)
+def growth_command(
+    images: Annotated[
+        str, typer.Option(help="Numbers of generated images, three or more, separated by commas.")
+    ] = "32,128,512,2048",
+    stores: Annotated[
+        str | None,
+        typer.Option(
+            help="Formats, stores or patterns, separated by commas. Default: the tunings fast"
+            " and balanced of each format."
+        ),
+    ] = None,
+    operations: Annotated[
+        str | None,
+        typer.Option(
+            help="As of 'platebench run'. Default: write, and from the disk scan, take 16, open and"
+            " table."
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of passes over all cells.")] = 2,
+    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("docs/growth.md"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the same measurement where it stopped.")
+    ] = False,
+    results: Results = None,
+) -> None:
+    """Measure image sets of several sizes, and fit how time, memory and bytes grow with them.
+
+    It tells first how long it takes and how much disk it needs. The files of one size at a time are
+    on the disk. 'platebench report --growth' shows the same of any run.
+    """
+    from platebench.results.growth import as_tables
+    from platebench.results.operations import patterns_of
+    from platebench.running.growth import OPERATIONS, SIZES, GrowthSettings, measure_growth
+    from platebench.running.places import home, own_results
+    from platebench.running.progress import RunBar
+    from platebench.running.settings import at_their_best, stores_to_measure
+    from platebench.stores.registry import REFERENCES
+
+    named, sizes, typed = split(stores), split_images(images), split(operations)
+    command = "platebench calibrate growth"
+    command += f" --images {','.join(sizes)}" if tuple(sizes) != SIZES else ""
+    command += f" --stores '{','.join(named)}'" if named else ""
+    command += f" --operations '{','.join(typed)}'" if typed else ""
+    command += f" --rounds {rounds}" if rounds != 2 else ""
+    settings = GrowthSettings(
+        stores_to_measure(named) if named else list(dict.fromkeys([*REFERENCES, *at_their_best()])),
+        sizes,
+        typed,
+        patterns_of(typed, brief=True) if typed else OPERATIONS,
+        rounds,
+        out,
+        resume,
+        command,
+    )
+    with RunBar(errors) as bar:
+        _, grown = measure_growth(home(), own_results(results), settings, bar)
+    console.print(as_tables(grown))
+    say_where(out)

@@ -18,6 +18,10 @@ class Profile(StrEnum):
     raw = "raw"
     ic = "ic"
     raw16 = "raw16"
+    channels = "channels"
+    zstack = "zstack"
+    mixed = "mixed"
+    crops = "crops"
 
 
 def make_fixtures_command(
@@ -27,7 +31,9 @@ def make_fixtures_command(
         Profile,
         typer.Option(
             help="raw: as acquired, 8 bits. ic: background subtracted, 8 bits."
-            " raw16: as acquired with 12 bits, in uint16."
+            " raw16: as acquired with 12 bits, in uint16. channels: five per site, as in Cell"
+            " Painting. zstack: 8 planes per site. mixed: several shapes and dtypes. crops: cells,"
+            " 5 x 64 x 64."
         ),
     ] = Profile.raw,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,

@@ -118,6 +118,8 @@ def pack_command(
         f"{counted(len(manifest.newest.sources), 'other file')} byte for byte",
     ]
     say(f"{destination}: {', '.join(parts)}; {gigabytes(size)}, {manifest.store}")
+    for note in packed.notes:
+        say(f"{note[0].upper()}{note[1:]}")
     for table in manifest.tables:
         keys = f"joined by {', '.join(table.keys)}" if table.keys else "has no key of an image"
         say(f"Table {table.name}: {counted(table.rows, 'row')}, {keys}")

@@ -59,8 +59,8 @@ Originals = Annotated[
 Pattern = Annotated[
     str | None,
     typer.Option(
-        help="Regular expression for the names of TIFF files, such as '(?P<well>[A-P]\\d+)_"
-        "(?P<site>\\d+)'. Groups: plate, well, site, frame, channel, z."
+        help="Names of TIFF files, such as '{well}_s{site}_w{channel}.tif', with plate, well, site,"
+        " frame, channel and z; or a regular expression with such groups: '(?P<well>[A-P]\\d+)_.*'."
     ),
 ]
 Version = Annotated[

@@ -46,6 +46,12 @@ def report_command(
     versions: Annotated[
         bool, typer.Option("--versions", help="Earlier states must stay readable.")
     ] = False,
+    growth: Annotated[
+        bool,
+        typer.Option(
+            "--growth", help="Show how times, memory and bytes grow with the size of the image set."
+        ),
+    ] = False,
     size: Annotated[
         str | None,
         typer.Option(help="Pixels to keep in all, such as 5TB. Default: those measured."),
@@ -55,10 +61,14 @@ def report_command(
 
     With --size, --versions or shares of use, it chooses three stores for these needs in place of
     that, as 'platebench advise' does for your own images. The kept reference: --results results
+
+    With --growth, it shows exponents, fitted to runs with three or more sizes of image set.
     """
     wanted = {"reads": reads, "random": random, "writes": writes}
     shares = {name: share for name, share in wanted.items() if share is not None}
     choosing = bool(shares or versions or size or images)
+    if choosing and growth:
+        raise UserError("--growth: this is about all stores; leave it out to choose stores")
     if choosing and output is not Format.table:
         raise UserError(
             f"--format {output.value}: this is for the table; leave it out to choose stores"
@@ -76,7 +86,9 @@ def report_command(
     info = files[-1].info()
     _say_whose(info.machine, machine)
     cells, finished = tidy(files[-1]), files[-1].finished
-    if choosing:
+    if growth:
+        _show_growth(cells, output)
+    elif choosing:
         _say_conditions(info)
         _say_choice(cells, shares, versions, size, images)
     elif output is Format.table:
@@ -84,12 +96,37 @@ def report_command(
         print_answer(cells, info)
         say("")
         console.print(reports.as_tables(cells, finished))
+        _say_growth(cells)
     elif output is Format.markdown:
         lines = "\n".join(answer_lines(cells, info))
         sys.stdout.write(f"```\n{lines}\n```\n\n{reports.as_markdown(cells, finished)}\n")
     else:
         writers = {"json": reports.as_json, "csv": reports.as_csv}
         sys.stdout.write(writers[output.value](cells) + "\n")
+
+
+def _say_growth(cells: Sequence[CellResult]) -> None:
+    """Name the table of exponents if the run has enough sizes of image set."""
+    from platebench.results.growth import growth_of
+
+    if growth_of(cells):
+        say(f"Growth with the number of images: {program()} report --growth")
+
+
+def _show_growth(cells: Sequence[CellResult], output: Format) -> None:
+    """Print the exponents. Raises UserError if there are too few sizes of image set."""
+    from platebench.results import growth
+
+    grown = growth.growth_of(cells)
+    if not grown:
+        raise UserError(growth.NOTHING)
+    if output is Format.table:
+        console.print(growth.as_tables(grown))
+    elif output is Format.markdown:
+        sys.stdout.write(growth.as_markdown(grown))
+    else:
+        written = growth.as_json(grown) if output is Format.json else growth.as_csv(grown)
+        sys.stdout.write(written + "\n")
 
 
 def _say_choice(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from platebench.commands.answer import print_answer, resume_command, table_file
+from platebench.commands.packaged import Pattern
 from platebench.commands.shared import (
     Results,
     errors,
@@ -33,7 +34,9 @@ def run_command(
         str,
         typer.Option(
             help="Your folder, or a number of generated images: 64 or raw-64 (uint8), raw16-64"
-            " (uint16), ic-64 (background subtracted). Separate several by commas."
+            " (uint16), ic-64 (background subtracted), channels-60 (five channels per site),"
+            " zstack-64 (8 planes per site), mixed-32 (several shapes), crops-1000 (cells)."
+            " Separate several by commas."
         ),
     ] = IMAGES,
     stores: Annotated[
@@ -74,6 +77,20 @@ def run_command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the same run where it was interrupted.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say how many cells, minutes and bytes it takes, and measure nothing."
+        ),
+    ] = False,
+    tidy_up: Annotated[
+        bool,
+        typer.Option(
+            "--tidy",
+            help="Measure one image set after another, and remove a store's files after its last"
+            " cell. Else they stay for the next run.",
+        ),
+    ] = False,
     check_newest: Annotated[
         bool,
         typer.Option(
@@ -81,6 +98,15 @@ def run_command(
         ),
     ] = False,
     results: Results = None,
+    pattern: Pattern = None,
+    crops: Annotated[
+        bool,
+        typer.Option(
+            "--crops",
+            help="Of your folder, measure cells in place of images: 64 x 64 pixels around each row"
+            " of its first table with centres, in all channels.",
+        ),
+    ] = False,
 ) -> None:
     """Measure, and print the answer in ten lines.
 
@@ -89,6 +115,7 @@ def run_command(
     from platebench.results.operations import patterns_of
     from platebench.results.records import RecordFile
     from platebench.results.tidy import tidy
+    from platebench.running.outlook import tell_cost
     from platebench.running.places import home, own_results
     from platebench.running.progress import RunBar
     from platebench.running.run import measure
@@ -114,8 +141,15 @@ def run_command(
         more=open_end and minutes is not None,
         resume=resume,
         check_newest=check_newest,
+        tidy=tidy_up,
         whole_round=whole_round,
+        file_pattern=pattern,
+        crops=crops,
     )
+    if dry_run:
+        with RunBar(errors) as bar:
+            tell_cost(home().work, settings, bar)
+        return
     begun: list[RecordFile] = []
     stopped = False
     try:

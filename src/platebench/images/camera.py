@@ -45,12 +45,12 @@ def take_frame(movie: Movie, frame: int, profile: Profile) -> np.ndarray:
     light = _scratch.light
     light.fill(0)
     for nucleus, patch in movie.visible(frame):
-        field, part = _overlap(patch, int(nucleus.x[frame]), int(nucleus.y[frame]))
+        field, part = overlap(patch, int(nucleus.x[frame]), int(nucleus.y[frame]))
         # All nuclei are in one layer. Where two overlap, the brighter one is in front.
         lit = light[field]
         np.maximum(lit, patch.light[part], out=lit)
     if profile == "raw16":
-        return _expose_twelve_bits(light, movie, frame)
+        return expose_twelve_bits(light, movie, frame)
     return _expose(light, profile, movie, frame)
 
 
@@ -62,7 +62,7 @@ def label_frame(movie: Movie, frame: int) -> tuple[np.ndarray, list[int]]:
     """
     owner = np.zeros((HEIGHT, WIDTH), np.uint16)
     for nucleus, patch in movie.visible(frame):
-        field, part = _overlap(patch, int(nucleus.x[frame]), int(nucleus.y[frame]))
+        field, part = overlap(patch, int(nucleus.x[frame]), int(nucleus.y[frame]))
         owner[field][patch.mask[part]] = nucleus.number + 1
     flat = owner.ravel()
     places = np.flatnonzero(flat)
@@ -79,7 +79,7 @@ def _expose(light: np.ndarray, profile: Profile, movie: Movie, frame: int) -> np
 
     A band of rows stays in the CPU cache from the first operation to the last.
     """
-    background = _background(movie.seed, movie.number)
+    background = empty_field(movie.seed, movie.number)
     image = np.empty((HEIGHT, WIDTH), np.uint8)
     noise, amplitude = _scratch.noise, _scratch.amplitude
     for top, (one, other) in zip(
@@ -99,17 +99,17 @@ def _expose(light: np.ndarray, profile: Profile, movie: Movie, frame: int) -> np
             band += _HALF_A_LEVEL
             np.maximum(band, _scratch.dark, out=band)
         band >>= 4
-        # No value reaches 256: `draw` and `_background` keep the light below BRIGHTEST.
+        # No value reaches 256: `draw` and `empty_field` keep the light below BRIGHTEST.
         image[rows] = band
     return image
 
 
-def _expose_twelve_bits(light: np.ndarray, movie: Movie, frame: int) -> np.ndarray:
+def expose_twelve_bits(light: np.ndarray, movie: Movie, frame: int) -> np.ndarray:
     """Return `light` with background as a 12-bit camera records it: uint16 (HEIGHT, WIDTH).
 
     A sixteenth of a grey level of 8 bits is one count of 12 bits.
     """
-    background = _background(movie.seed, movie.number)
+    background = empty_field(movie.seed, movie.number)
     image = np.empty((HEIGHT, WIDTH), np.uint16)
     noise = photon_camera.noise_bands(
         movie.seed, movie.number, frame, HEIGHT // _BAND, _BAND, WIDTH
@@ -148,7 +148,7 @@ def _noise_pools() -> tuple[np.ndarray, np.ndarray]:
 
 
 @lru_cache(maxsize=2)
-def _background(seed: int, number: int) -> np.ndarray:
+def empty_field(seed: int, number: int) -> np.ndarray:
     """Return the light of an empty field: int16 (HEIGHT, WIDTH), brightest near its middle.
 
     It includes half a grey level, so that truncation rounds.
@@ -179,7 +179,7 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-def _overlap(patch: Patch, x: int, y: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def overlap(patch: Patch, x: int, y: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Return the slices of the field that the patch covers, and those of the patch inside it."""
     left, top, side = x - patch.reach, y - patch.reach, 2 * patch.reach + 1
     if 0 <= left <= WIDTH - side and 0 <= top <= HEIGHT - side:

@@ -71,47 +71,71 @@ _REGION = np.dtype([("region_name", "S50"), ("channel_idx", "<i4")])
 _OBJECT_KIND = np.dtype([(name, "S512") for name in ("name", "type", "source1", "source2")])
 
 
-def write_cellh5(path: Path, place: Place, frames: Iterable[Segmented]) -> None:
-    """Write a movie: `frames` in time order, each at its index of FRAMES.
+def write_cellh5(
+    path: Path, place: Place, frames: Iterable[Segmented], length: int = FRAMES
+) -> None:
+    """Write a movie of `length` frames: `frames` in time order, each at its index.
 
-    Frames that are not given stay unwritten; the attribute `valid` is 0 for them.
+    Frames that are not given stay unwritten; the attribute `valid` is 0 for them. A site without
+    frames is a movie of one frame.
     """
     with h5py.File(path, "w") as file:
         position = file.create_group(_position(place))
         objects = _Objects()
         images, regions = None, None
+        channels: tuple[str, ...] = ()
         for frame in frames:
             if images is None or regions is None:
-                images = _planes(position, "image/channel", frame.image)
-                regions = _planes(position, "image/region", frame.labels)
-            _write_plane(images, frame.shot.frame, frame.image)
-            _write_plane(regions, frame.shot.frame, frame.labels)
+                images = _planes(position, "image/channel", frame.planes, length)
+                regions = _planes(position, "image/region", frame.labels[None, None], length)
+                channels = frame.channels
+            _write_frame(images, frame.time, frame.planes)
+            _write_frame(regions, frame.time, frame.labels[None, None])
             objects.append(frame)
-        _write_time_lapse(position)
+        _write_time_lapse(position, length)
         _write_objects(position, objects)
-        _write_definition(file.create_group("definition"))
+        _write_definition(file.create_group("definition"), channels)
+
+
+def well_name(place: Place) -> str:
+    """Return the name of a well in CH5: 00015 of a number, A01 of a row and a column."""
+    well = place.well or "0"
+    return f"{int(well):05d}" if well.isdigit() else well
 
 
 def _position(place: Place) -> str:
-    well = f"{int(place.well or 0):05d}"
+    well = well_name(place)
     return f"/sample/0/plate/{place.plate}/experiment/{well}/position/{place.site}"
 
 
-def _planes(position: h5py.Group, name: str, like: np.ndarray) -> h5py.Dataset:
-    """Create a dataset (1, FRAMES, 1, y, x) with chunks a quarter as high and as wide."""
-    height, width = like.shape
+def _planes(position: h5py.Group, name: str, like: np.ndarray, frames: int) -> h5py.Dataset:
+    """Create a dataset (c, frames, z, y, x) with chunks a quarter as high and as wide.
+
+    `like` are the planes of a frame, (c, z, y, x).
+    """
+    channels, slices, height, width = like.shape
     planes = position.create_dataset(
         name,
-        shape=(1, FRAMES, 1, height, width),
+        shape=(channels, frames, slices, height, width),
         dtype=like.dtype.newbyteorder("<"),
-        chunks=(1, 1, 1, height // 4, width // 4),
+        chunks=(1, 1, 1, -(-height // 4), -(-width // 4)),
         **_GZIP,
     )
-    planes.attrs["valid"] = np.zeros(FRAMES, np.float64)
+    planes.attrs["valid"] = np.zeros(frames, np.float64)
     return planes
 
 
-def _write_plane(planes: h5py.Dataset, frame: int, plane: np.ndarray) -> None:
+def _write_frame(planes: h5py.Dataset, frame: int, images: np.ndarray) -> None:
+    """Write the planes of a frame, (c, z, y, x)."""
+    for channel, slices in enumerate(images):
+        for depth, plane in enumerate(slices):
+            _write_plane(planes, (channel, frame, depth), plane)
+    valid = planes.attrs["valid"]
+    valid[frame] = 1
+    planes.attrs["valid"] = valid
+
+
+def _write_plane(planes: h5py.Dataset, index: tuple[int, int, int], plane: np.ndarray) -> None:
     """Write one plane, compressed with libdeflate: HDF5's own zlib takes 1.5 times as long."""
     height, width = planes.chunks[-2:]
     for top in range(0, plane.shape[0], height):
@@ -120,15 +144,12 @@ def _write_plane(planes: h5py.Dataset, frame: int, plane: np.ndarray) -> None:
             part = plane[top : top + height, left : left + width]
             chunk[: part.shape[0], : part.shape[1]] = part
             packed = imagecodecs.deflate_encode(chunk.tobytes(), level=_DEFLATE_LEVEL)
-            planes.id.write_direct_chunk((0, frame, 0, top, left), packed)
-    valid = planes.attrs["valid"]
-    valid[frame] = 1
-    planes.attrs["valid"] = valid
+            planes.id.write_direct_chunk((*index, top, left), packed)
 
 
-def _write_time_lapse(position: h5py.Group) -> None:
-    lapse = np.zeros(FRAMES, _TIME_LAPSE)
-    lapse["frame"] = np.arange(FRAMES)
+def _write_time_lapse(position: h5py.Group, frames: int) -> None:
+    lapse = np.zeros(frames, _TIME_LAPSE)
+    lapse["frame"] = np.arange(frames)
     lapse["timestamp_rel"] = lapse["frame"] * MINUTES_PER_FRAME * 60
     lapse["timestamp_abs"] = FIRST_TIMESTAMP + lapse["timestamp_rel"]
     position.create_dataset("image/time_lapse", data=lapse, **_GZIP)
@@ -151,7 +172,7 @@ class _Objects:
 
     def append(self, frame: Segmented) -> None:
         """Append the objects of a frame."""
-        measured, time = frame.objects, frame.shot.frame
+        measured, time = frame.objects, frame.time
         objects = np.zeros(len(frame.nuclei), _OBJECT)
         objects["time_idx"] = time
         objects["obj_label_id"] = np.arange(1, len(frame.nuclei) + 1)
@@ -258,9 +279,10 @@ def _write_table(group: h5py.Group, name: str, rows: np.ndarray, **options: obje
     group.create_dataset(name, data=rows, maxshape=shape, chunks=chunks, **options)
 
 
-def _write_definition(definition: h5py.Group) -> None:
-    channel = (b"H2B-GFP", b"chromatin", True, (1.0, 1.0, 1.0), b"#00ff00")
-    definition["image/channel"] = np.array([channel], _CHANNEL)
+def _write_definition(definition: h5py.Group, channels: tuple[str, ...]) -> None:
+    described = [(name.encode(), b"stain") for name in channels] or [(b"H2B-GFP", b"chromatin")]
+    rows = [(*each, True, (1.0, 1.0, 1.0), b"#00ff00") for each in described]
+    definition["image/channel"] = np.array(rows, _CHANNEL)
     definition["image/region"] = np.array([(f"region___{REGION}", 0)], _REGION)
     definition["image/time_lapse"] = np.array(_TIME_LAPSE.names, "S12")
     kinds = {

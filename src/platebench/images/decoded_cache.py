@@ -48,8 +48,7 @@ def decode_to_cache(
 def _write(images: ImageSet, folder: Path, progress: Callable[[], None]) -> None:
     pixel_ends, file_ends, digests = [0], [0], []
     with (folder / "pixels.bin").open("wb") as pixels, (folder / "files.bin").open("wb") as files:
-        for row in range(len(images)):
-            array = images.pixels(row)
+        for row, array in enumerate(images):
             digests.append(digest(array))
             pixel_ends.append(pixel_ends[-1] + pixels.write(array.reshape(-1).view(np.uint8).data))
             file_ends.append(file_ends[-1] + files.write(images.file(row)))

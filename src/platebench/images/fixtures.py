@@ -4,28 +4,29 @@ out/tiff/LT0001_02.LT0001_02_15_43_IC.tif    one image per file, named and tagge
 out/ch5/LT0001_02/hdf5/00015_01.ch5          one movie per file, named as in idr0013
 out/tables/cells.csv (.tsv, .txt, each .gz)  one row per nucleus and frame
 out/manifest.json                            settings, and one digest per image
+
+Profiles of sites (`channels`, `zstack`, `mixed`; see `sites`) have tiff/CP0001_A01_s1_DNA.tif, one
+image per file too, and ch5/CP0001/hdf5/A01_1.ch5, one site per file.
 """
 
 from __future__ import annotations
 
 import errno
-import multiprocessing
-import os
 import shutil
-import signal
-import sys
-import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, Protocol, get_args
+from typing import Any, NamedTuple, Protocol, get_args
+
+import pyarrow as pa
 
 from platebench.drafts import made_anew
 from platebench.errors import UserError
-from platebench.images.camera import Profile, dtype_of, image_bytes, take_frame
+from platebench.images.crops import file_of as crop_file
+from platebench.images.generated_crops import generated_crops
 from platebench.images.imageset import digest
 from platebench.images.manifest import (
     Entry,
@@ -34,18 +35,20 @@ from platebench.images.manifest import (
     read_manifest,
     write_manifest,
 )
-from platebench.images.movie import HEIGHT, WIDTH, movie
-from platebench.images.screen import (
-    FRAMES_PER_MOVIE,
-    Segmented,
-    Shot,
-    place_of_shot,
-    segment,
-    shots,
-    tiff_name,
+from platebench.images.movie import FRAMES
+from platebench.images.names import Place
+from platebench.images.pool import interrupts_held, new_pool, processors
+from platebench.images.screen import FRAMES_PER_MOVIE, Segmented, Shot
+from platebench.images.set_profiles import (
+    SetProfile,
+    images_per_site,
+    is_field,
+    require_whole_sites,
+    set_bytes,
 )
-from platebench.images.tables import COLUMNS, cell_lines, join_pieces, write_piece
-from platebench.images.tiff import PIXELS_AT, header
+from platebench.images.sites import file_names, images_of, places, segment, shots, site_place
+from platebench.images.tables import CELLS, COLUMNS, cell_lines, join_pieces, write_piece
+from platebench.images.tiff import PIXELS_AT, header_of
 from platebench.images.walk import shown
 from platebench.limits import require_room
 from platebench.optional import require
@@ -78,7 +81,7 @@ _NEARLY_FULL = 1 << 20
 def make_fixtures(
     out: Path,
     images: int,
-    profile: Profile = "raw",
+    profile: SetProfile = "raw",
     seed: int = 1,
     *,
     ch5: bool = False,
@@ -98,6 +101,8 @@ def make_fixtures(
     small. Neither an error nor an interrupt leaves a partial fixture.
     """
     settings = _checked(Settings(images, profile, seed, ch5, tables), processes)
+    if profile == "crops" and workers is not None:
+        raise UserError("crops are drawn in processes of this machine; leave out Dask workers")
     if ch5:
         require("CH5 files", "h5py")
     try:
@@ -107,7 +112,7 @@ def make_fixtures(
             return out
         require_room(out, _bytes_of(settings), f"{images:,} images")
         with made_anew(out, FIXTURE, with_list=True) as part, _naming_full(out):
-            _make(part, settings, processes or _processors(), progress, workers)
+            _make(part, settings, processes or processors(), progress, workers)
     except OSError as error:
         if error.errno in _FULL:
             raise _disk_full(out) from error
@@ -147,28 +152,26 @@ def _present(out: Path) -> Settings | None:
 
 def _bytes_of(settings: Settings) -> int:
     """Estimate the size of a fixture in bytes."""
-    pixels = image_bytes(settings.profile)
-    ch5 = int(pixels * _CH5_SHARE) + _CH5_BYTES
-    each = PIXELS_AT + pixels + settings.ch5 * ch5 + settings.tables * _TABLE_BYTES
-    return settings.images * each
+    pixels = set_bytes(settings.profile, settings.images)
+    ch5 = int(pixels * _CH5_SHARE) + settings.images * _CH5_BYTES
+    each = PIXELS_AT + settings.tables * _TABLE_BYTES
+    return pixels + settings.images * each + settings.ch5 * ch5
 
 
 def _checked(settings: Settings, processes: int | None) -> Settings:
     if settings.images < 1:
         raise UserError(f"{settings.images} images cannot be generated; ask for 1 or more")
-    if settings.profile not in get_args(Profile):
-        raise UserError(
-            f"unknown profile {settings.profile!r}; choose one of {', '.join(get_args(Profile))}"
-        )
+    if settings.profile not in get_args(SetProfile):
+        known = ", ".join(get_args(SetProfile))
+        raise UserError(f"unknown profile {settings.profile!r}; choose one of {known}")
+    require_whole_sites(settings.profile, settings.images)
+    if settings.profile == "crops" and settings.ch5:
+        raise UserError("crops have no CH5 files; the fields they are cut from have: channels")
     if settings.seed < 0:
         raise UserError(f"the seed {settings.seed} is negative; choose 0 or more")
     if processes is not None and processes < 1:
         raise UserError(f"{processes} processes cannot generate images; ask for 1 or more")
     return settings
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _make(
@@ -179,12 +182,16 @@ def _make(
     workers: Workers | None,
 ) -> None:
     part.joinpath("tiff").mkdir(parents=True)
-    everything = list(shots(settings.images))
+    if settings.profile == "crops":
+        _make_crops(part, settings, processes, progress)
+        return
+    everything = shots(settings.profile, settings.images)
     tasks: list[Task] = [
         *_movie_tasks(part, everything, settings),
         *_tiff_tasks(part, everything, settings, processes),
     ]
-    total, done = sum(len(task.shots) for task in tasks), 0
+    each = images_per_site(settings.profile)
+    total, done = sum(len(task.shots) for task in tasks) * each, 0
     digests: dict[int, str] = {}
     made_ones = _run(tasks, processes) if workers is None else _in_workers(tasks, part, workers)
     # An interrupt between two results must end the workers before the draft is removed.
@@ -195,11 +202,47 @@ def _make(
             progress(done, total)
     if settings.tables:
         _finish_tables(part, everything)
-    entries = [
-        Entry(f"tiff/{tiff_name(shot)}", place_of_shot(shot), digests[shot.number])
+    images = (
+        image
         for shot in everything
+        for image in zip(
+            file_names(shot, settings.profile), places(shot, settings.profile), strict=True
+        )
+    )
+    entries = [
+        Entry(f"tiff/{name}", place, digests[number]) for number, (name, place) in enumerate(images)
     ]
     write_manifest(Manifest(settings, entries), part)
+
+
+def _make_crops(
+    part: Path, settings: Settings, processes: int, progress: Callable[[int, int], None]
+) -> None:
+    """Write crops, which are drawn in several processes, from this one."""
+    crops = generated_crops(settings.images, settings.seed, processes)
+    entries = []
+    with closing(crops.__iter__()) as drawn:
+        for row, crop in zip(_rows(crops.table), drawn, strict=True):
+            (part / row["path"]).write_bytes(crop_file(crop))
+            place = Place(**{key: row[key] for key in Place._fields})
+            entries.append(Entry(row["path"], place, digest(crop)))
+            progress(len(entries), settings.images)
+    if settings.tables:
+        objects = crops.tables[CELLS]
+        lines = ("\t".join(map(str, row.values())) for row in _rows(objects))
+        part.joinpath(_PIECES).mkdir()
+        write_piece("\t".join(objects.column_names) + "\n", part / _PIECES, "columns")
+        write_piece("".join(f"{line}\n" for line in lines), part / _PIECES, _piece(0))
+        part.joinpath("tables").mkdir()
+        join_pieces(part / _PIECES, ["columns", _piece(0)], part / "tables")
+        shutil.rmtree(part / _PIECES)
+    write_manifest(Manifest(settings, entries), part)
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table, a few at a time: as Python objects, they are 20 times as large."""
+    for batch in table.to_batches(max_chunksize=1000):
+        yield from batch.to_pylist()
 
 
 class Made(NamedTuple):
@@ -231,21 +274,23 @@ class TiffTask:
     def run(self) -> Made:
         """Write the files."""
         digests = {}
-        dtype = dtype_of(self.settings.profile).newbyteorder("<")
-        start = header(HEIGHT, WIDTH, dtype)
+        profile = self.settings.profile
+        each = images_per_site(profile)
         for shot in self.shots:
-            well = movie(self.settings.seed, shot.movie)
-            image = take_frame(well, shot.frame, self.settings.profile)
-            with (self.folder / tiff_name(shot)).open("wb") as file:
-                file.write(start)
-                file.write(image.astype(dtype, copy=False).data)
-            digests[shot.number] = digest(image)
-        return Made(len(self.shots), digests)
+            images = images_of(self.settings.seed, shot, profile)
+            named = zip(file_names(shot, profile), images, strict=True)
+            for number, (name, image) in enumerate(named, shot.number * each):
+                stored = image.astype(image.dtype.newbyteorder("<"), copy=False)
+                with (self.folder / name).open("wb") as file:
+                    file.write(header_of(image.shape, stored.dtype))
+                    file.write(stored.data)
+                digests[number] = digest(image)
+        return Made(len(self.shots) * each, digests)
 
 
 @dataclass(frozen=True)
 class MovieTask:
-    """CH5 file of one movie and its part of the tables, below the fixture's `folder`."""
+    """CH5 file of one movie or site and its part of the tables, below the fixture's `folder`."""
 
     folder: Path
     shots: list[Shot]
@@ -256,17 +301,19 @@ class MovieTask:
         lines: list[str] = []
         frames = self._segmented(lines)
         if self.settings.ch5:
-            path = self.folder / _ch5_name(self.shots[0])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            from platebench.images.cellh5 import write_cellh5  # h5py is optional
+            from platebench.images.cellh5 import well_name, write_cellh5  # h5py is optional
 
-            write_cellh5(path, place_of_shot(self.shots[0]), frames)
+            profile = self.settings.profile
+            place = site_place(self.shots[0], profile)
+            path = self.folder / f"ch5/{place.plate}/hdf5/{well_name(place)}_{place.site}.ch5"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_cellh5(path, place, frames, FRAMES if is_field(profile) else 1)
         else:
             for _ in frames:
                 pass
         if self.settings.tables:
             write_piece("".join(lines), self.folder / _PIECES, _piece(self.shots[0].movie))
-        return Made(len(self.shots), {})
+        return Made(len(self.shots) * images_per_site(self.settings.profile), {})
 
     def _segmented(self, lines: list[str]) -> Iterator[Segmented]:
         """Yield the frames, and append the lines of their table to `lines`."""
@@ -299,11 +346,6 @@ def _movie_tasks(part: Path, everything: list[Shot], settings: Settings) -> Iter
             yield MovieTask(part, list(chunk), settings)
 
 
-def _ch5_name(shot: Shot) -> str:
-    place = place_of_shot(shot)
-    return f"ch5/{place.plate}/hdf5/{int(place.well or 0):05d}_{place.site}.ch5"
-
-
 def _piece(number: int) -> str:
     return f"{number:08d}"
 
@@ -322,11 +364,9 @@ def _run(tasks: Sequence[Task], processes: int) -> Generator[Made]:
         for task in tasks:
             yield task.run()
         return
-    # Forked processes start in milliseconds. Fork is safe on Linux only.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(min(processes, len(tasks)), context, initializer=_start_worker)
+    pool = new_pool(min(processes, len(tasks)))
     try:
-        with _interrupts_held():
+        with interrupts_held():
             futures = [pool.submit(task.run) for task in tasks]
         for future in as_completed(futures):
             yield future.result()
@@ -354,29 +394,3 @@ class _Sent:
 def _in_workers(tasks: Sequence[Task], part: Path, workers: Workers) -> Generator[Made]:
     for _, made in workers.run([_Sent(task, part) for task in tasks]):
         yield made
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Deliver Ctrl-C at the end of the block only. Processes that start in it inherit this."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker() -> None:
-    """Ignore Ctrl-C, which the parent handles, and exit when the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

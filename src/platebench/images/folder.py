@@ -17,6 +17,7 @@ from platebench.images.imageset import IMAGE_SCHEMA, ImageSet, digest
 from platebench.images.manifest import Manifest, read_manifest
 from platebench.images.names import Place, file_pattern, place_of
 from platebench.images.ome_zarr import is_ome_zarr
+from platebench.images.site_channels import uneven_sites
 from platebench.images.tables import (
     CELLS,
     TABLE_ENDINGS,
@@ -25,7 +26,7 @@ from platebench.images.tables import (
     tables_among,
 )
 from platebench.images.tiff_pages import TiffImage, contents_of
-from platebench.images.walk import Counted, require_regular, require_text, walk
+from platebench.images.walk import Counted, require_regular, require_text, shown, walk
 from platebench.optional import require
 
 TIFF_ENDINGS = {".tif", ".tiff"}
@@ -130,8 +131,8 @@ def open_images(
     OME-Zarr image is one image. A fixture has the
     images of its manifest, with the digests recorded there. Only headers are read; `progress` is
     called with the number of files read and the total. The attribute `counted` of the image set
-    lists what was found and what was left out. `pattern` is a regular expression for the names of
-    TIFF files, see `names.file_pattern`.
+    lists what was found and what was left out, which sites lack a channel, and which names the
+    pattern does not fit. `pattern` is for the names of TIFF files, see `names.file_pattern`.
 
     The tables are the CSV, TSV and TXT files, and `objects`: the segmented objects of CH5 files
     with their features. A table is read when it is asked for.
@@ -149,7 +150,7 @@ def open_images(
         return _in_fixture(path, name, manifest, progress)
     walked = walk(path, TIFF_ENDINGS | CELLH5_ENDINGS | TABLE_ENDINGS, is_unit=is_ome_zarr)
     files = [file for file in walked.files if is_image(file)]
-    counted = Counted(len(files), left_out=walked.left_out)
+    counted = Counted(len(files), left_out=walked.left_out, unmatched=unmatched(files, compiled))
     sources: list[Source] = []
     for done, file in enumerate(files, 1):
         sources += sources_in(file, file.relative_to(path).as_posix(), counted.left_out, compiled)
@@ -165,7 +166,7 @@ def _in_one_file(path: Path, name: str | None, pattern: re.Pattern[str] | None) 
     if not is_image(path):
         raise UserError(f"{path}: neither a TIFF nor a CH5 file; name one of those or a folder")
     require_text(Path(path.name), path)
-    counted = Counted(1)
+    counted = Counted(1, unmatched=unmatched([path], pattern))
     sources = sources_in(path, path.name, counted.left_out, pattern)
     if not sources:
         _refuse_empty(path, counted)
@@ -248,6 +249,20 @@ def _labelled(place: Place, image: TiffImage) -> Place:
     return place._replace(**known)
 
 
+def unmatched(files: Sequence[Path], pattern: re.Pattern[str] | None) -> list[str]:
+    """Return the names of the TIFF files that a pattern does not fit.
+
+    Raises UserError if it fits none of them.
+    """
+    if pattern is None:
+        return []
+    tiffs = [file for file in files if file.suffix.lower() in TIFF_ENDINGS]
+    missed = [shown(Path(file.name)) for file in tiffs if not pattern.search(file.stem)]
+    if tiffs and len(missed) == len(tiffs):
+        raise UserError(f"--pattern fits the name of no TIFF file, such as {missed[0]}; correct it")
+    return missed
+
+
 def is_image(file: Path) -> bool:
     """True for the name of a TIFF or CH5 file, and for a folder, which a walk found as OME-Zarr."""
     return file.suffix.lower() in TIFF_ENDINGS | CELLH5_ENDINGS or file.is_dir()
@@ -280,6 +295,7 @@ class FolderImages(ImageSet):
         self.tables = tables or {}
         self.counted = counted
         counted.images = len(sources)
+        counted.uneven = uneven_sites(self.table)
         counted.tables = sorted(self.tables)
         self._sources = sources
         self._manifest = manifest

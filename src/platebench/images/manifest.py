@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar, cast, get_args
 
 from platebench.errors import UserError
-from platebench.images.camera import Profile
 from platebench.images.names import Place
+from platebench.images.set_profiles import SetProfile
 
 MANIFEST = "manifest.json"
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class Settings:
     """Settings that determine the bytes of a fixture."""
 
     images: int
-    profile: Profile
+    profile: SetProfile
     seed: int
     ch5: bool
     tables: bool
@@ -114,11 +114,11 @@ def _entry(image: object) -> Entry:
 def _settings(given: dict[str, object]) -> Settings:
     """Parse the settings. Raises ValueError, TypeError or KeyError if they are invalid."""
     profile = _typed(given["profile"], str)
-    if profile not in get_args(Profile):
+    if profile not in get_args(SetProfile):
         raise ValueError("an unknown profile")
     return Settings(
         images=_typed(given["images"], int),
-        profile=cast("Profile", profile),
+        profile=cast("SetProfile", profile),
         seed=_typed(given["seed"], int),
         ch5=_typed(given["ch5"], bool),
         tables=_typed(given["tables"], bool),

@@ -34,9 +34,10 @@ _CYTATION = re.compile(r"(?P<well>[A-P]\d{1,2})_\d+_\d+_(?P<site>\d+)_[A-Za-z]\w
 
 _WELL_AND_SITE = re.compile(
     r"(?:(?P<plate>.+)_)?(?P<well>[A-P]\d{2})_s(?P<site>\d+)"
-    r"(?:_t(?P<frame>\d+))?(?:_z(?P<z>\d+))?(?:_(?P<channel>[A-Za-z]\w*))?$"
+    r"(?:_t(?P<frame>\d+))?(?:_z(?P<z>\d+))?(?:_cell\d+|_(?P<channel>[A-Za-z]\w*))?$"
 )
-"""`B02_s1_DAPI`, `plate1_B02_s1_t003_z2_w1`: well, site, and what else there is."""
+"""`B02_s1_DAPI`, `plate1_B02_s1_t003_z2_w1`: well, site, and what else there is. Of `B02_s1_cell7`,
+which is a crop, they are those of the site."""
 
 _LARGEST = 2**31 - 1
 
@@ -61,11 +62,15 @@ def place_of(stem: str, pattern: re.Pattern[str] | None = None) -> Place:
 
 
 def file_pattern(text: str) -> re.Pattern[str]:
-    """Compile a regular expression for file names, such as `(?P<well>[A-P]\\d+)_(?P<site>\\d+)`.
+    """Compile a pattern for file names: `{well}_s{site}_w{channel}.tif`, or a regular expression.
 
-    Its named groups are some of plate, well, site, frame, channel and z. Raises UserError for an
-    invalid one, for other groups, and for none.
+    In the first form, each name in braces is one of plate, well, site, frame, channel and z, and
+    `*` is any text; it is the whole name of a file. Its ending .tif may be left out. A regular
+    expression has these names as groups, as in `(?P<well>[A-P]\\d+)_(?P<site>\\d+)`. Raises
+    UserError for an invalid one, for other names, and for none.
     """
+    if "(?P<" not in text and _FIELD.search(text):
+        return _from_template(text)
     try:
         pattern = re.compile(text)
     except re.error as error:
@@ -78,6 +83,26 @@ def file_pattern(text: str) -> re.Pattern[str]:
 
 
 _FIELDS = ", ".join(Place._fields)
+_FIELD = re.compile(r"\{([A-Za-z]\w*)\}")
+_INTEGERS = {"frame", "z"}
+
+
+def _from_template(text: str) -> re.Pattern[str]:
+    stem = re.sub(r"\.(ome\.)?tiff?$", "", text, flags=re.IGNORECASE)
+    parts = []
+    seen: set[str] = set()
+    for place, part in enumerate(_FIELD.split(stem)):
+        if place % 2 == 0:
+            parts.append(".*?".join(map(re.escape, part.split("*"))))
+        elif part not in Place._fields:
+            raise UserError(f"{text}: has an unknown name {{{part}}}; give {_FIELDS}")
+        elif part in seen:
+            parts.append(f"(?P={part})")
+        else:
+            seen.add(part)
+            values = r"\d+" if part in _INTEGERS else ".+?"
+            parts.append(f"(?P<{part}>{values})")
+    return re.compile(f"^{''.join(parts)}$")
 
 
 def _integer(key: str, text: str, stem: str) -> int:

@@ -105,9 +105,9 @@ def draw(shape: NucleusShape, phenotype: str) -> Patch:
     grain, bend = (_cut(plane, shape.grain, 2 * reach + 1) for plane in _texture_planes())
     body = halo = np.zeros((), np.float32)
     for lobe in lobes:
-        distance = _distance(lobe, reach)
+        distance = elliptical_distance(lobe, reach)
         distance *= bend
-        body = np.maximum(body, _edge(distance, lobe, look.softness))
+        body = np.maximum(body, edge(distance, lobe, look.softness))
         distance *= -1.0 / 1.8
         distance += 1.0
         halo = np.maximum(halo, distance)
@@ -156,7 +156,7 @@ def _lobes(shape: NucleusShape, phenotype: str, radius: float) -> list[Lobe]:
     ]
 
 
-def _distance(lobe: Lobe, reach: int) -> np.ndarray:
+def elliptical_distance(lobe: Lobe, reach: int) -> np.ndarray:
     """Return the elliptical distance of each pixel from the lobe's centre; 1 on the boundary."""
     columns, rows = _grid(reach)
     x, y = columns - np.float32(lobe.x), rows - np.float32(lobe.y)
@@ -171,7 +171,7 @@ def _distance(lobe: Lobe, reach: int) -> np.ndarray:
     return np.asarray(np.sqrt(along))
 
 
-def _edge(distance: np.ndarray, lobe: Lobe, softness: float) -> np.ndarray:
+def edge(distance: np.ndarray, lobe: Lobe, softness: float) -> np.ndarray:
     """Return 1 inside the lobe and 0 outside, with a smoothstep `softness` pixels wide."""
     steepness = lobe.short / softness
     rise = distance * -steepness
@@ -199,13 +199,13 @@ def _cut(plane: np.ndarray, place: tuple[int, int], side: int) -> np.ndarray:
 def _texture_planes() -> tuple[np.ndarray, np.ndarray]:
     """Return periodic smooth noise, float32: for chromatin around 0, for outlines around 1."""
     source = generator(_TEXTURE_STREAM)
-    fine, coarse, bend = (_smooth(source, width) for width in (3, 9, 25))
+    fine, coarse, bend = (smooth_noise(source, width) for width in (3, 9, 25))
     chromatin = (fine + 0.7 * coarse) / 256.0
     outline = 1.0 + bend / 330.0
     return np.tile(chromatin, (2, 2)), np.tile(outline, (2, 2))
 
 
-def _smooth(source: np.random.PCG64, width: int) -> np.ndarray:
+def smooth_noise(source: np.random.PCG64, width: int) -> np.ndarray:
     """Return periodic float32 noise from -128 to 127, with grains about `width` pixels wide."""
     noise = random_bytes(source, TEXTURE_SIDE * TEXTURE_SIDE).astype(np.int32)
     plane = noise.reshape(TEXTURE_SIDE, TEXTURE_SIDE)

@@ -63,9 +63,11 @@ def gene_of(shot: Shot) -> str:
 
 @dataclass(frozen=True)
 class Segmented:
-    """A frame with its objects: `image` of the profile's dtype, `labels` uint16, and features.
+    """A frame or site with its objects: `image` of the profile's dtype, `labels` uint16, features.
 
-    `nuclei` are in the order of their labels; `classes` int32 (n,) are indices of CLASSES.
+    `nuclei` are in the order of their labels; `classes` int32 (n,) are indices of CLASSES. `planes`
+    (channels, z, y, x) are all images of the shot, one of which is `image`; `channels` names them,
+    if they are not H2B-GFP. `place` is without channel and z.
     """
 
     shot: Shot
@@ -74,6 +76,15 @@ class Segmented:
     nuclei: list[Nucleus]
     classes: np.ndarray
     objects: ObjectFeatures
+    place: Place
+    gene: str
+    planes: np.ndarray
+    channels: tuple[str, ...] = ()
+
+    @property
+    def time(self) -> int:
+        """The index of the frame in its movie; 0 of a site without frames."""
+        return self.place.frame or 0
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -98,6 +109,9 @@ def segment(seed: int, shot: Shot, profile: Profile) -> Segmented:
         nuclei,
         np.array(classes, np.int32),
         measure(image, labels, len(nuclei)),
+        place=place_of_shot(shot),
+        gene=gene_of(shot),
+        planes=image[np.newaxis, np.newaxis],
     )
 
 

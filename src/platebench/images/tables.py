@@ -23,7 +23,7 @@ from platebench.errors import UserError
 from platebench.images.features import GRID, SHAPE_AND_INTENSITY
 from platebench.images.keys import key_of
 from platebench.images.nuclei import CLASSES
-from platebench.images.screen import Segmented, cell_uuid, gene_of, place_of_shot
+from platebench.images.screen import Segmented, cell_uuid
 from platebench.images.table_names import names_of_files
 from platebench.images.walk import Walked, walk
 from platebench.images.zipped import opened_member
@@ -59,6 +59,7 @@ _GENE = re.compile(r"(metadata_)?gene([_ ]?(name|symbol|id))?", re.IGNORECASE)
 _UNNAMED = "Unnamed: {}"
 """Name of a column without one, as pandas calls it: `to_csv` writes its index without a name."""
 
+_DAMAGED = (pa.ArrowException, zlib.error, python_csv.Error)
 _SEPARATORS = ",;\t"
 _LONGEST_HEADER = 2**20
 
@@ -68,8 +69,9 @@ def cell_lines(frame: Segmented, seed: int) -> str:
 
     Measurements have six significant digits.
     """
-    place = place_of_shot(frame.shot)
-    tail = (place.plate, place.well, place.frame, place.site, gene_of(frame.shot))
+    place = frame.place
+    time = "" if place.frame is None else place.frame
+    tail = (place.plate, place.well, time, place.site, frame.gene)
     template = "\t".join(
         ["{}"] * 2
         + ["{:.6g}"] * 2
@@ -195,7 +197,7 @@ def read_table(path: Path, member: str | None = None) -> pa.Table:
                 table = csv.read_csv(opened, parse_options=parsing, convert_options=types)
         # A field's name is decoded here. PyArrow infers the type binary for values not in UTF-8.
         binary = [field.name for field in table.schema if pa.types.is_binary(field.type)]
-    except (pa.ArrowException, OSError, EOFError, ValueError, KeyError, zlib.error) as error:
+    except (*_DAMAGED, OSError, EOFError, ValueError, KeyError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise UserError(f"{shown}: not a readable table ({reason})") from error
     if binary:

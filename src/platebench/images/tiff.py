@@ -56,6 +56,51 @@ def header(height: int, width: int, dtype: np.dtype) -> bytes:
     return start.ljust(PIXELS_AT, b"\0")
 
 
+@lru_cache
+def header_of(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    """Return the header of an uncompressed little-endian TIFF file of one page.
+
+    `shape` is (y, x), as of `header`, or (samples, y, x) with at least two samples, which are then
+    stored one after the other. `dtype` is an unsigned integer.
+    """
+    return header(*shape, dtype) if len(shape) == 2 else _samples_header(shape, dtype)
+
+
+def _samples_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    """Return the header of samples in a strip each, whose pixels begin at a multiple of 256."""
+    samples, height, width = shape
+    size = height * width * dtype.itemsize
+    entries = 11
+    values_at = 8 + 2 + 12 * entries + 4
+    bits = struct.pack(f"<{samples}H", *[8 * dtype.itemsize] * samples)
+    extra = bytes(2 * (samples - 1))  # 0: not alpha
+    counts = struct.pack(f"<{samples}I", *[size] * samples)
+    bits_at = values_at
+    extra_at = bits_at + len(bits)
+    counts_at = extra_at + len(extra)
+    offsets_at = counts_at + len(counts)
+    pixels_at = -(-(offsets_at + 4 * samples) // 256) * 256
+    offsets = struct.pack(f"<{samples}I", *range(pixels_at, pixels_at + samples * size, size))
+    # A value of at most 4 bytes is in the entry itself.
+    tags = [
+        (256, _LONG, 1, width),
+        (257, _LONG, 1, height),
+        (258, _SHORT, samples, bits_at if len(bits) > 4 else int.from_bytes(bits, "little")),
+        (259, _SHORT, 1, 1),
+        (262, _SHORT, 1, 1),
+        (273, _LONG, samples, offsets_at),
+        (277, _SHORT, 1, samples),
+        (278, _LONG, 1, height),
+        (279, _LONG, samples, counts_at),
+        (284, _SHORT, 1, 2),
+        (338, _SHORT, samples - 1, extra_at if len(extra) > 4 else 0),
+    ]
+    directory = struct.pack("<H", entries)
+    directory += b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4)
+    start = b"II*\0" + struct.pack("<I", 8) + directory + bits + extra + counts + offsets
+    return start.ljust(pixels_at, b"\0")
+
+
 def encode(array: np.ndarray, axes: str = "") -> bytes:
     """Encode `array` as an uncompressed TIFF file that tifffile reads back in the same shape.
 

@@ -20,12 +20,18 @@ LINKED_FOLDER = "linked folder"
 
 @dataclass
 class Counted:
-    """Files, images and tables of an image set, and what was left out, by name and reason."""
+    """Files, images and tables of an image set, and what was left out, by name and reason.
+
+    `uneven` says which sites lack a channel or plane, None if none does. `unmatched` are the names
+    of TIFF files that a given pattern does not fit; their places are unknown.
+    """
 
     files: int = 0
     images: int = 0
     tables: list[str] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
+    uneven: str | None = None
+    unmatched: list[str] = field(default_factory=list)
 
     def said(self) -> str:
         """Summarize in one line: 12 files, 60 images, 1 table (wells); left out: 1 link (a)."""
@@ -33,6 +39,8 @@ class Counted:
         if self.tables:
             more = "" if len(self.tables) == 1 else ", ..."
             line += f", {_many(len(self.tables), 'table')} ({self.tables[0]}{more})"
+        for note in self.notes():
+            line += f"; {note}"
         reasons = Counter(why for _, why in self.left_out)
         if not reasons:
             return line
@@ -40,6 +48,17 @@ class Counted:
             f"{_many(count, why)} ({self._names(why, count)})" for why, count in reasons.items()
         ]
         return f"{line}; left out: {', '.join(parts)}"
+
+    def notes(self) -> list[str]:
+        """Say which files the pattern does not fit, and which sites lack images."""
+        notes = []
+        if self.unmatched:
+            more = ", ..." if len(self.unmatched) > 1 else ""
+            many = _many(len(self.unmatched), "file")
+            notes.append(f"the pattern does not fit {many} ({self.unmatched[0]}{more})")
+        if self.uneven is not None:
+            notes.append(self.uneven)
+        return notes
 
     def _names(self, why: str, count: int) -> str:
         first = next(name for name, other in self.left_out if other == why)

@@ -22,7 +22,15 @@ from platebench.packages.manifest import (
     StoredTable,
     write_manifest,
 )
-from platebench.packages.parts import PACKAGE, PartSource, PartTask, Show, remove, write_parts
+from platebench.packages.parts import (
+    PACKAGE,
+    PART_IMAGES,
+    PartSource,
+    PartTask,
+    Show,
+    remove,
+    write_parts,
+)
 from platebench.packages.stored import versioned
 from platebench.packages.typed_tables import storable, write_tables
 from platebench.stores import registry
@@ -131,6 +139,11 @@ def _remove_unfinished(package: Path) -> None:
 def part_bytes(name: StoreName, most: int) -> int:
     """Return the most bytes of a part: no limit for a store that writes all images itself."""
     return most if isinstance(versioned(name), PartList) else sys.maxsize
+
+
+def part_images(name: StoreName) -> int:
+    """Return the most images of a part: no limit for a store that writes all images itself."""
+    return PART_IMAGES if isinstance(versioned(name), PartList) else sys.maxsize
 
 
 def finish(package: Path, manifest: PackageManifest, images: pa.Table) -> PackageManifest:

@@ -11,7 +11,15 @@ import pyarrow as pa
 from platebench import __version__
 from platebench.errors import UserError
 from platebench.images.table_digest import table_digest
-from platebench.packages.build import Given, build, finish, libraries_of, now, part_bytes
+from platebench.packages.build import (
+    Given,
+    build,
+    finish,
+    libraries_of,
+    now,
+    part_bytes,
+    part_images,
+)
 from platebench.packages.draft import drafted, refuse_existing
 from platebench.packages.hashing import copy_hashed, sync_folders
 from platebench.packages.image_list import image_list
@@ -116,7 +124,7 @@ def convert(
         place = draft / PACKAGE
         parts = [
             PackagePart(package, chosen.number, rows)
-            for rows in ranges(pixel_sizes(listed), part_bytes(store, most))
+            for rows in ranges(pixel_sizes(listed), part_bytes(store, most), part_images(store))
         ]
         given = Given(parts, tables, tables.source, images_table)
         jobs = jobs or default_jobs(chosen.pixel_bytes)

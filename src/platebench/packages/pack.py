@@ -26,10 +26,19 @@ from pathlib import Path
 
 from platebench import __version__
 from platebench.errors import UserError
-from platebench.images.folder import FolderImages
+from platebench.images.folder import FolderImages, unmatched
+from platebench.images.names import file_pattern
 from platebench.images.walk import Counted
 from platebench.limits import require_room
-from platebench.packages.build import Given, build, finish, libraries_of, now, part_bytes
+from platebench.packages.build import (
+    Given,
+    build,
+    finish,
+    libraries_of,
+    now,
+    part_bytes,
+    part_images,
+)
 from platebench.packages.draft import drafted, refuse_existing
 from platebench.packages.hashing import copy_hashed, sync_folders
 from platebench.packages.image_list import image_list
@@ -99,6 +108,9 @@ class Packed:
     planes_only: tuple[str, ...]
     """Paths of the files of which only the planes, or the pixels, are kept."""
 
+    notes: tuple[str, ...] = ()
+    """Which files the pattern does not fit, and which sites lack a channel."""
+
 
 def pack(
     sources: Sequence[Path],
@@ -126,7 +138,11 @@ def pack(
     if not found.images:
         stop_at(found)
         raise UserError(f"{sources[0]}: contains no TIFF or CH5 file; name another folder")
-    images = FolderImages(Path(), found.name, found.images, Counted())
+    counted = Counted()
+    if settings.pattern is not None:
+        files = [each.file for each in found.image_files]
+        counted.unmatched = unmatched(files, file_pattern(settings.pattern))
+    images = FolderImages(Path(), found.name, found.images, counted)
     name = settings.store or settings.choose(images) or default_store(found)
     store = versioned(name)
     kept, planes_only = _kept_files(found, settings.originals, store.keeps_files)
@@ -150,7 +166,7 @@ def pack(
 
     with drafted(destination, task, settings.resume) as draft, storing(name):
         package = draft / PACKAGE
-        parts = _divided(found, images, part_bytes(name, settings.part_bytes))
+        parts = _divided(found, images, part_bytes(name, settings.part_bytes), part_images(name))
         given = Given(parts, tables, tables.source, images.table)
         built = build(draft, name, given, jobs, show, refuse, settings.workers)
         stored, copies = _copied(kept, package)
@@ -179,7 +195,9 @@ def pack(
             libraries=libraries_of(name),
         )
         manifest = finish(package, manifest, image_list(images.table, built.digests))
-    return Packed(Package(destination, manifest), tuple(refused), tuple(planes_only))
+    return Packed(
+        Package(destination, manifest), tuple(refused), tuple(planes_only), tuple(counted.notes())
+    )
 
 
 def default_store(found: Found) -> StoreName:
@@ -187,11 +205,11 @@ def default_store(found: Found) -> StoreName:
     return SINGLE_FILES if all(each.is_one_image for each in found.image_files) else OTHERS
 
 
-def _divided(found: Found, images: FolderImages, most: int) -> list[PartSource]:
+def _divided(found: Found, images: FolderImages, most: int, most_images: int) -> list[PartSource]:
     sizes = [images.image_bytes(row) for row in range(len(images))]
     return [
         FilesPart(found.name, rows.start, tuple(found.images[rows.start : rows.stop]))
-        for rows in ranges(sizes, most)
+        for rows in ranges(sizes, most, most_images)
     ]
 
 

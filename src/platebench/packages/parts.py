@@ -32,6 +32,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -61,6 +62,9 @@ from platebench.workers import Unseen, WorkerDied, Workers, aside, require_seen,
 PART_BYTES = 256 * 2**20
 """Pixel bytes of a part: 20,000 parts in 5 TB. While a part is written, the one before goes to the
 disk, and only for the last one nothing else is left to do."""
+
+PART_IMAGES = 4096
+"""The most images of a part. Metadata of some formats grows with the images and is read whole."""
 
 MUCH = 4 * 2**30
 """Pixel bytes for which several processes are worth their start (0.7 s of CPU time each)."""
@@ -181,11 +185,14 @@ class PartDone:
     state: str
 
 
-def ranges(sizes: Sequence[int], most: int = PART_BYTES) -> list[range]:
-    """Divide rows into ranges of at most `most` bytes, or of one row. Sizes are in bytes."""
+def ranges(sizes: Sequence[int], most: int = PART_BYTES, images: int = sys.maxsize) -> list[range]:
+    """Divide rows into ranges of at most `most` bytes, or of one row, and of at most `images` rows.
+
+    Sizes are in bytes.
+    """
     found, first, total = [], 0, 0
     for row, size in enumerate(sizes):
-        if row > first and total + size > most:
+        if row > first and (total + size > most or row - first == images):
             found.append(range(first, row))
             first, total = row, 0
         total += size

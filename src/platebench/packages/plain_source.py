@@ -37,7 +37,7 @@ def plain_source(file: Path, path: str, pattern: re.Pattern[str] | None) -> Tiff
         return None  # tifffile says what is wrong
     page = plain_page(header)
     # tifffile drops an axis of length 1.
-    if page is None or page.offset is None or min(page.shape) < 2:
+    if page is None or page.offset is None or min(page.shape) < 2 or len(page.shape) > 2:
         return None
     ends = page.offset + page.size
     if ends > size:

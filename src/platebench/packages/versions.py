@@ -50,6 +50,7 @@ from platebench.packages.manifest import (
 from platebench.packages.parts import (
     PACKAGE,
     PART_BYTES,
+    PART_IMAGES,
     FilesPart,
     PartTask,
     Show,
@@ -209,7 +210,7 @@ class _Adding:
                     tuple(self._found.images[rows.start : rows.stop]),
                 ),
             )
-            for number, rows in enumerate(ranges(self._sizes, most))
+            for number, rows in enumerate(ranges(self._sizes, most, PART_IMAGES))
         ]
 
     def _write_tables(self, store: PartList, draft: Path) -> list[str]:

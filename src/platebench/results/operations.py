@@ -46,7 +46,9 @@ class Operation:
     stored files with a generated table of objects. `on_versions`: it needs versions, the format's
     own or platebench's part list. `list_only`: with the part list it does not depend on the format.
     Then it is measured once, on the floor, and on formats with versions of their own.
-    `from_memory`: it reads from the page cache, and there is no cold variant.
+    `from_memory`: it reads from the page cache, and there is no cold variant. `by_workers`: worker
+    processes do it, and the first detail begins with their number. `in_full` lists the details that
+    a run of everything measures, None for all; others are measured if the user types them.
     """
 
     name: str
@@ -59,7 +61,13 @@ class Operation:
     on_versions: bool = False
     list_only: bool = False
     from_memory: bool = False
+    by_workers: bool = False
+    in_full: tuple[Details, ...] | None = None
     asked: Asked | None = None
+
+    def processes(self, details: Details) -> int:
+        """Return how many processes measure one cell: its own, and its workers."""
+        return 1 + (int(details[0].split()[0]) if self.by_workers else 0)
 
     @property
     def heading(self) -> str:
@@ -71,7 +79,12 @@ _HEADINGS = {
     "write": "Write",
     "scan": "Read all",
     "take": "Single images",
+    "crop": "Crops",
+    "epoch": "Training epoch",
+    "readers": "Several readers",
     "first-image": "First image",
+    "open": "Open",
+    "open-plate": "A well's site",
     "table": "Image list",
     "column": "Columns",
     "filter": "Find rows",
@@ -90,6 +103,8 @@ _HEADINGS = {
 }
 _HANDLES = ("reopened", "kept")
 _ROWS = ("1", "16 scattered", "16 in a run")
+_WORKERS = (("1 worker",), ("2 workers",))
+_READERS = tuple((f"{number} process{'es' if number > 1 else ''}",) for number in (1, 2, 4, 8, 16))
 _FEW, _MANY = ("10,000 objects",), ("1,000,000 objects",)
 _OBJECTS = (_FEW, _MANY)
 
@@ -160,12 +175,69 @@ OPERATIONS = {
             details=("16 scattered",),
         ),
     ),
+    "Crop": Operation(
+        "crop", "warm", "read 224 x 224 pixels of each of 16 random images", in_brief=()
+    ),
+    "ColdCrop": Operation(
+        "crop",
+        "cold",
+        "read 224 x 224 pixels of each of 16 random images, from the disk",
+        in_brief=(),
+    ),
+    "Epoch": Operation(
+        "epoch",
+        "warm",
+        "receive every image once, shuffled, in batches of 32, from workers",
+        details=_WORKERS,
+        in_brief=(),
+        by_workers=True,
+    ),
+    "ColdEpoch": Operation(
+        "epoch",
+        "cold",
+        "receive every image once, shuffled, in batches of 32, from workers, from the disk",
+        details=_WORKERS,
+        in_brief=(),
+        by_workers=True,
+    ),
+    "Readers": Operation(
+        "readers",
+        "warm",
+        "take 64 random rows in each of some processes at the same time",
+        details=_READERS,
+        in_brief=(),
+        if_named=_READERS[:2],
+        by_workers=True,
+        in_full=_READERS[:3],
+        from_memory=True,
+    ),
     "FirstImage": Operation(
         "first-image",
         "warm",
         "start Python, import the library, open the store, read one image",
         in_brief=(),
         from_memory=True,
+    ),
+    "Open": Operation(
+        "open", "warm", "open the store and ask for its number of images", in_brief=()
+    ),
+    "ColdOpen": Operation(
+        "open",
+        "cold",
+        "open the store and ask for its number of images, from the disk",
+        in_brief=(),
+    ),
+    "OpenPlate": Operation(
+        "open-plate",
+        "warm",
+        "open the store, find a well's first site in the table, read its images",
+        in_brief=(),
+    ),
+    "ColdOpenPlate": Operation(
+        "open-plate",
+        "cold",
+        "open the store, find a well's first site in the table, read its images, from the disk",
+        in_brief=(),
     ),
     "ReadTable": Operation("table", "warm", "read the columns without pixels", in_brief=()),
     "ColdReadTable": Operation(
@@ -385,6 +457,17 @@ def _is_in_brief(operation: Operation, details: Details, named: Sequence[str]) -
     if operation.in_brief or operation.name not in named:
         return details in operation.in_brief
     return operation.if_named is None or details in operation.if_named
+
+
+def in_full_run(cell: CellName) -> bool:
+    """Return True if a run of everything measures this cell."""
+    operation = OPERATIONS.get(cell.kind)
+    return operation is None or details_in_full(operation, cell.details)
+
+
+def details_in_full(operation: Operation, details: Details) -> bool:
+    """Return True if a run of everything measures these details of an operation."""
+    return operation.in_full is None or details in operation.in_full
 
 
 def pattern_text(benchmark_class: str, details: Sequence[str]) -> str:

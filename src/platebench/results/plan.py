@@ -17,6 +17,7 @@ from platebench.results.operations import (
     OPERATIONS,
     brief_operations,
     choose,
+    details_in_full,
     operation_names,
     pattern_text,
 )
@@ -49,8 +50,9 @@ class PlanPart:
     def includes(self, benchmark_class: str, details: Sequence[str]) -> bool:
         """Return True if an operation with these details is in this part."""
         text = pattern_text(benchmark_class, details)
-        name = OPERATIONS[benchmark_class].name
-        return any(name == each or fnmatch(text, each) for each in self.operations)
+        operation = OPERATIONS[benchmark_class]
+        named = operation.name in self.operations and details_in_full(operation, tuple(details))
+        return named or any(fnmatch(text, each) for each in self.operations)
 
     def cells(self, every: Sequence[CellName]) -> list[CellName]:
         """Return the cells of this part, of all cells that the suite has."""

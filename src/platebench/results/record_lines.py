@@ -34,7 +34,9 @@ _COUNTS = (
     *("set_images", "set_pixel_bytes", "images", "pixel_bytes"),
     *("set_table_bytes", "table_rows", "table_bytes"),
     *("peak_bytes", "stored_bytes", "stored_files", "freed_bytes"),
+    "fetched_bytes",
 )
+_SECONDS = ("first_batch_s", "start_s", "take_p50_s", "take_p99_s")
 _LONGEST_NAME = 200
 """Limit of a machine's name in bytes, with room for `machine-` and `.html`."""
 
@@ -162,6 +164,9 @@ def _noted(read: dict[str, Any], samples: int) -> dict[str, Any]:
     for key in _COUNTS:
         if noted.get(key) is not None:
             count_of(noted[key], key)
+    for key in _SECONDS:
+        if noted.get(key) is not None:
+            numbers_of({key: [noted[key]]}, key, 0, LONGEST_S)
     if noted.get("way") is not None:
         text_of(noted, "way")
     if noted.get("version_bytes") is not None:

@@ -116,12 +116,58 @@ def as_tables(cells: Sequence[CellResult], finished: bool = True) -> RenderableT
 
 
 def _reasons(cells: Sequence[CellResult]) -> list[str]:
-    """Return why cells have no time, whose versions were measured, and how stores were written."""
+    """Return why cells have no time, whose versions were measured, how stores were written, and
+    what else was counted."""
     return [
         *(f"{cell.store} {cell.status}: {cell.message}" for cell in cells if cell.status != "ok"),
         *_versions(cells),
         *_ways(cells),
+        *_also(cells),
     ]
+
+
+def _also(cells: Sequence[CellResult]) -> list[str]:
+    """Return what single operations record beside their time: a line per figure, all stores."""
+    told = {
+        "fetched from the store": [_fetched(cell) for cell in cells],
+        "images/s": [_per_second(cell) for cell in cells],
+        "time to the first batch, and to that of the first epoch": [
+            _batches(cell) for cell in cells
+        ],
+        "one take, median and 99th percentile": [_takes(cell) for cell in cells],
+    }
+    lines = []
+    for words, found in told.items():
+        pairs = zip(cells, found, strict=True)
+        each = [f"{cell.store} {figures}" for cell, figures in pairs if figures]
+        lines += [f"{words}: {', '.join(each)}"] if each else []
+    return lines
+
+
+def _fetched(cell: CellResult) -> str | None:
+    if cell.fetched_bytes is None or not cell.read_bytes:
+        return None
+    times = cell.fetched_bytes / cell.read_bytes
+    return f"{cell.fetched_bytes / 1e6:,.1f} MB ({figure(times)} times the crops)"
+
+
+def _per_second(cell: CellResult) -> str | None:
+    """Return images per second, of an operation that workers do."""
+    if not operation_named(cell.operation).by_workers or not cell.median_s or not cell.read_images:
+        return None
+    return f"{cell.read_images / cell.median_s:,.0f}"
+
+
+def _batches(cell: CellResult) -> str | None:
+    if cell.first_batch_s is None or cell.start_s is None:
+        return None
+    return f"{seconds(cell.first_batch_s)} and {seconds(cell.start_s)}"
+
+
+def _takes(cell: CellResult) -> str | None:
+    if cell.take_p50_s is None or cell.take_p99_s is None:
+        return None
+    return f"{seconds(cell.take_p50_s)} and {seconds(cell.take_p99_s)}"
 
 
 def _ways(cells: Sequence[CellResult]) -> list[str]:

@@ -37,6 +37,11 @@ class CellResult:
     image set, a tenth more if it has a second version, and the values of its table of objects if
     it has one (see `stored_pixel_bytes_of`).
     `freed_bytes` are what `prune` removed from the disk, None for other operations.
+    `fetched_bytes` are what one sample of `crop` read from the store's files, cold from the disk.
+    `first_batch_s` is the time of `epoch` until its first batch, the median over samples, `start_s`
+    that of the first epoch, with the start of the workers. `take_p50_s` and `take_p99_s` are the
+    median and the 99th percentile of the seconds of single takes of `readers`. Of several rounds,
+    these are medians.
     `floor_ratio` is the ratio to the floor in the same rounds, `floor_low` and `floor_high` its 95%
     interval for a repeat run (see `ratios`); so are those to the TIFF folder (`tiff_`) and to the
     fastest store of the same operation (`best_`), which may be the TIFF folder but not the floor.
@@ -64,6 +69,11 @@ class CellResult:
     stored_bytes: int | None
     stored_files: int | None
     freed_bytes: int | None
+    fetched_bytes: int | None
+    first_batch_s: float | None
+    start_s: float | None
+    take_p50_s: float | None
+    take_p99_s: float | None
     set_pixel_bytes: int | None
     stored_pixel_bytes: int | None
     read_images: int | None
@@ -273,6 +283,13 @@ def _cell(
         stored_bytes=noted.get("stored_bytes"),
         stored_files=noted.get("stored_files"),
         freed_bytes=noted.get("freed_bytes"),
+        fetched_bytes=noted.get("fetched_bytes"),
+        **{
+            name: _median(
+                record.run.record[name] for record in records if record.run.record.get(name)
+            )
+            for name in ("first_batch_s", "start_s", "take_p50_s", "take_p99_s")
+        },
         set_pixel_bytes=noted.get("set_pixel_bytes"),
         stored_pixel_bytes=stored_pixel_bytes_of(noted),
         read_images=noted.get("images"),

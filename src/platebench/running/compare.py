@@ -12,7 +12,12 @@ from typing import Any
 
 from platebench.errors import UserError
 from platebench.results.measurement import CellName, Measurement
-from platebench.results.operations import check_operations, choose, operation_names
+from platebench.results.operations import (
+    check_operations,
+    choose,
+    in_full_run,
+    operation_names,
+)
 from platebench.results.ratios import Timing
 from platebench.results.records import Record, RecordFile, record_files
 from platebench.results.timings import run_shift_of, samples_by_block
@@ -133,7 +138,10 @@ def _shared_cells(
     both = {cell for cell, _ in first.intersection(*others)}
     operations = settings.operations or [name for name in operation_names() if name != _LONG]
     chosen = dict.fromkeys(
-        cell for suite in suites for cell in choose(suite.cells(), settings.stores, operations)
+        cell
+        for suite in suites
+        for cell in choose(suite.cells(), settings.stores, operations)
+        if in_full_run(cell)
     )
     shared = [cell for cell in chosen if cell in both]
     if not shared:

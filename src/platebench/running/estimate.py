@@ -21,8 +21,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import pairwise
 
-from platebench.results.operations import OPERATIONS, Operation, measured_once, pattern_text
-from platebench.running.groups import MOST_STORES
+from platebench.results.operations import (
+    OPERATIONS,
+    Operation,
+    details_in_full,
+    measured_once,
+    pattern_text,
+)
+from platebench.running.groups import stores_together
 from platebench.stores.name import StoreName
 from platebench.stores.registry import REFERENCES
 
@@ -44,9 +50,18 @@ COSTS = {
     "scan": Cost(0.7, 0.007),
     "take": Cost(0.78, 0.005),
     "append": Cost(0.5, 0.016),
+    "open": Cost(0.7, 0.0),
+    "open-plate": Cost(0.75, 0.0003),
     "open-version": Cost(0.66, 0.009),
 }
 """What was measured, by operation. Others are taken to be like the mean of these."""
+
+LATER = {
+    "crop": Cost(0.8, 0.003),
+    "epoch": Cost(2.0, 0.03),
+    "readers": Cost(2.5, 0.02),
+}
+"""Operations that are unlike the others, from a run of 32 and one of 128 images."""
 
 GUESSED = {
     "update": Cost(0.8, 0.06),
@@ -119,29 +134,35 @@ class Plan:
         `patterns` of classes and details count in place of `operations`, if there are any.
         """
         tables = [
-            (operation, [store for store in stores if not measured_once(operation.name, store)])
+            (
+                operation,
+                stores_together(operation.processes(details)),
+                [store for store in stores if not measured_once(operation.name, store)],
+            )
             for name, operation in OPERATIONS.items()
             if not operations or operation.name in operations
             for details in _details(operation, operations, brief and not patterns)
             if not patterns or any(fnmatch(pattern_text(name, details), each) for each in patterns)
         ]
-        cells = [(operation, store) for operation, mine in tables for store in mine]
+        cells = [(operation, store) for operation, most, mine in tables for store in mine]
         kinds = {
             (store, kind)
             for operation, store in cells
             for kind in (("first", "history") if operation.on_versions else ("data",))
         }
-        processes = [operation.name for operation, mine in tables for _ in range(_processes(mine))]
+        processes = [
+            operation.name
+            for operation, most, mine in tables
+            for _ in range(_processes(mine, most))
+        ]
         copies = [
-            COPIES.get(operation.name, 0) * min(len(mine), MOST_STORES)
-            for operation, mine in tables
+            COPIES.get(operation.name, 0) * min(len(mine), most) for operation, most, mine in tables
         ]
         return cls(tuple(processes), len(cells), len(kinds), not brief, max(copies, default=0))
 
     def round_seconds(self, size: Size) -> float:
         """Return about how long one round takes."""
-        costs = COSTS | GUESSED
-        cells = sum(costs.get(name, _OTHER).seconds(size.megabytes) for name in self.operations)
+        cells = sum(_cost(name).seconds(size.megabytes) for name in self.operations)
         many = PER_IMAGE * size.images * len(self.operations)
         return (cells + many) * (PATIENT if self.patient else 1.0)
 
@@ -160,6 +181,16 @@ class Plan:
         as its pixels; most are smaller.
         """
         return (self.stored + 2) * size.pixel_bytes
+
+    def disk_bytes_of_all(self, sizes: Sequence[Size], tidy: bool) -> int:
+        """Return about how many bytes there are at once, of image sets of these sizes.
+
+        A tidy run keeps the stores of one image set at a time.
+        """
+        if not tidy:
+            return sum(map(self.disk_bytes, sizes))
+        images = sum(2 * size.pixel_bytes for size in sizes)
+        return images + max(self.stored * size.pixel_bytes for size in sizes)
 
     def images_that_fit(self, size: Size, rounds: int, seconds: float) -> int:
         """Return how many images of this mean size can be measured in so many seconds.
@@ -193,15 +224,24 @@ _STRIDE = 7919
 """A prime, so that it shares no factor with the number of channels, sites or wells."""
 
 
-def _processes(stores: Sequence[StoreName]) -> int:
-    """Return how many processes measure these stores in one round (see `groups.groups_of`)."""
+def _cost(operation: str) -> Cost:
+    return (COSTS | LATER | GUESSED).get(operation, _OTHER)
+
+
+def _processes(stores: Sequence[StoreName], most: int) -> int:
+    """Return how many cells are measured in one round (see `groups.groups_of`).
+
+    A group has at most so many.
+    """
     others = len(set(stores) - set(REFERENCES))
     references = len(stores) - others
-    return others + references * max(1, math.ceil(others / (MOST_STORES - len(REFERENCES))))
+    return others + references * max(1, math.ceil(others / (most - len(REFERENCES))))
 
 
 def _details(operation: Operation, named: Sequence[str], brief: bool) -> Sequence[tuple[str, ...]]:
     """Return the details of an operation that a run measures (see `operations.in_brief_run`)."""
     if brief and (operation.in_brief or operation.name not in named):
         return operation.in_brief
-    return operation.details
+    if brief:
+        return operation.if_named or operation.details
+    return [each for each in operation.details if details_in_full(operation, each)]

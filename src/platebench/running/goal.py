@@ -67,6 +67,11 @@ class Goal:
             self._plan(cells, number)
 
     @property
+    def is_begun_with(self) -> bool:
+        """True if cells of the planned rounds are left; False if all were measured before."""
+        return self._begun < self._in_all
+
+    @property
     def time_is_over(self) -> bool:
         """True if no further group may begin; in a hurry, none that would end too late.
 

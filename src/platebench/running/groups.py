@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from platebench.results.measurement import CellName
-from platebench.results.operations import same_on
+from platebench.results.operations import OPERATIONS, same_on
 from platebench.results.records import Record
 from platebench.running.machine_facts import available_memory
 from platebench.running.suite import Suite
@@ -31,14 +31,18 @@ Setting up a process takes a second, and the reference stores are set up again f
 one group of 17 stores takes three quarters of the time of two, and needs no reference between them.
 """
 
+MOST_WORKERS = 36
+"""Processes of a group whose operation is done by workers, with these. A worker has one library."""
+
 THOROUGH = Sampling(least=4, most=24, seconds=12.0)
 """Samples of a run."""
 
-REFERENCE = Sampling(least=2, most=24, seconds=12.0)
+REFERENCE = Sampling(least=3, most=24, seconds=12.0)
 """Samples of the reference run.
 
-Of reading 512 images, two samples of a process in more rounds give narrower intervals than four:
-most of the noise is between processes and rounds.
+Most of the noise is between processes and rounds, so more rounds are worth more than more samples.
+But the median of two follows a single slow one: of reading 512 images, the floor's first sample
+took up to five times as long as the next in 3 of 6 rounds.
 """
 
 BRIEF = Sampling(least=4, most=16, seconds=9.0)
@@ -102,13 +106,24 @@ def groups_of(cells: Sequence[CellName], this_round: int, most: int = MOST_STORE
         references = [cell for cell in table if cell.store in REFERENCES]
         others = [cell for cell in table if cell.store not in REFERENCES]
         chance.shuffle(others)
-        count = max(1, math.ceil(len(others) / (most - len(REFERENCES))))
+        together = stores_together(_processes(table[0]), most)
+        count = max(1, math.ceil(len(others) / (together - len(REFERENCES))))
         groups += [
             Group(this_round, number, (*references, *others[number - 1 :: count]))
             for number in range(1, count + 1)
         ]
     chance.shuffle(groups)
     return groups
+
+
+def stores_together(processes: int, most: int = MOST_STORES) -> int:
+    """Return how many stores a group may have if each is measured by so many processes."""
+    return max(len(REFERENCES) + 1, min(most, MOST_WORKERS // processes))
+
+
+def _processes(cell: CellName) -> int:
+    operation = OPERATIONS.get(cell.kind)
+    return 1 if operation is None else operation.processes(cell.details)
 
 
 def left_of(groups: Sequence[Group], done: Done) -> list[Group]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from platebench.errors import UserError
-from platebench.images.generated import generated
+from platebench.images.generated import LIKE_A_NAME, NAMES, generated
+from platebench.images.set_profiles import require_whole_sites
 from platebench.running.watcher import Watcher
 from platebench.timing.workspace import Workspace
 
@@ -38,12 +39,14 @@ def _wanted(images: str) -> str | Path:
             f"--images {images}: give {int(images)} for generated images, ./{images} for a folder"
         )
     name = f"raw-{int(images)}" if re.fullmatch(r"[+-]?[0-9]{1,12}", images) else images
-    if generated(name) is not None:
+    made = generated(name)
+    if made is not None:
+        require_whole_sites(*made)
         return name
-    if re.fullmatch(r"(raw|raw16|ic)-[+-]?[0-9]+", name):
+    if LIKE_A_NAME.fullmatch(name):
         raise UserError(f"--images {images}: give 1 image or more, without leading zeros")
     if not Path(images).exists():
-        raise UserError(f"{images}: neither a number of images, raw-N, raw16-N, ic-N, nor a folder")
+        raise UserError(f"{images}: neither a number of images, {NAMES}, nor a folder")
     return Path(images)
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from platebench.errors import UserError
+from platebench.images.crops import CroppedImages, crops_of
 from platebench.images.generated import generated
+from platebench.images.imageset import ImageSet
+from platebench.images.set_profiles import CROP_SIDE
 from platebench.limits import gigabytes, require_room
+from platebench.results.operations import check_operations
 from platebench.running.estimate import Plan, Size, evenly_spread
 from platebench.running.image_sets import check_images
 from platebench.running.places import shown
 from platebench.running.settings import Settings
 from platebench.running.watcher import Watcher
 from platebench.timing.workspace import Workspace, expected_bytes
-
-if TYPE_CHECKING:
-    from platebench.images.folder import FolderImages
 
 SHARE = 0.9
 """Of the time that a run may take, what its first rounds should take by the estimate."""
@@ -27,12 +29,14 @@ class Source:
     """Images that a user named: the name of a generated set, or a folder with its headers read.
 
     `size` is of the images that are measured, `rows` which of the folder's they are, None for all.
+    `read_as` says how the folder was read, if not as it is usual.
     """
 
     wanted: str | Path
     size: Size
-    opened: FolderImages | None = None
+    opened: ImageSet | None = None
     rows: list[int] | None = None
+    read_as: dict[str, object] = field(default_factory=dict)
 
     @property
     def sampled_from(self) -> int | None:
@@ -43,7 +47,11 @@ class Source:
         """Make or load the images, and return the name of the set."""
         if isinstance(self.wanted, Path):
             return workspace.hold_folder(
-                self.wanted, watcher.preparing, opened=self.opened, rows=self.rows
+                self.wanted,
+                watcher.preparing,
+                opened=self.opened,
+                rows=self.rows,
+                read_as=self.read_as,
             )
         workspace.images(self.wanted, watcher.preparing)
         return self.wanted
@@ -68,13 +76,15 @@ def look_ahead(workspace: Workspace, settings: Settings, watcher: Watcher) -> Ou
     UserError if there is too little room on the disk.
     """
     plan = Plan.of(settings.stores, settings.operations, settings.brief, settings.patterns)
-    every = [_surveyed(wanted, workspace, watcher) for wanted in check_images(settings.images)]
+    wanted = check_images(settings.images)
+    _refuse_options(wanted, settings)
+    every = [_surveyed(each, workspace, settings, watcher) for each in wanted]
     limit = None if settings.minutes is None else 60 * settings.minutes
     share = None if limit is None else SHARE * limit / len(every)
     sources = tuple(_sampled(each, plan, settings.rounds, share, watcher) for each in every)
     seconds = sum(plan.seconds(each.size, settings.rounds) for each in sources)
     one_round = sum(plan.seconds(each.size, 1) for each in sources)
-    stored = sum(plan.disk_bytes(each.size) for each in sources)
+    stored = plan.disk_bytes_of_all([each.size for each in sources], settings.tidy)
     cells = plan.cells * len(sources)
     rounds = "1 round" if settings.rounds == 1 else f"{settings.rounds} rounds"
     more = " or more" if settings.more or settings.until is not None else ""
@@ -88,12 +98,62 @@ def look_ahead(workspace: Workspace, settings: Settings, watcher: Watcher) -> Ou
     return Outlook(sources, stores_first=settings.brief and (limit is None or seconds <= limit))
 
 
-def _surveyed(wanted: str | Path, workspace: Workspace, watcher: Watcher) -> Source:
+def tell_cost(work: Path, settings: Settings, watcher: Watcher) -> None:
+    """Say what a run with these settings takes, of all image sets and of each, and make nothing.
+
+    Raises UserError as the run would: for what it cannot measure, and for too little room.
+    """
+    check_operations(settings.operations)
+    outlook = look_ahead(Workspace.here(work), settings, watcher)
+    plan = Plan.of(settings.stores, settings.operations, settings.brief, settings.patterns)
+    if not plan.cells:
+        raise UserError("nothing to measure: no benchmark has these stores and operations")
+    for each in outlook.sources if len(outlook.sources) > 1 else ():
+        minutes = _rounded(plan.seconds(each.size, settings.rounds) / 60)
+        watcher.says(
+            f"{each.wanted}: {plan.cells} measurements, about {minutes},"
+            f" {gigabytes(plan.disk_bytes(each.size))}"
+        )
+    watcher.says("Nothing was measured: --dry-run")
+
+
+def _refuse_options(wanted: Sequence[str | Path], settings: Settings) -> None:
+    """Raise UserError for an option that is about the files of a folder, without one."""
+    made = next((each for each in wanted if isinstance(each, str)), None)
+    if made is not None and settings.crops:
+        raise UserError(f"--crops cuts cells from your own images; for {made} give crops-1000")
+    if made is not None and settings.file_pattern is not None:
+        raise UserError(f"--pattern is for the names of your own files; {made} is generated")
+
+
+def _surveyed(
+    wanted: str | Path, workspace: Workspace, settings: Settings, watcher: Watcher
+) -> Source:
     if isinstance(wanted, Path):
-        opened = workspace.open_folder(wanted, watcher.preparing, watcher.says)
-        return Source(wanted, Size(len(opened), opened.pixel_bytes), opened)
+        found = workspace.open_folder(
+            wanted, watcher.preparing, watcher.says, settings.file_pattern
+        )
+        read_as: dict[str, object] = {}
+        if settings.file_pattern is not None:
+            read_as["pattern"] = settings.file_pattern
+        opened: ImageSet = found
+        if settings.crops:
+            opened = crops = crops_of(found)
+            read_as["crops"] = CROP_SIDE
+            watcher.says(_in_words(crops))
+        return Source(wanted, Size(len(opened), opened.pixel_bytes), opened, read_as=read_as)
     made = generated(wanted)
     return Source(wanted, Size(0 if made is None else made[1], expected_bytes(wanted)))
+
+
+def _in_words(crops: CroppedImages) -> str:
+    """Say how many crops there are, and how many rows of the table give none."""
+    line = f"{len(crops):,} cells, {CROP_SIDE} x {CROP_SIDE} pixels each"
+    without = crops.rows_without_image
+    if not without:
+        return line
+    many = "1 row that belongs" if without == 1 else f"{without:,} rows that belong"
+    return f"{line}; left out: {many} to no image"
 
 
 def _sampled(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,13 @@ from platebench.locks import sole
 from platebench.results.asv_files import environment_name, write_asv_results
 from platebench.results.commit import CHANGES, Commit
 from platebench.results.measurement import CellName
-from platebench.results.operations import OPERATIONS, check_operations, choose, in_brief_run
+from platebench.results.operations import (
+    OPERATIONS,
+    check_operations,
+    choose,
+    in_brief_run,
+    in_full_run,
+)
 from platebench.results.plan import PlanPart
 from platebench.results.records import RecordFile, RunInfo, record_files
 from platebench.running.floor_choice import floor_choice
@@ -28,6 +34,7 @@ from platebench.running.newest import newest_versions
 from platebench.running.outlook import Outlook, look_ahead
 from platebench.running.places import Home
 from platebench.running.settings import Settings
+from platebench.running.store_files import StoreFiles
 from platebench.running.suite import Suite
 from platebench.running.turn_server import TurnServer
 from platebench.running.watcher import Watcher
@@ -91,15 +98,8 @@ def _measure(
         cells = _cells(suite.cells(), names, settings)
         if not cells:
             raise UserError("nothing to measure: no benchmark has these stores and operations")
-        stores = list(map(str, settings.stores))
-        kept = {**asdict(settings), "stores": stores, "images": names, "resume": False}
-        taken_from = {name: source.sampled_from for name, source in held.items()}
-        kept["samples"] = {name: count for name, count in taken_from.items() if count}
-        del kept["check_newest"]
-        patterns, hurried = kept.pop("patterns"), kept.pop("hurried")
-        if patterns:
-            rounds = max(1, settings.rounds)
-            kept |= {"operations": list(patterns), "hurried": hurried, "rounds": rounds}
+        samples = {name: count for name, source in held.items() if (count := source.sampled_from)}
+        kept = _kept(settings) | {"images": names, "samples": samples}
         info = run_info(names, commit, kept, facts, settings.check_newest)
         file = take_up(results, info) if settings.resume else RecordFile.create(results, info)
         watcher.starts(facts)
@@ -107,24 +107,76 @@ def _measure(
         before = list(file.records())
         go_on = "platebench report shows them" if settings.hurried else "--resume goes on"
         with recording([file], watcher, go_on):
-            goal = Goal(settings, cells, before, watcher, contenders)
             try:
-                if outlook.stores_first:
-                    _prepare(workspace, cells, names, watcher)
-                size = max(workspace.images(name).pixel_bytes for name in names)
-                groups = in_groups(suite, turns, goal.wanted, goal.announce, done_of(before), size)
-                for records in groups:
-                    file.append_all(records)
-                    goal.note(records)
-                    for record in records:
-                        watcher.ended(record.run)
-                    if goal.time_is_over:
-                        break
-                if goal.conclude():
+                finished = True
+                for each in _passes(cells, names, settings):
+                    mine = [record for record in before if record.run.cell.images in each.images]
+                    goal = Goal(each.settings, each.cells, mine, watcher, contenders)
+                    files = StoreFiles(workspace, settings, each.cells, done_of(before))
+                    if outlook.stores_first and goal.is_begun_with:
+                        _prepare(workspace, each.cells, each.images, watcher)
+                    size = max(workspace.images(name).pixel_bytes for name in each.images)
+                    for records in in_groups(
+                        suite, turns, goal.wanted, goal.announce, done_of(before), size
+                    ):
+                        file.append_all(records)
+                        goal.note(records)
+                        for record in records:
+                            watcher.ended(record.run)
+                        if settings.tidy:
+                            files.measured([record.run.cell for record in records])
+                        if goal.time_is_over:
+                            break
+                    if settings.tidy:
+                        files.end()
+                    finished = goal.conclude() and finished
+                if finished:
                     file.finish()
             finally:
                 keep_for_asv(results, suite, commit, file)
     return file
+
+
+def _kept(settings: Settings) -> dict[str, Any]:
+    """Return the settings as a run's information has them."""
+    stores = list(map(str, settings.stores))
+    kept = {**asdict(settings), "stores": stores, "resume": False}
+    del kept["check_newest"]
+    for name in ("tidy", "file_pattern", "crops"):  # as in runs from before there was a choice
+        if not kept[name]:
+            del kept[name]
+    patterns, hurried = kept.pop("patterns"), kept.pop("hurried")
+    if patterns:
+        rounds = max(1, settings.rounds)
+        kept |= {"operations": list(patterns), "hurried": hurried, "rounds": rounds}
+    return kept
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """The cells that are measured in the same rounds, and the settings of these rounds."""
+
+    images: Sequence[str]
+    cells: Sequence[CellName]
+    settings: Settings
+
+
+def _passes(
+    cells: Sequence[CellName], images: Sequence[str], settings: Settings
+) -> Sequence[_Pass]:
+    """Return one pass over all cells; in a tidy run one for each image set, with its share of time.
+
+    So the files of one image set at a time are on the disk.
+    """
+    if not settings.tidy:
+        return [_Pass(images, cells, settings)]
+    minutes = None if settings.minutes is None else settings.minutes / len(images)
+    by_set = {name: [cell for cell in cells if cell.images == name] for name in images}
+    return [
+        _Pass([name], mine, replace(settings, minutes=minutes))
+        for name, mine in by_set.items()
+        if mine
+    ]
 
 
 def _cells(
@@ -136,8 +188,8 @@ def _cells(
         return PlanPart(tuple(images), stores, patterns, settings.rounds).cells(every)
     cells = choose(every, settings.stores, settings.operations)
     if settings.brief:
-        cells = [cell for cell in cells if in_brief_run(cell, settings.operations)]
-    return cells
+        return [cell for cell in cells if in_brief_run(cell, settings.operations)]
+    return [cell for cell in cells if in_full_run(cell)]
 
 
 @contextmanager

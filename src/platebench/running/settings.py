@@ -27,6 +27,10 @@ class Settings:
     place of `operations` and `brief`. `hurried`: take few samples per process, and begin no group
     that would end after `minutes`. With `rounds` 0 and `more` the cells of every round are chosen
     when it begins (`goal.Contenders`). `whole_round`: `minutes` do not cut the first round off.
+    `tidy`: measure one image set after another, and remove a store's files when no cell of a round
+    to come needs them.
+    `file_pattern` is that of `images.names`, for the names of a folder's files. `crops`: of a
+    folder, measure its cells in place of its images.
     """
 
     stores: list[StoreName]
@@ -43,6 +47,9 @@ class Settings:
     patterns: tuple[str, ...] = ()
     hurried: bool = False
     whole_round: bool = False
+    tidy: bool = False
+    file_pattern: str | None = None
+    crops: bool = False
 
     @property
     def sampling(self) -> Sampling:
@@ -91,6 +98,11 @@ def at_their_best() -> list[StoreName]:
     tuned = {name.format for name in fast}
     only = [name for name in firsts if name.tuning == "default" and name.format not in tuned]
     return [*fast, *only, *(name for name in firsts if name.tuning == "balanced")]
+
+
+def most_direct_stores() -> list[StoreName]:
+    """Return one store of each format: its first layout, tuned `fast` if there is such a tuning."""
+    return [name for name in at_their_best() if name.tuning != "balanced"]
 
 
 def first_layouts() -> list[StoreName]:

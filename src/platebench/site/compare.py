@@ -27,8 +27,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from platebench.images.camera import dtype_of
 from platebench.images.generated import generated
+from platebench.images.set_profiles import SetProfile, bits_of
 from platebench.results.operations import (
     has_both_caches,
     has_native_versions,
@@ -244,6 +244,15 @@ def _asked_place(column: Column) -> int | None:
     return next((each.asked.place for each in found), None)
 
 
+_OF_PROFILE: dict[SetProfile, str] = {
+    "ic": ", background subtracted",
+    "channels": ", five channels per site",
+    "zstack": ", eight planes per site",
+    "mixed": " of several shapes",
+    "crops": ", single cells in five channels",
+}
+
+
 def _set_in_words(name: str, cells: Sequence[CellResult]) -> str:
     """Return `64 images, 8 bit` for `raw-64`; a folder of one's own has its name."""
     made = generated(name)
@@ -253,9 +262,9 @@ def _set_in_words(name: str, cells: Sequence[CellResult]) -> str:
         )
         return name if count is None else f"{name}, {count:,} images"
     profile, number = made
-    bits = 8 * dtype_of(profile).itemsize
-    what = "" if profile.startswith("raw") else ", background subtracted"
-    return f"{number:,} images, {bits} bit{what}"
+    bits = bits_of(profile)
+    depth = "" if bits is None else f", {bits} bit"
+    return f"{number:,} images{depth}{_OF_PROFILE.get(profile, '')}"
 
 
 def _sizes(cells: Sequence[CellResult], numbers: Mapping[StoreName, int]) -> list[list[Any]]:

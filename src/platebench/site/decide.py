@@ -13,7 +13,7 @@ from typing import Any
 
 from platebench.findings.finding import Finding
 from platebench.findings.registry import FINDINGS
-from platebench.images.camera import dtype_of
+from platebench.images import set_profiles
 from platebench.images.generated import generated
 from platebench.results.advice import Advised, Basis, Estimate, Source, sample_of
 from platebench.results.decision import Decision, StoreFigures
@@ -208,9 +208,9 @@ def depths_of(cells: Sequence[CellResult]) -> list[Depth]:
 
 
 def bits_of(image_set: str) -> int | None:
-    """Return the bits per pixel of a generated image set, None for others."""
+    """Return the bits per pixel of a generated image set; None for others, and if they differ."""
     made = generated(image_set)
-    return None if made is None else 8 * dtype_of(made[0]).itemsize
+    return None if made is None else set_profiles.bits_of(made[0])
 
 
 def basis_of(cells: Sequence[CellResult], images: str) -> Basis:

@@ -24,6 +24,7 @@ from platebench.errors import Unsupported, UserError
 from platebench.findings.finding import Finding
 from platebench.findings.registry import FINDINGS
 from platebench.packages.readme import reading_of
+from platebench.results.metadata import from_record, sentence
 from platebench.results.questions import (
     COLD_SCAN,
     COLD_TAKE,
@@ -41,6 +42,7 @@ from platebench.results.ranking import rank
 from platebench.results.ratios import typical
 from platebench.results.report import figure, seconds
 from platebench.results.store_words import LAYOUTS, format_title
+from platebench.results.strict_json import read_object
 from platebench.results.tidy import CellResult
 from platebench.site.drawing.size_and_speed import size_and_speed
 from platebench.site.drawing.views import View
@@ -58,6 +60,9 @@ FOLDER = "formats"
 
 REVIEW = "review.md"
 """In docs/: how a maintainer objects. The site has a page of it."""
+
+MANY = "metadata.json"
+"""In docs/: what `platebench calibrate metadata` measured."""
 
 RECOMMENDED = ("balanced", "fast", "default")
 """The tunings of a format's recipe: the first that it has."""
@@ -194,6 +199,7 @@ def pages(runs: Mapping[str, Published], docs: Path, question: str, version: str
     `runs` are the published runs by the page of their machine, the newest first.
     """
     review = docs / REVIEW
+    many = [each for each in from_record(read_object(docs / MANY) or {})[0] if each.cells]
     shared = {"question": question, "version": version, "root": "../"}
     named = [(format_title(each.name), page_name(each), each) for each in FORMATS]
     found: dict[str, str] = {}
@@ -209,6 +215,8 @@ def pages(runs: Mapping[str, Published], docs: Path, question: str, version: str
             runs=[each for each in figures if each is not None],
             findings=findings_of(format_),
             recipes=recipes_of(format_),
+            many=[each for each in many if each.store.format == format_.name],
+            sentence=sentence,
             part_list_name=NAME,
             review="review.html" if review.exists() else None,
             is_floor=format_.name == FLOOR.format,

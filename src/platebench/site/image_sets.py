@@ -17,6 +17,7 @@ from markupsafe import Markup
 from platebench.images.camera import Profile
 from platebench.images.generated import generated
 from platebench.images.imageset import ImageSet
+from platebench.images.set_profiles import SetProfile, is_field
 from platebench.site.drawing.panel import Panel, Scale
 from platebench.site.file_trees import file_trees
 from platebench.site.published import Published
@@ -38,6 +39,10 @@ _WORDS: dict[str, str] = {
     "raw": "is the field from the camera, in 8 bits",
     "ic": "is illumination-corrected, without background, so most pixels are 0",
     "raw16": "is the field from a 12-bit camera, in uint16",
+    "channels": "are sites of five channels, as in Cell Painting, in uint16",
+    "zstack": "are stacks of eight planes that differ in focus, in uint16",
+    "mixed": "are fields of four shapes, in uint8 and uint16",
+    "crops": "are cells in five channels, 5 x 64 x 64 in uint16, cut from the fields of channels",
 }
 
 
@@ -87,6 +92,7 @@ def section(published: Published, workspace: Workspace) -> Section:
             trees=file_trees(stores, first, workspace) if first else [],
             pixel_bytes=first.pixel_bytes if first else 0,
             images=IMAGES,
+            described=[(name, _WORDS[profile]) for name, profile in sets_of_sites(published)],
             own=[name for name in published.info.images if generated(name) is None],
             chart=_histogram(shown) if shown else None,
             bins=list(_bins(shown)),
@@ -95,10 +101,16 @@ def section(published: Published, workspace: Workspace) -> Section:
 
 
 def profiles_in(published: Published) -> list[str]:
-    """Return the profiles of the generated image sets of a run, in the generator's order."""
+    """Return the profiles of single fields of a run's generated sets, in the generator's order."""
     made = (generated(name) for name in published.info.images)
     found = {each[0] for each in made if each is not None}
     return [profile for profile in get_args(Profile) if profile in found]
+
+
+def sets_of_sites(published: Published) -> list[tuple[str, SetProfile]]:
+    """Return the other generated sets of a run, whose images are not shown, and their profiles."""
+    made = ((name, generated(name)) for name in published.info.images)
+    return [(name, each[0]) for name, each in made if each and not is_field(each[0])]
 
 
 def show(images: ImageSet, profile: str) -> Shown:

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ import pyarrow as pa
 from platebench.images.changed import check_same_kinds, kept, with_rows
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore, Store, check_rows
+from platebench.stores.crops import Crop
 from platebench.stores.floor import residency
 from platebench.stores.floor.choice import Choice, current
-from platebench.stores.floor.places import PAGE, Places, page_aligned
+from platebench.stores.floor.places import PAGE, Places, padded, page_aligned
 from platebench.stores.floor.tables import BareTables
 from platebench.stores.floor.variants import READERS, WRITERS
+from platebench.stores.raw_crops import RawImage, crops_of_file
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.together import Begun, OfStore, Together
@@ -243,6 +246,27 @@ class _OpenBareFile(OpenStore):
     def take_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
         check_rows(rows, len(self))
         return self._read(rows, memory, self._choice.take, self._choice.cold_take)
+
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        check_rows([crop.row for crop in crops], len(self))
+        return crops_of_file(self._file, crops, self._image_at, memory)
+
+    def batch_into(self, rows: Sequence[int], memory: np.ndarray) -> list[np.ndarray]:
+        """Read each image straight to its place, if the images are in the page cache."""
+        check_rows(rows, len(self))
+        if not residency.is_resident(self._file, self._places, rows):
+            return super().batch_into(rows, memory)
+        starts = [0, *accumulate(padded(self._places.sizes[row]) for row in rows)]
+        read = READERS["pread"]
+        return [
+            image
+            for row, start in zip(rows, starts, strict=False)
+            for image in read(self._places, self._file, [row], memory[start:])
+        ]
+
+    def _image_at(self, row: int) -> RawImage:
+        shape, dtype = self._places.kind(row)
+        return RawImage(self._places.edges[row], shape, dtype)
 
     def table(self) -> pa.Table:
         start, size = self._table

@@ -49,8 +49,10 @@ from platebench.stores.contract import (
     OpenStore,
     Store,
     check_rows,
+    copied_into,
     require_common_image,
 )
+from platebench.stores.crops import Crop
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.variants import Variants
@@ -199,6 +201,13 @@ class _OpenArray(OpenStore):
 
     def table(self) -> pa.Table:
         return pa.Table.from_pylist(self._array.schunk.vlmeta[IMAGES], IMAGE_SCHEMA)
+
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Decompress the blocks that hold a crop, one crop after another."""
+        check_rows([crop.row for crop in crops], len(self))
+        shape = self._array.shape[1:]
+        parts = (self._array[(crop.row, *crop.index(shape))] for crop in crops)
+        return copied_into(memory, parts)
 
 
 class _OpenIndexed(_OpenArray, OpenByRow):

@@ -32,7 +32,8 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
-from platebench.stores.contract import OpenIntoMemory, OpenStore, Store
+from platebench.stores.contract import OpenIntoMemory, OpenStore, Store, check_rows
+from platebench.stores.crops import Crop
 from platebench.stores.hdf5_filters import Filter
 from platebench.stores.hdf5_images import ImageReader, ImageWriter
 from platebench.stores.hdf5_tables import Hdf5Tables
@@ -191,6 +192,18 @@ class _OpenCh5(OpenIntoMemory):
         for row in rows:
             number, frame = self._frames[row]
             yield self._reader(number).read((0, frame, 0), memory)
+
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        check_rows([crop.row for crop in crops], len(self))
+        readers = map(self._reader, {self._frames[crop.row][0] for crop in crops})
+        if any(reader.decodes_whole for reader in readers):
+            return super().crops_into(crops, memory)
+        return self._crops(crops, memory)
+
+    def _crops(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        for crop in crops:
+            number, frame = self._frames[crop.row]
+            yield self._reader(number).read_crop((0, frame, 0), crop, memory)
 
     def _reader(self, number: int) -> ImageReader:
         if number not in self._open:

@@ -24,11 +24,14 @@ from platebench.errors import Mismatch, Unsupported
 from platebench.images import links
 from platebench.images.changed import Replaced, without
 from platebench.images.imageset import ImageSet
+from platebench.stores.crops import Crop, cut
 from platebench.stores.name import StoreName
 from platebench.stores.rewriting import rewrite
 from platebench.stores.tables import NoTables, StoredTables
 from platebench.stores.where import Where
 
+PAGE = 4096
+"""Images of a batch begin at multiples of this in memory."""
 if TYPE_CHECKING:
     from platebench.stores.together import Together
 
@@ -94,6 +97,28 @@ class OpenStore(ABC):
     def take_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the images of `rows` as `take` does, each in `memory` as `scan_into` does."""
         return copied_into(memory, self.take(rows))
+
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield crops of images, in the requested order, each in `memory` as `take_into` does.
+
+        Raises IndexError for a row that `take` refuses, and for a crop that is not inside its
+        image. Here whole images are read and cut; a store does so unless its library reads parts.
+        """
+        return copied_into(memory, cut(crops, self.take([crop.row for crop in crops])))
+
+    def batch_into(self, rows: Sequence[int], memory: np.ndarray) -> list[np.ndarray]:
+        """Read the images of `rows` into `memory`, one after another, and return all of them there.
+
+        Each begins at a page and is valid as long as `memory` is. There is room for all, in whole
+        pages.
+        """
+        found: list[np.ndarray] = []
+        place = 0
+        for image in self.take(rows):
+            found += copied_into(memory[place:], [image])
+            place += -(-image.nbytes // PAGE) * PAGE
+            del image  # so that the store's next image gets the same memory
+        return found
 
     @abstractmethod
     def table(self) -> pa.Table:

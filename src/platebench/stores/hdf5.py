@@ -48,8 +48,10 @@ from platebench.stores.contract import (
     OpenStore,
     Store,
     check_rows,
+    copied_into,
     require_common_image,
 )
+from platebench.stores.crops import Crop
 from platebench.stores.hdf5_filters import Filter
 from platebench.stores.hdf5_images import ImageReader, ImageWriter
 from platebench.stores.hdf5_tables import Hdf5Tables
@@ -254,6 +256,12 @@ class _OpenIndexed(OpenByRow):
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         return (np.asarray(self._pixels[row]) for row in rows)
 
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        check_rows([crop.row for crop in crops], len(self))
+        shape = self._pixels.shape[1:]
+        parts = (self._pixels[(crop.row, *crop.index(shape))] for crop in crops)
+        return copied_into(memory, parts)
+
 
 class _OpenInto(OpenIntoMemory):
     """Images by `d.id.read`, which fills the reader's memory."""
@@ -282,3 +290,9 @@ class _OpenInto(OpenIntoMemory):
 
     def images_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
         return (self._reader.read((row,), memory) for row in rows)
+
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        check_rows([crop.row for crop in crops], len(self))
+        if self._reader.decodes_whole:
+            return super().crops_into(crops, memory)
+        return (self._reader.read_crop((crop.row,), crop, memory) for crop in crops)

@@ -7,6 +7,7 @@ read and written as they are, and compressed by libdeflate (`hdf5_filters`).
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,7 @@ import h5py
 import numpy as np
 
 from platebench.stores.ahead import done_ahead
+from platebench.stores.crops import Crop
 from platebench.stores.hdf5_filters import Filter, decode_chunk, encode_chunk, is_direct
 
 
@@ -46,6 +48,25 @@ class ImageReader:
         self._there.select_hyperslab((*index, *self._origin), self._count)
         self._pixels.read(self._here, self._there, image, self._type)
         return image
+
+    @property
+    def decodes_whole(self) -> bool:
+        """True if a chunk is one image that libdeflate decodes: quicker than HDF5 reads a part."""
+        return self._direct
+
+    def read_crop(self, index: tuple[int, ...], crop: Crop, memory: np.ndarray) -> np.ndarray:
+        """Read a part of the image at `index` to the start of `memory` and return it there.
+
+        HDF5 reads the chunks that hold it, of a contiguous dataset its lines.
+        """
+        window = crop.index(self.shape)
+        shape = tuple(part.stop - part.start for part in window)
+        size = math.prod(shape) * self.dtype.itemsize
+        part = memory[:size].view(self.dtype).reshape(shape)
+        start = (*index, *(part.start for part in window))
+        self._there.select_hyperslab(start, (*(1 for _ in index), *shape))
+        self._pixels.read(h5py.h5s.create_simple(shape), self._there, part, self._type)
+        return part
 
     def close(self) -> None:
         """Close the file. HDF5 keeps it open as long as one of its datasets is."""

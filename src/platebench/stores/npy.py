@@ -41,6 +41,8 @@ from platebench.stores.contract import (
     check_rows,
     require_common_image,
 )
+from platebench.stores.crops import Crop
+from platebench.stores.raw_crops import RawImage, crops_of_file
 from platebench.stores.read_ahead import read_ahead
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
@@ -179,6 +181,13 @@ class _OpenNpy(OpenIntoMemory):
             if os.preadv(self._file, [pixels.data], self._start + row * size) != size:
                 raise EOFError(f"{self._path / IMAGES} is truncated")
             yield image
+
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        check_rows([crop.row for crop in crops], len(self))
+        return crops_of_file(self._file, crops, self._image_at, memory)
+
+    def _image_at(self, row: int) -> RawImage:
+        return RawImage(self._start + row * self.largest_image, self._shape, self._dtype)
 
     def table(self) -> pa.Table:
         return csv_table.read_table(self._path / TABLE)

@@ -45,7 +45,8 @@ from zarr.codecs import BloscCodec, ZstdCodec
 from zarr.core.buffer import default_buffer_prototype
 
 from platebench.images.imageset import ImageSet
-from platebench.stores.contract import OpenByRow, OpenStore, Store
+from platebench.stores.contract import OpenByRow, OpenStore, Store, check_rows, copied_into
+from platebench.stores.crops import Crop
 from platebench.stores.ome_plates import Field, Plate, paths_of, plates_of
 from platebench.stores.tables import StoredTables
 from platebench.stores.variants import Variants
@@ -249,6 +250,15 @@ class _OpenFields(OpenByRow):
             self._fields[field] = zarr.open_array(self._path / field / LARGEST, mode="r")
         array = self._fields[field]
         return array, place, array.shape[len(place) :]
+
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read the chunks that hold a crop, one crop after another."""
+        check_rows([crop.row for crop in crops], len(self))
+        return copied_into(memory, map(self._crop, crops))
+
+    def _crop(self, crop: Crop) -> np.ndarray:
+        array, place, shape = self._at(crop.row)
+        return np.asarray(array[(*place, *crop.index(shape))])
 
 
 class _OpenIndexed(_OpenFields):

@@ -42,8 +42,10 @@ from platebench.stores.contract import (
     OpenStore,
     Store,
     check_rows,
+    copied_into,
     require_common_image,
 )
+from platebench.stores.crops import Crop
 from platebench.stores.tables import StoredTables
 from platebench.stores.variants import Variants
 from platebench.stores.zarr_images import (
@@ -218,6 +220,13 @@ class _OpenTensorStore(OpenByRow):
 
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         return (self._array[row].read().result() for row in rows)
+
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read the chunks that hold the crops, all at once: TensorStore limits that itself."""
+        check_rows([crop.row for crop in crops], len(self))
+        shape = self._array.shape[1:]
+        coming = [self._array[(crop.row, *crop.index(shape))].read() for crop in crops]
+        return copied_into(memory, (each.result() for each in coming))
 
     def table(self) -> pa.Table:
         return read_images_table(self._path)

@@ -32,6 +32,7 @@ from platebench.images.changed import kept, with_rows
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
 from platebench.stores.contract import OpenByRow, OpenStore, check_rows, copied_into
+from platebench.stores.crops import Crop
 from platebench.stores.csv_tables import CsvTables
 from platebench.stores.plain_tiff import (
     Page,
@@ -196,6 +197,17 @@ def _file(path: Path, row: int) -> str:
     return f"{path}/{row:06d}.tif"
 
 
+def _lines(file: int, crop: Crop, page: Page, memory: np.ndarray) -> np.ndarray:
+    """Read the lines of a crop to the start of `memory`; return the crop there, not yet cut."""
+    lines, columns = crop.index(page.shape)
+    line = page.shape[1] * page.dtype.itemsize
+    pixels = memory[: crop.height * line]
+    assert page.offset is not None
+    if os.preadv(file, [pixels.data], page.offset + crop.top * line) != len(pixels):
+        raise EOFError(f"image {crop.row} is truncated")
+    return pixels.view(page.dtype).reshape(lines.stop - lines.start, -1)[:, columns]
+
+
 class _OpenTiffFiles(OpenByRow):
     """Files that tifffile reads."""
 
@@ -250,6 +262,20 @@ class _OpenPlainFiles(_OpenTiffFiles):
     def _into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
         for file in opened_ahead(_file(self._path, row) for row in rows):
             yield self._read(file, memory)
+
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read the lines of a crop from a plain file, other files whole."""
+        check_rows([crop.row for crop in crops], len(self))
+        return (self._crop(crop, memory) for crop in crops)
+
+    def _crop(self, crop: Crop, memory: np.ndarray) -> np.ndarray:
+        with Path(_file(self._path, crop.row)).open("rb", buffering=0) as opened:
+            page = plain_page(os.pread(opened.fileno(), _HEAD, 0))
+            if page is None or page.offset is None:
+                part = crop.of(read_tiff(opened.read()))
+            else:
+                part = _lines(opened.fileno(), crop, page, memory)
+        return next(copied_into(memory, [part]))
 
     def _read(self, file: int, memory: np.ndarray) -> np.ndarray:
         if not self._head:

@@ -57,8 +57,10 @@ from platebench.stores.contract import (
     OpenStore,
     Store,
     check_rows,
+    copied_into,
     require_common_image,
 )
+from platebench.stores.crops import Crop
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
 from platebench.stores.variants import Variants
@@ -226,10 +228,16 @@ class _OpenIndex(OpenStore):
             array.get_basic_selection(slice(first, first + images), out=buffer)
             yield from out
 
-    def _gathered(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        for first in range(0, len(rows), AT_ONCE):
-            some = rows[first : first + AT_ONCE]
-            for image in sync(_gather([self._array.async_array.getitem(row) for row in some])):
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        check_rows([crop.row for crop in crops], len(self))
+        shape = self._array.shape[1:]
+        wanted = [(crop.row, *crop.index(shape)) for crop in crops]
+        return copied_into(memory, self._gathered(wanted))
+
+    def _gathered(self, wanted: Sequence[Any]) -> Iterator[np.ndarray]:
+        for first in range(0, len(wanted), AT_ONCE):
+            some = wanted[first : first + AT_ONCE]
+            for image in sync(_gather([self._array.async_array.getitem(each) for each in some])):
                 yield np.asarray(image)
 
     def table(self) -> pa.Table:

@@ -52,6 +52,7 @@ from platebench.stores.contract import (
     copied_into,
     require_common_image,
 )
+from platebench.stores.crops import Crop
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
 from platebench.stores.variants import Variants
@@ -203,7 +204,12 @@ class _OpenArray(OpenByRow):
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         return (self._read(row) for row in rows)
 
-    def _read(self, rows: int | slice) -> np.ndarray:
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        check_rows([crop.row for crop in crops], len(self))
+        shape = self._array.shape[1:]
+        return copied_into(memory, (self._read((crop.row, *crop.index(shape))) for crop in crops))
+
+    def _read(self, rows: int | slice | tuple[int | slice, ...]) -> np.ndarray:
         found = self._array[rows]
         pixels: np.ndarray = found[IMAGE] if isinstance(found, Mapping) else found
         return pixels

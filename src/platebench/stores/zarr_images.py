@@ -25,7 +25,14 @@ from zarr.core.sync import sync
 
 from platebench.images.changed import check_same_kinds, with_rows
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenStore, Store, check_rows, require_common_image
+from platebench.stores.contract import (
+    OpenStore,
+    Store,
+    check_rows,
+    copied_into,
+    require_common_image,
+)
+from platebench.stores.crops import Crop
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
 from platebench.stores.together import Begun, OfStore, Together
@@ -269,6 +276,15 @@ class OpenZarr(OpenStore):
         check_rows(rows, len(self))
         return (np.asarray(self._array[row]) for row in rows)
 
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read the chunks that hold a crop, one crop after another."""
+        parts = (np.asarray(self._array[index]) for index in self._indices(crops))
+        return copied_into(memory, parts)
+
+    def _indices(self, crops: Sequence[Crop]) -> list[tuple[int | slice, ...]]:
+        check_rows([crop.row for crop in crops], len(self))
+        return [(crop.row, *crop.index(self._array.shape[1:])) for crop in crops]
+
     def table(self) -> pa.Table:
         """Read the group's attributes."""
         return read_images_table(self._path)
@@ -294,10 +310,14 @@ class OpenTuned(OpenZarr):
         check_rows(rows, len(self))
         return self._gathered(rows)
 
-    def _gathered(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        for first in range(0, len(rows), AT_ONCE):
-            some = rows[first : first + AT_ONCE]
-            for image in sync(_gather([self._array.async_array.getitem(row) for row in some])):
+    def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read the chunks that hold the crops, several at once."""
+        return copied_into(memory, self._gathered(self._indices(crops)))
+
+    def _gathered(self, wanted: Sequence[Any]) -> Iterator[np.ndarray]:
+        for first in range(0, len(wanted), AT_ONCE):
+            some = wanted[first : first + AT_ONCE]
+            for image in sync(_gather([self._array.async_array.getitem(each) for each in some])):
                 yield np.asarray(image)
 
 

@@ -46,7 +46,7 @@ SIDE = 512
 FIRST, ANOTHER = 137, 59
 """The row that is read from a store just opened, and one that is read from it afterwards."""
 
-_IO, _MAPS = Path("/proc/self/io"), Path("/proc/self/smaps")
+IO, _MAPS = Path("/proc/self/io"), Path("/proc/self/smaps")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def count(store: Store, images: ImageSet, path: Path) -> Counted:
     Raises Unsupported if the store cannot hold them, or if its files cannot be removed from the
     page cache; Mismatch if an image that was read is another one.
     """
-    if not _IO.exists():
+    if not can_count():
         raise Unsupported("counting bytes needs Linux's /proc/self/io")
     store.write(images, path)
     page_cache.sync_tree(path)
@@ -149,26 +149,32 @@ def count(store: Store, images: ImageSet, path: Path) -> Counted:
 
 def _read(
     store: Store, path: Path, images: ImageSet, rows: Sequence[int], memory: np.ndarray
-) -> list[_Reading]:
+) -> list[Reading]:
     """Open the store and read rows; return the counters before that and after each of them."""
-    counters = [_Reading(path)]
+    counters = [Reading(path)]
     with store.open(path) as opened:
         for row in rows:
             _check(opened, images, row, memory)
-            counters.append(_Reading(path))
+            counters.append(Reading(path))
     return counters
 
 
-class _Reading:
+def can_count() -> bool:
+    """Return True if this system counts the bytes that a process reads."""
+    return IO.exists()
+
+
+class Reading:
     """The counters at one moment: when it begins, and again when it has read all of them."""
 
     def __init__(self, path: Path) -> None:
-        self.begin = _io()
-        self.mapped = _mapped_bytes(path)
+        """Read the counters of this process, and of the stored files at `path`. Linux only."""
+        self.begin = io_counters()
+        self.mapped = mapped_bytes(path)
         self.cached = sum(map(page_cache.resident_bytes, page_cache.files_of(path)))
-        self.end = _io()
+        self.end = io_counters()
 
-    def since(self, other: _Reading) -> Read:
+    def since(self, other: Reading) -> Read:
         """Return what was read between another moment and this one."""
         fetched, asked, calls = (
             self.begin[name] - other.end[name] for name in ("read_bytes", "rchar", "syscr")
@@ -178,18 +184,18 @@ class _Reading:
         )
 
 
-def _io() -> dict[str, int]:
+def io_counters() -> dict[str, int]:
     """Return the process's counters by name."""
-    lines = (line.split(": ") for line in _IO.read_text().splitlines())
+    lines = (line.split(": ") for line in IO.read_text().splitlines())
     return {name: int(value) for name, value in lines}
 
 
-def _mapped_bytes(path: Path) -> int:
+def mapped_bytes(path: Path) -> int:
     """Return the bytes of the files at `path` that this process has mapped and touched."""
-    mapped, ours = 0, False
+    mapped, ours, place = 0, False, str(path.resolve())[1:]
     for line in _MAPS.read_text().splitlines():
         if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
-            ours = line.partition("/")[2].startswith(str(path)[1:])
+            ours = line.partition("/")[2].startswith(place)
         elif ours and line.startswith("Rss:"):
             mapped += int(line.split()[1]) * 1024
     return mapped

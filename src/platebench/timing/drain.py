@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +32,16 @@ class Drain:
 
     def __init__(self, images: ImageSet) -> None:
         largest = max(images.image_bytes(row) for row in range(len(images)))
-        size = max(largest, min(ROOM * largest, MOST_BYTES), 1)
+        self._allocate(max(largest, min(ROOM * largest, MOST_BYTES), 1))
+
+    @classmethod
+    def of_bytes(cls, size: int) -> Self:
+        """Return a drain with room for so many bytes, for a process without the images."""
+        drain = cls.__new__(cls)
+        drain._allocate(size)
+        return drain
+
+    def _allocate(self, size: int) -> None:
         size = -(-size // _PAGE) * _PAGE  # O_DIRECT fills whole pages
         self.memory = np.frombuffer(mmap.mmap(-1, size), np.uint8)
         self.memory.fill(1)  # page faults now, not while a cell is timed
@@ -57,12 +66,16 @@ class Drain:
             self.last = array
         return read
 
+    def forget(self) -> None:
+        """Forget the last image, so that one which does not arrive is noticed."""
+        self.last = None
+
     def spoil(self) -> None:
         """Change one byte of each page, so that what an earlier sample left is not taken for read.
 
         All pages of 22 MB take 0.1 ms, and the rest of the processor's cache stays as it is.
         """
-        self.last = None
+        self.forget()
         np.invert(self.memory[::_PAGE], out=self.memory[::_PAGE])
 
 

@@ -31,13 +31,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from platebench.atomic_files import write_whole
 from platebench.drafts import Lent, sweep
 from platebench.errors import UserError
-from platebench.images.camera import Profile, image_bytes
 from platebench.images.decoded_cache import KIND, DecodedImages, decode_to_cache, is_cached
-from platebench.images.generated import generated
+from platebench.images.generated import NAMES, generated
 from platebench.images.imageset import ImageSet
 from platebench.images.object_cache import cached_objects
 from platebench.images.objects import VERSION as OBJECTS_VERSION
 from platebench.images.objects import with_objects
+from platebench.images.set_profiles import SetProfile, require_whole_sites, set_bytes
 from platebench.images.walk import walk
 from platebench.limits import require_room
 from platebench.locks import in_turn, sole
@@ -83,7 +83,7 @@ Progress = Callable[[str, int, int], None]
 def expected_bytes(name: str) -> int:
     """Return the bytes of the pixels of a generated image set; 0 for another set."""
     made = generated(name)
-    return 0 if made is None else made[1] * image_bytes(made[0])
+    return 0 if made is None else set_bytes(*made)
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -137,12 +137,16 @@ class Workspace:
                 self.clear_scratch()
 
     def images(self, name: str, progress: Progress = no_progress) -> DecodedImages:
-        """Return the image set `raw-N`, `ic-N` or `raw16-N`, generated if absent, or a held one."""
+        """Return an image set such as `raw-N` or `channels-N`, generated if absent, or a held one.
+
+        Raises UserError for a name of none, and for a number that is not of whole sites.
+        """
         path = self.root / "images" / name
         if not is_cached(path):
             wanted = generated(name)
             if wanted is None:
-                raise UserError(f"{name}: no such image set; give raw-N, ic-N, raw16-N or a folder")
+                raise UserError(f"{name}: no such image set; give {NAMES} or a folder")
+            require_whole_sites(*wanted)
             with self._lock(path):
                 if not is_cached(path):
                     self._generate(name, path, *wanted, progress)
@@ -164,20 +168,23 @@ class Workspace:
         folder: Path,
         progress: Progress = no_progress,
         say: Callable[[str], None] = lambda line: None,
-        opened: FolderImages | None = None,
+        opened: ImageSet | None = None,
         rows: Sequence[int] | None = None,
+        read_as: Mapping[str, object] | None = None,
     ) -> str:
         """Hold the images of a user's folder, again if it changed, and return the set's name.
 
         The name is the folder's with a digest of what is in it, so that figures of two folders
         that are called alike, or of one before and after a change, never stand under one name.
         `say` is told how many files and images there are, and what is left out and why. `opened`
-        is what `open_folder` returned for the folder, and `rows` a sample of its images.
+        is what `open_folder` returned for the folder, and `rows` a sample of its images. `read_as`
+        says what else than the files decides what `opened` is: a pattern, crops.
         """
         folder = folder.resolve()
         every = self.open_folder(folder, progress, say) if opened is None else opened
         images = every if rows is None else every.select(rows)
         source: dict[str, Any] = {"folder": str(folder), "files": _listing(folder)}
+        source |= read_as or {}
         if rows is not None:
             source["rows"] = list(rows)
         with self._lock(self.root / "images" / "folders"):
@@ -199,13 +206,19 @@ class Workspace:
         folder: Path,
         progress: Progress = no_progress,
         say: Callable[[str], None] = lambda line: None,
+        pattern: str | None = None,
     ) -> FolderImages:
-        """Read the headers of a user's files, and say how many files and images there are."""
+        """Read the headers of a user's files, and say how many files and images there are.
+
+        `pattern` is that of `images.names.file_pattern`.
+        """
         from platebench.images.folder import open_images  # not in the processes that measure
 
         folder = folder.resolve()
         images = open_images(
-            folder, progress=lambda done, total: progress("looking at files", done, total)
+            folder,
+            progress=lambda done, total: progress("looking at files", done, total),
+            pattern=pattern,
         )
         say(f"{folder.name}: {images.counted.said()}")
         return images
@@ -216,7 +229,7 @@ class Workspace:
     def _source(self, name: str) -> Path:
         return self.root / "images" / name / "source.json"
 
-    def _hold(self, images: ImageSet, progress: Progress) -> None:
+    def _hold(self, images: ImageSet, progress: Progress, what: str = "reading") -> None:
         path = self.root / "images" / images.name
         if is_cached(path):
             return
@@ -226,7 +239,7 @@ class Workspace:
         def count() -> None:
             nonlocal done
             done += 1
-            progress(f"reading {images.name}", done, len(images))
+            progress(f"{what} {images.name}", done, len(images))
 
         decode_to_cache(images, path, count)
 
@@ -239,12 +252,20 @@ class Workspace:
         remove(self.root / "images" / name, KIND)
 
     def _generate(
-        self, name: str, path: Path, profile: Profile, number: int, progress: Progress
+        self, name: str, path: Path, profile: SetProfile, number: int, progress: Progress
     ) -> None:
         from platebench.images.fixtures import make_fixtures  # not in the processes that measure
         from platebench.images.folder import open_images
+        from platebench.images.generated_crops import generated_crops
 
-        need = number * image_bytes(profile) * _COPIES_OF_AN_IMAGE
+        if profile == "crops":
+            # Hundreds of thousands of small files would take longer than the images.
+            crops = generated_crops(
+                number, SEED, progress=lambda done, total: progress("placing cells", done, total)
+            )
+            self._hold(crops, progress, "drawing")
+            return
+        need = set_bytes(profile, number) * _COPIES_OF_AN_IMAGE
         require_room(self.root, need, f"{number:,} images")
         with self.lend() as lent:
             made = make_fixtures(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from platebench.results.growth import FEWEST_SIZES, exponent_of
 from platebench.results.questions import (
     COLD_SCAN,
     COLD_TAKE,
@@ -35,13 +36,10 @@ from platebench.site.drawing.views import (
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 
-FEWEST_SIZES = 3
-"""A store measured on fewer sizes of image set shows no trend."""
-
 ASKED = (COLD_TAKE, COLD_SCAN, TAKE, SCAN)
 """The first of these with a trend is shown."""
 
-HEADS = ("store", "code", "images", "time per image", "times a bare file")
+HEADS = ("store", "code", "images", "time per image", "times a bare file", "exponent of images")
 
 ValueOf = Callable[[CellResult], Times | None]
 """Returns what is drawn of a cell."""
@@ -60,9 +58,10 @@ def growth(cells: Sequence[CellResult], profile: str) -> tuple[View, ...]:
     where = "from the disk" if question.cache == "cold" else "from memory"
     caption = (
         f"{question.asked.title}, {where}: image sets of {profile} images of several sizes. Each"
-        " format in its best layout; the table has the others."
+        " format in its best layout; the table has the others, and the exponent of the time per"
+        " image over the number of images, with its 95% interval."
     )
-    rows = tuple(_row(cell) for mine in grown.values() for cell in mine)
+    rows = tuple(_row(cell, _exponent(mine)) for mine in grown.values() for cell in mine)
     return tuple(
         View(
             name,
@@ -200,18 +199,30 @@ def _panel(
         )
         for cell, each in found:
             says = f"{readable(store)}, {cell.images:,} images: {each} {unit}"
+            if cell is found[-1][0]:
+                says += f"; exponent of the time per image {_exponent(mine)}"
             label = store.tuning if cell is found[-1][0] else ""
             spots.append(Spot(cell.images or 1, each.estimate, mark_of(format_), says, label))
     panel.spots(spots)
     return panel_for(format_, panel.svg("; ".join(spot.says for spot in spots)))
 
 
-def _row(cell: CellResult) -> tuple[str, ...]:
+def _exponent(mine: Sequence[CellResult]) -> str:
+    """Return the exponent of a store's time per image, as text."""
+    return str(exponent_of([(cell.images or 1, _seconds(cell)) for cell in mine]) or "")
+
+
+def _seconds(cell: CellResult) -> float:
+    return (cell.median_s or 0.0) / (cell.read_images or 1)
+
+
+def _row(cell: CellResult, exponent: str) -> tuple[str, ...]:
     times = of_floor(cell)
     return (
         readable(cell.store),
         str(cell.store),
         f"{cell.images:,}",
-        seconds((cell.median_s or 0.0) / (cell.read_images or 1)),
+        seconds(_seconds(cell)),
         "" if times is None else str(times),
+        exponent,
     )
