@@ -292,7 +292,8 @@ def _read(path: Path, number: int) -> _Listed:
         raise KeyError(number) from None
     for part in (*found.parts, *found.tables):
         # A stored set may come from somebody else, and must not name files elsewhere.
-        if part in ("", "..") or Path(part).name != part:
+        # Not by pathlib: listing 1,000 versions would make two million paths, in 3 s.
+        if part in ("", ".", "..") or os.sep in part:
             raise UserError(f"{path}: version {number} names a part outside this folder: {part!r}")
     return found
 
