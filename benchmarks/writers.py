@@ -17,7 +17,8 @@ class Writers(Cell):
 
     Each writes its share of the rows in the way that the format documents for several writers, or
     as a part of platebench's part list. The record's `way` says which. The processes have started
-    and hold the images before the timer starts. What they wrote is read back after it.
+    and hold the images before the timer starts. Their CPU time counts. What they wrote is read back
+    afterwards.
     """
 
     version = "1"
@@ -30,6 +31,7 @@ class Writers(Cell):
         self.record["way"] = self.together.way
         root, store = str(self.workspace.root), str(self.store.name)
         self.pool = Pool(int(writers), ShareWriter, root, self.images.name, store)
+        self.timer.others = self.pool.cpu_s
 
     def prepare_sample(self):
         self.target = self.new_target()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from platebench.results.completeness import Row, completeness, shortened
+from platebench.results.operations import OPERATIONS
 from platebench.results.plan import plan_of
 from platebench.results.records import Record
 from platebench.site.completeness import section
@@ -20,8 +21,13 @@ STORES = ["floor:pixels:fast", "parquet:pixels:fast", "zarr:tensor:fast"]
 
 
 def planned(run: Published, **settings: Any) -> Published:
-    """The same run, with these settings of `platebench run`."""
-    asked = {"stores": STORES, "images": run.info.images, "operations": [], "rounds": 3}
+    """The same run, with these settings of `platebench run`.
+
+    Unless others are given, its operations are those that it measured.
+    """
+    kinds = dict.fromkeys(record.run.cell.kind for record in run.records)
+    operations = list(dict.fromkeys(OPERATIONS[kind].name for kind in kinds))
+    asked = {"stores": STORES, "images": run.info.images, "operations": operations, "rounds": 3}
     return replace(run, info=replace(run.info, settings={**asked, **settings}))
 
 

@@ -187,6 +187,18 @@ def test_part_list_adds_a_version_and_keeps_the_older_ones(tmp_path: Path) -> No
         check_stored(store, path, images, version)
 
 
+def test_file_takes_the_place_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parquet keeps many images in a folder of files, and fewer in one file."""
+    monkeypatch.setattr("platebench.stores.parquet.MOST_ROW_GROUPS", 6)
+    path = tmp_path / "store"
+    store = written("parquet:pixels:fast", path)
+    assert path.is_dir()
+    store.delete(path, [5, 0])
+    assert path.is_file()
+    check_whole(store, path, after_deleting(IMAGES, [5, 0]))
+    assert [each.name for each in tmp_path.iterdir()] == ["store"]
+
+
 def test_write_that_fails_leaves_the_stored_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
 from platebench.errors import Conflict, UserError
+from platebench.stores import part_list as part_lists
 from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.stores.part_list import PartList, with_versions
@@ -27,6 +29,35 @@ def part_list() -> PartList:
 
 def parts(path: Path) -> set[str]:
     return {part.name for part in (path / "parts").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked"),
+    [((1024, 4096), [(1064, 4096)]), ((256, -1), [(1064, -1)]), ((5000, 5000), []), ((-1, -1), [])],
+)
+def test_process_may_open_all_parts_of_a_version(
+    limits: tuple[int, int], asked: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, given: told.append(given))
+    part_lists._allow_files(Path("store"), 500)
+    assert told == asked
+
+
+def test_version_with_more_parts_than_files_may_be_open_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_lists, "FEW_PARTS", 1)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (3, 3))
+    store = with_versions(registry.find(registry.FLOOR))
+    for row in range(3):
+        images = noise(3).select([row], first_row=row)
+        store.append(images, tmp_path / "s") if row else store.write(images, tmp_path / "s")
+    with pytest.raises(
+        UserError, match=r"has 3 parts, and this system lets a process open 3 files"
+    ):
+        store.open(tmp_path / "s")
 
 
 def test_store_with_native_versions_keeps_them():

@@ -47,6 +47,7 @@ def nothing_in_scratch(cell: writers.Writers) -> bool:
 def test_two_processes_write_one_store(store: str, cell: writers.Writers) -> None:
     run(cell, "2", store)
     assert len(cell.timer.wall_s) == 1
+    assert cell.timer.others == cell.pool.cpu_s
     assert cell.record["images"] == 21
     assert "platebench's part list" in cell.record["way"] or store == FLOOR
     assert nothing_in_scratch(cell)

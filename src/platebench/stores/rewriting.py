@@ -34,9 +34,9 @@ def rewrite(store: Store, path: Path, change: Change) -> None:
         store.write(change(StoredImages(opened, files)), draft)
         for place in (draft, *draft.rglob("*")):
             sync(place)
-        if draft.is_file():
+        if draft.is_file() and path.is_file():
             draft.replace(path)
-        else:
+        else:  # a format may need a folder for what was a file, or the other way round
             swap(draft, path)
         sync(path.parent)
 

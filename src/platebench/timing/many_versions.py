@@ -61,7 +61,6 @@ def grow(store: Store, images: ImageSet, path: Path, seconds: float) -> Iterator
     grown = _Grown(versioned, images, path)
     versioned.write(images.select([0]), path)
     first = versioned.versions(path)[-1].number
-    # Once before, since libraries load files of their own when they first append and read.
     yield {"progress": 0}
     end, told = time.monotonic() + seconds, time.monotonic()
     wanted = set(marks(len(images) - 1))
