@@ -4,7 +4,7 @@ A store *stops working* at the number of images from which opening it and readin
 the disk, takes over `MOST_SECONDS` or asks for over `MOST_BYTES`. If a measured number exceeds a
 limit, the number is measured: it lies between the last below and the first above, where a straight
 line in the logarithms crosses the limit. Otherwise it is extrapolated with a line that is fitted to
-what was measured, and marked so.
+three or more numbers of images, and marked so.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ MOST_SECONDS, MOST_BYTES = 1.0, 100e6
 """Seconds, and bytes asked for, to open a store and read one image."""
 
 GROWS = 1.5
-"""What grows by less than this factor over the measured numbers of images is not extrapolated."""
+"""What grows by less than this factor from the last but one number of images to the last is not
+extrapolated: it may have stopped growing, as with files of bounded size."""
+
+FEWEST = 3
+"""Numbers of images that an extrapolation needs."""
 
 FARTHEST = 1e9
 """Images beyond which nothing is extrapolated."""
@@ -137,7 +141,9 @@ def _stop(points: Points, most: float, what: str) -> Stop | None:
         share = math.log(most / low) / math.log(high / low)
         return Stop(few * (many / few) ** share, what, measured=True)
     line = fitted(points)
-    if line is None or points[-1][1] < GROWS * points[0][1] or line[1] <= 0:
+    if line is None or line[1] <= 0 or len(points) < FEWEST:
+        return None
+    if points[-1][1] < GROWS * points[-2][1]:
         return None
     images = (most - line[0]) / line[1]
     return Stop(images, what, measured=False) if images <= FARTHEST else None
@@ -207,8 +213,9 @@ def as_markdown(stores: Sequence[StoreMetadata], facts: MetadataFacts, command: 
         "- `open` and `first image`: seconds, and bytes asked for (`rchar` of /proc/self/io, and"
         " pages of memory maps), at the largest number of images that was measured.",
         "- `stops working from`: the number of images, and which limit is exceeded first. A number"
-        " with `~` is extrapolated by a straight line; the others lie between two that were"
-        " measured. `-`: nothing that was measured shows that it ever does.",
+        " with `~` is extrapolated by a straight line, if what was measured still grows; the others"
+        " lie between two that were measured. `-`: nothing that was measured shows that it ever"
+        " does.",
         "",
         f"    {command}",
         "",

@@ -38,7 +38,7 @@ from platebench.timing.prepare import UNSUPPORTED
 SIDE = 4
 """Images of 4 x 4 uint8: 16 bytes of pixels, or a TIFF file of 272 bytes."""
 
-SAMPLES, SECONDS = 5, 3.0
+SAMPLES, SECONDS = 3, 1.0
 """Samples of opening and reading: at most so many, and no further one after so many seconds."""
 
 _SPREAD = 0x9E3779B97F4A7C15F39CC0605CEDC835
