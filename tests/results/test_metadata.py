@@ -109,10 +109,8 @@ def test_one_number_of_images_shows_no_growth() -> None:
 
 
 def test_page_names_limits_and_what_was_left_out() -> None:
-    cells = [
-        cell(images, read=1_000 + 900 * images, beside=900 * images) for images in (1000, 10**4)
-    ]
-    grows = store(*cells)
+    numbers = (1000, 3000, 10**4)
+    grows = store(*(cell(each, read=1_000 + 900 * each, beside=900 * each) for each in numbers))
     stays = StoreMetadata(StoreName("b", "pixels", "fast"), (cell(1000), cell(10**4)), "no\ntime")
     empty = StoreMetadata(StoreName("c", "pixels", "fast"), (), "c failed")
     page = as_markdown([grows, stays, empty], FACTS, "the command")
