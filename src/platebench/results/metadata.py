@@ -21,9 +21,9 @@ from platebench.stores.name import StoreName
 MOST_SECONDS, MOST_BYTES = 1.0, 100e6
 """Seconds, and bytes asked for, to open a store and read one image."""
 
-GROWS = 1.5
-"""What grows by less than this factor from the last but one number of images to the last is not
-extrapolated: it may have stopped growing, as with files of bounded size."""
+GROWS = 0.5
+"""What grows by a lesser power of the images, from the last but one number of them to the last, is
+not extrapolated. It may have stopped growing, as with files of bounded size, or be noise."""
 
 FEWEST = 3
 """Numbers of images that an extrapolation needs."""
@@ -38,6 +38,7 @@ class MetadataCell:
 
     `value_bytes` are the bytes of all images' values. `open_s` and `open_bytes` are to open it from
     the disk and ask for the number of images, `first_s` and `first_bytes` to read one image then.
+    `took_s` is how long all of it took.
     """
 
     images: int
@@ -49,6 +50,7 @@ class MetadataCell:
     open_bytes: int
     first_s: float
     first_bytes: int
+    took_s: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -143,7 +145,8 @@ def _stop(points: Points, most: float, what: str) -> Stop | None:
     line = fitted(points)
     if line is None or line[1] <= 0 or len(points) < FEWEST:
         return None
-    if points[-1][1] < GROWS * points[-2][1]:
+    (few, low), (many, high) = points[-2:]
+    if low <= 0 or math.log(high / low) < GROWS * math.log(many / few):
         return None
     images = (most - line[0]) / line[1]
     return Stop(images, what, measured=False) if images <= FARTHEST else None
