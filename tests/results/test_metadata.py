@@ -61,7 +61,7 @@ def test_crossing_between_two_measured_numbers_is_measured() -> None:
 
 
 def test_crossing_beyond_what_was_measured_is_extrapolated_and_marked() -> None:
-    cells = [cell(images, read=1_000 + 900 * images) for images in (1_000, 10_000)]
+    cells = [cell(images, read=1_000 + 900 * images) for images in (1_000, 3_000, 10_000)]
     found = store(*cells).stops
     assert found is not None
     assert not found.measured
@@ -70,7 +70,7 @@ def test_crossing_beyond_what_was_measured_is_extrapolated_and_marked() -> None:
 
 
 def test_the_lower_of_both_limits_counts() -> None:
-    cells = [cell(images, 1e-6 * images, 900 * images) for images in (1_000, 10_000)]
+    cells = [cell(images, 1e-6 * images, 900 * images) for images in (1_000, 3_000, 10_000)]
     found = store(*cells).stops
     assert found is not None
     assert found.limit == "bytes"
@@ -93,15 +93,24 @@ def test_what_does_not_grow_is_not_extrapolated(seconds: tuple[float, ...]) -> N
     assert found.stops is None
 
 
+def test_what_stopped_growing_is_not_extrapolated() -> None:
+    """As with files of bounded size: a tenfold footer at first, and then no more."""
+    sizes = (1_000, 10_000, 100_000)
+    found = store(*(cell(*each) for each in zip(sizes, (0.003, 0.03, 0.031), strict=True)))
+    assert found.stops is None
+
+
+def test_two_numbers_of_images_are_not_extrapolated() -> None:
+    assert store(cell(1_000, seconds=0.01), cell(10_000, seconds=0.1)).stops is None
+
+
 def test_one_number_of_images_shows_no_growth() -> None:
     assert store(cell(1_000)).stops is None
 
 
 def test_page_names_limits_and_what_was_left_out() -> None:
-    cells = [
-        cell(images, read=1_000 + 900 * images, beside=900 * images) for images in (1000, 10**4)
-    ]
-    grows = store(*cells)
+    numbers = (1000, 3000, 10**4)
+    grows = store(*(cell(each, read=1_000 + 900 * each, beside=900 * each) for each in numbers))
     stays = StoreMetadata(StoreName("b", "pixels", "fast"), (cell(1000), cell(10**4)), "no\ntime")
     empty = StoreMetadata(StoreName("c", "pixels", "fast"), (), "c failed")
     page = as_markdown([grows, stays, empty], FACTS, "the command")
@@ -119,7 +128,8 @@ def test_sentence_says_the_cost_and_the_end() -> None:
         "With 100,000 images of 16 pixels, the first one read is there after 10 ms, and 0.1 MB were"
         " asked for. Nothing that was measured shows that it stops working."
     )
-    grows = store(*(cell(images, read=1_000 + 900 * images) for images in (1_000, 10_000)))
+    sizes = (1_000, 3_000, 10_000)
+    grows = store(*(cell(images, read=1_000 + 900 * images) for images in sizes))
     assert sentence(grows).endswith(
         "From 110,000 images on (extrapolated), it asks for over 100 MB."
     )

@@ -32,10 +32,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MetadataSetting
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[StoreName, int]]:
     """What is measured, answered without a process."""
     every: list[tuple[StoreName, int]] = []
+    took = {10: 2.0, 100: 11.0, 1000: 100.0}
 
     def answer(workspace, store, images, patience):
         every.append((store, images))
-        return MetadataCell(images, 16 * images, 20 * images, 1, 0.1, 0.1, 99, 0.1, 99)
+        return MetadataCell(
+            images, 16 * images, 20 * images, 1, 0.1, 0.1, 99, 0.1, 99, took[images]
+        )
 
     monkeypatch.setattr(metadata, "_measured", answer)
     return every
@@ -82,15 +85,18 @@ def test_page_of_other_numbers_is_replaced(settings, asked, tmp_path) -> None:
     assert [each.store for each in measured.stores] == [IPC]
 
 
-def test_number_that_would_take_too_long_is_left_out(
-    settings, asked, tmp_path, monkeypatch
-) -> None:
-    monkeypatch.setattr(metadata, "_START", -10.0)  # as if each process took ten seconds longer
-    measured = measure_metadata(tmp_path, replace(settings, stores=[IPC]), Told())
-    assert asked == [(IPC, 10)]
-    assert measured.stores[0].ended.startswith("100 images were left out: they would take about 10")
-    assert "`arrow-ipc:pixels:fast`: 100 images were left out" in page_of(settings)
+def test_number_that_would_take_too_long_is_left_out(settings, asked, tmp_path) -> None:
+    """Ten take 2 s, of which one is for the libraries; 100 take 11 s, and so 1,000 take 101 s."""
+    short = replace(settings, stores=[IPC], images=[10, 100, 1000], seconds=60)
+    measured = measure_metadata(tmp_path, short, Told())
+    assert asked == [(IPC, 10), (IPC, 100)]
+    why = "1,000 images were left out: they would take about 101 s"
+    assert measured.stores[0].ended == why
+    assert f"`arrow-ipc:pixels:fast`: {why}" in page_of(settings)
     assert not measured.failed
+    asked.clear()
+    measure_metadata(tmp_path, replace(short, seconds=10), Told())
+    assert asked == [(IPC, 10)]
 
 
 def test_store_that_fails_with_many_images_keeps_the_fewer_ones(

@@ -240,6 +240,16 @@ def test_dry_run_says_the_cost_of_all_sets_and_of_each_and_makes_nothing(
     assert not workspace.root.exists()
 
 
+def test_dry_run_says_that_there_is_too_little_room(workspace, monkeypatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 10**6))
+    watcher = Silent()
+    tell_cost(workspace.root, replace(BRIEF, images=["32"]), watcher)
+    assert watcher.said[1].startswith(
+        "The run would be refused. 18 measurements need 484 MB of disk;"
+    )
+
+
 def test_dry_run_of_nothing_is_refused(workspace: Workspace) -> None:
     with pytest.raises(UserError, match="reed: no such operation"):
         tell_cost(workspace.root, replace(BRIEF, images=["32"], operations=["reed"]), Silent())

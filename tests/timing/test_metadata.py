@@ -81,7 +81,7 @@ def test_program_prints_what_it_found_and_refuses_with_a_status(
     tmp_path: Path, monkeypatch, capsys
 ) -> None:
     monkeypatch.setattr(metadata, "end_with_parent", lambda: None)
-    found = Found(1, 2, 3, 4.0, 5.0, 6, 7.0, 8)
+    found = Found(1, 2, 3, 4.0, 5.0, 6, 7.0, 8, 9.0)
     monkeypatch.setattr(metadata, "measure", lambda store, images, path: found)
     arguments = ["metadata", str(tmp_path), "arrow-ipc:pixels:fast", "20"]
     monkeypatch.setattr("sys.argv", arguments)

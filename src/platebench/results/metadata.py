@@ -4,7 +4,7 @@ A store *stops working* at the number of images from which opening it and readin
 the disk, takes over `MOST_SECONDS` or asks for over `MOST_BYTES`. If a measured number exceeds a
 limit, the number is measured: it lies between the last below and the first above, where a straight
 line in the logarithms crosses the limit. Otherwise it is extrapolated with a line that is fitted to
-what was measured, and marked so.
+three or more numbers of images, and marked so.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ from platebench.stores.name import StoreName
 MOST_SECONDS, MOST_BYTES = 1.0, 100e6
 """Seconds, and bytes asked for, to open a store and read one image."""
 
-GROWS = 1.5
-"""What grows by less than this factor over the measured numbers of images is not extrapolated."""
+GROWS = 0.5
+"""What grows by a lesser power of the images, from the last but one number of them to the last, is
+not extrapolated. It may have stopped growing, as with files of bounded size, or be noise."""
+
+FEWEST = 3
+"""Numbers of images that an extrapolation needs."""
 
 FARTHEST = 1e9
 """Images beyond which nothing is extrapolated."""
@@ -34,6 +38,7 @@ class MetadataCell:
 
     `value_bytes` are the bytes of all images' values. `open_s` and `open_bytes` are to open it from
     the disk and ask for the number of images, `first_s` and `first_bytes` to read one image then.
+    `took_s` is how long all of it took.
     """
 
     images: int
@@ -45,6 +50,7 @@ class MetadataCell:
     open_bytes: int
     first_s: float
     first_bytes: int
+    took_s: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -137,7 +143,10 @@ def _stop(points: Points, most: float, what: str) -> Stop | None:
         share = math.log(most / low) / math.log(high / low)
         return Stop(few * (many / few) ** share, what, measured=True)
     line = fitted(points)
-    if line is None or points[-1][1] < GROWS * points[0][1] or line[1] <= 0:
+    if line is None or line[1] <= 0 or len(points) < FEWEST:
+        return None
+    (few, low), (many, high) = points[-2:]
+    if low <= 0 or math.log(high / low) < GROWS * math.log(many / few):
         return None
     images = (most - line[0]) / line[1]
     return Stop(images, what, measured=False) if images <= FARTHEST else None
@@ -207,8 +216,9 @@ def as_markdown(stores: Sequence[StoreMetadata], facts: MetadataFacts, command: 
         "- `open` and `first image`: seconds, and bytes asked for (`rchar` of /proc/self/io, and"
         " pages of memory maps), at the largest number of images that was measured.",
         "- `stops working from`: the number of images, and which limit is exceeded first. A number"
-        " with `~` is extrapolated by a straight line; the others lie between two that were"
-        " measured. `-`: nothing that was measured shows that it ever does.",
+        " with `~` is extrapolated by a straight line, if what was measured still grows; the others"
+        " lie between two that were measured. `-`: nothing that was measured shows that it ever"
+        " does.",
         "",
         f"    {command}",
         "",

@@ -11,7 +11,6 @@ import os
 import platform
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,14 +136,12 @@ def _grown(
 ) -> _Grown:
     """Measure one store with more and more images, as long as there is time."""
     cells: list[MetadataCell] = []
-    took = 0.0
     for images in settings.images:
         watcher.show(f"{store}, {images:,} images", *place)
-        expected = took * images / cells[-1].images if cells else 0.0
+        expected = _expected_s(cells, images)
         if expected > settings.seconds:
             why = f"{images:,} images were left out: they would take about {expected:,.0f} s"
             return _Grown(StoreMetadata(store, tuple(cells), why))
-        began = time.monotonic()
         try:
             found = _measured(workspace, store, images, PATIENCE * settings.seconds)
         except _Refused as reason:
@@ -153,13 +150,23 @@ def _grown(
         except RuntimeError as error:
             why = f"{images:,} images: {error}"
             return _Grown(StoreMetadata(store, tuple(cells), why), why)
-        took = max(0.0, time.monotonic() - began - _START)
         cells.append(found)
     return _Grown(StoreMetadata(store, tuple(cells)))
 
 
 _START = 1.0
-"""Seconds of a process that do not grow with the images: Python starts and imports libraries."""
+"""Seconds that do not grow with the images: most libraries are imported by the first write."""
+
+
+def _expected_s(cells: Sequence[MetadataCell], images: int) -> float:
+    """Return how long so many images will take, by what fewer took."""
+    if not cells:
+        return 0.0
+    last = cells[-1]
+    fewer = cells[-2] if len(cells) > 1 else None
+    since = max(0.0, last.took_s - (_START if fewer is None else fewer.took_s))
+    more = last.images - (0 if fewer is None else fewer.images)
+    return last.took_s + since * (images - last.images) / more
 
 
 class _Refused(Exception):

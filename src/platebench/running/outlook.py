@@ -75,6 +75,13 @@ def look_ahead(workspace: Workspace, settings: Settings, watcher: Watcher) -> Ou
     A sample is taken if the run has a time limit that the whole folder would exceed. Raises
     UserError if there is too little room on the disk.
     """
+    outlook, cells, stored = _said(workspace, settings, watcher)
+    require_room(workspace.root, stored, f"{cells} measurements")
+    return outlook
+
+
+def _said(workspace: Workspace, settings: Settings, watcher: Watcher) -> tuple[Outlook, int, int]:
+    """Say what the run will take; return this with its cells and the bytes that it needs."""
     plan = Plan.of(settings.stores, settings.operations, settings.brief, settings.patterns)
     wanted = check_images(settings.images)
     _refuse_options(wanted, settings)
@@ -94,26 +101,32 @@ def look_ahead(workspace: Workspace, settings: Settings, watcher: Watcher) -> Ou
     )
     # Image sets are measured one after another, so their copies are not there at once.
     needed = stored + max(plan.copies * each.size.pixel_bytes for each in sources)
-    require_room(workspace.root, needed, f"{cells} measurements")
-    return Outlook(sources, stores_first=settings.brief and (limit is None or seconds <= limit))
+    first = settings.brief and (limit is None or seconds <= limit)
+    return Outlook(sources, stores_first=first), cells, needed
 
 
 def tell_cost(work: Path, settings: Settings, watcher: Watcher) -> None:
     """Say what a run with these settings takes, of all image sets and of each, and make nothing.
 
-    Raises UserError as the run would: for what it cannot measure, and for too little room.
+    It also says if the run would be refused for too little room. Raises UserError for what cannot
+    be measured at all.
     """
     check_operations(settings.operations)
-    outlook = look_ahead(Workspace.here(work), settings, watcher)
     plan = Plan.of(settings.stores, settings.operations, settings.brief, settings.patterns)
     if not plan.cells:
         raise UserError("nothing to measure: no benchmark has these stores and operations")
+    workspace = Workspace.here(work)
+    outlook, cells, stored = _said(workspace, settings, watcher)
     for each in outlook.sources if len(outlook.sources) > 1 else ():
         minutes = _rounded(plan.seconds(each.size, settings.rounds) / 60)
         watcher.says(
             f"{each.wanted}: {plan.cells} measurements, about {minutes},"
             f" {gigabytes(plan.disk_bytes(each.size))}"
         )
+    try:
+        require_room(workspace.root, stored, f"{cells} measurements")
+    except UserError as reason:
+        watcher.says(f"The run would be refused. {reason}")
     watcher.says("Nothing was measured: --dry-run")
 
 
