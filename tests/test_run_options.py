@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from platebench.running import run as running
-from platebench.running.settings import Settings, brief_stores, stores_to_measure
+from platebench.running.groups import MOST_STORES
+from platebench.running.settings import Settings, at_their_best, brief_stores, stores_to_measure
 from platebench.stores.registry import REFERENCES
 from tests.results.made_up_runs import IPC, ok, run_file
 from tests.scratch_checkout import Command, Said
@@ -91,6 +92,18 @@ def test_minutes_limit_any_run_and_are_used_up_if_nothing_else_ends_it(
 ) -> None:
     found = asked.of("--minutes", "9", *options)
     assert (found.minutes, found.more) == (9, more)
+
+
+def test_only_the_default_time_limit_waits_for_a_whole_round_of_named_stores(asked: Asked) -> None:
+    assert asked.of("--stores", "*:fast").whole_round
+    assert not asked.of("--stores", "*:fast", "--minutes", "9").whole_round
+    assert not asked.of().whole_round
+
+
+def test_overview_has_the_main_formats_in_one_group_of_processes() -> None:
+    stores = brief_stores()
+    assert len(stores) <= MOST_STORES
+    assert {store.format for store in stores} < {store.format for store in at_their_best()}
 
 
 def test_unfinished_run_says_how_to_take_it_up(asked: Asked, tmp_path: Path) -> None:

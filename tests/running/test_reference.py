@@ -14,25 +14,28 @@ from platebench.errors import UserError
 from platebench.ownership import claim
 from platebench.results.commit import Commit
 from platebench.results.measurement import CellName, Measurement
-from platebench.results.operations import floor_of
-from platebench.results.plan import RunPlan
+from platebench.results.operations import floor_of, same_on
+from platebench.results.plan import PlanPart, RunPlan
 from platebench.results.records import RecordFile
+from platebench.results.tidy import tidy
 from platebench.running import reference
 from platebench.running import run as running
-from platebench.running.groups import MOST_STORES, groups_of
-from platebench.running.reference import full_plan, measure_reference, plan_part, small_plan
+from platebench.running.batches import BATCH_BYTES, batches_of
+from platebench.running.groups import MOST_STORES
+from platebench.running.reference import How, measure_reference
+from platebench.running.reference_plan import full_plan, limited, small_plan
 from platebench.running.suite import Suite
-from platebench.stores.registry import FLOOR, names
+from platebench.stores.registry import FLOOR, REFERENCES, names
 from platebench.timing.protocol import WORK
-from platebench.timing.workspace import STORED, Workspace
+from platebench.timing.workspace import STORED, Workspace, expected_bytes
 from tests.results.made_up_runs import IPC, SCAN, WRITE
 from tests.running.made_up_suites import ZARR, MadeUpSuite, Measured, Silent, cell, steady
 
 COMMIT = Commit("a" * 40, 1_772_000_000_000, False)
 LEFT_OUT = ("Other stores.",)
 PARTS = [
-    plan_part("raw-64", [FLOOR, IPC, ZARR], ["FullScan"], rounds=2),
-    plan_part("raw-64", [FLOOR, IPC], ["Write"], rounds=2),
+    PlanPart(("raw-64",), (FLOOR, IPC, ZARR), ("FullScan",), rounds=2),
+    PlanPart(("raw-64",), (FLOOR, IPC), ("Write",), rounds=2),
 ]
 REPOSITORY = Path(__file__).parent.parent.parent
 
@@ -60,18 +63,15 @@ def measure(
     tmp_path: Path, work: Path, log: list[Measured], monkeypatch: pytest.MonkeyPatch
 ) -> Measure:
     """Measure the parts on a made-up suite."""
-    images = namedtuple("Images", "pixel_bytes")(1000)
     monkeypatch.setattr(reference, "commit_of", lambda _: COMMIT)
     monkeypatch.setattr(reference, "image_sets", lambda _, sets, __: sets)
-    monkeypatch.setattr(Workspace, "images", lambda *_: images)
     monkeypatch.setattr(running, "newest_versions", lambda names: dict.fromkeys(names, "99"))
 
-    def run(answer=steady, resume: bool = False, watcher=None) -> RecordFile:
+    def run(answer=steady, watcher=None, parts=PARTS, **how) -> RecordFile:
         monkeypatch.setattr(reference, "Suite", lambda *_, **__: MadeUpSuite("it", log, answer))
         results = tmp_path / "results"
-        return measure_reference(
-            tmp_path, results, RunPlan(tuple(PARTS), LEFT_OUT), resume, watcher or Silent()
-        )
+        plan = RunPlan(tuple(parts), LEFT_OUT)
+        return measure_reference(tmp_path, results, plan, How(**how), watcher or Silent())
 
     return run
 
@@ -115,7 +115,7 @@ def test_stored_files_are_removed_after_their_last_cell(measure, log, work) -> N
         there.append((which, left(work)))
         return steady(which, count)
 
-    measure(looking)
+    measure(looking, parts=PARTS[:1])
     assert left(work) == set()
     assert len(there) == len(log)
     for which, stored in there:
@@ -125,7 +125,7 @@ def test_stored_files_are_removed_after_their_last_cell(measure, log, work) -> N
 
 def test_interrupted_run_resumes(measure, log, work) -> None:
     def interrupted(which: CellName, count: int) -> Measurement:
-        if len(log) == 8:
+        if len(log) == 5:
             raise KeyboardInterrupt
         return steady(which, count)
 
@@ -134,7 +134,7 @@ def test_interrupted_run_resumes(measure, log, work) -> None:
     assert left(work), "what is still to be read"
     log.clear()
     file = measure(resume=True)
-    assert len(log) == 3
+    assert len(log) == 7
     assert len(list(file.records())) == 10
     assert left(work) == set()
 
@@ -156,14 +156,92 @@ def test_too_little_disk_space_is_reported_before_anything_is_stored(
     assert not log
 
 
-def test_small_plan_has_every_format_in_a_group_or_two_per_operation() -> None:
+def test_time_that_is_over_ends_a_run_between_groups(measure, log) -> None:
+    watcher = Silent()
+    file = measure(watcher=watcher, minutes=0)
+    assert not log
+    assert not file.finished
+    assert "0 of 4 groups are measured" in watcher.said[-1]
+
+
+def test_extended_run_holds_what_was_measured_and_measures_only_what_is_new(measure, log) -> None:
+    before = measure(parts=PARTS[1:])
+    log.clear()
+    file = measure(missing=True)
+    assert file.finished
+    new = [FLOOR, IPC, ZARR]
+    assert Counter(which for _, which in log) == {cell(SCAN, store): 2 for store in new}
+    old = list(before.records())
+    assert list(file.records())[: len(old)] == old
+    (piece,) = file.info().settings["pieces"]
+    assert piece == {"started": before.info().started, "commit": COMMIT.name, "records": len(old)}
+
+
+def test_new_store_of_an_old_operation_is_compared_through_the_references(measure, log) -> None:
+    measure(parts=[PlanPart(("raw-64",), (FLOOR, IPC), ("FullScan",), rounds=2)])
+    log.clear()
+    file = measure(missing=True, parts=PARTS[:1])
+    assert Counter(which.store for _, which in log) == {FLOOR: 2, ZARR: 2}
+    groups = {record.run.cell.store: record.group for record in file.records()}
+    assert groups[IPC] != groups[ZARR]
+    cells = {each.store: each for each in tidy(file)}
+    assert cells[ZARR].wall.over(cells[IPC].wall) is not None
+    assert file.info().settings["reference"]["parts"][0]["cells"] == 3
+
+
+def test_interrupted_extension_resumes(measure, log) -> None:
+    measure(parts=PARTS[1:])
+    log.clear()
+
+    def interrupted(which: CellName, count: int) -> Measurement:
+        if len(log) == 4:
+            raise KeyboardInterrupt
+        return steady(which, count)
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(interrupted, missing=True)
+    log.clear()
+    file = measure(missing=True, resume=True)
+    assert len(log) == 3
+    assert file.finished
+    assert len(set(map(str, file.records()))) == len(list(file.records())) == 10
+
+
+def test_run_with_other_libraries_is_not_extended(measure, monkeypatch) -> None:
+    measure()
+    monkeypatch.setattr(running, "library_versions", lambda: {"numpy": "0.1"})
+    with pytest.raises(UserError, match=r"was measured with numpy .*, not 0.1; without --missing"):
+        measure(missing=True)
+
+
+def test_without_a_finished_run_there_is_nothing_to_extend(measure) -> None:
+    measure(minutes=0)
+    with pytest.raises(UserError, match="has no finished reference run"):
+        measure(missing=True)
+
+
+def test_plan_is_limited_to_image_sets_and_operations() -> None:
+    plan = limited(full_plan(), ["raw-128"], ["scan"])
+    assert [part.images for part in plan.parts] == [("raw-128",)]
+    assert plan.parts[0].operations == ("ColdFullScan",)
+    assert "Only scan;" in plan.left_out[-1]
+    cold = limited(full_plan(), operations=["cold take"], stores=["npy", "*:small"])
+    assert {part.operations for part in cold.parts} == {("ColdRandomRows 16 scattered",)}
+    others = {store for part in cold.parts for store in part.stores} - set(REFERENCES)
+    assert {store.format for store in others if store.tuning != "small"} == {"npy"}
+    with pytest.raises(UserError, match="raw-3: the plan has raw-512"):
+        limited(full_plan(), ["raw-3"], [])
+    with pytest.raises(UserError, match="none of these stores, operations and image sets together"):
+        limited(full_plan(), ["raw-2048"], ["write"])
+    with pytest.raises(UserError, match="copy: no such operation"):
+        limited(full_plan(), operations=["cold copy"])
+
+
+def test_small_plan_has_every_format() -> None:
     plan = small_plan()
     every = Suite(REPOSITORY, plan.image_sets).cells()
     cells = [cell for part in plan.parts for cell in part.cells(every)]
-    assert len(set(cells)) == len(cells)
     assert {cell.store.format for cell in cells} == {name.format for name in names()}
-    assert {floor_of(cell) for cell in cells} <= set(cells)
-    assert all(len(each.cells) <= MOST_STORES for each in groups_of(cells, 1))
 
 
 def test_full_plan_has_every_store_and_no_empty_pattern() -> None:
@@ -173,8 +251,32 @@ def test_full_plan_has_every_store_and_no_empty_pattern() -> None:
     for part in parts:
         for pattern in part.operations:
             assert replace(part, operations=(pattern,)).cells(every), pattern
-    assert {which.store for part in parts for which in part.cells(every)} == set(names())
-    planned = {which for part in parts for which in part.cells(every)}
-    assert {floor_of(which) for which in planned} <= planned, "each has a floor in its rounds"
-    by_set = {part.images: part.rounds for part in parts}
-    assert all(part.rounds == by_set[part.images] for part in parts), "one set, one rounds"
+    planned = [which for part in parts for which in part.cells(every)]
+    assert {which.store for which in planned} == set(names())
+    assert {floor_of(which) for which in planned} <= set(planned), "each has a floor"
+    cold = {which.store for which in planned if which.kind == "ColdFullScan"}
+    assert cold == set(names()), "every store is read from the disk"
+
+
+@pytest.mark.parametrize("plan", [small_plan(), full_plan()], ids=["small", "full"])
+def test_batches_measure_each_cell_once_per_round_beside_the_references(plan: RunPlan) -> None:
+    every = Suite(REPOSITORY, plan.image_sets).cells()
+    batches = batches_of(plan.parts, every, expected_bytes)
+    groups = [group for batch in batches for group in batch.left]
+    for group in groups:
+        assert len(group.cells) <= MOST_STORES
+        assert len({same_on(which, FLOOR) for which in group.cells}) == 1
+        assert floor_of(group.cells[0]) in group.cells
+    measured = Counter(
+        (group.round, which)
+        for group in groups
+        for which in group.cells
+        if which.store not in REFERENCES
+    )
+    assert set(measured.values()) == {1}
+    planned = {which for part in plan.parts for which in part.cells(every)}
+    assert {which for _, which in measured} == {
+        which for which in planned if which.store not in REFERENCES
+    }
+    most = max(batch.stores_at_once * expected_bytes(batch.images) for batch in batches)
+    assert most < 1.5 * BATCH_BYTES

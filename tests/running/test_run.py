@@ -183,6 +183,13 @@ def test_time_limit_ends_the_run_after_a_group_and_says_what_is_left(bench: Benc
     ]
 
 
+def test_first_round_of_named_stores_is_measured_whole_whatever_the_time(bench: Bench) -> None:
+    slowly(bench, 1)
+    file = bench.measure(rounds=2, minutes=1, whole_round=True)
+    assert set(bench.counts().values()) == {1}
+    assert not file.finished
+
+
 def test_run_that_ran_out_of_time_is_taken_up_where_it_stopped(bench: Bench) -> None:
     slowly(bench, 1)
     bench.measure(rounds=2, minutes=4)

@@ -41,6 +41,15 @@ def test_uncommitted_changes_are_shown(run: Published) -> None:
     assert f"<code>{run.info.commit}</code>, with uncommitted changes." in words(changed)
 
 
+def test_pieces_of_an_extended_run_have_their_days_and_commits(run: Published) -> None:
+    piece = {"started": "2026-02-03T04:05:06+00:00", "commit": "b" * 40, "records": 7}
+    extended = replace(run, info=replace(run.info, settings={"pieces": [piece]}))
+    assert "2 pieces with the same Python and libraries. The earlier ones:" in words(extended)
+    assert f"<li>2026-02-03 04:05, commit <code>{'b' * 12}</code></li>" in words(extended)
+    damaged = replace(run, info=replace(run.info, settings={"pieces": [{"started": 7}]}))
+    assert "pieces" not in words(damaged)
+
+
 def test_machine_without_a_self_check_says_so(run: Published) -> None:
     assert "<code>platebench calibrate selfcheck</code> was not run on this machine" in words(run)
 

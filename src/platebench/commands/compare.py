@@ -32,7 +32,7 @@ def compare_command(
         str | None,
         typer.Option(
             help="Formats, stores or patterns, separated by commas. Default: the tunings fast"
-            " and balanced of each format."
+            " and balanced of the main formats."
         ),
     ] = None,
     images: Annotated[str, typer.Option(help="As in 'platebench run'.")] = "32",

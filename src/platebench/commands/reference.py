@@ -15,6 +15,7 @@ from platebench.commands.shared import (
     exit_by,
     say,
     say_where,
+    split,
     tell,
 )
 from platebench.errors import UserError
@@ -27,33 +28,62 @@ reference_app = typer.Typer(
 
 
 @reference_app.command(
-    "run", epilog="Examples: platebench reference run --small, platebench reference run --resume"
+    "run",
+    epilog="Examples: platebench reference run --minutes 60   "
+    "platebench reference run --resume   "
+    "platebench reference run --images raw-512 --operations 'cold take,cold scan'   "
+    "platebench reference run --missing --stores vortex",
 )
 def reference_run_command(
     small: Annotated[
         bool,
-        typer.Option("--small", help="64 images, one layout per format, 6 rounds: 45 minutes."),
+        typer.Option("--small", help="64 images, one layout per format: about an hour."),
     ] = False,
+    images: Annotated[
+        str, typer.Option("--images", help="Only these image sets of the plan, with commas.")
+    ] = "",
+    operations: Annotated[
+        str, typer.Option("--operations", help="Only these, with commas: take, cold scan.")
+    ] = "",
+    stores: Annotated[
+        str, typer.Option("--stores", help="Only these formats, stores or patterns, with commas.")
+    ] = "",
+    missing: Annotated[
+        bool,
+        typer.Option(
+            "--missing",
+            help="Add to this machine's newest reference run what it lacks: a new format, operation"
+            " or size.",
+        ),
+    ] = False,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin nothing after this time; resumable.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the same run where it was interrupted.")
     ] = False,
     results: Results = None,
 ) -> None:
-    """Measure what the published page shows: all stores, 2 to 2,048 images, 8 rounds.
+    """Measure what the published page shows: all stores, 16 to 2,048 images.
 
-    It takes about an hour and a half and 20 GB of disk space, which is freed at the end. Leave the
-    machine idle meanwhile. Then 'platebench reference keep' adds the run to the checkout.
+    It says first how long it takes and how much disk it needs. Stored files are removed as it goes
+    on. Leave the machine idle meanwhile, or measure in pieces: --minutes and then --resume, or
+    --images, --operations or --stores and then --missing. 'platebench reference keep' adds the run
+    to the checkout.
     """
     from platebench.results.tidy import tidy
     from platebench.running.checkout import find_checkout
     from platebench.running.places import own_results
     from platebench.running.progress import RunBar
-    from platebench.running.reference import full_plan, measure_reference, small_plan
+    from platebench.running.reference import How, measure_reference
+    from platebench.running.reference_plan import full_plan, limited, small_plan
 
     checkout = find_checkout(Path.cwd())
-    plan = small_plan() if small else full_plan()
+    whole = small_plan() if small else full_plan()
+    plan = limited(whole, split(images), split(operations), split(stores))
+    how = How(missing, resume, minutes)
     with RunBar(errors) as bar:
-        file = measure_reference(checkout, own_results(results), plan, resume, bar)
+        file = measure_reference(checkout, own_results(results), plan, how, bar)
     say_where(file.file)
     exit_by(tidy(file))
 

@@ -43,7 +43,7 @@ def run_command(
         str | None,
         typer.Option(
             help="Formats, stores or patterns, separated by commas. Default: the tunings fast"
-            " and balanced of each format."
+            " and balanced of the main formats; '*:fast' is that of all."
         ),
     ] = None,
     operations: Annotated[
@@ -60,8 +60,8 @@ def run_command(
         float | None,
         typer.Option(
             min=0,
-            help=f"Stop after this time. Default: {MINUTES:g}, without limit if --all,"
-            " --rounds, --until or --quick is given.",
+            help=f"Stop after this time. Default: {MINUTES:g}, but stores that you name are all"
+            " measured once; without limit if --all, --rounds, --until or --quick is given.",
         ),
     ] = None,
     rounds: Annotated[
@@ -107,6 +107,7 @@ def run_command(
     from platebench.running.settings import Settings, brief_stores, stores_to_measure
 
     open_end = rounds is None and until is None and not quick
+    whole_round = stores is not None and minutes is None
     if minutes is None and open_end and not everything:
         minutes = MINUTES
     named = split(operations)
@@ -125,6 +126,7 @@ def run_command(
         more=open_end and minutes is not None,
         resume=resume,
         check_newest=check_newest,
+        whole_round=whole_round,
         file_pattern=pattern,
         crops=crops,
     )

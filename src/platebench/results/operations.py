@@ -481,11 +481,12 @@ def choose(
     Operations of the part list alone are left out for all stores but the floor. So are benchmarks
     that do not measure a store.
     """
+    wanted = frozenset(stores)
     return [
         cell
         for cell in cells
         if cell.kind in OPERATIONS
-        and cell.store in stores
+        and cell.store in wanted
         and (not operations or OPERATIONS[cell.kind].name in operations)
         and not measured_once(OPERATIONS[cell.kind].name, cell.store)
     ]

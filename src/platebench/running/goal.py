@@ -49,7 +49,7 @@ class Goal:
         self._cells = cells
         self._watcher = watcher
         self._records = list(before)
-        self._done = done_of(before)
+        self._done = self._noted = done_of(before)
         self._last_before = max((record.round for record in before), default=0)
         self._round_began: float | None = None
         self._cells_of_round = 1
@@ -68,7 +68,12 @@ class Goal:
 
     @property
     def time_is_over(self) -> bool:
-        """True if no further group may begin; in a hurry, none that would end too late."""
+        """True if no further group may begin; in a hurry, none that would end too late.
+
+        With `whole_round` not before each cell was measured once.
+        """
+        if self._settings.whole_round and left_of(groups_of(self._cells, 1), self._noted):
+            return False
         needed = self._longest_group if self._settings.hurried else 0.0
         return time.monotonic() + needed >= self._end
 
@@ -113,6 +118,7 @@ class Goal:
     def note(self, records: Sequence[Record]) -> None:
         """Add the samples of a group."""
         self._records += records
+        self._noted |= done_of(records)
         if self._group_began is not None:
             took = time.monotonic() - self._group_began
             self._longest_group = max(self._longest_group, took)

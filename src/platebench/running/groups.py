@@ -32,7 +32,14 @@ one group of 17 stores takes three quarters of the time of two, and needs no ref
 """
 
 THOROUGH = Sampling(least=4, most=24, seconds=12.0)
-"""Samples of a run and of the reference."""
+"""Samples of a run."""
+
+REFERENCE = Sampling(least=2, most=24, seconds=12.0)
+"""Samples of the reference run.
+
+Of reading 512 images, two samples of a process in more rounds give narrower intervals than four:
+most of the noise is between processes and rounds.
+"""
 
 BRIEF = Sampling(least=4, most=16, seconds=9.0)
 """Samples of an overview, which takes minutes.
@@ -133,10 +140,15 @@ def in_groups(
     while cells := wanted(this):
         for group in left_of(groups_of(cells, this), done):
             announce(group)
-            jobs = [partial(suite.run, cell) for cell in group.cells]
-            runs = turns.together(jobs, at_once(image_bytes))
-            yield [Record(group.round, run, group.number) for run in runs]
+            yield measured(group, suite, turns, image_bytes)
         this += 1
+
+
+def measured(group: Group, suite: Suite, turns: TurnServer, image_bytes: int = 0) -> list[Record]:
+    """Measure a group: its processes take turns. `image_bytes` is as for `in_groups`."""
+    jobs = [partial(suite.run, cell) for cell in group.cells]
+    runs = turns.together(jobs, at_once(image_bytes))
+    return [Record(group.round, run, group.number) for run in runs]
 
 
 def at_once(image_bytes: int) -> int:

@@ -39,7 +39,7 @@ from platebench.running.estimate import COSTS
 from platebench.running.floor_choice import floor_choice
 from platebench.running.image_sets import image_sets
 from platebench.running.machine_facts import machine_facts, this_machine
-from platebench.running.reference import MAIN
+from platebench.running.reference_plan import WARM, WRITE
 from platebench.running.rounds import shuffled
 from platebench.running.run import recording
 from platebench.running.settings import first_layouts
@@ -262,7 +262,7 @@ def _measure(
         suites = [
             Suite(arm.checkout, [plan.images], arm.python, arm.variables | given) for arm in arms
         ]
-        part = PlanPart((plan.images,), tuple(history_stores()), MAIN, plan.rounds)
+        part = PlanPart((plan.images,), tuple(history_stores()), (*WRITE, *WARM), plan.rounds)
         cells = part.cells(suites[0].cells())
         shared = {HISTORY: plan.as_settings()}
         each = [(arm, shared | {"arm": place}, arm.as_settings()) for place, arm in enumerate(arms)]

@@ -82,12 +82,13 @@ def look_ahead(workspace: Workspace, settings: Settings, watcher: Watcher) -> Ou
     share = None if limit is None else SHARE * limit / len(every)
     sources = tuple(_sampled(each, plan, settings.rounds, share, watcher) for each in every)
     seconds = sum(plan.seconds(each.size, settings.rounds) for each in sources)
+    one_round = sum(plan.seconds(each.size, 1) for each in sources)
     stored = sum(plan.disk_bytes(each.size) for each in sources)
     cells = plan.cells * len(sources)
     rounds = "1 round" if settings.rounds == 1 else f"{settings.rounds} rounds"
     more = " or more" if settings.more or settings.until is not None else ""
     watcher.says(
-        f"{cells} measurements in {rounds}{more}: {_minutes(seconds, settings)},"
+        f"{cells} measurements in {rounds}{more}: {_minutes(seconds, one_round, settings)},"
         f" {gigabytes(stored)} in {shown(workspace.root)}"
     )
     require_room(workspace.root, stored, f"{cells} measurements")
@@ -152,12 +153,14 @@ def _sampled(
     return replace(source, size=size, rows=rows)
 
 
-def _minutes(seconds: float, settings: Settings) -> str:
+def _minutes(seconds: float, one_round: float, settings: Settings) -> str:
     """Return about how long a run takes, in words."""
     limit = settings.minutes
     if limit is not None and settings.more and seconds <= 60 * limit:
         return f"about {limit:g} minutes"
     about = f"about {_rounded(seconds / 60)}"
+    if limit is not None and settings.whole_round and one_round > 60 * limit:
+        return f"about {_rounded(one_round / 60)} for the first round, with which it stops"
     if limit is not None and seconds > 60 * limit:
         return f"{about}, but it stops after {limit:g}"
     return about

@@ -26,8 +26,9 @@ class Settings:
     `patterns` of a benchmark class and its details, such as `ColdRandomRows 1`, name the cells in
     place of `operations` and `brief`. `hurried`: take few samples per process, and begin no group
     that would end after `minutes`. With `rounds` 0 and `more` the cells of every round are chosen
-    when it begins (`goal.Contenders`). `file_pattern` is that of `images.names`, for the names of
-    a folder's files. `crops`: of a folder, measure its cells in place of its images.
+    when it begins (`goal.Contenders`). `whole_round`: `minutes` do not cut the first round off.
+    `file_pattern` is that of `images.names`, for the names of a folder's files. `crops`: of a
+    folder, measure its cells in place of its images.
     """
 
     stores: list[StoreName]
@@ -43,6 +44,7 @@ class Settings:
     check_newest: bool = False
     patterns: tuple[str, ...] = ()
     hurried: bool = False
+    whole_round: bool = False
     file_pattern: str | None = None
     crops: bool = False
 
@@ -73,13 +75,26 @@ def stores_to_measure(patterns: Sequence[str], references: bool = True) -> list[
 
 
 def brief_stores() -> list[StoreName]:
-    """Return the stores of an overview: the reference stores, and each format at its best.
+    """Return the stores of an overview: the reference stores, and the main formats at their best.
 
-    That is its first layout, tuned `fast` and `balanced`. What its quick start gives, `default`,
-    would double the time, and few should choose it.
+    All formats would take half an hour in place of five minutes.
     """
-    best = [name for name in first_layouts() if name.tuning in {"fast", "balanced"}]
+    main = {format_.name for format_ in registry.FORMATS if format_.in_overview}
+    best = [name for name in at_their_best() if name.format in main]
     return list(dict.fromkeys([*registry.REFERENCES, *best]))
+
+
+def at_their_best() -> list[StoreName]:
+    """Return of each format what one would choose: its first layout, tuned `fast` and `balanced`.
+
+    What its quick start gives, `default`, few should choose; but some formats have nothing else.
+    All `fast` come first.
+    """
+    firsts = first_layouts()
+    fast = [name for name in firsts if name.tuning == "fast"]
+    tuned = {name.format for name in fast}
+    only = [name for name in firsts if name.tuning == "default" and name.format not in tuned]
+    return [*fast, *only, *(name for name in firsts if name.tuning == "balanced")]
 
 
 def first_layouts() -> list[StoreName]:

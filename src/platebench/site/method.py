@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from platebench.results.commit import CHANGES
+from platebench.running.extending import pieces_of
 from platebench.running.newest import newer_releases
 from platebench.running.selfcheck import SelfCheck
 from platebench.site.published import Published
@@ -50,6 +51,7 @@ def section(published: Published, selfcheck: SelfCheck | None) -> Section:
             commit=info.commit.removesuffix(CHANGES),
             changed=info.commit.endswith(CHANGES),
             done=done(published),
+            pieces=pieces_of(info),
             selfcheck=selfcheck,
         ),
     )

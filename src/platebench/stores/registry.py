@@ -35,7 +35,8 @@ class Format:
     (docs/review.md). `opened_by` are programs and languages that open the stored files without
     platebench, those for images first; `opened_by_tuning` those of a tuning that fewer of them
     open. `needs_modules` are modules that older versions of a needed library lack. `no_package`
-    says why `platebench pack` cannot make a package of the format; "" if it can.
+    says why `platebench pack` cannot make a package of the format; "" if it can. `in_overview`: a
+    run of five minutes measures the format, unless it is told which.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Format:
     opened_by_tuning: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     needs_modules: Mapping[str, str] = field(default_factory=dict)
     no_package: str = ""
+    in_overview: bool = False
 
     @property
     def module(self) -> str:
@@ -106,6 +108,7 @@ FORMATS: tuple[Format, ...] = (
         Colour.BLACK,
         Mark.CROSS,
         opened_by=("NumPy",),
+        in_overview=True,
     ),
     Format(
         "parquet",
@@ -118,6 +121,7 @@ FORMATS: tuple[Format, ...] = (
         title="Parquet",
         document="https://parquet.apache.org/docs/file-format/",
         opened_by=("pandas", "DuckDB", "R"),
+        in_overview=True,
     ),
     Format(
         "arrow-ipc",
@@ -130,6 +134,7 @@ FORMATS: tuple[Format, ...] = (
         title="Arrow IPC",
         document="https://arrow.apache.org/docs/format/Columnar.html",
         opened_by=("pandas", "Polars", "R"),
+        in_overview=True,
     ),
     Format(
         "lancedb",
@@ -143,6 +148,7 @@ FORMATS: tuple[Format, ...] = (
         title="LanceDB",
         document="https://lance.org/format/",
         opened_by=("Python", "DuckDB", "Rust"),
+        in_overview=True,
     ),
     Format(
         "lance",
@@ -166,6 +172,7 @@ FORMATS: tuple[Format, ...] = (
         title="Zarr",
         document="https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html",
         opened_by=("Python", "C++", "Rust"),
+        in_overview=True,
     ),
     Format(
         "zarr-sharded",
@@ -229,6 +236,7 @@ FORMATS: tuple[Format, ...] = (
         document="https://www.loc.gov/preservation/digital/formats/fdd/fdd000022.shtml",
         opened_by=("Fiji", "napari", "QuPath"),
         opened_by_tuning={"balanced": ("Python", "GDAL"), "small": ("Python", "few viewers")},
+        in_overview=True,
     ),
     Format(
         "hdf5",
@@ -241,6 +249,7 @@ FORMATS: tuple[Format, ...] = (
         document="https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html",
         opened_by=("Fiji", "MATLAB", "R"),
         opened_by_tuning={"small": ("Python", "HDF5 + szip")},
+        in_overview=True,
     ),
     Format(
         "ch5",
@@ -252,6 +261,7 @@ FORMATS: tuple[Format, ...] = (
         title="CellH5",
         document="https://doi.org/10.1093/bioinformatics/btt175",
         opened_by=("Fiji", "R", "Python"),
+        in_overview=True,
     ),
     Format(
         "blosc2",
