@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from platebench import __version__
+from platebench.commands import calibrate_stores  # noqa: F401 - adds its commands
 from platebench.commands.advise import advise_command
 from platebench.commands.calibrate import calibrate_app
 from platebench.commands.check import check_command
