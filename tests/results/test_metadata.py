@@ -137,6 +137,14 @@ def test_sentence_says_the_cost_and_the_end() -> None:
     assert sentence(slow).endswith("From 1,000 images or fewer on (measured), it takes over 1 s.")
 
 
+def test_store_that_fails_is_told_from_one_that_never_stops() -> None:
+    fails = replace(
+        store(cell(1_000), cell(10_000)), ended="100,000 images: full", fails_at=100_000
+    )
+    assert "| fails with 100,000 |" in as_markdown([fails], FACTS, "the command")
+    assert sentence(fails).endswith("With 100,000 it fails: 100,000 images: full.")
+
+
 def test_record_is_read_back() -> None:
     stores = [replace(store(cell(1_000), cell(10_000)), ended="later")]
     assert from_record(json.loads(json.dumps(as_record(stores, FACTS, "cmd")))) == (stores, FACTS)
