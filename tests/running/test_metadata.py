@@ -117,6 +117,7 @@ def test_store_that_fails_with_many_images_keeps_the_fewer_ones(
     )
     assert [len(each.cells) for each in measured.stores] == [1, 1]
     assert "100 images: OSError: too many open files" in page_of(settings)
+    assert "| fails with 100 |" in page_of(settings)
 
 
 def test_process_that_does_not_end_is_a_failure(settings, tmp_path, monkeypatch) -> None:

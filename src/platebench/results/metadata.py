@@ -70,11 +70,15 @@ class MetadataCell:
 
 @dataclass(frozen=True)
 class StoreMetadata:
-    """The cells of one store, the fewest images first, and why there are no more."""
+    """The cells of one store, the fewest images first, and why there are no more.
+
+    `fails_at` is the number of images with which it failed, 0 if it did not.
+    """
 
     store: StoreName
     cells: tuple[MetadataCell, ...]
     ended: str = ""
+    fails_at: int = 0
 
     @property
     def per_image(self) -> float | None:
@@ -168,6 +172,8 @@ def sentence(each: StoreMetadata) -> str:
         f"With {last.images:,} images of 16 pixels, the first one read is there after"
         f" {last.seconds * 1e3:,.3g} ms, and {last.bytes_read / 1e6:,.3g} MB were asked for."
     )
+    if each.fails_at and (stop is None or not stop.measured):
+        return f"{said} With {each.fails_at:,} it fails: {_one_line(each.ended)}."
     if stop is None:
         return f"{said} Nothing that was measured shows that it stops working."
     how = "measured" if stop.measured else "extrapolated"
@@ -217,8 +223,8 @@ def as_markdown(stores: Sequence[StoreMetadata], facts: MetadataFacts, command: 
         " pages of memory maps), at the largest number of images that was measured.",
         "- `stops working from`: the number of images, and which limit is exceeded first. A number"
         " with `~` is extrapolated by a straight line, if what was measured still grows; the others"
-        " lie between two that were measured. `-`: nothing that was measured shows that it ever"
-        " does.",
+        " lie between two that were measured. `fails with`: it raised an error. `-`: nothing that"
+        " was measured shows that it ever does.",
         "",
         f"    {command}",
         "",
@@ -236,8 +242,7 @@ def as_markdown(stores: Sequence[StoreMetadata], facts: MetadataFacts, command: 
 
 
 def _line(each: StoreMetadata) -> str:
-    last, stop = each.cells[-1], each.stops
-    per_image = each.per_image
+    last, per_image = each.cells[-1], each.per_image
     fields = (
         str(each.store),
         f"{last.images:,}",
@@ -247,9 +252,15 @@ def _line(each: StoreMetadata) -> str:
         f"{last.open_bytes / 1e6:,.3g}",
         f"{last.first_s * 1e3:,.3g}",
         f"{last.first_bytes / 1e6:,.3g}",
-        "-" if stop is None else str(stop),
+        _end(each),
     )
     return f"| {' | '.join(fields)} |"
+
+
+def _end(each: StoreMetadata) -> str:
+    if each.stops is not None and (each.stops.measured or not each.fails_at):
+        return str(each.stops)
+    return f"fails with {each.fails_at:,}" if each.fails_at else "-"
 
 
 def _one_line(text: str) -> str:
@@ -264,6 +275,7 @@ def as_record(
         {
             "store": str(each.store),
             "ended": each.ended,
+            "fails_at": each.fails_at,
             "cells": [asdict(cell) for cell in each.cells],
         }
         for each in stores
@@ -281,6 +293,7 @@ def from_record(record: Mapping[str, Any]) -> tuple[list[StoreMetadata], Metadat
             StoreName.parse(each["store"]),
             tuple(MetadataCell(**cell) for cell in each["cells"]),
             each["ended"],
+            each.get("fails_at", 0),
         )
         for each in record["stores"]
     ]

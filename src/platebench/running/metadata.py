@@ -149,7 +149,7 @@ def _grown(
             return _Grown(StoreMetadata(store, tuple(cells), f"{images:,} images: {reason}"))
         except RuntimeError as error:
             why = f"{images:,} images: {error}"
-            return _Grown(StoreMetadata(store, tuple(cells), why), why)
+            return _Grown(StoreMetadata(store, tuple(cells), why, images), why)
         cells.append(found)
     return _Grown(StoreMetadata(store, tuple(cells)))
 
