@@ -56,20 +56,16 @@ COSTS = {
 }
 """What was measured, by operation. Others are taken to be like the mean of these."""
 
-LATER = {
+GUESSED = {
     "crop": Cost(0.8, 0.003),
     "epoch": Cost(2.0, 0.03),
     "readers": Cost(2.5, 0.02),
-}
-"""Operations that are unlike the others, from a run of 32 and one of 128 images."""
-
-GUESSED = {
     "update": Cost(0.8, 0.06),
     "convert": Cost(0.6, 0.04),
     "writers": Cost(2.5, 0.03),
 }
-"""Not measured yet: a copy and a write, a write with decoding, and a write with two interpreters
-that are started for it."""
+"""Not measured yet. Workers are interpreters that start with each cell; an epoch reads a whole set
+several times before it is timed; `update` is a copy and a write, `convert` a write with decoding."""
 
 COPIES = {"write": 1, "append": 1, "grow": 3, "prune": 2, "update": 2, "convert": 1, "writers": 1}
 """Copies of the pixels that a cell of an operation has on the disk while it is measured."""
@@ -225,7 +221,7 @@ _STRIDE = 7919
 
 
 def _cost(operation: str) -> Cost:
-    return (COSTS | LATER | GUESSED).get(operation, _OTHER)
+    return (COSTS | GUESSED).get(operation, _OTHER)
 
 
 def _processes(stores: Sequence[StoreName], most: int) -> int:
