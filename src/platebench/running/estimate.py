@@ -64,8 +64,8 @@ GUESSED = {
     "convert": Cost(0.6, 0.04),
     "writers": Cost(2.5, 0.03),
 }
-"""Not measured yet. Workers are interpreters that start with each cell; an epoch reads a whole set
-several times before it is timed; `update` is a copy and a write, `convert` a write with decoding."""
+"""Not measured yet. Workers are interpreters that start with each cell. An epoch reads a whole set
+several times before it is timed. `update` is a copy and a write, `convert` decodes and writes."""
 
 COPIES = {"write": 1, "append": 1, "grow": 3, "prune": 2, "update": 2, "convert": 1, "writers": 1}
 """Copies of the pixels that a cell of an operation has on the disk while it is measured."""
