@@ -246,7 +246,7 @@ def test_dry_run_says_that_there_is_too_little_room(workspace, monkeypatch) -> N
     watcher = Silent()
     tell_cost(workspace.root, replace(BRIEF, images=["32"]), watcher)
     assert watcher.said[1].startswith(
-        "The run would be refused. 18 measurements need 484 MB of disk;"
+        "The run would be refused. 18 measurements need 617 MB of disk;"
     )
 
 
