@@ -1,6 +1,7 @@
 """Write an image set with several processes at once."""
 
-from platebench.stores.together import shares, together_of
+from platebench.stores.together import shares
+from platebench.stores.together_parts import together_of
 from platebench.timing.cell import Cell
 from platebench.timing.drain import check_stored
 from platebench.timing.page_cache import sync_tree

@@ -17,7 +17,7 @@ from platebench.commands.reference import reference_run_command
 from platebench.images.objects import FEATURES
 from platebench.results.adapters import LIMIT
 from platebench.results.operations import OPERATIONS
-from platebench.running.reference import ROUNDS
+from platebench.running.reference_plan import full_plan
 from platebench.stores.left_out import LEFT_OUT
 from platebench.stores.registry import FORMATS
 from tests.command_lines import PROGRAMS, check_command, check_name, words_of
@@ -152,8 +152,10 @@ def test_citation_is_valid_and_has_this_version() -> None:
     assert cited["version"] == __version__
 
 
-def test_help_of_reference_run_has_the_planned_rounds() -> None:
-    assert f"{ROUNDS} rounds" in str(reference_run_command.__doc__)
+def test_help_of_reference_run_has_the_planned_numbers_of_images() -> None:
+    numbers = [int(name.rpartition("-")[2]) for name in full_plan().image_sets]
+    said = f"all stores, {min(numbers):,} to {max(numbers):,} images"
+    assert said in str(reference_run_command.__doc__)
 
 
 def test_ci_script_makes_what_the_tests_need() -> None:

@@ -36,6 +36,7 @@ OF_ALL = {
     "locks",
     "optional",
     "ownership",
+    "pool_workers",
     "temporary",
     "workers",
 }

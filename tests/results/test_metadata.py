@@ -19,7 +19,6 @@ from platebench.results.metadata import (
     sentence,
 )
 from platebench.stores.name import StoreName
-from tests.scratch_checkout import REPOSITORY
 
 NAME = StoreName("a", "pixels", "fast")
 FACTS = MetadataFacts((1_000, 10_000), 60.0, "3.13.0", {"pyarrow": "26.0.1"}, "a disk")
@@ -141,23 +140,6 @@ def test_record_is_read_back() -> None:
     stores = [replace(store(cell(1_000), cell(10_000)), ended="later")]
     assert from_record(json.loads(json.dumps(as_record(stores, FACTS, "cmd")))) == (stores, FACTS)
     assert from_record({}) == ([], None)
-
-
-def test_kept_page_is_that_of_the_kept_figures() -> None:
-    record = json.loads((REPOSITORY / "docs" / "metadata.json").read_text())
-    stores, facts = from_record(record)
-    assert facts is not None
-    page = (REPOSITORY / "docs" / "metadata.md").read_text()
-    assert page == as_markdown(stores, facts, record["command"])
-
-
-def test_kept_parquet_does_not_stop_working() -> None:
-    """Its files hold at most 4,096 images."""
-    stores, _ = from_record(json.loads((REPOSITORY / "docs" / "metadata.json").read_text()))
-    (parquet,) = [each for each in stores if str(each.store) == "parquet:pixels:fast"]
-    assert parquet.cells[-1].images >= 100_000
-    assert parquet.cells[-1].files > 20
-    assert parquet.stops is None
 
 
 @pytest.mark.parametrize(

@@ -285,7 +285,7 @@ def test_history_has_the_fast_store_of_every_format_and_three_operations() -> No
     assert fast == with_fast
     others = [str(store) for store in stores if store.tuning != "fast"]
     assert others == ["lancedb:pixels:default"], "its fast needs a release of 2026"
-    part = history.PlanPart(("raw-32",), tuple(stores), history.MAIN, 1)
+    part = history.PlanPart(("raw-32",), tuple(stores), (*history.WRITE, *history.WARM), 1)
     cells = part.cells(Suite(REPOSITORY, ["raw-32"]).cells())
     assert len(cells) == 3 * len(stores)
     assert {floor_of(which) for which in cells} <= set(cells)

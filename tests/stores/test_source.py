@@ -26,7 +26,11 @@ def test_source_of_a_format_leaves_out_other_formats_and_the_registry(format_) -
 def test_imports_are_followed_to_their_end() -> None:
     beside = {
         "contract",
+        "crops",
         "name",
+        "rewriting",
+        "stored_images",
+        "together",
         "values",
         "parquet_images",
         "plain_tiff",

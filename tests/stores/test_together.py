@@ -11,7 +11,8 @@ from platebench.errors import Mismatch, Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores import registry
 from platebench.stores.name import StoreName
-from platebench.stores.together import shares, together_of
+from platebench.stores.together import shares
+from platebench.stores.together_parts import together_of
 from platebench.timing.drain import check_stored
 from tests.conftest import noise
 from tests.stores.one_file import OneFile

@@ -36,6 +36,8 @@ FIRST_VERSION = {
     "update",
     "convert",
     "writers",
+    "opening",
+    "plate",
 }
 TALK = {"type": "time", "timeout": 300.0, "repeat": (5, 30, 1.0), "unit": "seconds"}
 TIMED = {"type": "time", "timeout": 900.0, "repeat": SAMPLES, "unit": "seconds"}
@@ -50,6 +52,10 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "first_image.FirstImage.time_first": TIMED,
     "full_scan.ColdFullScan.time_scan": TIMED,
     "full_scan.FullScan.time_scan": TIMED,
+    "opening.ColdOpen.time_open": TIMED,
+    "opening.Open.time_open": TIMED,
+    "plate.ColdOpenPlate.time_plate": TIMED,
+    "plate.OpenPlate.time_plate": TIMED,
     "random_rows.ColdRandomRows.time_take": TIMED | {"details": ROWS},
     "random_rows.RandomRows.time_take": TIMED | {"details": ROWS | HANDLES},
     "read_table.ColdReadTable.time_table": TIMED,

@@ -12,7 +12,8 @@ import pytest
 from benchmarks import writers
 
 from platebench.errors import Mismatch
-from platebench.stores.together import Together, together_of
+from platebench.stores.together import Together
+from platebench.stores.together_parts import together_of
 from platebench.timing.pool import WorkerFailed
 from platebench.timing.workspace import Workspace
 from tests.timing.conftest import SET

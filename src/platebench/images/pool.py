@@ -6,12 +6,13 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
+
+from platebench.pool_workers import belong_to_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -81,15 +82,6 @@ def _call(item: Any) -> Any:
 
 
 def _start_worker(function: Callable[[Any], Any] | None) -> None:
-    """Ignore Ctrl-C, which the parent handles, and exit when the parent is gone."""
     global _function  # noqa: PLW0603 - one per process of a pool
     _function = function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    belong_to_parent()

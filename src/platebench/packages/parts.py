@@ -31,7 +31,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import signal
 import sys
 import threading
 import uuid
@@ -54,6 +53,7 @@ from platebench.images.imageset import ImageSet
 from platebench.images.walk import Counted
 from platebench.packages.hashing import HashedImages, files_below, settled
 from platebench.packages.manifest import DATA, StoredFile
+from platebench.pool_workers import belong_to_parent
 from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.stores.part_list import PARTS
@@ -478,18 +478,9 @@ def default_jobs(pixel_bytes: int) -> int:
 
 
 def _start_worker(counter: Any) -> None:
-    """Ignore Ctrl-C, which the parent handles, and exit when the parent is gone."""
     global _counter  # noqa: PLW0603 - the initializer has no other way to leave it
     _counter = counter
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    belong_to_parent()
 
 
 def _run_in_worker(task: PartTask) -> PartDone:

@@ -125,7 +125,7 @@ MOST_ROW_GROUPS = 4096
 """The most row groups of one file. More images with a row group each are in several files.
 
 A row group takes 0.9 kB of the footer, which is read whole when a file is opened, and 7.5 kB of
-memory: 4,096 take 4 MB, 30 ms and 31 MB (pyarrow 26, docs/metadata.md).
+memory: 4,096 take 4 MB, 30 ms and 31 MB (pyarrow 26).
 """
 
 

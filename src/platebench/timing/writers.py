@@ -7,7 +7,7 @@ from typing import Any
 
 from platebench.stores import registry
 from platebench.stores.name import StoreName
-from platebench.stores.together import together_of
+from platebench.stores.together_parts import together_of
 from platebench.timing.workspace import Workspace
 
 
