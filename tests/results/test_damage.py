@@ -118,6 +118,13 @@ def test_outcome_of_two_writers(
     assert of_two_writers(read, [0], [[1], [2]], answers)[0] == outcome
 
 
+def test_images_of_two_writers_in_turns_are_mixed_and_not_lost() -> None:
+    added = [[1, 2], [3, 4]]
+    assert of_two_writers(rows(0, 1, 3, 2, 4), [0], added, [{}, {}])[0] == Outcome.MIXED
+    assert of_two_writers(rows(0, 1, 3, 2, 3), [0], added, [{}, {}])[0] == Outcome.LOST
+    assert of_two_writers(rows(1, 0, 2, 3, 4), [0], added, [{}, {}])[0] == Outcome.LOST
+
+
 def test_trials_survive_their_record() -> None:
     trials = [Trial(STORE, Kind.ENDS, "file: flip at 3", Outcome.WRONG, "1 images differ")]
     assert from_record(as_record(trials, FACTS)) == trials

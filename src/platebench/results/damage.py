@@ -47,6 +47,9 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     """A writer was told that another came first; nothing was lost."""
 
+    MIXED = "mixed"
+    """The images of all writers are there once, but those of one not together."""
+
     LOST = "lost"
     """Images of a writer that was told of no error are not there."""
 
@@ -180,8 +183,11 @@ def of_two_writers(
     succeeded = [rows for rows, why in zip(added, failed, strict=True) if not why]
     orders = [succeeded, succeeded[::-1]]
     wanted = [[*base, *(row for rows in order for row in rows)] for order in orders]
-    if list(read["rows"]) not in wanted:
-        return Outcome.LOST, f"{len(read['rows'])} images, not {len(wanted[0])}"
+    found = list(read["rows"])
+    if found not in wanted:
+        if found[: len(base)] == list(base) and sorted(found) == sorted(wanted[0]):
+            return Outcome.MIXED, "all images, those of the two writers in turns"
+        return Outcome.LOST, f"{len(found)} images, not the {len(wanted[0])} that were written"
     reasons = [str(why) for why in failed if why]
     return (Outcome.REFUSED, reasons[0]) if reasons else (Outcome.RIGHT, "")
 
@@ -297,8 +303,9 @@ _CONCURRENT = """\
 
 One store per format. *Two readers* scan at once. *Reader and writer*: one program opens the newest
 version again and again while another appends; each state that it reads must be a whole version.
-*Two writers* append at once, several times: *right* if the images of both are there, *refused* if
-one was told so and lost nothing, **lost** if one was told of no error and its images are not there.
+*Two writers* append at once, several times, and both believe that theirs are the next rows: *right*
+if the images of both are there, *mixed* if those of the two are there in turns, *refused* if one was
+told so and lost nothing, **lost** if one was told of no error and its images are not there.
 """
 
 
