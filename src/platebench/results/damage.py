@@ -303,9 +303,9 @@ _CONCURRENT = """\
 
 One store per format. *Two readers* scan at once. *Reader and writer*: one program opens the newest
 version again and again while another appends; each state that it reads must be a whole version.
-*Two writers* append at once, several times, and both believe that theirs are the next rows: *right*
-if the images of both are there, *mixed* if those of the two are there in turns, *refused* if one was
-told so and lost nothing, **lost** if one was told of no error and its images are not there.
+*Two writers* append at once, several times, and both take theirs for the next rows: *right* if the
+images of both are there, *mixed* if those of the two are there in turns, *refused* if one was told
+so and lost nothing, **lost** if one was told of no error and its images are not there.
 """
 
 
