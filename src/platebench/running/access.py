@@ -41,6 +41,9 @@ REASONS = {
     f"parquet:{layout}:*": "Parquet keeps numbers of 8 bits as 32 bits where nothing compresses"
     " them."
     for layout in ("tensor", "nested")
+} | {
+    "webdataset:*": "WebDataset has no index of offsets: a shard is read from its start to the row.",
+    "duckdb:*": "A database is read in blocks of 256 KiB, and these images lie across two.",
 }
 """Why stores, by pattern, may ask for more than the limit."""
 
