@@ -42,7 +42,7 @@ REASONS = {
     " them."
     for layout in ("tensor", "nested")
 } | {
-    "webdataset:*": "WebDataset has no index of offsets: a shard is read from its start to the row.",
+    "webdataset:*": "WebDataset has no index of offsets: a shard is read up to the row.",
     "duckdb:*": "A database is read in blocks of 256 KiB, and these images lie across two.",
 }
 """Why stores, by pattern, may ask for more than the limit."""
