@@ -111,6 +111,14 @@ def test_one_round_has_no_winner(tmp_path: Path) -> None:
     assert line(said, "How sure") == "1 round; no order is settled"
 
 
+def test_rate_that_does_not_fit_is_left_out_whole(tmp_path: Path) -> None:
+    long = StoreName.parse("tensorstore:tensor:balanced")
+    said = lines_of(tmp_path, cold({LAB: 0.04, long: 0.001})[0])
+    assert line(said, "Single images") == (
+        "Zarr through TensorStore balanced was first, not settled"
+    )
+
+
 def test_store_with_too_few_rounds_to_tell_is_not_beaten(tmp_path: Path) -> None:
     """A run that was stopped in its second round has stores of one round."""
     rounds = cold({LAB: 0.04, IPC: 0.02, PARQUET: 0.03})

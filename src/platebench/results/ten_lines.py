@@ -134,8 +134,8 @@ def _fastest(topic: Topic, answer: Fastest) -> str:
     if answer.stores == 1:
         return _line(topic.label, f"only {short_name(best.store)} measured: {_rate(best)}{where}")
     if answer.one_round:
-        said = f"{short_name(best.store)} was first, not settled: {_rate(best)}{where}"
-        return _line(topic.label, said)
+        said = f"{short_name(best.store)} was first, not settled"
+        return _line(topic.label, f"{said}: {_rate(best)}{where}", f"{said}{where}", said)
     tied = [cell.store for cell in (best, *answer.unsettled)]
     takes = answer.lab_takes
     texts = list(_tie(tied) if answer.winner is None else _winner(best.store))
