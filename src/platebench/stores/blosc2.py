@@ -223,7 +223,16 @@ class _OpenIndexed(_OpenArray, OpenByRow):
 
 
 class _OpenChunks(_OpenArray, OpenIntoMemory):
-    """Images by `decompress_chunk`, straight into memory."""
+    """Images by `decompress_chunk`, straight into memory.
+
+    The file is mapped. From the page cache that takes half the time of read calls, from the disk
+    the same: 16 of 32 images of 1.4 MB 3.0 and 36 ms, by read calls 7.3 and 37 ms (blosc2 4.14.1).
+    But the kernel reads ahead in a map: docs/access.md has the bytes.
+    """
+
+    @cached_property
+    def _array(self) -> Any:
+        return blosc2.open(str(self._place), mode="r", mmap_mode="r")
 
     @property
     def largest_image(self) -> int:
