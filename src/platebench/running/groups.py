@@ -41,8 +41,8 @@ REFERENCE = Sampling(least=3, most=24, seconds=12.0)
 """Samples of the reference run.
 
 Most of the noise is between processes and rounds, so more rounds are worth more than more samples.
-But the median of two follows a single slow one: of reading 512 images, the floor's first sample
-took up to five times as long as the next in 3 of 6 rounds.
+But the median of two follows a single slow one: while other programs ran now and then, one of two
+samples of reading 512 images took up to five times as long as the other in 3 of 6 rounds.
 """
 
 BRIEF = Sampling(least=4, most=16, seconds=9.0)
