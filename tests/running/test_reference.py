@@ -207,6 +207,19 @@ def test_interrupted_extension_resumes(measure, log) -> None:
     assert len(set(map(str, file.records()))) == len(list(file.records())) == 10
 
 
+def test_no_two_groups_of_an_operation_in_a_round_share_a_number() -> None:
+    stores = [store for store in names() if store.tuning == "fast"]
+    every = [
+        CellName("readers.Readers.time_readers", store, "raw-64", ("16 processes",))
+        for store in (*REFERENCES, *stores)
+    ]
+    parts = [PlanPart(("raw-64",), (*REFERENCES, *stores), ("Readers *",), rounds=2)]
+    found = batches_of(parts, list(dict.fromkeys(every)), expected_bytes)
+    groups = [group for batch in found for group in batch.left]
+    assert len(groups) > 2 * len(found), "so many workers leave room for few stores in a group"
+    assert len({(group.round, group.number) for group in groups}) == len(groups)
+
+
 def test_run_with_other_libraries_is_not_extended(measure, monkeypatch) -> None:
     measure()
     monkeypatch.setattr(running, "library_versions", lambda: {"numpy": "0.1"})

@@ -3,7 +3,7 @@
 All stores of 512 images together need 60 GB, of 2,048 images 240 GB. So a part is measured batch
 by batch, each with the reference stores, and a store's files are removed after its last cell.
 Stores of different batches are compared through the reference stores, as stores of different groups
-are: a batch is one group of each of its operations in every round, and its number is the group's.
+are: groups of different batches have different numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from platebench.results.measurement import CellName
 from platebench.results.operations import same_on
@@ -31,12 +31,14 @@ COPIES = 2
 class Batch:
     """Cells of one image set that are measured together in all rounds.
 
-    `needs` counts the measurements that still need each store's files.
+    `left` are the groups that are to be measured, of `groups` in all, and `last_group` the highest
+    number of one. `needs` counts the measurements that still need each store's files.
     """
 
     images: str
     left: tuple[Group, ...]
     groups: int
+    last_group: int
     needs: Counter[StoreName]
 
     @property
@@ -58,7 +60,7 @@ def batches_of(
     known: Collection[CellName] = frozenset(),
     after: int = 0,
 ) -> list[Batch]:
-    """Return the batches of all parts, in order, numbered from `after` + 1.
+    """Return the batches of all parts, in order; their groups are numbered from `after` + 1.
 
     `every` are the cells that the suite has, and `pixel_bytes` the size of an image set by its
     name. `known` cells need no measurement; but the reference stores are measured beside those that
@@ -73,8 +75,9 @@ def batches_of(
         planned.update(cell for cell in cells if cell.store not in REFERENCES)
         (images,) = part.images
         for mine in _batches(cells, pixel_bytes(images)):
-            after += 1
-            found.append(_batch(images, mine, part.rounds, after, done))
+            batch = _batch(images, mine, part.rounds, after + 1, done)
+            after = batch.last_group
+            found.append(batch)
     return found
 
 
@@ -103,12 +106,11 @@ def _batches(cells: Sequence[CellName], pixel_bytes: int) -> list[list[CellName]
     return found
 
 
-def _batch(images: str, cells: Sequence[CellName], rounds: int, number: int, done: Done) -> Batch:
+def _batch(images: str, cells: Sequence[CellName], rounds: int, first: int, done: Done) -> Batch:
     groups = [
-        replace(group, number=number)
-        for this in range(1, rounds + 1)
-        for group in groups_of(cells, this, most=len(cells) + len(REFERENCES) + 1)
+        group for this in range(1, rounds + 1) for group in groups_of(cells, this, first=first)
     ]
     left = left_of(groups, done)
     needs = Counter(cell.store for group in left for cell in group.cells)
-    return Batch(images, tuple(left), len(groups), needs)
+    last = max(group.number for group in groups)
+    return Batch(images, tuple(left), len(groups), last, needs)

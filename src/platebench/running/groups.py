@@ -91,11 +91,14 @@ def done_of(records: Iterable[Record]) -> Done:
     return frozenset((record.round, record.group, record.run.cell) for record in records)
 
 
-def groups_of(cells: Sequence[CellName], this_round: int, most: int = MOST_STORES) -> list[Group]:
+def groups_of(
+    cells: Sequence[CellName], this_round: int, most: int = MOST_STORES, first: int = 1
+) -> list[Group]:
     """Divide the cells of a round into groups of at most `most`, in random order.
 
     Both depend on the round only, so a resumed run has the same groups. A reference store is in
-    every group of an operation if its cell is among `cells`.
+    every group of an operation if its cell is among `cells`. The groups of an operation are
+    numbered from `first`.
     """
     chance = random.Random(this_round)
     tables: dict[CellName, list[CellName]] = {}
@@ -109,8 +112,8 @@ def groups_of(cells: Sequence[CellName], this_round: int, most: int = MOST_STORE
         together = stores_together(_processes(table[0]), most)
         count = max(1, math.ceil(len(others) / (together - len(REFERENCES))))
         groups += [
-            Group(this_round, number, (*references, *others[number - 1 :: count]))
-            for number in range(1, count + 1)
+            Group(this_round, first + place, (*references, *others[place::count]))
+            for place in range(count)
         ]
     chance.shuffle(groups)
     return groups
