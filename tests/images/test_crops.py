@@ -201,7 +201,7 @@ def test_crops_of_objects_in_ch5_files_are_those_of_the_fields(tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_cropped_is_refused_by_name(folder, change, words):
+def test_images_that_cannot_be_cropped_are_refused_by_name(folder, change, words):
     change(folder)
     with pytest.raises(UserError, match=words):
         crops_of(open_images(folder))

@@ -86,14 +86,14 @@ def test_fewest_images_above_a_limit_are_an_upper_bound() -> None:
     "seconds",
     [(0.01, 0.01, 0.01), (0.010, 0.012, 0.013), (0.02, 0.01, 0.005), (0.01, 0.011, 0.0150001)],
 )
-def test_what_does_not_grow_is_not_extrapolated(seconds: tuple[float, ...]) -> None:
+def test_a_cost_that_does_not_grow_is_not_extrapolated(seconds: tuple[float, ...]) -> None:
     """The last grows by half, but reaches a second after more images than any plate has."""
     sizes = (10**6, 10**7, 10**9)
     found = store(*(cell(*each) for each in zip(sizes, seconds, strict=True)))
     assert found.stops is None
 
 
-def test_what_stopped_growing_is_not_extrapolated() -> None:
+def test_a_cost_that_has_stopped_growing_is_not_extrapolated() -> None:
     """As with files of bounded size: a tenfold footer at first, and then no more."""
     sizes = (1_000, 10_000, 100_000)
     found = store(*(cell(*each) for each in zip(sizes, (0.003, 0.03, 0.031), strict=True)))

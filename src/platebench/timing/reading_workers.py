@@ -23,7 +23,7 @@ PIXELS_KEPT = 64
 
 
 class Worker:
-    """Opens a store when it is first read, and keeps it open until it is told to close it."""
+    """Opens its store at the first read, and keeps it open until `close` is called."""
 
     def __init__(self, store: Store, path: Path) -> None:
         self._store, self._path = store, path
