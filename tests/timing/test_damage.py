@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from platebench.stores.contract import Store
+from platebench.stores.contract import OpenStore, Store
 from platebench.timing.damage import (
     ENDS,
     IMAGES,
@@ -91,6 +91,17 @@ def test_messages_do_not_name_the_folder_of_the_trial(tmp_path: Path) -> None:
     answer = asked.answer({"do": "read", "path": str(tmp_path / "other")})
     assert "other" in answer["error"]
     assert str(tmp_path) not in answer["error"]
+
+
+def test_messages_do_not_name_where_a_library_was_built(tmp_path: Path) -> None:
+    class Built(Careless):
+        def open(self, path: Path) -> OpenStore:
+            raise OSError(f"{path}: corrupt, /home/builder/lance/src/block.rs:303:27")
+
+    answer = worker(Built, tmp_path / "store").answer(
+        {"do": "read", "path": str(tmp_path / "store")}
+    )
+    assert answer["error"] == "OSError: store: corrupt, block.rs:303:27"
 
 
 def test_flip_inverts_one_byte(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -303,10 +304,19 @@ class Worker:
         return {"rows": rows, "table": wanted.equals(table)}
 
     def _said(self, error: BaseException) -> str:
-        """Return the first line of a message, without the folder that it happened in."""
+        """Return the first line of a message, without folders of this machine or another.
+
+        Libraries in Rust name the source file from which an error comes, as it lay where they were
+        built.
+        """
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         first = lines[0].replace(f"{self._folder}/", "") if lines else ""
+        first = _FOLDERS.sub("", first)
         return f"{type(error).__name__}: {first[:200]}" if first else type(error).__name__
+
+
+_FOLDERS = re.compile(r"(?<![\w./:])/(?:[^\s/:,;'\"()]+/)+")
+"""The folders of a whole path, from the root to the last slash."""
 
 
 def main() -> None:
