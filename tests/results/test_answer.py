@@ -30,9 +30,12 @@ from platebench.site.lessons import lessons
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import IPC, failed, floor, ok, run_file
+from tests.results.made_up_runs import SCAN as SCAN_NAME
+from tests.results.made_up_runs import WRITE as WRITE_NAME
 from tests.scratch_checkout import REPOSITORY
 from tests.site.made_up import reference
 
+COLD_SCAN_NAME = "full_scan.ColdFullScan.time_scan"
 STORES = (
     FLOOR,
     StoreName.parse("parquet:pixels:default"),
@@ -137,8 +140,11 @@ def test_lab_is_compared_in_shared_rounds(whole: list[CellResult], found: Answer
     assert (answer.lab_takes.estimate, answer.lab_takes.high) == (formed.estimate, formed.high)
 
 
-def test_headline_is_the_raw_set_with_most_cells(tmp_path) -> None:
-    few = [floor([1.0], image_set="raw-64", set_images=64)]
+def test_headline_is_the_raw_set_with_most_stores(tmp_path) -> None:
+    few = [
+        floor([1.0], image_set="raw-64", set_images=64, benchmark=benchmark)
+        for benchmark in (SCAN_NAME, COLD_SCAN_NAME, WRITE_NAME)
+    ]
     more = [
         ok([2.0], image_set="raw-8", set_images=8),
         floor([1.0], image_set="raw-8", set_images=8),
@@ -150,6 +156,22 @@ def test_headline_is_the_raw_set_with_most_cells(tmp_path) -> None:
 def test_headline_is_the_larger_of_equal_raw_sets(tmp_path) -> None:
     runs = [ok([1.0], image_set=f"raw-{n}", set_images=n) for n in (8, 128, 32)]
     assert headline_image_set(tidy(run_file(tmp_path, runs))) == "raw-128"
+
+
+def test_question_that_the_headline_set_leaves_open_is_answered_on_another(tmp_path) -> None:
+    runs = [
+        *(ok([1.0], store, COLD_SCAN_NAME, "raw-64", set_images=64) for store in STORES),
+        *(ok([1.0], store, WRITE_NAME, "raw-8", set_images=8) for store in STORES[-2:]),
+        *(ok([1.0], store, SCAN_NAME, name, set_images=8) for store in STORES[-1:]
+          for name in ("raw-8", "raw-64")),
+    ]  # fmt: skip
+    found = answers(tidy(run_file(tmp_path, runs)))
+    assert found is not None and found.images == "raw-64"
+    written, scanned = found.to(WRITE), found.to(SCAN)
+    assert written is not None and scanned is not None
+    assert written.best.image_set == "raw-8"
+    assert found.elsewhere(written) == "8 images"
+    assert found.elsewhere(scanned) == "", "the headline set has an answer"
 
 
 def test_headline_without_a_raw_set_is_another_set(tmp_path) -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from platebench.results import ratios as of_blocks
-from platebench.results.blocks import blocks_of
+from platebench.results.blocks import Block, BlockSamples, blocks_of
 from platebench.results.moderated_variance import _inverse_trigamma, moderate
-from platebench.results.ratios import Pooled, Ratio, width
+from platebench.results.ratios import Pooled, Ratio, Timing, width
 from platebench.results.robust_mean import RobustMean, pool
 from tests.results.made_up_noise import Machine, Rounds
 
@@ -59,6 +59,17 @@ def test_ratio_is_formed_from_medians_inside_rounds() -> None:
     assert found.estimate == pytest.approx(3)
     assert found.rounds == 3
     assert found.settled
+
+
+def test_cells_of_two_operations_are_compared_by_medians_not_through_their_references() -> None:
+    cold = {Block(number, 1): BlockSamples((6.0, 6.0), (3.0, 3.0)) for number in (1, 2)}
+    warm = {Block(number, 2): BlockSamples((2.0, 2.0), (0.5, 0.5)) for number in (1, 2)}
+    found = Timing(cold).over_another(Timing(warm))
+    assert found is not None
+    assert found.estimate == pytest.approx(3)
+    through_references = Timing(cold).over(Timing(warm))
+    assert through_references is not None
+    assert through_references.estimate == pytest.approx(0.5), "of other work, so it means nothing"
 
 
 def test_rounds_are_paired_by_number_and_unpaired_rounds_ignored() -> None:

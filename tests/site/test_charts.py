@@ -23,6 +23,7 @@ from platebench.results.questions import (
     of_image_set,
 )
 from platebench.results.ranking import rank
+from platebench.results.records import Record
 from platebench.results.report import figure, seconds
 from platebench.results.store_words import readable
 from platebench.results.tidy import CellResult, tidy
@@ -39,8 +40,9 @@ from platebench.site.published import Published, published
 from platebench.stores import appearance, registry
 from platebench.stores.appearance import Colour, Mark
 from platebench.stores.name import StoreName
-from platebench.stores.registry import FLOOR
+from platebench.stores.registry import FLOOR, REFERENCES
 from tests.results.made_up_runs import PIXEL_BYTES, failed, floor, ok, run_file, skipped
+from tests.results.made_up_runs import SCAN as SCAN_NAME
 from tests.site.made_up import reference
 
 STORES = (
@@ -276,6 +278,22 @@ def test_cold_is_a_ratio_to_warm_formed_in_the_same_rounds(tmp_path) -> None:
     (row,) = view.rows
     assert row[-1].startswith("3.00 (")
     assert "takes 3.00 (" in view.finding
+
+
+def test_warm_and_cold_reads_in_groups_of_their_own_are_compared_by_their_times(tmp_path) -> None:
+    stores = [*REFERENCES, StoreName.parse("zarr:tensor:fast")]
+    file = run_file(tmp_path)
+    for number in (1, 2, 3):
+        for group, benchmark, speeds in (
+            (1, SCAN_NAME, (1.0, 1.0, 1.0)),
+            (2, COLD_SCAN_NAME, (9.0, 9.0, 3.0)),
+        ):
+            for store, speed in zip(stores, speeds, strict=True):
+                file.append(Record(number, ok([speed, speed], store, benchmark), group))
+    view = warm_and_cold(tidy(file), SCAN, "")
+    takes = {row[1]: row[-1] for row in view.rows}
+    assert takes["zarr:tensor:fast"].startswith("3.00 (")
+    assert takes[str(FLOOR)].startswith("9.00 (")
 
 
 def test_store_measured_only_warm_has_no_cold(tmp_path) -> None:

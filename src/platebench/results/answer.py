@@ -21,6 +21,7 @@ from platebench.results.questions import (
     Question,
     Times,
     answering,
+    answering_best,
     fastest_first,
     headline_image_set,
     measured,
@@ -85,6 +86,7 @@ class Chosen:
 class Answers:
     """All answers of one run, on one image set of `count` images and `pixel_bytes` of pixels.
 
+    Questions that were not measured on it are answered on another (`Fastest.best.image_set`).
     `smallest` and `balanced` are for the usual needs (`needs.Needs`), None if no store was measured
     on them. `rounds` is the smallest number of rounds of any measured cell. `half_width` is the
     median half-width of the intervals of all answers' times relative to the TIFF folder, None
@@ -104,6 +106,13 @@ class Answers:
         """Return the answer to one question, None if no store was measured."""
         return next((each for each in self.fastest if each.question == question), None)
 
+    def elsewhere(self, answer: Fastest) -> str:
+        """Return `128 images` for an answer of another image set than this, else nothing."""
+        best = answer.best
+        if best.image_set == self.images:
+            return ""
+        return best.image_set if best.images is None else f"{best.images:,} images"
+
     @property
     def one_round(self) -> bool:
         """True if no order is reliable, since there was one round."""
@@ -116,7 +125,7 @@ def answers(cells: Sequence[CellResult]) -> Answers | None:
     if images is None:
         return None
     mine = of_image_set(cells, images)
-    found = [_fastest(question, mine) for question in QUESTIONS]
+    found = [_fastest(question, answering_best(cells, question, images)) for question in QUESTIONS]
     basis = Basis(mine)
     decision = basis.decide(Needs())
     return Answers(

@@ -68,6 +68,14 @@ def _reference(block: Block, references: Sequence[Blocks]) -> tuple[float, ...] 
     return tuple(np.exp(logs.mean(axis=0)).tolist())
 
 
+def without_turns(cell: Blocks) -> dict[Block, BlockSamples]:
+    """Return the samples of a cell by round, as of processes that took no turns."""
+    return {
+        Block(number): BlockSamples(tuple(each for block in blocks for each in cell[block].seconds))
+        for number, blocks in by_round(cell).items()
+    }
+
+
 def by_round(blocks: Iterable[Block]) -> dict[int, list[Block]]:
     """Return the blocks of each round."""
     found: dict[int, list[Block]] = defaultdict(list)

@@ -6,7 +6,7 @@ charts, the README and the report use nothing else.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -84,17 +84,17 @@ def measured(cells: Iterable[CellResult]) -> list[CellResult]:
 def headline_image_set(cells: Iterable[CellResult]) -> str | None:
     """Return the image set that the page is about, None if nothing was measured.
 
-    It is the one with the most measured cells; of several, the larger. Generated raw sets come
-    before all others.
+    It is the one on which most stores were measured; of several, the larger. Generated raw sets
+    come before all others.
     """
-    counts: Counter[str] = Counter()
+    stores: dict[str, set[StoreName]] = defaultdict(set)
     places: dict[str, tuple[bool, int]] = {}
     for cell in measured(cells):
-        counts[cell.image_set] += 1
+        stores[cell.image_set].add(cell.store)
         places[cell.image_set] = (cell.profile == RAW, cell.images or 0)
     return max(
-        counts,
-        key=lambda name: (places[name][0], counts[name], places[name][1]),
+        stores,
+        key=lambda name: (places[name][0], len(stores[name]), places[name][1]),
         default=None,
     )
 
@@ -122,6 +122,18 @@ def answering(cells: Iterable[CellResult], question: Question) -> list[CellResul
     """Return the cells that answer a question, including the floor's."""
     wanted = (question.operation, question.detail, question.cache)
     return [cell for cell in cells if (cell.operation, cell.detail, cell.cache) == wanted]
+
+
+def answering_best(
+    cells: Sequence[CellResult], question: Question, images: str | None
+) -> list[CellResult]:
+    """Return the cells that answer a question on an image set, or on another if none do there.
+
+    A long run measures some operations on its headline image set and others on a smaller one.
+    """
+    every = answering(cells, question)
+    here = of_image_set(every, images)
+    return here if measured(here) else of_image_set(every, headline_image_set(every))
 
 
 def fastest_first(cells: Iterable[CellResult], question: Question) -> Ranking:
@@ -214,5 +226,6 @@ def of_floor(cell: CellResult) -> Times | None:
 
 def times_of(cell: CellResult, base: CellResult) -> Times | None:
     """Return a cell's time relative to another's in their shared rounds, None without any."""
-    formed = cell.wall.over(base.wall)
+    alike = (cell.operation, cell.detail, cell.cache) == (base.operation, base.detail, base.cache)
+    formed = cell.wall.over(base.wall) if alike else cell.wall.over_another(base.wall)
     return None if formed is None else Times(formed.estimate, formed.low, formed.high)

@@ -39,6 +39,7 @@ from platebench.results.blocks import (
     by_round,
     log_median,
     log_ratio_of_turns,
+    without_turns,
 )
 from platebench.results.moderated_variance import Noise, moderated
 from platebench.results.robust_mean import RobustMean, pool
@@ -152,6 +153,15 @@ class Timing:
         if not self.rounds & base.rounds:
             return None
         return ratio(self.blocks, base.blocks, self.noise, self.run_shift)
+
+    def over_another(self, base: Timing) -> Ratio | None:
+        """Return the ratio to a cell of another operation or cache; None without a shared round.
+
+        It is from medians inside rounds. The two took no turns together, and the reference stores
+        of their groups did different work, so they are no link between them.
+        """
+        one = Timing(without_turns(self.blocks), self.noise, self.run_shift)
+        return one.over(Timing(without_turns(base.blocks)))
 
 
 def ratio(cell: Blocks, base: Blocks, noise: Noise | None = None, run_shift: float = 0.0) -> Ratio:

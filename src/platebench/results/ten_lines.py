@@ -94,7 +94,7 @@ def ten_lines(cells: Sequence[CellResult], context: Context | None = None) -> li
     said = _answered(found, TOPICS) or _answered(found, TABLE_TOPICS)
     lines = [
         _heading(found, context, said),
-        *(_fastest(topic, answer) for topic, answer in said),
+        *(_fastest(topic, answer, found.elsewhere(answer)) for topic, answer in said),
         *_sized(found),
         *_floor(said),
         _how_sure(found, cells, said),
@@ -128,8 +128,9 @@ def _heading(found: Answers, context: Context, said: Sequence[tuple[Topic, Faste
     return _first_that_fits(f"{count} ({found.images}){rest}", f"{count}{rest}")
 
 
-def _fastest(topic: Topic, answer: Fastest) -> str:
+def _fastest(topic: Topic, answer: Fastest, elsewhere: str) -> str:
     where = ", from memory" if topic.reads and answer.question.cache != "cold" else ""
+    where += f", {elsewhere}" if elsewhere else ""
     best = answer.best
     if answer.stores == 1:
         return _line(topic.label, f"only {short_name(best.store)} measured: {_rate(best)}{where}")

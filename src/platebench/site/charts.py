@@ -60,7 +60,7 @@ def charts_of(published: Published) -> list[Chart]:
         how_written(cells, _measured(cells, COLD_TAKE, TAKE), RANDOM),
         how_written(cells, _measured(cells, COLD_SCAN, SCAN), ORDERED),
     ]
-    both = [warm_and_cold(cells, question, name) for question, name in _READS]
+    both = [warm_and_cold(published.cells, question, name) for question, name in _READS]
     return [
         Chart("how-written", "How images are written against the format", tuple(written)),
         Chart("warm-and-cold", "Warm against cold", tuple(both)),

@@ -82,7 +82,7 @@ def answer_rows(found: Answers) -> list[tuple[str, ...]]:
     asked = sorted(found.fastest, key=lambda each: each.question.cache != "cold")
     return [
         ("to", "best store", "ties with it", "times a bare file", "a TIFF folder takes"),
-        *(_fastest(each) for each in asked),
+        *(_fastest(each, found.elsewhere(each)) for each in asked),
         *([] if found.smallest is None else [_chosen("keep few bytes", found.smallest)]),
         *([] if balanced is None else [_chosen("keep few bytes and read fast", balanced)]),
     ]
@@ -118,10 +118,10 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in lines)
 
 
-def _fastest(answer: Fastest) -> tuple[str, ...]:
+def _fastest(answer: Fastest, elsewhere: str) -> tuple[str, ...]:
     memory = ", from memory" if answer.question in (TAKE, SCAN) else ""
     return (
-        f"{answer.question.words}{memory}",
+        f"{answer.question.words}{memory}{f' ({elsewhere})' if elsewhere else ''}",
         _store(answer.best),
         _names(answer.tied),
         "" if answer.of_floor is None else str(answer.of_floor),

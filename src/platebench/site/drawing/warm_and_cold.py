@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from platebench.results.questions import Question, Times, answering, cold, measured, times_of
+from platebench.results.questions import (
+    Question,
+    Times,
+    answering,
+    cold,
+    headline_image_set,
+    measured,
+    of_image_set,
+    times_of,
+)
 from platebench.results.ratios import typical
 from platebench.results.report import figure, seconds
 from platebench.results.store_words import readable, short_name
@@ -42,15 +51,19 @@ class Both:
         return self.warm.store
 
 
-def warm_and_cold(cells: Sequence[CellResult], question: Question, name: str) -> View:
-    """Return the view of one operation on the cells of one image set. `name` is its name."""
+def warm_and_cold(every: Sequence[CellResult], question: Question, name: str) -> View:
+    """Return the view of one operation on the image set with most stores warm and cold.
+
+    `name` is that of the view.
+    """
+    cells = _of_best_set(every, question)
     both = measured_twice(cells, question)
     if not both:
         return View(name, question.asked.title, "Not shown: no store was measured warm and cold.")
     mine = [each for each in both.values() if each.store != FLOOR]
     caption = (
-        "Each format in its best layout; the table has the others. Bars: 95% interval for a repeat"
-        " run."
+        f"Image set {cells[0].image_set}. Each format in its best layout; the table has the others."
+        " Bars: 95% interval for a repeat run."
     )
     formats = formats_in(each.store for each in mine)
     return View(
@@ -62,6 +75,15 @@ def warm_and_cold(cells: Sequence[CellResult], question: Question, name: str) ->
         tuple(_row(each) for each in both.values()),
         AXES,
     )
+
+
+def _of_best_set(every: Sequence[CellResult], question: Question) -> list[CellResult]:
+    from_disk = {
+        (cell.store, cell.image_set) for cell in measured(answering(every, cold(question)))
+    }
+    warm = answering(every, question)
+    twice = [cell for cell in warm if (cell.store, cell.image_set) in from_disk]
+    return of_image_set(every, headline_image_set(twice))
 
 
 def measured_twice(cells: Sequence[CellResult], question: Question) -> dict[StoreName, Both]:
