@@ -17,7 +17,16 @@ from platebench.results.decision import (
     contenders,
     decide,
 )
-from platebench.results.needs import AT_RANDOM, IN_ORDER, USES, WRITES, Needs, bytes_of
+from platebench.results.needs import (
+    AT_RANDOM,
+    CROPS,
+    IN_ORDER,
+    PARALLEL,
+    USES,
+    WRITES,
+    Needs,
+    bytes_of,
+)
 from platebench.results.ratios import Ratio
 from platebench.results.robust_mean import RobustMean
 from platebench.stores.name import StoreName
@@ -258,13 +267,21 @@ def test_weights_of_uses_make_one() -> None:
     assert Needs(20, 75, 5).weights == {IN_ORDER: 0.2, AT_RANDOM: 0.75, WRITES: 0.05}
     assert ONLY_READS.weights == {IN_ORDER: 1.0}
     assert str(Needs(0, 90, 10)) == "90% random reads, 10% writes"
+    parts = Needs(0, 10, 10, crops=60, parallel=20)
+    assert parts.weights == {AT_RANDOM: 0.1, CROPS: 0.6, PARALLEL: 0.2, WRITES: 0.1}
+    assert str(parts) == "10% random reads, 60% crops, 20% parallel reads, 10% writes"
+
+
+def test_needs_as_options_leave_out_crops_and_parallel_reads_of_none() -> None:
+    assert Needs().options() == "--reads 80 --random 15 --writes 5"
+    assert Needs(0, 0, 10, crops=90).options() == "--reads 0 --random 0 --crops 90 --writes 10"
 
 
 @pytest.mark.parametrize(
     "weights", [(80, 15, 4), (80, 25, -5), (100, 0, 0.1), (math.nan, 50, 50), (math.inf, 0, 0)]
 )
 def test_weights_that_do_not_make_100_are_refused(weights) -> None:
-    with pytest.raises(UserError, match=r"that make 100 together, such as 80, 15, 5; these are"):
+    with pytest.raises(UserError, match=r"--writes .*: these make .*; give .* make 100 together"):
         Needs(*weights)
 
 

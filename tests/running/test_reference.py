@@ -235,8 +235,8 @@ def test_without_a_finished_run_there_is_nothing_to_extend(measure) -> None:
 
 def test_plan_is_limited_to_image_sets_and_operations() -> None:
     plan = limited(full_plan(), ["raw-128"], ["scan"])
-    assert [part.images for part in plan.parts] == [("raw-128",)]
-    assert plan.parts[0].operations == ("ColdFullScan",)
+    assert {part.images for part in plan.parts} == {("raw-128",)}
+    assert {part.operations for part in plan.parts} == {("FullScan",), ("ColdFullScan",)}
     assert "Only scan;" in plan.left_out[-1]
     cold = limited(full_plan(), operations=["cold take"], stores=["npy", "*:small"])
     assert {part.operations for part in cold.parts} == {("ColdRandomRows 16 scattered",)}
@@ -248,6 +248,14 @@ def test_plan_is_limited_to_image_sets_and_operations() -> None:
         limited(full_plan(), ["raw-2048"], ["write"])
     with pytest.raises(UserError, match="copy: no such operation"):
         limited(full_plan(), operations=["cold copy"])
+
+
+def test_first_parts_of_the_plan_matter_most() -> None:
+    plan = limited(full_plan(), first=2)
+    assert plan.parts == full_plan().parts[:2]
+    assert plan.image_sets == ["raw-512"]
+    assert "Only the first 2 parts;" in plan.left_out[-1]
+    assert limited(full_plan()) == full_plan()
 
 
 def test_small_plan_has_every_format() -> None:

@@ -19,7 +19,7 @@ from platebench.results.advice import Basis, growing_files, sample_of
 from platebench.results.advice_lines import Asked, advice_lines
 from platebench.results.decision import Decision, Pairs, StoreFigures, decide
 from platebench.results.measurement import Measurement
-from platebench.results.needs import USES, Needs
+from platebench.results.needs import CROPS, OPTIONS, PARALLEL, USES, Needs
 from platebench.results.prices import read_prices
 from platebench.results.questions import headline_image_set, of_image_set
 from platebench.results.ratios import Ratio
@@ -47,6 +47,8 @@ from tests.site.test_browser import violations
 
 COLD_SCAN = "full_scan.ColdFullScan.time_scan"
 COLD_TAKE = "random_rows.ColdRandomRows.time_take"
+COLD_CROP = "crop.ColdCrop.time_crop"
+READERS = "readers.Readers.time_readers"
 WRITE = "write.Write.time_write"
 IPC = StoreName.parse("arrow-ipc:pixels:fast")
 LANCE = StoreName.parse("lancedb:pixels:balanced")
@@ -63,12 +65,18 @@ MADE = {
 }
 """The size of each store, and its relative times in order and at random."""
 ROUNDS = 5
+IN_PARTS = ("raw-64",)
+"""Image sets with crops and reads by several processes."""
 GRID = [
-    (Needs(reads, round(100 - reads - writes, 6), writes, versions=versions))
-    for reads in (0, 12.5, 55, 80, 100)
-    for writes in (0, 5, 45)
-    for versions in (False, True)
-    if reads + writes <= 100
+    Needs(0, 0, 20, crops=80),
+    Needs(10, 20, 0, crops=30, parallel=40),
+    *(
+        Needs(reads, round(100 - reads - writes, 6), writes, versions=versions)
+        for reads in (0, 12.5, 55, 80, 100)
+        for writes in (0, 5, 45)
+        for versions in (False, True)
+        if reads + writes <= 100
+    ),
 ]
 
 
@@ -89,6 +97,13 @@ def round_of(number: int, images: str, smaller: float) -> list[Measurement]:
             ),
             ok([0.1 * in_order * wobble], store, WRITE, images, **noted),
         ]  # fmt: skip
+        if images in IN_PARTS:
+            crops = {**noted, "images": 16, "pixel_bytes": 16 * 224 * 224}
+            takes = {**noted, "images": 128, "pixel_bytes": 128 * PIXEL_BYTES}
+            runs += [
+                ok([0.008 * in_order * wobble], store, COLD_CROP, images, **crops),
+                ok([0.2 * at_random * wobble], store, READERS, images, ("2 processes",), **takes),
+            ]
     return [*runs, failed("other <b>values</b>", CH5, COLD_SCAN)]
 
 
@@ -264,6 +279,8 @@ ASKED = [
     ("tb=0.5&reads=100&random=0&writes=0", "raw-64"),
     ("tb=40&bits=16&reads=5&random=5&writes=90", "raw16-64"),
     ("tb=5&reads=50&random=50&writes=0&versions=yes", "raw-64"),
+    ("tb=5&reads=10&random=0&crops=85&writes=5", "raw-64"),
+    ("tb=5&reads=10&random=0&crops=25&parallel=60&writes=5", "raw-64"),
 ]
 """Needs as the page has them in its address, and the image set that stands for them."""
 
@@ -274,7 +291,7 @@ def test_page_advise_and_report_give_the_same_answer_from_the_same_results(
 ) -> None:
     view = dict(each.split("=") for each in address.split("&"))
     tb = float(view["tb"])
-    weights = {name: float(view[name]) for name in ("reads", "random", "writes")}
+    weights = {name: float(view[name]) for name in OPTIONS.values() if name in view}
     needs = Needs(**weights, versions="versions" in view, pixel_bytes=round(tb * 1e12))
     basis = Basis(of_image_set(run.cells, images))
     decision = basis.decide(needs)
@@ -402,19 +419,42 @@ def test_shares_change_the_choice_and_count_as_parts(site: Path, look: Look) -> 
     fill(page, reads=1, random=1, writes=1)
     (said,) = re.findall("--reads .*", page.locator("#decide-own").inner_text())
     Needs(*map(float, said.split()[1::2]))
+    fill(page, reads=0, random=0, writes=0, crops=3, parallel=1)
+    assert "75% crops, 25% parallel reads: " in page.locator("#decide-says").inner_text()
+    assert "parallel ones from memory" in page.locator("#decide-says").inner_text()
+    assert "--crops 75 --parallel 25 --writes 0" in page.locator("#decide-own").inner_text()
 
 
-@pytest.mark.parametrize(("title", "shares"), PRESETS)
-def test_common_uses_set_the_shares(
-    title: str, shares: tuple[int, ...], site: Path, look: Look
-) -> None:
+def test_use_that_was_not_measured_cannot_be_given_a_share(look: Look, tmp_path: Path) -> None:
+    run = published_of(tmp_path / "results", raw16_64=1.0)
+    page = look(page_with(run, tmp_path), at="#decide?crops=50")
+    assert page.locator("#decide-form [name=crops]").is_disabled()
+    assert page.locator("#decide-form [name=crops]").input_value() == "0"
+    assert page.get_by_text("(not measured in this run)").count() == 2
+    assert page.get_by_role("button", name="Mostly crops").count() == 0
+
+
+def test_crops_and_parallel_reads_have_their_rows(run: Published) -> None:
+    basis = Basis(of_image_set(run.cells, "raw-64"))
+    cards = {each.store: each for each in cards_of(basis, sample_of(run.cells, "raw-64", TB))}
+    figures = {each.name: each for each in cards[PARQUET].figures}
+    crops, parallel = figures["Crops/s"].value, figures["Images/s, 2 readers"].value
+    assert crops is not None and parallel is not None
+    assert crops.fixed == pytest.approx(16 / (0.008 * 1.6), rel=0.1)
+    assert parallel.fixed == pytest.approx(128 / (0.2 * 1.6), rel=0.1)
+    assert {CROPS, PARALLEL} <= basis.figures[0].seconds.keys()
+
+
+@pytest.mark.parametrize(("title", "needs"), PRESETS)
+def test_common_uses_set_the_shares(title: str, needs: Needs, site: Path, look: Look) -> None:
     page = look(site, at="#decide?reads=33&random=33&writes=34")
     button = page.get_by_role("button", name=title)
     assert button.get_attribute("aria-pressed") == "false"
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
-    for name, share in zip(("reads", "random", "writes"), shares, strict=True):
-        assert page.locator(f"#decide-form [name={name}]").input_value() == str(share)
+    for use, option in OPTIONS.items():
+        value = page.locator(f"#decide-form [name={option}]").input_value()
+        assert float(value) == needs.shares[use]
 
 
 def test_needed_versions_choose_the_tied_native_store(site: Path, look: Look) -> None:

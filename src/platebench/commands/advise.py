@@ -26,6 +26,12 @@ def advise_command(
         float, typer.Option(help="Of 100 images used, those read in order, all of them.")
     ] = 80.0,
     random: Annotated[float, typer.Option(help="Those read at random, one here and there.")] = 15.0,
+    crops: Annotated[
+        float, typer.Option(help="Those of which a part is read: 224 x 224 pixels.")
+    ] = 0.0,
+    parallel: Annotated[
+        float, typer.Option(help="Those read at random by two processes at the same time.")
+    ] = 0.0,
     writes: Annotated[float, typer.Option(help="Those written.")] = 5.0,
     versions: Annotated[
         bool, typer.Option("--versions", help="Earlier states must stay readable.")
@@ -52,7 +58,7 @@ def advise_command(
 ) -> None:
     """Measure stores on a sample of your images, and name the fastest, a balanced, the smallest.
 
-    The three weights make 100. The answer has at most 15 lines. Nothing in the source is changed.
+    The weights make 100. The answer has at most 15 lines. Nothing in the source is changed.
     """
     from platebench.packages import advise
     from platebench.packages.default_store import keep_advice
@@ -66,7 +72,8 @@ def advise_command(
     from platebench.running.settings import stores_to_measure
 
     ends = time.monotonic() + 60 * minutes - advise.RESERVE_S
-    needs = Needs(reads, random, writes, versions, None if size is None else bytes_of(size))
+    pixel_bytes = None if size is None else bytes_of(size)
+    needs = Needs(reads, random, writes, versions, pixel_bytes, crops, parallel)
     price = read_prices(OWN if prices is None else prices)[0]
     chosen = advise.candidates() if stores is None else stores_to_measure(split(stores))
     advise.require_source(source)

@@ -31,6 +31,7 @@ reference_app = typer.Typer(
     "run",
     epilog="Examples: platebench reference run --minutes 60   "
     "platebench reference run --resume   "
+    "platebench reference run --parts 2   "
     "platebench reference run --images raw-512 --operations 'cold take,cold scan'   "
     "platebench reference run --missing --stores vortex",
 )
@@ -48,6 +49,10 @@ def reference_run_command(
     stores: Annotated[
         str, typer.Option("--stores", help="Only these formats, stores or patterns, with commas.")
     ] = "",
+    parts: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only so many parts of the plan; the first matter most."),
+    ] = None,
     missing: Annotated[
         bool,
         typer.Option(
@@ -68,8 +73,8 @@ def reference_run_command(
 
     It says first how long it takes and how much disk it needs. Stored files are removed as it goes
     on. Leave the machine idle meanwhile, or measure in pieces: --minutes and then --resume, or
-    --images, --operations or --stores and then --missing. 'platebench reference keep' adds the run
-    to the checkout.
+    --parts, --images, --operations or --stores and then --missing. 'platebench reference keep' adds
+    the run to the checkout.
     """
     from platebench.results.tidy import tidy
     from platebench.running.checkout import find_checkout
@@ -80,7 +85,7 @@ def reference_run_command(
 
     checkout = find_checkout(Path.cwd())
     whole = small_plan() if small else full_plan()
-    plan = limited(whole, split(images), split(operations), split(stores))
+    plan = limited(whole, split(images), split(operations), split(stores), parts)
     how = How(missing, resume, minutes)
     with RunBar(errors) as bar:
         file = measure_reference(checkout, own_results(results), plan, how, bar)

@@ -42,6 +42,13 @@ def report_command(
     random: Annotated[
         float | None, typer.Option(help="Those read at random, one here and there. Default: 15.")
     ] = None,
+    crops: Annotated[
+        float | None, typer.Option(help="Those of which a part is read. Default: 0.")
+    ] = None,
+    parallel: Annotated[
+        float | None,
+        typer.Option(help="Those read at random by two processes at once. Default: 0."),
+    ] = None,
     writes: Annotated[float | None, typer.Option(help="Those written. Default: 5.")] = None,
     versions: Annotated[
         bool, typer.Option("--versions", help="Earlier states must stay readable.")
@@ -64,7 +71,13 @@ def report_command(
 
     With --growth, it shows exponents, fitted to runs with three or more sizes of image set.
     """
-    wanted = {"reads": reads, "random": random, "writes": writes}
+    wanted = {
+        "reads": reads,
+        "random": random,
+        "crops": crops,
+        "parallel": parallel,
+        "writes": writes,
+    }
     shares = {name: share for name, share in wanted.items() if share is not None}
     choosing = bool(shares or versions or size or images)
     if choosing and growth:

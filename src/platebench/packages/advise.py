@@ -36,7 +36,7 @@ from platebench.results.advice import (
 from platebench.results.decision import contenders
 from platebench.results.kept_figures import read_kept
 from platebench.results.measurement import CellName
-from platebench.results.needs import Needs
+from platebench.results.needs import CROPS, PARALLEL, Needs
 from platebench.results.operations import OPERATIONS
 from platebench.results.records import Record, RecordFile
 from platebench.results.tidy import cells_of, tidy
@@ -264,7 +264,8 @@ def patterns_for(needs: Needs, images: int, cold: bool) -> tuple[str, ...]:
     scan, take = ("ColdFullScan", f"ColdRandomRows {rows}")
     if not cold:
         scan, take = ("FullScan", f"RandomRows {rows} reopened")
-    return (scan, take, "Write")
+    further = {CROPS: "ColdCrop" if cold else "Crop", PARALLEL: "Readers 2 processes"}
+    return (scan, take, "Write", *(further[use] for use in further if use in needs.weights))
 
 
 def can_be_cold(workspace: Workspace) -> bool:

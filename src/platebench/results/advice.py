@@ -16,9 +16,9 @@ from functools import cached_property
 from scipy import special
 
 from platebench.images.generated import generated
-from platebench.results.decision import Decision, StoreFigures, decide
+from platebench.results.decision import Decision, StoreFigures, decide, not_measured
 from platebench.results.moderated_variance import Noise, moderated, noise_of
-from platebench.results.needs import AT_RANDOM, IN_ORDER, USES, WRITES, Needs
+from platebench.results.needs import AT_RANDOM, CROPS, IN_ORDER, PARALLEL, USES, WRITES, Needs
 from platebench.results.questions import measured, of_image_set, smallest_first
 from platebench.results.ranking import pair_scores
 from platebench.results.ratios import CONFIDENCE, Pooled, Ratio, typical
@@ -27,10 +27,22 @@ from platebench.results.tidy import CellResult
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR, FORMATS
 
-OPERATION_OF = {IN_ORDER: "scan", AT_RANDOM: "take", WRITES: "write"}
+OPERATION_OF = {
+    IN_ORDER: "scan",
+    AT_RANDOM: "take",
+    CROPS: "crop",
+    PARALLEL: "readers",
+    WRITES: "write",
+}
 """The operation that measures each use."""
 
-DETAILS_OF = {AT_RANDOM: ("16 scattered", "1", "16 scattered, reopened", "1, reopened")}
+FROM_MEMORY = (PARALLEL,)
+"""Reads that are measured from the page cache only, whatever the others are."""
+
+DETAILS_OF = {
+    AT_RANDOM: ("16 scattered", "1", "16 scattered, reopened", "1, reopened"),
+    PARALLEL: ("2 processes",),
+}
 """The details of the cells that count for a use, the preferred ones first; others have none."""
 
 _RAW = 0.98
@@ -83,7 +95,8 @@ class Advised:
     """The figures of one store; each is None if it was not measured.
 
     `stored_bytes` and `files` are of the whole source, `hours` to write it in one process.
-    `in_order` and `at_random` are images per second. `read_memory` and `write_memory` are the
+    `in_order`, `at_random` and `parallel` are images per second, `crops` are crops per second.
+    `read_memory` and `write_memory` are the
     largest peaks in bytes.
     """
 
@@ -92,6 +105,8 @@ class Advised:
     hours: Estimate | None
     in_order: Estimate | None
     at_random: Estimate | None
+    crops: Estimate | None
+    parallel: Estimate | None
     files: Estimate | None
     read_memory: int | None
     write_memory: int | None
@@ -102,12 +117,14 @@ class Advised:
 class Basis:
     """The measured cells of one image set, as figures of stores.
 
-    Reads are cold if any store has a cold read, else warm: one decision never mixes both.
+    Reads are cold if any store has a cold read, else warm: one decision never mixes both. Only
+    those of several processes (`FROM_MEMORY`) are always warm, as writes are.
     """
 
     def __init__(self, cells: Iterable[CellResult]) -> None:
         self._every = list(cells)
-        reads = [cell for cell in measured(self._every) if cell.operation != "write"]
+        always_warm = {OPERATION_OF[use] for use in (WRITES, *FROM_MEMORY)}
+        reads = [cell for cell in measured(self._every) if cell.operation not in always_warm]
         self.cold = not reads or any(cell.cache == "cold" for cell in reads)
         self._tables = {use: self._table(use) for use in USES}
 
@@ -117,17 +134,18 @@ class Basis:
 
     def _table(self, use: str) -> dict[StoreName, CellResult]:
         """Return the cell of each store that answers a use, failed ones included."""
-        cache = "warm" if use == WRITES or not self.cold else "cold"
+        cache = "cold" if self.cold and use not in (WRITES, *FROM_MEMORY) else "warm"
         mine = [
             cell
             for cell in self._every
             if (cell.operation, cell.cache) == (OPERATION_OF[use], cache)
         ]
-        for detail in DETAILS_OF.get(use, ("",)):
-            found = {cell.store: cell for cell in mine if cell.detail == detail}
-            if measured(found.values()):
-                return found
-        return {cell.store: cell for cell in mine}
+        tables = [
+            {cell.store: cell for cell in mine if cell.detail == detail}
+            for detail in DETAILS_OF.get(use, ("",))
+        ]
+        with_a_time = (table for table in tables if measured(table.values()))
+        return next(with_a_time, None) or next(filter(None, tables), {})
 
     def cell(self, store: StoreName, use: str) -> CellResult | None:
         """Return the measured cell of a store for a use."""
@@ -235,6 +253,8 @@ class Basis:
             hours=self._hours(store, source),
             in_order=self._rate(store, IN_ORDER),
             at_random=self._rate(store, AT_RANDOM),
+            crops=self._rate(store, CROPS),
+            parallel=self._rate(store, PARALLEL),
             files=_files(next(filter(None, cells.values()), None), source),
             read_memory=max((cell.peak_bytes or 0 for cell in reads if cell), default=0) or None,
             write_memory=None if (wrote := cells[WRITES]) is None else wrote.peak_bytes,
@@ -373,7 +393,7 @@ def _native(store: StoreName) -> bool:
 
 def _reason(use: str, cell: CellResult | None) -> str:
     if cell is None or cell.status == "ok":
-        return f"{use}: not measured"
+        return not_measured(use)
     return f"{use} {cell.status}: {cell.message}"
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from platebench.limits import gigabytes
 from platebench.results.advice import Advised, Basis, Estimate, Kind, Source
 from platebench.results.decision import Choice, Decision
-from platebench.results.needs import Needs
+from platebench.results.needs import CROPS, PARALLEL, Needs
 from platebench.results.prices import Price
 from platebench.results.store_words import format_title, short_name
 from platebench.results.telling import one_line
@@ -56,7 +56,7 @@ def advice_lines(basis: Basis, source: Source, asked: Asked) -> list[str]:
         _heading(basis, source, asked, decision),
         _row("", titles.values()),
         _row("Store", map(short_name, titles)),
-        *_rows(every, asked.price),
+        *_rows(every, asked),
         *_ties(decision.choices),
         *(
             f"{title.partition(',')[0]:<{_LABEL}}{asked.program} pack {asked.folder} DEST"
@@ -95,12 +95,23 @@ def _heading(basis: Basis, source: Source, asked: Asked, decision: Decision) -> 
     )
 
 
-def _rows(every: Sequence[Advised], price: Price | None) -> Iterator[str]:
+def _rows(every: Sequence[Advised], asked: Asked) -> Iterator[str]:
+    """Yield the rows of figures; those of uses that few have take the place of the last ones."""
     sizes = [each.stored_bytes for each in every]
-    yield _row(_label("Bytes kept", sizes), (_kept(each, price) for each in sizes))
+    yield _row(_label("Bytes kept", sizes), (_kept(each, asked.price) for each in sizes))
     yield _figures("To convert", [each.hours for each in every], _duration)
     yield _figures("In order", [each.in_order for each in every], _rate)
     yield _figures("At random", [each.at_random for each in every], _rate)
+    further = {
+        CROPS: _figures("Crops", [each.crops for each in every], _rate),
+        PARALLEL: _figures("2 readers", [each.parallel for each in every], _rate),
+    }
+    used = [row for use, row in further.items() if use in asked.needs.weights]
+    yield from used
+    yield from tuple(_usual_rows(every))[: 3 - len(used)]
+
+
+def _usual_rows(every: Sequence[Advised]) -> Iterator[str]:
     files = [each.files for each in every]
     kept = ("native" if each.native_versions else "part list" for each in every)
     yield _row(

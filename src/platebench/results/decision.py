@@ -193,11 +193,16 @@ def _sum_of(parts: Sequence[tuple[float, Ratio]]) -> Ratio:
     return Ratio(mean, math.sqrt(shift))
 
 
+def not_measured(use: str) -> str:
+    """Return the reason of a store that has no cell for a use."""
+    return f"{use}: not measured"
+
+
 def _why_not(each: StoreFigures, weights: Mapping[str, float]) -> str | None:
     """Return why a store cannot be chosen, None if it can."""
     for use in weights:
         if use not in each.seconds:
-            return (each.reasons or {}).get(use, f"{use}: not measured")
+            return (each.reasons or {}).get(use, not_measured(use))
     return "its size is not known" if each.size is None else None
 
 

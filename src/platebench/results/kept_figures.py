@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from platebench.results.decision import Decision, Pairs, StoreFigures, decide
+from platebench.results.decision import Decision, Pairs, StoreFigures, decide, not_measured
 from platebench.results.needs import USES, Needs
 from platebench.results.ratios import Ratio
 from platebench.results.robust_mean import RobustMean
@@ -90,8 +90,8 @@ def read_kept(file: Path = OWN) -> KeptFigures:
     order = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
     pairs = {
         (*pair, use): _ratio(found)
-        for use in USES
-        for pair, found in zip(order, read["pairs"][use], strict=True)
+        for use, its in read["pairs"].items()
+        for pair, found in zip(order, its, strict=True)
         if found is not None
     }
     return KeptFigures(read["day"], read["images"], Needs(**read["needs"]), figures, pairs)
@@ -102,9 +102,10 @@ def plain(figures: Sequence[StoreFigures], pairs: Pairs) -> dict[str, Any]:
 
     Stores are in the order of their names. The pairs of a use are those of each store with each
     later one: the log ratio, its standard error (null from one round), its degrees of freedom and
-    the shift of a whole run.
+    the shift of a whole run. A use that no store was measured on has no pairs.
     """
     every = sorted(figures, key=lambda each: each.store)
+    measured = {use for each in every for use in each.seconds}
     return {
         "uses": list(USES),
         "stores": [_plain_store(each) for each in every],
@@ -117,6 +118,7 @@ def plain(figures: Sequence[StoreFigures], pairs: Pairs) -> dict[str, Any]:
                 for other in every[place + 1 :]
             ]
             for use in USES
+            if use in measured
         },
     }
 
@@ -127,7 +129,11 @@ def _plain_store(each: StoreFigures) -> dict[str, Any]:
         "size": each.size,
         "seconds": dict(each.seconds),
         "native": each.native_versions,
-        "reasons": dict(each.reasons or {}),
+        "reasons": {
+            use: why
+            for use, why in (each.reasons or {}).items()
+            if use not in each.seconds and why != not_measured(use)
+        },
     }
 
 

@@ -10,9 +10,20 @@ from platebench.errors import UserError
 
 IN_ORDER = "reads in order"
 AT_RANDOM = "random reads"
+CROPS = "crops"
+PARALLEL = "parallel reads"
 WRITES = "writes"
 
-USES = (IN_ORDER, AT_RANDOM, WRITES)
+OPTIONS = {
+    IN_ORDER: "reads",
+    AT_RANDOM: "random",
+    CROPS: "crops",
+    PARALLEL: "parallel",
+    WRITES: "writes",
+}
+"""The option of the command line, and the field of `Needs`, that gives the weight of each use."""
+
+USES = tuple(OPTIONS)
 """The ways to use a store that have a weight."""
 
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}
@@ -22,9 +33,11 @@ _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}
 class Needs:
     """How a store is used. Of 100 images, so many are read in order, read at random, and written.
 
-    `versions`: earlier states must stay readable. Of stores that tie, one whose format keeps
-    versions itself is then chosen. `pixel_bytes` is how much there is to keep, in bytes of
-    uncompressed pixels; None for what the source has. Raises UserError unless the weights make 100.
+    `crops`: of so many a part is read. `parallel`: so many are read at random by two processes at
+    the same time. `versions`: earlier states must stay readable. Of stores that tie, one whose
+    format keeps versions itself is then chosen. `pixel_bytes` is how much there is to keep, in
+    bytes of uncompressed pixels; None for what the source has. Raises UserError unless the weights
+    make 100.
     """
 
     reads: float = 80.0
@@ -32,25 +45,38 @@ class Needs:
     writes: float = 5.0
     versions: bool = False
     pixel_bytes: int | None = None
+    crops: float = 0.0
+    parallel: float = 0.0
 
     def __post_init__(self) -> None:
-        given = (self.reads, self.random, self.writes)
+        given = list(self.shares.values())
         if not all(0 <= weight <= 100 for weight in given) or abs(sum(given) - 100) > 0.01:
-            said = ", ".join(f"{weight:g}" for weight in given)
             raise UserError(
-                "--reads, --random, --writes: give three numbers from 0 to 100 that make 100"
-                f" together, such as 80, 15, 5; these are {said} and make {sum(given):g}"
+                f"{self.options()}: these make {sum(given):g}; give numbers from 0 to 100 that"
+                " make 100 together, such as --reads 80 --random 15 --writes 5"
             )
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """The share of each use in 100, by its name, those of 0 included."""
+        return {use: getattr(self, option) for use, option in OPTIONS.items()}
 
     @property
     def weights(self) -> Mapping[str, float]:
         """The share of each use, by its name. They make 1 together."""
-        every = zip(USES, (self.reads, self.random, self.writes), strict=True)
-        return {use: weight / 100 for use, weight in every if weight}
+        return {use: share / 100 for use, share in self.shares.items() if share}
+
+    def options(self) -> str:
+        """Return the shares as options. Crops and parallel reads are left out if there are none."""
+        said = (
+            f"--{OPTIONS[use]} {share:g}"
+            for use, share in self.shares.items()
+            if share or use not in (CROPS, PARALLEL)
+        )
+        return " ".join(said)
 
     def __str__(self) -> str:
-        given = zip(USES, (self.reads, self.random, self.writes), strict=True)
-        return ", ".join(f"{weight:g}% {use}" for use, weight in given if weight)
+        return ", ".join(f"{share:g}% {use}" for use, share in self.shares.items() if share)
 
 
 def bytes_of(text: str) -> int:

@@ -18,7 +18,16 @@ from platebench.images.generated import generated
 from platebench.results.advice import Advised, Basis, Estimate, Source, sample_of
 from platebench.results.decision import Decision, StoreFigures
 from platebench.results.kept_figures import plain
-from platebench.results.needs import AT_RANDOM, IN_ORDER, USES, WRITES, Needs
+from platebench.results.needs import (
+    AT_RANDOM,
+    CROPS,
+    IN_ORDER,
+    OPTIONS,
+    PARALLEL,
+    USES,
+    WRITES,
+    Needs,
+)
 from platebench.results.prices import read_prices
 from platebench.results.questions import headline_image_set, of_image_set
 from platebench.results.ratios import Ratio
@@ -40,11 +49,21 @@ NEEDS = Needs(pixel_bytes=START_TB * TB)
 """The needs with which the page opens: the defaults of `platebench advise`."""
 
 PRESETS = (
-    ("Mostly read in order", (80, 15, 5)),
-    ("Mostly read at random", (15, 80, 5)),
-    ("Mostly written", (5, 5, 90)),
+    ("Mostly read in order", NEEDS),
+    ("Mostly read at random", Needs(15, 80, 5)),
+    ("Mostly crops", Needs(5, 10, 5, crops=80)),
+    ("Mostly written", Needs(5, 5, 90)),
 )
-"""Common needs: images read in order, read at random and written, of 100 images used."""
+"""Common needs. Those with a use that was not measured are not shown."""
+
+ASKED = {
+    IN_ORDER: "read in order",
+    AT_RANDOM: "at random",
+    CROPS: "crops of",
+    PARALLEL: "at random by 2 processes at once",
+    WRITES: "written",
+}
+"""What the form says of each use."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +158,22 @@ def section(published: Published) -> Section | None:
         "decide.html",
         depths=depths,
         start=start,
-        needs=NEEDS,
+        uses=[
+            (
+                ASKED[use],
+                option,
+                NEEDS.shares[use],
+                any(_is_measured(each, use) for each in bases.values()),
+            )
+            for use, option in OPTIONS.items()
+        ],
         tb=START_TB,
         price=price,
-        presets=PRESETS,
+        presets=[
+            (title, _numbers(needs), needs == NEEDS)
+            for title, needs in PRESETS
+            if all(_is_measured(basis, use) for use in needs.weights if use in (CROPS, PARALLEL))
+        ],
         titles={store: ", ".join(names) for store, (names, _) in shown.items()},
         ties={store: ties for store, (_, ties) in shown.items()},
         has_now=TIFF_FOLDER in basis.stores,
@@ -156,6 +187,14 @@ def section(published: Published) -> Section | None:
         data=script_json(data),
     )
     return Section("decide", "Decide", html)
+
+
+def _is_measured(basis: Basis, use: str) -> bool:
+    return any(use in each.seconds for each in basis.figures)
+
+
+def _numbers(needs: Needs) -> str:
+    return " ".join(f"{share:g}" for share in needs.shares.values())
 
 
 NOW = "What you have now"
@@ -190,8 +229,7 @@ def says(basis: Basis, decision: Decision) -> str:
 
 def own_command(needs: Needs) -> str:
     """Return the command that decides on one's own images."""
-    weights = f"--reads {needs.reads:g} --random {needs.random:g} --writes {needs.writes:g}"
-    return f"platebench advise DIR --size {START_TB}TB {weights}"
+    return f"platebench advise DIR --size {START_TB}TB {needs.options()}"
 
 
 def depths_of(cells: Sequence[CellResult]) -> list[Depth]:
@@ -250,6 +288,12 @@ def _card(
         _figure("To write all", "hours", one.hours, longer),
         _figure("Images/s in order", "rate", one.in_order, faster(IN_ORDER)),
         _figure("Images/s at random", "rate", one.at_random, faster(AT_RANDOM)),
+        *([_figure("Crops/s", "rate", one.crops, faster(CROPS))] if one.crops else []),
+        *(
+            [_figure("Images/s, 2 readers", "rate", one.parallel, faster(PARALLEL))]
+            if one.parallel
+            else []
+        ),
         _files(one, two, basis),
         Figure("Memory to read", _memory(one.read_memory)),
         Figure("Memory to write", _memory(one.write_memory)),

@@ -170,7 +170,7 @@
     const sure = byId("decide-sure");
     const { tables, now, currency } = JSON.parse(byId("decide-data").textContent);
     const presets = [...form.querySelectorAll("[data-shares]")];
-    const shareInputs = ["reads", "random", "writes"].map((name) => form[name]);
+    const shareInputs = [...form.querySelectorAll("[data-share]")];
     const numbers = [form.tb, ...shareInputs, form.price];
     const start = form.querySelector("[name=bits][checked]")?.value;
     const plain = (value) => String(Number(value.toPrecision(6)));
@@ -223,18 +223,24 @@
       const given = table.uses.map((use, place) => [use, shares[place]]).filter(([, share]) => share > 0);
       const left = Object.keys(decision.leftOut).length;
       const compared = table.stores.length - left;
+      const memory = table.cold && given.some(([use]) => use === "parallel reads") ? ", parallel ones from memory" : "";
       const lines = [
         `${given.map(([use, share]) => `${plain(share)}% ${use}`).join(", ")}:`,
-        `${compared} ${compared === 1 ? "store" : "stores"} compared, reads ${table.cold ? "from the disk" : "from memory"}.`,
+        `${compared} ${compared === 1 ? "store" : "stores"} compared, reads ${table.cold ? "from the disk" : "from memory"}${memory}.`,
       ];
       if (decision.unmeasured.length) lines.push(`Not measured, so without weight: ${decision.unmeasured.join(", ")}.`);
       return lines.join(" ");
     }
 
     function own(shares) {
-      const rounded = shares.slice(0, 2).map((each) => Number(each.toFixed(2)));
-      const last = Number((100 - rounded[0] - rounded[1]).toFixed(2));
-      const weights = `--reads ${rounded[0]} --random ${rounded[1]} --writes ${Math.max(0, last)}`;
+      const rounded = shares.map((each) => Number(each.toFixed(2)));
+      const others = rounded.slice(0, -1).reduce((sum, each) => sum + each, 0);
+      rounded[rounded.length - 1] = Math.max(0, Number((100 - others).toFixed(2)));
+      const weights = shareInputs
+        .map(({ name }, place) => [name, rounded[place]])
+        .filter(([name, share]) => share || !["crops", "parallel"].includes(name))
+        .map(([name, share]) => `--${name} ${share}`)
+        .join(" ");
       return `platebench advise DIR --size ${sizeInWords()} ${weights}${form.versions.checked ? " --versions" : ""}`;
     }
 
@@ -251,7 +257,7 @@
         return;
       }
       if (!shares) {
-        byId("decide-says").textContent = "Give at least one of the three uses a number above 0.";
+        byId("decide-says").textContent = "Give at least one use a number above 0.";
         return;
       }
       const bits = form.bits.value;
@@ -281,7 +287,7 @@
       const view = chosenFor("decide");
       for (const input of numbers) {
         input.value = view.get(input.name) ?? input.defaultValue;
-        if (!input.checkValidity()) input.value = input.defaultValue;
+        if (input.disabled || !input.checkValidity()) input.value = input.defaultValue;
       }
       const bits = [...form.querySelectorAll("[name=bits]:enabled")].find(({ value }) => value === view.get("bits"));
       form.bits.value = bits?.value ?? start;
