@@ -71,11 +71,11 @@ class ColdCrop(Crop):
     `fetched_bytes` are those that came from it for one sample, with what the kernel read ahead.
     """
 
-    version = "1"
+    version = "2"
 
     def prepare_sample(self):
         super().prepare_sample()
-        page_cache.empty(self.path)
+        page_cache.make_cold(self.path)
 
     def verify(self):
         super().verify()

@@ -79,9 +79,9 @@ class Epoch(WorkerCell):
 class ColdEpoch(Epoch):
     """The same from the disk. The workers open the store anew in each sample."""
 
-    version = "1"
+    version = "2"
 
     def prepare_sample(self):
         super().prepare_sample()
         self.pool.all("close")
-        page_cache.empty(self.path)
+        page_cache.make_cold(self.path)

@@ -28,7 +28,7 @@ class FullScan(Cell):
 class ColdFullScan(FullScan):
     """The same from the disk."""
 
-    version = "2"
+    version = "3"
 
     def prepare_sample(self):
-        page_cache.empty(self.path)
+        page_cache.make_cold(self.path)

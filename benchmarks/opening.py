@@ -43,7 +43,7 @@ class Open(Cell):
 class ColdOpen(Open):
     """The same from the disk."""
 
-    version = "1"
+    version = "2"
 
     def prepare_sample(self):
-        page_cache.empty(self.path)
+        page_cache.make_cold(self.path)

@@ -63,8 +63,8 @@ class OpenPlate(Cell):
 class ColdOpenPlate(OpenPlate):
     """The same from the disk."""
 
-    version = "1"
+    version = "2"
 
     def prepare_sample(self):
         super().prepare_sample()
-        page_cache.empty(self.path)
+        page_cache.make_cold(self.path)

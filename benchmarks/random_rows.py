@@ -62,13 +62,13 @@ class RandomRows(Cell):
 class ColdRandomRows(RandomRows):
     """The same from the disk. The store is opened for each sample."""
 
-    version = "2"
+    version = "3"
     param_names = [*Cell.param_names, "rows"]
     params = [*Cell.params, ROWS]
 
     def prepare_sample(self):
         super().prepare_sample()
-        page_cache.empty(self.path)
+        page_cache.make_cold(self.path)
 
     def time_take(self, store, images, rows):
         with self.store.open(self.path) as opened:

@@ -30,7 +30,7 @@ class ReadTable(Cell):
 class ColdReadTable(ReadTable):
     """The same from the disk."""
 
-    version = "2"
+    version = "3"
 
     def prepare_sample(self):
-        page_cache.empty(self.path)
+        page_cache.make_cold(self.path)

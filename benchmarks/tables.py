@@ -50,10 +50,10 @@ class ReadColumns(TableCell):
 class ColdReadColumns(ReadColumns):
     """The same from the disk."""
 
-    version = "1"
+    version = "2"
 
     def prepare_sample(self):
-        page_cache.empty(self.path)
+        page_cache.make_cold(self.path)
 
 
 class FilterRows(TableCell):
@@ -80,10 +80,10 @@ class FilterRows(TableCell):
 class ColdFilterRows(FilterRows):
     """The same from the disk."""
 
-    version = "1"
+    version = "2"
 
     def prepare_sample(self):
-        page_cache.empty(self.path)
+        page_cache.make_cold(self.path)
 
 
 class ImagesWhere(TableCell):
@@ -116,10 +116,10 @@ class ImagesWhere(TableCell):
 class ColdImagesWhere(ImagesWhere):
     """The same from the disk."""
 
-    version = "1"
+    version = "2"
 
     def prepare_sample(self):
-        page_cache.empty(self.path)
+        page_cache.make_cold(self.path)
 
 
 class Join(TableCell):
@@ -158,10 +158,10 @@ class Join(TableCell):
 class ColdJoin(Join):
     """The same from the disk."""
 
-    version = "1"
+    version = "2"
 
     def prepare_sample(self):
-        page_cache.empty(self.path)
+        page_cache.make_cold(self.path)
 
 
 class AppendRows(TableCell):

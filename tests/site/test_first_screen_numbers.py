@@ -41,12 +41,14 @@ class Raw:
     def __init__(self, lines: list[str]) -> None:
         records = [json.loads(line) for line in lines[1:]]
         records = [each for each in records if "cell" in each]
-        statuses: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        statuses: dict[str, dict[tuple, set[str]]] = defaultdict(lambda: defaultdict(set))
         for each in records:
-            if re.fullmatch(r"raw-\d+", each["cell"]["params"][1]):
-                statuses[each["cell"]["params"][1]][str(each["cell"])].add(each["status"])
+            store, name, *details = each["cell"]["params"]
+            if re.fullmatch(r"raw-\d+", name):
+                cell = (store, each["cell"]["benchmark"], *details)
+                statuses[name][cell].add(each["status"])
         measured = {
-            name: sum(found == {"ok"} for found in cells.values())
+            name: len({cell[0] for cell, found in cells.items() if found == {"ok"}})
             for name, cells in statuses.items()
         }
         self.images = max(measured, key=lambda name: (measured[name], int(name[4:])))

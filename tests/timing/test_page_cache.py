@@ -85,6 +85,23 @@ def test_renewed_files_were_read_from_the_disk_although_they_were_in_memory(
     assert resident(on_disk) == 12 * PAGE
 
 
+def test_files_made_cold_were_in_memory_just_before(
+    on_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page_cache.empty(on_disk)
+    there: list[int] = []
+    emptied = page_cache.empty
+
+    def empty(path: Path) -> None:
+        there.append(resident(path))
+        emptied(path)
+
+    monkeypatch.setattr(page_cache, "empty", empty)
+    page_cache.make_cold(on_disk)
+    assert there == [12 * PAGE]
+    assert resident(on_disk) == 0
+
+
 def test_files_that_cannot_leave_memory_stay_there(in_memory: Path) -> None:
     (in_memory / "a.bin").write_bytes(b"a" * PAGE)
     page_cache.renew(in_memory)

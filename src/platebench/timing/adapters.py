@@ -199,7 +199,7 @@ class _Cell:
     ) -> _Variant:
         def empty() -> None:
             gc.collect()  # a map that waits to be collected keeps its pages
-            page_cache.empty(self.path)
+            page_cache.make_cold(self.path)
 
         return _Variant(
             says,

@@ -67,7 +67,7 @@ class Candidate:
         if operation == WARM_ROWS:
             page_cache.renew(self._path)
         else:
-            page_cache.empty(self._path)
+            page_cache.make_cold(self._path)
         self._drain.spoil()
         memory = self._drain.memory
         started = time.perf_counter()
