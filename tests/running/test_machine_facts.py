@@ -70,6 +70,14 @@ def test_rotation_of_a_virtual_disk_is_unknown(root: Path) -> None:
     assert (facts["disk"], facts["rotational"]) == ("virtual disk vda", None)
 
 
+def test_read_ahead_is_told_where_it_is_not_the_usual_one(root: Path) -> None:
+    for kib, said in ((8192, "virtual disk vda (ext4, read-ahead 8,192 KiB)"), (128, "(ext4)")):
+        write(root, "sys/devices/vda/queue/read_ahead_kb", f"{kib}\n")
+        facts = machine_facts(Path("/cloud"), root)
+        assert facts["read_ahead_kib"] == kib
+        assert said in one_line(facts)
+
+
 def test_no_path_is_recorded(root: Path) -> None:
     facts = machine_facts(Path("/joined"), root)
     assert facts["filesystem"] == "overlay"
@@ -80,7 +88,7 @@ def test_no_path_is_recorded(root: Path) -> None:
 def test_hidden_facts_are_none(tmp_path: Path) -> None:
     facts = machine_facts(tmp_path, tmp_path / "nothing")
     hidden = {"disk", "rotational", "filesystem", "mount_options", "load", "governor", "busy_cores"}
-    hidden |= {"memory_bytes", "swap_bytes", "memory_available_bytes"}
+    hidden |= {"read_ahead_kib", "memory_bytes", "swap_bytes", "memory_available_bytes"}
     assert {name for name, value in facts.items() if value is None} == hidden
     assert "unknown" in one_line(facts)
     assert busy(facts) == ""

@@ -136,23 +136,12 @@ def _counted(workspace: Workspace, store: StoreName) -> AccessCell | str:
 
 
 def _facts(workspace: Workspace) -> AccessFacts:
-    disk = one_line(machine_facts(workspace.root)).partition(";")[0]
+    facts = machine_facts(workspace.root)
     return AccessFacts(
         IMAGES,
         SIDE,
-        _read_ahead_kib(workspace.root),
+        facts["read_ahead_kib"] or 0,
         platform.python_version(),
         library_versions(),
-        disk,
+        one_line(facts).partition(";")[0],
     )
-
-
-def _read_ahead_kib(folder: Path) -> int:
-    """Return how far the kernel reads ahead on the disk of a folder; 0 if it does not say."""
-    device = folder.stat().st_dev
-    disk = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve()
-    for place in (disk, disk.parent):  # a partition's is that of its disk
-        said = place / "queue" / "read_ahead_kb"
-        if said.is_file():
-            return int(said.read_text())
-    return 0

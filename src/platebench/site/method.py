@@ -67,10 +67,11 @@ def machine_facts(facts: Mapping[str, Any]) -> dict[str, str]:
 
 def state_facts(facts: Mapping[str, Any]) -> dict[str, str]:
     """Return the disk and the state of the machine when the run began, by name."""
-    load = facts.get("load")
+    load, ahead = facts.get("load"), facts.get("read_ahead_kib")
     kind = {True: "rotational", False: "not rotational"}.get(facts.get("rotational"))  # type: ignore[arg-type]
     said = {
         "disk": ", ".join(str(each) for each in (facts.get("disk"), kind) if each),
+        "read-ahead": f"{ahead:,} KiB" if isinstance(ahead, int) else None,
         "filesystem": facts.get("filesystem"),
         "mount options": str(facts.get("mount_options") or "").replace(",", ", "),
         "load at the start": ", ".join(map(str, load)) if isinstance(load, list) else None,

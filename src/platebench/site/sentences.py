@@ -52,7 +52,9 @@ def measured_on(found: Answers, info: RunInfo) -> str:
     size = "" if found.pixel_bytes is None else f"{gigabytes(found.pixel_bytes)}, "
     count = "" if found.count is None else f"{found.count:,} images "
     facts = info.machine_facts or {}
-    kind = f" ({facts['filesystem']})" if facts.get("filesystem") else ""
+    ahead = facts.get("read_ahead_kib")
+    kinds = (facts.get("filesystem"), f"read-ahead {ahead:,} KiB" if ahead else None)
+    kind = f" ({', '.join(filter(None, kinds))})" if any(kinds) else ""
     disk = f" Disk: {facts['disk']}{kind}." if facts.get("disk") else ""
     day = datetime.fromisoformat(info.started)
     return (
