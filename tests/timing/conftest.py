@@ -11,9 +11,11 @@ from typing import get_args
 
 import pytest
 
+from platebench.errors import Unsupported
 from platebench.images.decoded_cache import DecodedImages, decode_to_cache
 from platebench.stores import registry
 from platebench.stores.name import StoreName
+from platebench.timing import page_cache
 from platebench.timing.workspace import PixelKind, Workspace
 from tests.conftest import noise
 
@@ -70,3 +72,13 @@ def workspace(prepared: Path, tmp_path: Path) -> Workspace:
 @pytest.fixture
 def held(workspace: Workspace) -> DecodedImages:
     return workspace.images(SET)
+
+
+@pytest.fixture
+def on_disk(workspace: Workspace) -> None:
+    """Skip cold cells if the temporary folder is in memory."""
+    held = next((workspace.root / "images").glob("*/held.json"))
+    try:
+        page_cache.empty(held)
+    except Unsupported as reason:
+        pytest.skip(str(reason))

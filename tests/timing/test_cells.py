@@ -130,16 +130,6 @@ def nothing_in_scratch(workspace: Workspace) -> bool:
     return not any((workspace.root / "scratch").glob("*"))
 
 
-@pytest.fixture
-def on_disk(workspace: Workspace) -> None:
-    """Skip cold cells if the temporary folder is in memory."""
-    file = workspace.root / "images" / SET / "held.json"
-    try:
-        page_cache.empty(file)
-    except Unsupported as reason:
-        pytest.skip(str(reason))
-
-
 @pytest.mark.parametrize("kind", CLASSES)
 def test_intact_store_passes_every_cell(kind, sample, workspace, on_disk) -> None:
     cell = sample(kind, samples=3)

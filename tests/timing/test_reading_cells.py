@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from platebench.errors import Mismatch, Unsupported
+from platebench.errors import Mismatch
 from platebench.images.decoded_cache import decode_to_cache
 from platebench.stores import registry
-from platebench.timing import loader, page_cache
+from platebench.timing import loader
 from platebench.timing.cell import Cell
 from platebench.timing.loader import Loader, Slots, shuffled
 from platebench.timing.pool import WorkerFailed
@@ -82,15 +82,6 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
         monkeypatch.setattr(registry, "find", lambda name: BrokenStore(find(name), arrays=arrays))
 
     return replace
-
-
-@pytest.fixture
-def on_disk(workspace: Workspace) -> None:
-    """Skip cold cells if the temporary folder is in memory."""
-    try:
-        page_cache.empty(workspace.root / "images" / SET / "held.json")
-    except Unsupported as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.mark.parametrize("kind", DETAILS)

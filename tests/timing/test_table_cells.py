@@ -15,13 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from platebench.errors import Mismatch, Unsupported
+from platebench.errors import Mismatch
 from platebench.images.decoded_cache import DecodedImages, decode_to_cache
 from platebench.images.objects import OBJECTS
 from platebench.results.operations import OPERATIONS
 from platebench.stores import registry
 from platebench.stores.name import StoreName
-from platebench.timing import page_cache
 from platebench.timing.cell import Cell
 from platebench.timing.protocol import RECORD
 from platebench.timing.workspace import Workspace
@@ -109,13 +108,9 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture(autouse=True)
-def on_disk(workspace: Workspace, request: pytest.FixtureRequest) -> None:
-    """Skip cold cells if the temporary folder is in memory."""
+def cold_on_disk(request: pytest.FixtureRequest) -> None:
     if "Cold" in request.node.name:
-        try:
-            page_cache.empty(workspace.root / "images" / SET / "held.json")
-        except Unsupported as reason:
-            pytest.skip(str(reason))
+        request.getfixturevalue("on_disk")
 
 
 @pytest.mark.parametrize("kind", CLASSES)
