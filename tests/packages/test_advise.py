@@ -18,6 +18,7 @@ from platebench.packages import advise
 from platebench.packages.advise import (
     MANY,
     MOST_BYTES,
+    MOST_CANDIDATES,
     MOST_IMAGES,
     MOST_ROUNDS,
     Place,
@@ -37,6 +38,7 @@ from platebench.running.goal import Contenders
 from platebench.running.outlook import Outlook
 from platebench.running.places import Home
 from platebench.running.settings import Settings
+from platebench.stores import registry
 from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR, FORMATS, REFERENCES, TIFF_FOLDER
 from platebench.timing.protocol import WORK
@@ -133,16 +135,26 @@ def advice(source: Path, place: Place, tmp_path: Path) -> Advice:
 # What is measured
 
 
-def test_candidates_are_fast_balanced_and_small_of_each_format_of_the_reference_run() -> None:
-    every = candidates()
+def test_candidates_lead_in_the_reference_run_for_the_needs() -> None:
+    every = candidates(Needs())
     assert every[:2] == list(REFERENCES)
-    kept = {each.store.format for each in read_kept().figures}
-    assert {store.format for store in every} == kept | {"floor"}
-    assert len(kept) > 5
-    assert {store.tuning for store in every[2:]} == {"fast", "balanced", "small"}
+    assert len(every) <= 2 + MOST_CANDIDATES
+    measured = {each.store for each in read_kept().figures}
+    assert set(every[2:]) <= measured
+    assert {choice.store for choice in read_kept().decide().choices.values()} <= set(every)
     for store in every:
         (layout,) = {next(iter(each.variants)) for each in FORMATS if each.name == store.format}
         assert store.layout == layout
+
+
+def test_stores_that_cannot_be_packed_or_are_not_installed_are_no_candidates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone = candidates(Needs())[2]
+    why_not = registry.why_not
+    monkeypatch.setattr(registry, "why_not", lambda name: "no" if name == gone else why_not(name))
+    assert gone not in candidates(Needs())
+    assert not any(registry.format_of(each).no_package for each in candidates(Needs())[2:])
 
 
 def test_cold_reads_and_writes_are_measured_in_a_hurry(advice: Advice, measured: Measured) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -16,6 +16,7 @@ from platebench.results.decision import (
     StoreFigures,
     contenders,
     decide,
+    promising,
 )
 from platebench.results.needs import (
     AT_RANDOM,
@@ -233,6 +234,21 @@ def test_ratio_of_one_use_has_the_interval_of_that_use() -> None:
 
 
 # The race
+
+
+def test_promising_stores_lead_by_time_by_size_or_by_both() -> None:
+    stores = {
+        A: (1.0, every(1.0)),
+        B: (0.6, every(1.2)),
+        C: (0.3, every(9.0)),
+        D: (1.0, every(5.0)),
+    }
+    figures = Made(stores).figures
+    assert promising(figures, NEEDS, 3) == [B, A, C]
+    assert promising(figures, NEEDS, 9) == [B, A, C, D]
+    without = [replace(each, seconds={}) if each.store == A else each for each in figures]
+    assert A not in promising(without, NEEDS, 9), "it lacks what the others have"
+    assert promising([], NEEDS, 9) == []
 
 
 def test_stores_that_may_still_be_chosen_stay_in_the_race() -> None:

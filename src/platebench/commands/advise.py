@@ -47,8 +47,8 @@ def advise_command(
     stores: Annotated[
         str | None,
         typer.Option(
-            help="Formats, stores or patterns, separated by commas. Default: fast, balanced and"
-            " small of each format."
+            help="Formats, stores or patterns, separated by commas. Default: those that led in the"
+            " reference run."
         ),
     ] = None,
     minutes: Annotated[
@@ -75,7 +75,7 @@ def advise_command(
     pixel_bytes = None if size is None else bytes_of(size)
     needs = Needs(reads, random, writes, versions, pixel_bytes, crops, parallel)
     price = read_prices(OWN if prices is None else prices)[0]
-    chosen = advise.candidates() if stores is None else stores_to_measure(split(stores))
+    chosen = advise.candidates(needs) if stores is None else stores_to_measure(split(stores))
     advise.require_source(source)
     try:
         with (

@@ -33,7 +33,7 @@ from platebench.results.advice import (
     large_files,
     size_error,
 )
-from platebench.results.decision import contenders
+from platebench.results.decision import contenders, promising
 from platebench.results.kept_figures import read_kept
 from platebench.results.measurement import CellName
 from platebench.results.needs import CROPS, PARALLEL, Needs
@@ -70,6 +70,9 @@ MOST_IMAGES = 32
 MOST_BYTES = 34_000_000
 """The largest sample, in bytes of pixels: 24 images of 1.4 MB."""
 
+
+MOST_CANDIDATES = 24
+"""Stores that an advice begins with. A round of them takes half a minute."""
 
 MOST_ROUNDS = 10
 """More rounds hardly narrow an interval: a second run differs by what no rounds show."""
@@ -121,17 +124,22 @@ class Outcome:
         return Basis([] if self.file is None else tidy(self.file))
 
 
-def candidates() -> list[StoreName]:
-    """Return the stores to choose from: the reference stores, and of each format the first layout.
+def candidates(needs: Needs) -> list[StoreName]:
+    """Return the stores to choose from: the reference stores, and those that lead for these needs.
 
-    Only formats that the kept reference run measured: three minutes are too short for all. Without
-    the tuning `default`: each format has a tuning that is faster and one that is smaller.
+    Three minutes are too short for all. The kept reference run, on other images and another disk,
+    says which may be chosen. Those are left out whose library is not installed, and those that
+    cannot be packed.
     """
-    measured = {figures.store.format for figures in read_kept().figures}
-    tuned = [
-        name for name in first_layouts() if name.tuning != "default" and name.format in measured
+    firsts = set(first_layouts())
+    usable = [
+        each
+        for each in read_kept().figures
+        if each.store in firsts
+        and not registry.why_not(each.store)
+        and not registry.format_of(each.store).no_package
     ]
-    return list(dict.fromkeys([*registry.REFERENCES, *tuned]))
+    return list(dict.fromkeys([*registry.REFERENCES, *promising(usable, needs, MOST_CANDIDATES)]))
 
 
 @contextmanager

@@ -211,6 +211,27 @@ def _size(each: StoreFigures) -> float:
     return each.size
 
 
+def promising(figures: Sequence[StoreFigures], needs: Needs, most: int) -> list[StoreName]:
+    """Return at most `most` stores that lead: by time, by time and size, and by size.
+
+    The best of each in turn, so that those that may be chosen come first. Stores without a figure
+    that other stores have are left out.
+    """
+    uses = {use for each in figures for use in each.seconds}
+    weights = {use: weight for use, weight in needs.weights.items() if use in uses}
+    rivals = Rivals(
+        [each for each in figures if _why_not(each, weights or needs.weights) is None],
+        lambda one, other, use: None,
+        weights,
+    )
+    orders = [
+        sorted(rivals.figures, key=lambda each: (by(each), each.store))
+        for by in (rivals.product, rivals.seconds, _size)
+    ]
+    found = dict.fromkeys(each.store for row in zip(*orders, strict=True) for each in row)
+    return list(found)[:most]
+
+
 _LEAST_WEIGHT = 0.5
 """Uses with less weight than this do not put a store out of the race by less than twice `near`."""
 
