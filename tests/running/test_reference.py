@@ -227,6 +227,14 @@ def test_run_with_other_libraries_is_not_extended(measure, monkeypatch) -> None:
         measure(missing=True)
 
 
+def test_run_with_another_read_ahead_is_not_extended(measure, monkeypatch) -> None:
+    monkeypatch.setattr(reference, "machine_facts", lambda _: {"read_ahead_kib": 8192})
+    measure()
+    monkeypatch.setattr(reference, "machine_facts", lambda _: {"read_ahead_kib": 128})
+    with pytest.raises(UserError, match="a read-ahead of 8192 KiB, not 128; without --missing"):
+        measure(missing=True)
+
+
 def test_without_a_finished_run_there_is_nothing_to_extend(measure) -> None:
     measure(minutes=0)
     with pytest.raises(UserError, match="has no finished reference run"):

@@ -4,7 +4,7 @@ A new format, operation or size is measured beside the floor and the TIFF folder
 are added to a copy of those that there are. The copy is a run of its own, so nothing that was
 published changes. Its first line names the earlier pieces.
 
-Only figures of the same machine, Python and library versions may be mixed.
+Only figures of the same machine, Python, library versions and read-ahead of the disk may be mixed.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def _is_piece(piece: object) -> bool:
 def run_to_extend(files: Iterable[RecordFile], now: RunInfo) -> RecordFile:
     """Return the newest finished reference run of this machine.
 
-    Raises UserError if there is none, or if it was measured with another Python or other libraries.
+    Raises UserError if there is none, or if it was measured with another Python, other libraries or
+    another read-ahead of the disk.
     """
     finished = [
         file
@@ -114,6 +115,13 @@ def _differences(before: RunInfo, now: RunInfo) -> Iterable[str]:
     for name, version in sorted(before.libraries.items()):
         if name in now.libraries and now.libraries[name] != version:
             yield f"{name} {version}, not {now.libraries[name]}"
+    ahead, now_ahead = _read_ahead(before), _read_ahead(now)
+    if ahead != now_ahead:
+        yield f"a read-ahead of {ahead} KiB, not {now_ahead}"
+
+
+def _read_ahead(info: RunInfo) -> object:
+    return (info.machine_facts or {}).get("read_ahead_kib")
 
 
 def _what(part: PlanPart) -> tuple[Sequence[str], frozenset[Any], frozenset[str]]:
