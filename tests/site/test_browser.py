@@ -13,9 +13,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page
 
 from platebench.site import compare
-from platebench.site.build import _SHARED, _TEMPLATES, _page
+from platebench.site.build import _SHARED, _TEMPLATES, Sources, _page, build
 from platebench.site.published import published
+from platebench.timing.workspace import Workspace
 from tests.results.made_up_runs import PIXEL_BYTES, floor, ok, run_file
+from tests.scratch_checkout import REPOSITORY
 from tests.site.conftest import LAB, REASON, STORES, Look, Watch
 
 WHOLE_PAGE = 1.5e6
@@ -165,12 +167,25 @@ def test_print_has_ten_pages_at_most_without_controls_and_folded_parts(
     whole: Path, look: Look
 ) -> None:
     page = look(whole)
-    printed = page.pdf(format="A4")
-    assert 3 < len(re.findall(rb"/Type\s*/Page\b", printed)) <= 10
+    assert 3 < printed_pages(page) <= 10
     page.emulate_media(media="print")
     for hidden in ("nav", "#compare-chips", "#decide-form"):
         assert not page.locator(hidden).is_visible()
     assert not page.locator("details:not([open]):visible").count()
+
+
+def printed_pages(page: Page) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
+
+
+@pytest.mark.nightly
+def test_kept_results_of_all_formats_print_on_ten_pages_and_are_light(
+    workspace: Workspace, tmp_path: Path, look: Look
+) -> None:
+    sources = Sources(REPOSITORY, REPOSITORY / "results", workspace)
+    site = build(sources, tmp_path / "site").parent
+    assert printed_pages(look(site)) <= 10
+    assert sum(file.stat().st_size for file in site.iterdir() if file.is_file()) < 1.5e6
 
 
 def test_without_its_script_the_page_says_the_same_and_has_the_first_view(
