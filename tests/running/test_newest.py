@@ -54,8 +54,13 @@ def test_only_libraries_from_the_index_are_asked_for(monkeypatch: pytest.MonkeyP
         return SimpleNamespace(stdout="")
 
     monkeypatch.setattr(subprocess, "run", run)
-    newest_versions(["numpy", "not-installed-here"])
+    newest_versions(["numpy", "not-installed-here", "sqlite3"])
     assert asked == ["numpy"]
+
+
+def test_library_that_comes_with_python_is_not_reported_as_unknown() -> None:
+    said = newer_releases({**MEASURED, "sqlite3": "3.40.1"}, MEASURED)
+    assert said == "Every library was the newest release of the day."
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from platebench.optional import installed_version
+from platebench.optional import installed_version, is_on_pypi
 
 NEWEST_PYTHON = "3.13"
 """Releases for this Python count, whichever one measures: an older Python holds libraries back."""
@@ -27,7 +27,7 @@ def newest_versions(names: Sequence[str]) -> dict[str, str] | None:
     Returns None where uv is absent or the index does not answer. Names that are not installed
     from the index, such as a part of Python itself, are not asked for.
     """
-    names = [name for name in names if installed_version(name)]
+    names = [name for name in names if is_on_pypi(name) and installed_version(name)]
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if uv is None:
         return None
@@ -62,7 +62,7 @@ def newer_releases(libraries: Mapping[str, str], newest: Mapping[str, str] | Non
         for name, version in sorted(libraries.items())
         if name in newest and _is_newer(newest[name], version)
     ]
-    unknown = sorted(libraries.keys() - newest.keys())
+    unknown = sorted(filter(is_on_pypi, libraries.keys() - newest.keys()))
     said = (
         f"Newer releases existed on the day of the run: {', '.join(older)}."
         if older
