@@ -29,7 +29,11 @@ CELLS = {
     "scan": ("full_scan.ColdFullScan.time_scan", []),
     "take": ("random_rows.ColdRandomRows.time_take", ["16 scattered"]),
     "write": ("write.Write.time_write", []),
+    "crop": ("crop.ColdCrop.time_crop", []),
+    "parallel": ("readers.Readers.time_readers", ["2 processes"]),
 }
+FURTHER = {"crop": "Crops/s", "parallel": "Images/s, 2 readers"}
+"""Rows of a card that a run may lack."""
 TIFF = "tiff-files:tiff:default"
 NEAR = 1.03
 """How far a choice by ratios to the TIFF folder may be from one by all pairs of stores."""
@@ -78,7 +82,7 @@ class Raw:
 
     def stores(self) -> list[str]:
         named = {store for store, _ in self.records if not store.startswith("floor:")}
-        return [store for store in named if all(self.of(store, use) for use in CELLS)]
+        return [store for store in named if all(self.of(store, use) for use in WEIGHTS)]
 
     def size(self, store: str) -> float:
         for use in ("scan", "write"):
@@ -214,6 +218,11 @@ def expected(raw: Raw, store: str, price: float) -> dict[str, float | None]:
         "Files": modelled_files(raw, store, images, TB * 1e12 / pixel_bytes),
         "Memory to read": peak("scan", "take"),
         "Memory to write": peak("write"),
+        **{
+            row: raw.noted(store, use, "images")[0] / raw.seconds(store, use)
+            for use, row in FURTHER.items()
+            if raw.of(store, use)
+        },
     }
 
 
@@ -234,6 +243,7 @@ def ratios(raw: Raw, store: str) -> dict[str, float]:
         "To write all": raw.ratio(store, TIFF, "write"),
         "Images/s in order": raw.ratio(TIFF, store, "scan"),
         "Images/s at random": raw.ratio(TIFF, store, "take"),
+        **{row: raw.ratio(TIFF, store, use) for use, row in FURTHER.items() if raw.of(store, use)},
     }
 
 
