@@ -67,8 +67,9 @@ def measure(
     monkeypatch.setattr(reference, "image_sets", lambda _, sets, __: sets)
     monkeypatch.setattr(running, "newest_versions", lambda names: dict.fromkeys(names, "99"))
 
-    def run(answer=steady, watcher=None, parts=PARTS, **how) -> RecordFile:
-        monkeypatch.setattr(reference, "Suite", lambda *_, **__: MadeUpSuite("it", log, answer))
+    def run(answer=steady, watcher=None, parts=PARTS, versions=None, **how) -> RecordFile:
+        suite = MadeUpSuite("it", log, answer, versions or {})
+        monkeypatch.setattr(reference, "Suite", lambda *_, **__: suite)
         results = tmp_path / "results"
         plan = RunPlan(tuple(parts), LEFT_OUT)
         return measure_reference(tmp_path, results, plan, How(**how), watcher or Silent())
@@ -233,6 +234,15 @@ def test_run_with_another_read_ahead_is_not_extended(measure, monkeypatch) -> No
     monkeypatch.setattr(reference, "machine_facts", lambda _: {"read_ahead_kib": 128})
     with pytest.raises(UserError, match="a read-ahead of 8192 KiB, not 128; without --missing"):
         measure(missing=True)
+
+
+def test_run_of_a_benchmark_that_has_changed_since_is_not_extended(measure, log) -> None:
+    measure(parts=PARTS[1:])
+    with pytest.raises(UserError, match=r"Write: the benchmark .* \(version 1, now 2\)"):
+        measure(missing=True, versions={WRITE: "2"})
+    log.clear()
+    assert measure(missing=True, versions={SCAN: "2"}).finished, "it was not measured before"
+    assert log
 
 
 def test_without_a_finished_run_there_is_nothing_to_extend(measure) -> None:

@@ -24,13 +24,31 @@ PIECES = "pieces"
 records there were at its end."""
 
 
+VERSIONS = "versions"
+"""The setting that has the version of each benchmark class."""
+
+
 @dataclass(frozen=True)
 class Earlier:
-    """What an extended run already holds: `records` at its beginning, and the plan of these."""
+    """What an extended run already holds: `records` at its beginning, and the plan of these.
+
+    `versions` are those of the benchmark classes that measured them, as far as they were recorded.
+    """
 
     records: tuple[Record, ...] = ()
     plan: RunPlan = field(default_factory=RunPlan)
     pieces: tuple[Mapping[str, Any], ...] = ()
+    versions: Mapping[str, Any] = field(default_factory=dict)
+
+    def require_versions(self, now: Mapping[str, str]) -> None:
+        """Raise UserError if a class that measured the records has another version `now`."""
+        kinds = {record.run.cell.kind for record in self.records}
+        for kind in sorted(kinds & self.versions.keys() & now.keys()):
+            if self.versions[kind] != now[kind]:
+                raise UserError(
+                    f"{kind}: the benchmark has changed since (version {self.versions[kind]}, now"
+                    f" {now[kind]}); without --missing this becomes a run of its own"
+                )
 
     @property
     def cells(self) -> frozenset[CellName]:
@@ -54,7 +72,9 @@ def earlier_of(file: RecordFile) -> Earlier:
     info = file.info()
     records = tuple(file.records())
     piece = {"started": info.started, "commit": info.commit, "records": len(records)}
-    return Earlier(records, plan_of(info), (*pieces_of(info), piece))
+    versions = info.settings.get(VERSIONS)
+    known = versions if isinstance(versions, dict) else {}
+    return Earlier(records, plan_of(info), (*pieces_of(info), piece), known)
 
 
 def pieces_of(info: RunInfo) -> tuple[Mapping[str, Any], ...]:

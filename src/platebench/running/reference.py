@@ -22,6 +22,7 @@ from platebench.running.checkout import commit_of
 from platebench.running.estimate import Plan, Size
 from platebench.running.extending import (
     PIECES,
+    VERSIONS,
     Earlier,
     earlier_of,
     first_records,
@@ -109,8 +110,12 @@ def _measure(
         given = {WORK: str(workspace.root), **floor.variables, **turns.variables}
         suite = Suite(checkout, whole.image_sets, variables=given)
         every = suite.cells()
+        versions = {
+            name.split(".")[-2]: str(each["version"]) for name, each in suite.benchmarks.items()
+        }
+        earlier.require_versions(versions)
         pieces = {PIECES: list(earlier.pieces)} if earlier.pieces else {}
-        settings = {REFERENCE: whole.as_settings(every), **pieces}
+        settings = {REFERENCE: whole.as_settings(every), VERSIONS: versions, **pieces}
         info = make_info(whole.image_sets, settings=settings, check_newest=not how.resume)
         if how.resume:
             file = take_up(results, info)
