@@ -104,7 +104,8 @@ def test_asv_discovers_the_same_names(discovered) -> None:
 def test_settings_are_the_same(name: str, discovered) -> None:
     expected, found = EXPECTED[name], discovered[name]
     first = name.split(".", maxsplit=1)[0] in FIRST_VERSION and "JoinTables" not in name
-    assert found["version"] == ("1" if first else "2")
+    # Files of cold cells are read before they are dropped, since the version before.
+    assert found["version"] == str((1 if first else 2) + ("Cold" in name))
     assert (found["type"], found["timeout"], found["unit"]) == (
         expected["type"],
         expected["timeout"],
