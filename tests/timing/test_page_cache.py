@@ -68,37 +68,38 @@ def test_renewed_files_are_in_memory(on_disk: Path) -> None:
     assert resident(on_disk) == 12 * PAGE
 
 
+@pytest.fixture
+def emptied(on_disk: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The resident bytes before and after each call of `empty`."""
+    seen: list[tuple[int, int]] = []
+    empty = page_cache.empty
+
+    def watched(path: Path) -> None:
+        before = resident(path)
+        empty(path)
+        seen.append((before, resident(path)))
+
+    monkeypatch.setattr(page_cache, "empty", watched)
+    return seen
+
+
 def test_renewed_files_were_read_from_the_disk_although_they_were_in_memory(
-    on_disk: Path, monkeypatch: pytest.MonkeyPatch
+    on_disk: Path, emptied: list[tuple[int, int]]
 ) -> None:
     page_cache.renew(on_disk)
-    left: list[int] = []
-    emptied = page_cache.empty
-
-    def empty(path: Path) -> None:
-        emptied(path)
-        left.append(resident(path))
-
-    monkeypatch.setattr(page_cache, "empty", empty)
+    emptied.clear()
     page_cache.renew(on_disk)
-    assert left == [0]
+    assert [left for _, left in emptied] == [0]
     assert resident(on_disk) == 12 * PAGE
 
 
 def test_files_made_cold_were_in_memory_just_before(
-    on_disk: Path, monkeypatch: pytest.MonkeyPatch
+    on_disk: Path, emptied: list[tuple[int, int]]
 ) -> None:
     page_cache.empty(on_disk)
-    there: list[int] = []
-    emptied = page_cache.empty
-
-    def empty(path: Path) -> None:
-        there.append(resident(path))
-        emptied(path)
-
-    monkeypatch.setattr(page_cache, "empty", empty)
+    emptied.clear()
     page_cache.make_cold(on_disk)
-    assert there == [12 * PAGE]
+    assert [there for there, _ in emptied] == [12 * PAGE]
     assert resident(on_disk) == 0
 
 

@@ -36,8 +36,8 @@ OPERATION_OF = {
 }
 """The operation that measures each use."""
 
-FROM_MEMORY = (PARALLEL,)
-"""Reads that are measured from the page cache only, whatever the others are."""
+ALWAYS_WARM = (PARALLEL, WRITES)
+"""Uses that are measured warm only, whatever the others are."""
 
 DETAILS_OF = {
     AT_RANDOM: ("16 scattered", "1", "16 scattered, reopened", "1, reopened"),
@@ -96,8 +96,7 @@ class Advised:
 
     `stored_bytes` and `files` are of the whole source, `hours` to write it in one process.
     `in_order`, `at_random` and `parallel` are images per second, `crops` are crops per second.
-    `read_memory` and `write_memory` are the
-    largest peaks in bytes.
+    `read_memory` and `write_memory` are the largest peaks in bytes.
     """
 
     store: StoreName
@@ -118,12 +117,12 @@ class Basis:
     """The measured cells of one image set, as figures of stores.
 
     Reads are cold if any store has a cold read, else warm: one decision never mixes both. Only
-    those of several processes (`FROM_MEMORY`) are always warm, as writes are.
+    those of several processes are always warm, as writes are (`ALWAYS_WARM`).
     """
 
     def __init__(self, cells: Iterable[CellResult]) -> None:
         self._every = list(cells)
-        always_warm = {OPERATION_OF[use] for use in (WRITES, *FROM_MEMORY)}
+        always_warm = {OPERATION_OF[use] for use in ALWAYS_WARM}
         reads = [cell for cell in measured(self._every) if cell.operation not in always_warm]
         self.cold = not reads or any(cell.cache == "cold" for cell in reads)
         self._tables = {use: self._table(use) for use in USES}
@@ -134,7 +133,7 @@ class Basis:
 
     def _table(self, use: str) -> dict[StoreName, CellResult]:
         """Return the cell of each store that answers a use, failed ones included."""
-        cache = "cold" if self.cold and use not in (WRITES, *FROM_MEMORY) else "warm"
+        cache = "cold" if self.cold and use not in ALWAYS_WARM else "warm"
         mine = [
             cell
             for cell in self._every

@@ -107,8 +107,8 @@ def _rows(every: Sequence[Advised], asked: Asked) -> Iterator[str]:
         PARALLEL: _figures("2 readers", [each.parallel for each in every], _rate),
     }
     used = [row for use, row in further.items() if use in asked.needs.weights]
-    yield from used
-    yield from tuple(_usual_rows(every))[: 3 - len(used)]
+    usual = list(_usual_rows(every))
+    yield from [*used, *usual][: len(usual)]
 
 
 def _usual_rows(every: Sequence[Advised]) -> Iterator[str]:

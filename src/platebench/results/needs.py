@@ -26,6 +26,9 @@ OPTIONS = {
 USES = tuple(OPTIONS)
 """The ways to use a store that have a weight."""
 
+RARE = (CROPS, PARALLEL)
+"""Uses that have no weight unless one is given. They are told only if they have one."""
+
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}
 
 
@@ -67,11 +70,11 @@ class Needs:
         return {use: share / 100 for use, share in self.shares.items() if share}
 
     def options(self) -> str:
-        """Return the shares as options. Crops and parallel reads are left out if there are none."""
+        """Return the shares as options; rare uses are left out if they have none."""
         said = (
             f"--{OPTIONS[use]} {share:g}"
             for use, share in self.shares.items()
-            if share or use not in (CROPS, PARALLEL)
+            if share or use not in RARE
         )
         return " ".join(said)
 

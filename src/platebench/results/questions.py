@@ -226,6 +226,6 @@ def of_floor(cell: CellResult) -> Times | None:
 
 def times_of(cell: CellResult, base: CellResult) -> Times | None:
     """Return a cell's time relative to another's in their shared rounds, None without any."""
-    alike = (cell.operation, cell.detail, cell.cache) == (base.operation, base.detail, base.cache)
-    formed = cell.wall.over(base.wall) if alike else cell.wall.over_another(base.wall)
+    ratio_to = cell.wall.over if cell.table == base.table else cell.wall.over_another
+    formed = ratio_to(base.wall)
     return None if formed is None else Times(formed.estimate, formed.low, formed.high)

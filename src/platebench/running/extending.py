@@ -24,7 +24,7 @@ PIECES = "pieces"
 records there were at its end."""
 
 
-VERSIONS = "versions"
+BENCHMARK_VERSIONS = "versions"
 """The setting that has the version of each benchmark class."""
 
 
@@ -72,7 +72,7 @@ def earlier_of(file: RecordFile) -> Earlier:
     info = file.info()
     records = tuple(file.records())
     piece = {"started": info.started, "commit": info.commit, "records": len(records)}
-    versions = info.settings.get(VERSIONS)
+    versions = info.settings.get(BENCHMARK_VERSIONS)
     known = versions if isinstance(versions, dict) else {}
     return Earlier(records, plan_of(info), (*pieces_of(info), piece), known)
 

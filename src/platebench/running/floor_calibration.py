@@ -188,7 +188,7 @@ class _Bench:
         """Compare what every way writes and reads with the digests of the image set."""
         _store("plain", "pread").write(self._images, self._path)
         page_cache.sync_tree(self._path)
-        page_cache.make_cold(self._path)
+        page_cache.empty(self._path)
         checks = [*((WRITE, way) for way in WRITERS), *((READ, way) for way in READERS)]
         for number, (kind, way) in enumerate(checks):
             progress("comparing what the ways give back", number, len(checks))

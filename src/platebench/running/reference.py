@@ -21,8 +21,8 @@ from platebench.running.batches import Batch, batches_of
 from platebench.running.checkout import commit_of
 from platebench.running.estimate import Plan, Size
 from platebench.running.extending import (
+    BENCHMARK_VERSIONS,
     PIECES,
-    VERSIONS,
     Earlier,
     earlier_of,
     first_records,
@@ -115,7 +115,7 @@ def _measure(
         }
         earlier.require_versions(versions)
         pieces = {PIECES: list(earlier.pieces)} if earlier.pieces else {}
-        settings = {REFERENCE: whole.as_settings(every), VERSIONS: versions, **pieces}
+        settings = {REFERENCE: whole.as_settings(every), BENCHMARK_VERSIONS: versions, **pieces}
         info = make_info(whole.image_sets, settings=settings, check_newest=not how.resume)
         if how.resume:
             file = take_up(results, info)

@@ -59,7 +59,6 @@ _LEFT_OUT_OF_SMALL = (
     "First images, the table, handles kept open, 16 images in a run, and growth with versions.",
 )
 
-
 _THE_REST = "'platebench reference run --missing' measures the rest."
 
 

@@ -24,6 +24,7 @@ from platebench.results.needs import (
     IN_ORDER,
     OPTIONS,
     PARALLEL,
+    RARE,
     USES,
     WRITES,
     Needs,
@@ -152,6 +153,7 @@ def section(published: Published) -> Section | None:
     data = {
         "now": str(TIFF_FOLDER),
         "currency": price.currency,
+        "parallel": PARALLEL,
         "tables": {bits: table_of(each) for bits, each in bases.items()},
     }
     html = render(
@@ -172,7 +174,7 @@ def section(published: Published) -> Section | None:
         presets=[
             (title, _numbers(needs), needs == NEEDS)
             for title, needs in PRESETS
-            if all(_is_measured(basis, use) for use in needs.weights if use in (CROPS, PARALLEL))
+            if all(_is_measured(basis, use) for use in needs.weights if use in RARE)
         ],
         titles={store: ", ".join(names) for store, (names, _) in shown.items()},
         ties={store: ties for store, (_, ties) in shown.items()},
@@ -282,18 +284,14 @@ def _card(
     longer = None if store == TIFF_FOLDER else _against(basis.pair(store, TIFF_FOLDER, WRITES))
     sizes = None if lab is None or store == TIFF_FOLDER else (each.size, lab.size)
     larger = Against(sizes[0] / sizes[1]) if sizes and sizes[0] and sizes[1] else None
+    rare = (("Crops/s", one.crops, CROPS), ("Images/s, 2 readers", one.parallel, PARALLEL))
     figures = (
         _figure("Kept", "bytes", one.stored_bytes, larger),
         _figure("A month", "money", one.stored_bytes, larger),
         _figure("To write all", "hours", one.hours, longer),
         _figure("Images/s in order", "rate", one.in_order, faster(IN_ORDER)),
         _figure("Images/s at random", "rate", one.at_random, faster(AT_RANDOM)),
-        *([_figure("Crops/s", "rate", one.crops, faster(CROPS))] if one.crops else []),
-        *(
-            [_figure("Images/s, 2 readers", "rate", one.parallel, faster(PARALLEL))]
-            if one.parallel
-            else []
-        ),
+        *(_figure(name, "rate", found, faster(use)) for name, found, use in rare if found),
         _files(one, two, basis),
         Figure("Memory to read", _memory(one.read_memory)),
         Figure("Memory to write", _memory(one.write_memory)),

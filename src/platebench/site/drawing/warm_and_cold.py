@@ -12,7 +12,6 @@ from platebench.results.questions import (
     cold,
     headline_image_set,
     measured,
-    of_image_set,
     times_of,
 )
 from platebench.results.ratios import typical
@@ -51,19 +50,19 @@ class Both:
         return self.warm.store
 
 
-def warm_and_cold(every: Sequence[CellResult], question: Question, name: str) -> View:
+def warm_and_cold(cells: Sequence[CellResult], question: Question, name: str) -> View:
     """Return the view of one operation on the image set with most stores warm and cold.
 
     `name` is that of the view.
     """
-    cells = _of_best_set(every, question)
     both = measured_twice(cells, question)
     if not both:
         return View(name, question.asked.title, "Not shown: no store was measured warm and cold.")
     mine = [each for each in both.values() if each.store != FLOOR]
+    images = next(iter(both.values())).warm.image_set
     caption = (
-        f"Image set {cells[0].image_set}. Each format in its best layout; the table has the others."
-        " Bars: 95% interval for a repeat run."
+        f"Image set {images}. Each format in its best layout; the table has the others. Bars: 95%"
+        " interval for a repeat run."
     )
     formats = formats_in(each.store for each in mine)
     return View(
@@ -77,23 +76,25 @@ def warm_and_cold(every: Sequence[CellResult], question: Question, name: str) ->
     )
 
 
-def _of_best_set(every: Sequence[CellResult], question: Question) -> list[CellResult]:
-    from_disk = {
-        (cell.store, cell.image_set) for cell in measured(answering(every, cold(question)))
-    }
-    warm = answering(every, question)
-    twice = [cell for cell in warm if (cell.store, cell.image_set) in from_disk]
-    return of_image_set(every, headline_image_set(twice))
-
-
 def measured_twice(cells: Sequence[CellResult], question: Question) -> dict[StoreName, Both]:
-    """Return the stores with a warm and a cold time, in the order of their cells."""
-    warm = {cell.store: cell for cell in measured(answering(cells, question))}
-    from_disk = {cell.store: cell for cell in measured(answering(cells, cold(question)))}
+    """Return the stores with a warm and a cold time, on the image set with most of them.
+
+    They are in the order of their cells.
+    """
+    warm, from_disk = (
+        {
+            (cell.image_set, cell.store): cell
+            for cell in measured(answering(cells, each))
+            if cell.read_images
+        }
+        for each in (question, cold(question))
+    )
+    twice = [key for key in warm if key in from_disk]
+    best = headline_image_set(warm[key] for key in twice)
     return {
-        store: Both(warm[store], from_disk[store], times_of(from_disk[store], warm[store]))
-        for store in warm
-        if store in from_disk and warm[store].read_images and from_disk[store].read_images
+        key[1]: Both(warm[key], from_disk[key], times_of(from_disk[key], warm[key]))
+        for key in twice
+        if key[0] == best
     }
 
 

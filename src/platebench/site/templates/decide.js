@@ -168,7 +168,7 @@
     const byId = (id) => document.getElementById(id);
     const form = byId("decide-form");
     const sure = byId("decide-sure");
-    const { tables, now, currency } = JSON.parse(byId("decide-data").textContent);
+    const { tables, now, currency, parallel } = JSON.parse(byId("decide-data").textContent);
     const presets = [...form.querySelectorAll("[data-shares]")];
     const shareInputs = [...form.querySelectorAll("[data-share]")];
     const numbers = [form.tb, ...shareInputs, form.price];
@@ -223,7 +223,7 @@
       const given = table.uses.map((use, place) => [use, shares[place]]).filter(([, share]) => share > 0);
       const left = Object.keys(decision.leftOut).length;
       const compared = table.stores.length - left;
-      const memory = table.cold && given.some(([use]) => use === "parallel reads") ? ", parallel ones from memory" : "";
+      const memory = table.cold && given.some(([use]) => use === parallel) ? ", parallel ones from memory" : "";
       const lines = [
         `${given.map(([use, share]) => `${plain(share)}% ${use}`).join(", ")}:`,
         `${compared} ${compared === 1 ? "store" : "stores"} compared, reads ${table.cold ? "from the disk" : "from memory"}${memory}.`,
@@ -237,9 +237,9 @@
       const others = rounded.slice(0, -1).reduce((sum, each) => sum + each, 0);
       rounded[rounded.length - 1] = Math.max(0, Number((100 - others).toFixed(2)));
       const weights = shareInputs
-        .map(({ name }, place) => [name, rounded[place]])
-        .filter(([name, share]) => share || !["crops", "parallel"].includes(name))
-        .map(([name, share]) => `--${name} ${share}`)
+        .map((input, place) => [input, rounded[place]])
+        .filter(([input, share]) => share || Number(input.defaultValue))
+        .map(([input, share]) => `--${input.name} ${share}`)
         .join(" ");
       return `platebench advise DIR --size ${sizeInWords()} ${weights}${form.versions.checked ? " --versions" : ""}`;
     }
