@@ -93,6 +93,17 @@ def test_messages_do_not_name_the_folder_of_the_trial(tmp_path: Path) -> None:
     assert str(tmp_path) not in answer["error"]
 
 
+def test_messages_do_not_name_the_folder_without_its_first_slash(tmp_path: Path) -> None:
+    class Object(Careless):
+        def open(self, path: Path) -> OpenStore:
+            raise ValueError(f"Dataset at path {str(path).lstrip('/')}/images.lance was not found")
+
+    answer = worker(Object, tmp_path / "store").answer(
+        {"do": "read", "path": str(tmp_path / "store")}
+    )
+    assert answer["error"] == "ValueError: Dataset at path store/images.lance was not found"
+
+
 def test_messages_do_not_name_where_a_library_was_built(tmp_path: Path) -> None:
     class Built(Careless):
         def open(self, path: Path) -> OpenStore:

@@ -307,10 +307,12 @@ class Worker:
         """Return the first line of a message, without folders of this machine or another.
 
         Libraries in Rust name the source file from which an error comes, as it lay where they were
-        built.
+        built. Lance writes paths without the first slash.
         """
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        first = lines[0].replace(f"{self._folder}/", "") if lines else ""
+        first = lines[0] if lines else ""
+        for folder in (self._folder, self._folder.lstrip("/")):
+            first = first.replace(f"{folder}/", "")
         first = _FOLDERS.sub("", first)
         return f"{type(error).__name__}: {first[:200]}" if first else type(error).__name__
 
