@@ -12,7 +12,14 @@ import pytest
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet, digest
 from platebench.stores import registry
-from platebench.stores.contract import PAGE, OpenStore, Store, VersionedStore
+from platebench.stores.contract import (
+    PAGE,
+    OpenByRow,
+    OpenInBlocks,
+    OpenStore,
+    Store,
+    VersionedStore,
+)
 from platebench.stores.crops import Crop
 from platebench.stores.name import StoreName
 from platebench.stores.part_list import with_versions
@@ -105,6 +112,39 @@ def test_scan_returns_all_images_in_row_order(name, images, tmp_path):
         assert len(opened) == len(images)
         assert digests(opened) == images.digests()
         assert digests(opened) == images.digests(), "a second scan must start at row 0"
+
+
+def reads_otherwise_into_memory(kind: type[OpenStore], method: str) -> bool:
+    """Return True if a class reads in its own way, and into memory in that of a base class.
+
+    Benchmarks read into memory. So the way that a format's author chose would never be timed.
+    """
+    order = kind.__mro__
+    own = next(each for each in order if method in vars(each))
+    into = next(each for each in order if f"{method}_into" in vars(each))
+    return order.index(own) < order.index(into) and into not in (OpenStore, OpenInBlocks)
+
+
+@every_store
+def test_images_are_read_into_memory_as_they_are_read_without(name, images, tmp_path):
+    store = written(name, images, tmp_path / "store")
+    with store.open(tmp_path / "store") as opened:
+        for method in ("scan", "take"):
+            assert not reads_otherwise_into_memory(type(opened), method)
+
+
+def test_a_scan_of_blocks_that_no_benchmark_would_time_is_noticed():
+    class Overlooked(OpenByRow):
+        def scan(self):
+            yield from ()
+
+    class Timed(OpenInBlocks):
+        def scan(self):
+            yield from ()
+
+    assert reads_otherwise_into_memory(Overlooked, "scan")
+    assert not reads_otherwise_into_memory(Overlooked, "take")
+    assert not reads_otherwise_into_memory(Timed, "scan")
 
 
 @every_store

@@ -44,7 +44,7 @@ from platebench.images.changed import check_same_kinds, with_rows
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import (
-    OpenByRow,
+    OpenInBlocks,
     OpenIntoMemory,
     OpenStore,
     Store,
@@ -210,7 +210,7 @@ class _OpenArray(OpenStore):
         return copied_into(memory, parts)
 
 
-class _OpenIndexed(_OpenArray, OpenByRow):
+class _OpenIndexed(_OpenArray, OpenInBlocks):
     """Images by `array[i]`, and in a scan by whole chunks."""
 
     def scan(self) -> Iterator[np.ndarray]:

@@ -203,6 +203,21 @@ class OpenByRow(OpenStore):
         return self.images_of(rows)
 
 
+class OpenInBlocks(OpenByRow):
+    """A stored image set read by row, and in a scan by blocks of several images.
+
+    Where a chunk holds several images, a scan by row would decompress each chunk as many times.
+    """
+
+    @abstractmethod
+    def scan(self) -> Iterator[np.ndarray]:
+        """Read all blocks, one after another."""
+
+    def scan_into(self, memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Copy each image of the blocks into `memory`."""
+        return copied_into(memory, self.scan())
+
+
 class OpenDecoded(OpenByRow):
     """A stored image set read by row, whose images are decoded to memory that is given."""
 

@@ -38,7 +38,7 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.changed import check_same_kinds
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
-from platebench.stores.contract import OpenDecoded, OpenStore, check_rows
+from platebench.stores.contract import OpenDecoded, OpenInBlocks, OpenStore, check_rows
 from platebench.stores.plain_columns import (
     check_plain,
     plain,
@@ -186,7 +186,8 @@ print(tifffile.imread(io.BytesIO(image)))
         """Open the database read-only."""
         connected = _connected(path)
         database = connected.__enter__()
-        opened = _OpenDuckDb(database, layout, lambda: connected.__exit__(None, None, None))
+        kind = _OpenStream if self._settings.quick_start else _OpenDuckDb
+        opened = kind(database, layout, lambda: connected.__exit__(None, None, None))
         return opened.with_tables(DuckDbTables(path, database))
 
     def tables_at(self, path: Path) -> StoredTables:
@@ -234,7 +235,7 @@ def _changed_copy(place: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 class _OpenDuckDb(OpenDecoded):
-    """One query per image, or one stream for all."""
+    """One query per image."""
 
     def __init__(
         self, database: duckdb.DuckDBPyConnection, layout: str, close: Callable[[], object]
@@ -266,6 +267,10 @@ class _OpenDuckDb(OpenDecoded):
         for row in rows:
             image, shape, dtype = self._one(query, row)
             yield decode_value(image, self._layout, (tuple(shape), np.dtype(dtype)), memory)
+
+
+class _OpenStream(_OpenDuckDb, OpenInBlocks):
+    """One query per image, and one stream for all: DuckDB compresses many images together."""
 
     def scan(self) -> Iterator[np.ndarray]:
         """Stream the table, whose rows keep the order in which they were inserted."""

@@ -41,6 +41,7 @@ from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import (
     OpenByRow,
     OpenDecoded,
+    OpenInBlocks,
     OpenStore,
     check_rows,
     common_image,
@@ -295,7 +296,7 @@ class _OpenSqlite(OpenByRow):
         return decode_value(value, self._layout, _kind(shape, dtype))
 
 
-class _OpenRows(_OpenSqlite):
+class _OpenRows(_OpenSqlite, OpenInBlocks):
     """Images and metadata in one table: one `SELECT` per image, or one for all."""
 
     def scan(self) -> Iterator[np.ndarray]:

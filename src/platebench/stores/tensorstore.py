@@ -39,6 +39,7 @@ from platebench.images.changed import check_same_kinds
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import (
     OpenByRow,
+    OpenInBlocks,
     OpenStore,
     Store,
     check_rows,
@@ -232,7 +233,7 @@ class _OpenTensorStore(OpenByRow):
         return read_images_table(self._path)
 
 
-class _OpenDefault(_OpenTensorStore):
+class _OpenDefault(_OpenTensorStore, OpenInBlocks):
     """Chunks that span images: a scan reads whole chunks, so that each is read once."""
 
     def scan(self) -> Iterator[np.ndarray]:
