@@ -23,7 +23,7 @@ from platebench.running import run as running
 from platebench.running.batches import BATCH_BYTES, batches_of
 from platebench.running.groups import MOST_STORES
 from platebench.running.reference import How, measure_reference
-from platebench.running.reference_plan import full_plan, limited, small_plan
+from platebench.running.reference_plan import full_plan, limited, named_again, small_plan
 from platebench.running.suite import Suite
 from platebench.stores.registry import FLOOR, REFERENCES, names
 from platebench.timing.protocol import WORK
@@ -245,10 +245,58 @@ def test_run_of_a_benchmark_that_has_changed_since_is_not_extended(measure, log)
     assert log
 
 
-def test_without_a_finished_run_there_is_nothing_to_extend(measure) -> None:
-    measure(minutes=0)
-    with pytest.raises(UserError, match="has no finished reference run"):
+def test_without_a_reference_run_there_is_nothing_to_extend(measure) -> None:
+    with pytest.raises(UserError, match="has no reference run; 'platebench reference run'"):
         measure(missing=True)
+
+
+def interrupting(log: list[Measured], at: int) -> Callable[[CellName, int], Measurement]:
+    def answer(which: CellName, count: int) -> Measurement:
+        if len(log) == at:
+            raise KeyboardInterrupt
+        return steady(which, count)
+
+    return answer
+
+
+def test_cells_that_an_interrupted_run_measured_in_all_rounds_are_taken_over(measure, log) -> None:
+    parts = [*PARTS[1:], *PARTS[:1]]
+    with pytest.raises(KeyboardInterrupt):
+        measure(interrupting(log, 8), parts=parts)
+    log.clear()
+    file = measure(missing=True, parts=parts)
+    assert file.finished
+    scans = {cell(SCAN, store): 2 for store in (FLOOR, IPC, ZARR)}
+    assert Counter(which for _, which in log) == scans, "one of two rounds does not count"
+    assert len(list(file.records())) == 10
+    (piece,) = file.info().settings["pieces"]
+    assert piece["records"] == 4
+
+
+def test_extension_of_an_interrupted_run_resumes(measure, log) -> None:
+    parts = [*PARTS[1:], *PARTS[:1]]
+    with pytest.raises(KeyboardInterrupt):
+        measure(interrupting(log, 8), parts=parts)
+    log.clear()
+    with pytest.raises(KeyboardInterrupt):
+        measure(interrupting(log, 4), missing=True, parts=parts)
+    log.clear()
+    file = measure(missing=True, resume=True, parts=parts)
+    assert len(log) == 3
+    assert file.finished
+    assert len(list(file.records())) == 10
+
+
+def test_store_is_measured_again_beside_the_references(measure, log) -> None:
+    measure(parts=PARTS[:1])
+    log.clear()
+    file = measure(missing=True, parts=PARTS[:1], again=[IPC])
+    assert Counter(which.store for _, which in log) == {FLOOR: 2, IPC: 2}
+    times = Counter(record.run.cell.store for record in file.records())
+    assert times == {FLOOR: 4, ZARR: 2, IPC: 2}
+    assert named_again(["zarr"]), "a format names its stores"
+    with pytest.raises(UserError, match="is measured beside all others"):
+        named_again(["floor"])
 
 
 def test_plan_is_limited_to_image_sets_and_operations() -> None:

@@ -33,7 +33,8 @@ reference_app = typer.Typer(
     "platebench reference run --resume   "
     "platebench reference run --parts 2   "
     "platebench reference run --images raw-512 --operations 'cold take,cold scan'   "
-    "platebench reference run --missing --stores vortex",
+    "platebench reference run --missing --stores vortex   "
+    "platebench reference run --missing --again 'duckdb:*:default'",
 )
 def reference_run_command(
     small: Annotated[
@@ -61,6 +62,14 @@ def reference_run_command(
             " or size.",
         ),
     ] = False,
+    again: Annotated[
+        str,
+        typer.Option(
+            "--again",
+            help="With --missing: leave out what was measured of these stores or patterns, and"
+            " measure it again.",
+        ),
+    ] = "",
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Begin nothing after this time; resumable.")
     ] = None,
@@ -81,12 +90,14 @@ def reference_run_command(
     from platebench.running.places import own_results
     from platebench.running.progress import RunBar
     from platebench.running.reference import How, measure_reference
-    from platebench.running.reference_plan import full_plan, limited, small_plan
+    from platebench.running.reference_plan import full_plan, limited, named_again, small_plan
 
     checkout = find_checkout(Path.cwd())
     whole = small_plan() if small else full_plan()
     plan = limited(whole, split(images), split(operations), split(stores), parts)
-    how = How(missing, resume, minutes)
+    if again and not missing:
+        raise UserError("--again is for --missing; without it, all is measured")
+    how = How(missing, resume, minutes, named_again(split(again)))
     with RunBar(errors) as bar:
         file = measure_reference(checkout, own_results(results), plan, how, bar)
     say_where(file.file)

@@ -2,22 +2,28 @@
 
 A new format, operation or size is measured beside the floor and the TIFF folder, and its records
 are added to a copy of those that there are. The copy is a run of its own, so nothing that was
-published changes. Its first line names the earlier pieces.
+published changes. Its first line names the earlier pieces. Of an interrupted run the cells are
+taken over that were measured in all their rounds, so that a mended program need not measure them
+again. Figures of a store whose adapter was wrong can be left out, and are then measured again.
 
 Only figures of the same machine, Python, library versions and read-ahead of the disk may be mixed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import compress, islice
 from typing import Any
 
 from platebench.errors import UserError
 from platebench.results.measurement import CellName
+from platebench.results.operations import same_on
 from platebench.results.plan import REFERENCE, PlanPart, RunPlan, plan_of
 from platebench.results.records import Record, RecordFile, RunInfo
+from platebench.stores.name import StoreName
+from platebench.stores.registry import FLOOR, REFERENCES
 
 PIECES = "pieces"
 """The setting that lists the earlier pieces of a run: when each began, its commit, and how many
@@ -67,14 +73,62 @@ class Earlier:
         return RunPlan((*plan.parts, *before), plan.left_out)
 
 
-def earlier_of(file: RecordFile) -> Earlier:
-    """Return what another run can be an extension of."""
-    info = file.info()
-    records = tuple(file.records())
-    piece = {"started": info.started, "commit": info.commit, "records": len(records)}
+def earlier_of(file: RecordFile, again: Collection[StoreName] = ()) -> Earlier:
+    """Return what another run can be an extension of, without the stores to be measured `again`."""
+    info, plan = file.info(), plan_of(file.info())
+    every = tuple(file.records())
+    kept = [
+        record.run.cell.store not in again and whole
+        for record, whole in zip(every, _whole(every, plan, file.finished), strict=True)
+    ]
+    records = tuple(compress(every, kept))
+    piece = {"started": info.started, "commit": info.commit, "records": len(every)}
+    pieces = [
+        {**before, "records": sum(kept[: before["records"]])}
+        for before in (*pieces_of(info), piece)
+    ]
     versions = info.settings.get(BENCHMARK_VERSIONS)
     known = versions if isinstance(versions, dict) else {}
-    return Earlier(records, plan_of(info), (*pieces_of(info), piece), known)
+    return Earlier(records, plan, tuple(pieces), known)
+
+
+def _whole(records: Sequence[Record], plan: RunPlan, finished: bool) -> list[bool]:
+    """Say of each record whether its cell was measured in all rounds of the plan.
+
+    Those of a reference store count where a cell that they were measured beside does.
+    """
+    if finished:
+        return [True] * len(records)
+    rounds: dict[CellName, set[int]] = {}
+    for record in records:
+        rounds.setdefault(record.run.cell, set()).add(record.round)
+    whole = {
+        cell
+        for cell, measured in rounds.items()
+        if cell.store not in REFERENCES and len(measured) >= _rounds_of(cell, plan)
+    }
+    beside = {_turn(record) for record in records if record.run.cell in whole}
+    return [
+        record.run.cell in whole
+        or (record.run.cell.store in REFERENCES and _turn(record) in beside)
+        for record in records
+    ]
+
+
+def _rounds_of(cell: CellName, plan: RunPlan) -> float:
+    rounds = [
+        part.rounds
+        for part in plan.parts
+        if cell.images in part.images
+        and cell.store in part.stores
+        and part.includes(cell.kind, cell.details)
+    ]
+    return max(rounds, default=math.inf)
+
+
+def _turn(record: Record) -> tuple[int, int | None, CellName]:
+    """Return the round, group and operation in which a record's process took turns."""
+    return record.round, record.group, same_on(record.run.cell, FLOOR)
 
 
 def pieces_of(info: RunInfo) -> tuple[Mapping[str, Any], ...]:
@@ -94,24 +148,25 @@ def _is_piece(piece: object) -> bool:
     )
 
 
-def run_to_extend(files: Iterable[RecordFile], now: RunInfo) -> RecordFile:
-    """Return the newest finished reference run of this machine.
+def run_to_extend(files: Iterable[RecordFile], now: RunInfo, resume: bool = False) -> RecordFile:
+    """Return the newest finished reference run of this machine, or an interrupted one without any.
 
-    Raises UserError if there is none, or if it was measured with another Python, other libraries or
-    another read-ahead of the disk.
+    With `resume`: the run that the newest interrupted extension began with. Raises UserError if
+    there is none, or if it was measured with another Python, other libraries or another read-ahead
+    of the disk.
     """
-    finished = [
+    mine = [
         file
         for file in files
-        if (info := file.info()).machine == now.machine
-        and REFERENCE in info.settings
-        and file.finished
+        if (info := file.info()).machine == now.machine and REFERENCE in info.settings
     ]
-    if not finished:
+    if not mine:
         raise UserError(
-            f"{now.machine}: has no finished reference run; 'platebench reference run' measures one"
+            f"{now.machine}: has no reference run; 'platebench reference run' measures one"
         )
-    newest = max(finished, key=lambda file: file.info().started)
+    if resume:
+        mine = _extended_by(mine) or mine
+    newest = max(mine, key=lambda file: (file.finished, file.info().started))
     differs = list(_differences(newest.info(), now))
     if differs:
         raise UserError(
@@ -119,6 +174,16 @@ def run_to_extend(files: Iterable[RecordFile], now: RunInfo) -> RecordFile:
             " becomes a run of its own"
         )
     return newest
+
+
+def _extended_by(files: Sequence[RecordFile]) -> list[RecordFile]:
+    """Return the run that the newest interrupted extension among these began with."""
+    begun = [
+        (file.info().started, pieces[-1]["started"])
+        for file in files
+        if not file.finished and (pieces := pieces_of(file.info()))
+    ]
+    return [file for file in files if begun and file.info().started == max(begun)[1]]
 
 
 def first_records(file: RecordFile, info: RunInfo) -> Earlier:

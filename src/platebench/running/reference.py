@@ -38,6 +38,7 @@ from platebench.running.run import keep_for_asv, recording, run_info, take_up
 from platebench.running.suite import Suite
 from platebench.running.turn_server import TurnServer
 from platebench.running.watcher import Watcher
+from platebench.stores.name import StoreName
 from platebench.timing.protocol import WORK
 from platebench.timing.workspace import Workspace, expected_bytes
 
@@ -46,13 +47,15 @@ from platebench.timing.workspace import Workspace, expected_bytes
 class How:
     """How a reference run is measured.
 
-    `missing`: extend the newest finished reference run of this machine by what it lacks. `resume`:
-    continue an interrupted run. `minutes`: begin no group after this time; `resume` goes on.
+    `missing`: extend the newest reference run of this machine by what it lacks; `again`: leave out
+    what it has of these stores. `resume`: continue an interrupted run. `minutes`: begin no group
+    after this time; `resume` goes on.
     """
 
     missing: bool = False
     resume: bool = False
     minutes: float | None = None
+    again: Sequence[StoreName] = ()
 
 
 def measure_reference(
@@ -103,7 +106,9 @@ def _measure(
     earlier = Earlier()
     if how.missing:
         kept = [*record_files(reference_results(checkout)), *record_files(results)]
-        earlier = earlier_of(run_to_extend(kept, make_info([], settings={})))
+        extended = run_to_extend(kept, make_info([], settings={}), how.resume)
+        earlier = earlier_of(extended, how.again)
+        watcher.says(f"extends {shown(extended.file)}: {len(earlier.records)} of its records count")
     whole = earlier.with_parts(plan)
     watcher.preparing("finding the benchmarks", 0, 1)
     with TurnServer.open(SAMPLING) as turns:

@@ -157,6 +157,15 @@ def limited(
     return RunPlan(tuple(parts), (*plan.left_out, *said))
 
 
+def named_again(patterns: Sequence[str]) -> list[StoreName]:
+    """Return the stores that are to be measured again. Raises UserError for a reference store."""
+    named = stores_to_measure(patterns, references=False)
+    for store in REFERENCES:
+        if store in named:
+            raise UserError(f"{store}: is measured beside all others, so it is not measured again")
+    return named
+
+
 def _is_named(pattern: str, operations: Collection[str]) -> bool:
     operation = OPERATIONS[pattern.split(maxsplit=1)[0]]
     named = {operation.name, f"{operation.cache} {operation.name}"}
