@@ -38,6 +38,7 @@ import pyarrow as pa
 from platebench.errors import Unsupported
 from platebench.images.changed import check_same_kinds
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.by_request import by_request
 from platebench.stores.contract import OpenDecoded, OpenInBlocks, OpenStore, check_rows
 from platebench.stores.plain_columns import (
     check_plain,
@@ -270,7 +271,19 @@ class _OpenDuckDb(OpenDecoded):
 
 
 class _OpenStream(_OpenDuckDb, OpenInBlocks):
-    """One query per image, and one stream for all: DuckDB compresses many images together."""
+    """One query for several images, or one stream for all: DuckDB compresses many together."""
+
+    def decoded(
+        self, rows: Sequence[int], memory: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
+        for image, shape, dtype in by_request(rows, self._selected):
+            yield decode_value(image, self._layout, (tuple(shape), np.dtype(dtype)), memory)
+
+    def _selected(self, rows: list[int]) -> list[tuple[Any, ...]]:
+        wanted = ", ".join(map(str, rows))
+        query = f"SELECT image, shape, dtype FROM images WHERE id IN ({wanted}) ORDER BY id"
+        found: list[tuple[Any, ...]] = self._database.execute(query).fetchall()
+        return found
 
     def scan(self) -> Iterator[np.ndarray]:
         """Stream the table, whose rows keep the order in which they were inserted."""

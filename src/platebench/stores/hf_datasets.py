@@ -40,6 +40,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.by_request import by_request
 from platebench.stores.contract import OpenDecoded, OpenStore
 from platebench.stores.parquet_tables import ParquetTables
 from platebench.stores.plain_tiff import read_tiff
@@ -124,7 +125,9 @@ tiff::readTIFF(as.raw(table$image$bytes[[1]]), as.is = TRUE)
 
     def _opened(self, path: Path, layout: str) -> OpenStore:
         """Open the files; their footers are read when the first image is."""
-        return _OpenFiles(path, as_files=layout == FILE).with_tables(self.tables_at(path))
+        many = CANDIDATES[self.layout].of(self.tuning).rows is None
+        kind = _OpenLargeGroups if many else _OpenFiles
+        return kind(path, as_files=layout == FILE).with_tables(self.tables_at(path))
 
     def tables_at(self, path: Path) -> StoredTables:
         """Keep one Parquet file for each table."""
@@ -216,21 +219,38 @@ class _OpenFiles(OpenDecoded):
         self, rows: Sequence[int], memory: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
         """Read the row group of each row, but that of the row before only once."""
+        return (self._image(value, memory) for value in self._values_of(rows))
+
+    def _image(self, value: bytes | memoryview, memory: np.ndarray | None) -> np.ndarray:
+        if self._as_files:
+            return np.frombuffer(value, np.uint8)
+        return read_tiff(value, None, memory)
+
+    def _values_of(self, rows: Sequence[int]) -> Iterator[memoryview]:
         last, values = -1, list[memoryview]()
         for row in rows:
             group = bisect_right(self._starts, row) - 1
             if group != last:
                 values = list(_values(self._read(group)))
                 last = group
-            value = values[row - self._starts[group]]
-            if self._as_files:
-                yield np.frombuffer(value, np.uint8)
-            else:
-                yield read_tiff(value, None, memory)
+            yield values[row - self._starts[group]]
 
     def _read(self, group: int) -> pa.ChunkedArray:
         file, number = self._groups[group]
         return self._files[file].read_row_group(number, columns=[BYTES], use_threads=False)[IMAGE]
+
+
+class _OpenLargeGroups(_OpenFiles):
+    """Files whose row groups hold many images: a request for several rows reads each group once."""
+
+    def decoded(
+        self, rows: Sequence[int], memory: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
+        """Copy the files of random rows, so that their row groups need not stay in memory."""
+        if isinstance(rows, range):
+            return super().decoded(rows, memory)
+        copies = by_request(rows, lambda some: [bytes(value) for value in self._values_of(some)])
+        return (self._image(value, memory) for value in copies)
 
 
 def _values(column: Any) -> Iterator[memoryview]:

@@ -37,6 +37,7 @@ import zarr
 
 from platebench.images.changed import check_same_kinds
 from platebench.images.imageset import ImageSet
+from platebench.stores.by_request import by_request
 from platebench.stores.contract import (
     OpenByRow,
     OpenInBlocks,
@@ -234,7 +235,10 @@ class _OpenTensorStore(OpenByRow):
 
 
 class _OpenDefault(_OpenTensorStore, OpenInBlocks):
-    """Chunks that span images: a scan reads whole chunks, so that each is read once."""
+    """Chunks that span images, each of which a scan or a request for several rows reads once."""
+
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        return by_request(rows, lambda some: self._array[some].read().result())
 
     def scan(self) -> Iterator[np.ndarray]:
         block = self._array.chunk_layout.read_chunk.shape[0]

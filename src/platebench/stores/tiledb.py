@@ -17,7 +17,8 @@ rows needs `delete_fragments`. So versions are platebench's part list.
 The tunings:
 
 - `default`: `tiledb.from_numpy`, which makes one uncompressed tile of all images, and needs them
-  all in memory. Every row reads the tile.
+  all in memory. Every request reads the tile, so a scan requests all rows, and up to 16 random
+  rows are requested at once by `multi_index`.
 - `fast`: one image per tile, uncompressed, and 16 images per write.
 - `balanced`: the same with Zstandard level 1: 0.36 of the raw size. A bit shuffle and LZ4 make 0.41
   and take twice as long to write (TileDB 2.30).
@@ -44,8 +45,9 @@ from platebench.images.changed import check_same_kinds, with_rows
 from platebench.images.imageset import ImageSet
 from platebench.stores import csv_table
 from platebench.stores.arrow_tables import ArrowTables
+from platebench.stores.by_request import by_request
 from platebench.stores.contract import (
-    OpenByRow,
+    OpenInBlocks,
     OpenStore,
     Store,
     check_rows,
@@ -143,7 +145,9 @@ array[1, , ]
 
     def open(self, path: Path) -> OpenStore:
         """Open the array for reading."""
-        return _OpenArray(path).with_tables(self.tables_at(path))
+        settings = CANDIDATES[self.layout].of(self.tuning)
+        kind = _OpenTiles if settings.quick_start else _OpenArray
+        return kind(path).with_tables(self.tables_at(path))
 
     def replace(self, path: Path, rows: Sequence[int], images: ImageSet) -> None:
         """Assign rows of the array: each is a fragment more. Then write the table again."""
@@ -179,7 +183,7 @@ def _schema(
     )
 
 
-class _OpenArray(OpenByRow):
+class _OpenArray(OpenInBlocks):
     def __init__(self, path: Path) -> None:
         self._path = path
 
@@ -198,9 +202,6 @@ class _OpenArray(OpenByRow):
         for first in range(0, len(self), TOGETHER):
             yield from self._read(slice(first, min(first + TOGETHER, len(self))))
 
-    def scan_into(self, memory: np.ndarray) -> Iterator[np.ndarray]:
-        return copied_into(memory, self.scan())
-
     def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         return (self._read(row) for row in rows)
 
@@ -216,3 +217,18 @@ class _OpenArray(OpenByRow):
 
     def table(self) -> pa.Table:
         return csv_table.read_table(self._path / TABLE)
+
+
+class _OpenTiles(_OpenArray):
+    """Tiles of many images, each of which a scan or a request for several rows reads once."""
+
+    def scan(self) -> Iterator[np.ndarray]:
+        tile = int(self._array.dim(0).tile)
+        for first in range(0, len(self), tile):
+            yield from self._read(slice(first, min(first + tile, len(self))))
+
+    def images_of(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        return by_request(rows, self._several)
+
+    def _several(self, rows: list[int]) -> list[np.ndarray]:
+        return list(self._array.multi_index[rows][self._array.attr(0).name])

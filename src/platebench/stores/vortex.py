@@ -40,6 +40,7 @@ import vortex
 from platebench.errors import Unsupported
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.arrow_tables import ArrowTables
+from platebench.stores.by_request import by_request
 from platebench.stores.contract import (
     OpenIntoMemory,
     OpenStore,
@@ -228,16 +229,12 @@ class _OpenValues(OpenStore):
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         check_rows(rows, len(self))
-        return self._taken(rows)
+        return by_request(rows, self._taken, TOGETHER)
 
-    def _taken(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        for first in range(0, len(rows), TOGETHER):
-            some = rows[first : first + TOGETHER]
-            unique = sorted(set(some))
-            indices = vortex.array(pa.array(unique, pa.uint64()))
-            column = _read(self._file, self._schema, indices=indices).read_all()[IMAGE]
-            images = list(decode(column, "pixels", self._kinds, unique))
-            yield from (images[unique.index(row)] for row in some)
+    def _taken(self, rows: Sequence[int]) -> list[np.ndarray]:
+        indices = vortex.array(pa.array(rows, pa.uint64()))
+        column = _read(self._file, self._schema, indices=indices).read_all()[IMAGE]
+        return list(decode(column, "pixels", self._kinds, rows))
 
     def table(self) -> pa.Table:
         return _table(self._file)

@@ -25,6 +25,7 @@ from zarr.core.sync import sync
 
 from platebench.images.changed import check_same_kinds, with_rows
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
+from platebench.stores.by_request import by_request
 from platebench.stores.contract import (
     OpenStore,
     Store,
@@ -272,9 +273,9 @@ class OpenZarr(OpenStore):
             yield from np.asarray(self._array[first : first + block])
 
     def take(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
-        """Read these rows, one after another."""
+        """Read these rows, several by one request, so that each chunk is decompressed once."""
         check_rows(rows, len(self))
-        return (np.asarray(self._array[row]) for row in rows)
+        return by_request(rows, lambda some: list(np.asarray(self._array.oindex[some])))
 
     def crops_into(self, crops: Sequence[Crop], memory: np.ndarray) -> Iterator[np.ndarray]:
         """Read the chunks that hold a crop, one crop after another."""

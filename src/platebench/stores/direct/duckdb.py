@@ -21,11 +21,17 @@ from platebench.stores.direct.tiff_values import decode_tiff, values_of
 def calls(layout: str, tuning: str) -> Calls:
     """Return the calls of one layout and tuning."""
     layout = values_of(layout, tuning)
-    reading = Reading(
-        "SELECT image; to_arrow_reader", _opened, partial(_selected, layout), partial(_all, layout)
-    )
+    readings = [
+        Reading(
+            "WHERE id = ?; to_arrow_reader",
+            _opened,
+            partial(_selected, layout),
+            partial(_all, layout),
+        ),
+        Reading("WHERE id IN (...)", _opened, partial(_at_once, layout)),
+    ]
     writing = Writing("CREATE TABLE AS SELECT * FROM stream", partial(_write, layout, tuning))
-    return Calls([writing], [reading], [TableReading("SELECT", _table)])
+    return Calls([writing], readings, [TableReading("SELECT", _table)])
 
 
 def _opened(path: Path) -> AbstractContextManager[Any]:
@@ -40,11 +46,27 @@ def _selected(
     for row in rows:
         query = "SELECT image FROM images WHERE id = ?"
         ((value,),) = database.execute(query, (row,)).fetchall()
-        if layout.startswith("tiff"):
-            decode_tiff(value, layout, out)
-        else:
-            out[...] = np.frombuffer(value, about.dtype).reshape(about.shape)
+        _decode(value, layout, about, out)
         yield out
+
+
+def _at_once(
+    layout: str, database: Any, rows: Sequence[int], about: About, memory: np.ndarray
+) -> Images:
+    out = about.image(memory)
+    wanted = ", ".join(map(str, rows))
+    query = f"SELECT id, image FROM images WHERE id IN ({wanted})"
+    values = dict(database.execute(query).fetchall())
+    for row in rows:
+        _decode(values[row], layout, about, out)
+        yield out
+
+
+def _decode(value: bytes, layout: str, about: About, out: np.ndarray) -> None:
+    if layout.startswith("tiff"):
+        decode_tiff(value, layout, out)
+    else:
+        out[...] = np.frombuffer(value, about.dtype).reshape(about.shape)
 
 
 def _all(layout: str, database: Any, about: About, memory: np.ndarray) -> Images:

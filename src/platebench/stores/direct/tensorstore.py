@@ -23,7 +23,9 @@ _AHEAD = 4
 def calls(layout: str, tuning: str) -> Calls:
     """Return the calls of one layout and tuning."""
     readings = [Reading("store[i].read()", _opened, _rows, _blocks)]
-    if tuning != "default":
+    if tuning == "default":
+        readings.append(Reading("store[rows].read()", _opened, _at_once))
+    else:
         readings += [
             Reading("ts.array(out).write(store[i])", _opened, _rows_into),
             Reading("read() of 4 rows at once", _opened, _together),
@@ -44,6 +46,13 @@ def _rows(store: Any, rows: Sequence[int], about: About, memory: np.ndarray) -> 
     out = about.image(memory)
     for row in rows:
         out[...] = store[row].read().result()
+        yield out
+
+
+def _at_once(store: Any, rows: Sequence[int], about: About, memory: np.ndarray) -> Images:
+    out = about.image(memory)
+    for image in store[np.array(rows)].read().result():
+        out[...] = image
         yield out
 
 

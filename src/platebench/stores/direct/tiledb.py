@@ -23,6 +23,7 @@ def calls(layout: str, tuning: str) -> Calls:
     ]
     writing = Writing("array[i:i+16] = block", partial(_write, tuning))
     if tuning == "default":
+        readings.append(Reading("multi_index[rows]; array[:]", _opened, _at_once, _whole))
         writing = Writing("from_numpy", _from_numpy)
     return Calls([writing], readings, [TableReading("pyarrow.csv.read_csv", read_csv)])
 
@@ -51,6 +52,21 @@ def _blocks(block: int, array: tiledb.DenseArray, about: About, memory: np.ndarr
         for image in _pixels(array[first : min(first + block, about.images)]):
             out[...] = image
             yield out
+
+
+def _at_once(
+    array: tiledb.DenseArray, rows: Sequence[int], about: About, memory: np.ndarray
+) -> Images:
+    out = about.image(memory)
+    order = sorted(set(rows))
+    found = array.multi_index[order][array.attr(0).name]
+    for row in rows:
+        out[...] = found[order.index(row)]
+        yield out
+
+
+def _whole(array: tiledb.DenseArray, about: About, memory: np.ndarray) -> Images:
+    return _blocks(about.images, array, about, memory)
 
 
 def _from_numpy(images: ImageSet, path: Path) -> None:
