@@ -2,9 +2,10 @@
 
 - On disk, an image is one BLOB in a column of the table `images`, in blocks of 256 KiB.
 - One image is read by `SELECT image FROM images WHERE id = ?`.
-- A random row costs a search in the column `id` and the blocks of the image; with `default`, which
-  compresses BLOBs by Zstandard, up to 0.3 s: 16 of 32 images of 1.4 MB take 2 to 5 s, uncompressed
-  0.1 s (duckdb 2.0.0).
+- A random row costs a search in the column `id` and the blocks of the image. With `default`, which
+  compresses many BLOBs together by Zstandard, it costs them all, 1.5 s of 512 images of 1.4 MB. So
+  several rows are asked for by one query: 16 of 128 images take 0.5 s, by 16 queries 5.8 s
+  (duckdb 2.0.1).
 - It cannot keep versions, let one process read while another writes, hold an image of 4 GB, or
   write in little memory: 320 MB of images take 680 MB.
 - The `duckdb` shell and its drivers for Python, R, Java, Rust and the browser open it; see
