@@ -68,4 +68,7 @@ def test_record_is_read_back_under_the_same_facts_only() -> None:
     record = as_record([cell], FACTS)
     assert from_record(record, FACTS) == [cell]
     assert from_record(record, replace(FACTS, libraries={"pyarrow": "27"})) == []
+    more = replace(FACTS, libraries={**FACTS.libraries, "vortex-data": "1"}, seconds=9.0)
+    assert from_record(record, more) == [cell], "a library that came later changes no cell"
+    assert from_record(record, replace(FACTS, cpu="another")) == []
     assert from_record({}, FACTS) == []

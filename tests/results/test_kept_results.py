@@ -21,7 +21,10 @@ from platebench.results.tidy import CellResult, tidy
 from tests.results.made_up_runs import floor, ok, run_file
 
 RESULTS = Path(__file__).parents[2] / "results"
-REFERENCE = RESULTS / "vm" / "20261122T123735.827173+0000.run.jsonl"
+OLD = Path(__file__).parent / "old_run"
+"""A run of November 2026, in the form that records had then."""
+
+REFERENCE = OLD / "vm" / "20261122T123735.827173+0000.run.jsonl"
 HISTORY = ("ListVersions", "OpenVersion", "Restore", "Prune")
 
 Lines = dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]]
@@ -45,7 +48,7 @@ def raw() -> Lines:
 
 @pytest.fixture(scope="module")
 def cells() -> list[CellResult]:
-    (file,) = [file for file in record_files(RESULTS, "vm") if file.file == REFERENCE]
+    (file,) = [file for file in record_files(OLD, "vm") if file.file == REFERENCE]
     return tidy(file)
 
 

@@ -25,7 +25,7 @@ from platebench.stores.name import StoreName
 from platebench.stores.registry import FLOOR
 from tests.results.made_up_runs import IPC, failed, floor, ok, run_file
 
-KEPT = Path(__file__).parents[2] / "results" / "vm" / "20261122T123735.827173+0000.run.jsonl"
+KEPT = Path(__file__).parent / "old_run" / "vm" / "20261122T123735.827173+0000.run.jsonl"
 PARQUET, CH5, ZARR = (
     StoreName.parse("parquet:pixels:fast"),
     StoreName.parse("ch5:tensor:fast"),

@@ -100,6 +100,22 @@ def test_tie_with_the_tiff_folder_names_it_first_and_claims_no_gain(tmp_path: Pa
     assert line(said, "Single images") == "TIFF folder, Arrow IPC fast (tie): 3,192 images/s"
 
 
+def test_long_names_of_another_image_set_are_never_cut(tmp_path: Path) -> None:
+    long = [StoreName("tensorstore", "tensor", tuning) for tuning in ("balanced", "fast", "small")]
+    reads = cold({LAB: 0.06, IPC: 0.02, PARQUET: 0.0201, TENSOR: 0.03, ZARR: 0.04})
+    old = [
+        [
+            ok([each * wobble], store, OLD, image_set="raw-128", set_images=128)
+            for store, each in [(LAB, 0.9), *((store, 0.02) for store in long)]
+        ]
+        for wobble in WOBBLE
+    ]
+    said = lines_of(tmp_path, *together(reads, old))
+    assert line(said, "Older version") == (
+        "tensorstore:tensor:balanced and 2 more: 45x (memory, 128 images)"
+    )
+
+
 def test_layouts_of_a_format_that_tie_share_a_name(tmp_path: Path) -> None:
     said = lines_of(tmp_path, *cold({LAB: 0.06, IPC: 0.02, TENSOR: 0.0201}))
     assert line(said, "Single images").startswith("Arrow IPC fast (tie): 3.0x faster")

@@ -130,8 +130,18 @@ def as_record(cells: Sequence[AdapterCell], facts: AdapterFacts) -> dict[str, An
 
 
 def from_record(record: Mapping[str, Any], facts: AdapterFacts) -> list[AdapterCell]:
-    """Return the cells of a record, none if they were measured under other facts."""
-    if record.get("facts") != asdict(facts):
+    """Return the cells of a record, none if they were measured under other facts.
+
+    A library that was not installed then does not count, nor does how long a cell was measured.
+    """
+    then = dict(record.get("facts") or {})
+    libraries = dict(then.pop("libraries", {}))
+    now = asdict(facts)
+    same = all(now["libraries"].get(name) == version for name, version in libraries.items())
+    for each in ("libraries", "seconds"):
+        now.pop(each)
+        then.pop(each, None)
+    if not same or then != now:
         return []
     return [
         AdapterCell(**{**cell, "store": StoreName.parse(cell["store"])}) for cell in record["cells"]

@@ -129,8 +129,9 @@ def _heading(found: Answers, context: Context, said: Sequence[tuple[Topic, Faste
 
 
 def _fastest(topic: Topic, answer: Fastest, elsewhere: str) -> str:
-    where = ", from memory" if topic.reads and answer.question.cache != "cold" else ""
-    where += f", {elsewhere}" if elsewhere else ""
+    memory = topic.reads and answer.question.cache != "cold"
+    notes = [*(["from memory"] if memory else []), *([elsewhere] if elsewhere else [])]
+    where = "".join(f", {each}" for each in notes)
     best = answer.best
     if answer.stores == 1:
         return _line(topic.label, f"only {short_name(best.store)} measured: {_rate(best)}{where}")
@@ -144,7 +145,19 @@ def _fastest(topic: Topic, answer: Fastest, elsewhere: str) -> str:
         results = [_rate(best)]
     else:
         results = [_faster(takes), _faster(Times(takes.estimate))]
-    return _line(topic.label, *(f"{text}: {result}{where}" for result in results for text in texts))
+    brief = f" ({', '.join(['memory', *notes[1:]] if memory else notes)})" if notes else ""
+    code = f"{best.store}" + (f" and {len(tied) - 1} more" if tied[1:] else "")
+    return _line(
+        topic.label,
+        *(
+            f"{text}: {result}{said}"
+            for said in (where, brief)
+            for result in results
+            for text in texts
+        ),
+        f"{code}: {results[-1].removesuffix(' faster')}{brief}",
+        f"{code}{brief}",
+    )
 
 
 def _sized(found: Answers) -> Iterator[str]:
