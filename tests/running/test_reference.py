@@ -294,6 +294,11 @@ def test_store_is_measured_again_beside_the_references(measure, log) -> None:
     assert Counter(which.store for _, which in log) == {FLOOR: 2, IPC: 2}
     times = Counter(record.run.cell.store for record in file.records())
     assert times == {FLOOR: 4, ZARR: 2, IPC: 2}
+    log.clear()
+    again = measure(missing=True, parts=PARTS[1:], again=[IPC])
+    assert Counter(which for _, which in log) == {cell(WRITE, store): 2 for store in (FLOOR, IPC)}
+    scans = [record for record in again.records() if record.run.cell.kind == "FullScan"]
+    assert len(scans) == 8, "only what the plan measures is measured again"
     assert named_again(["zarr"]), "a format names its stores"
     with pytest.raises(UserError, match="is measured beside all others"):
         named_again(["floor"])

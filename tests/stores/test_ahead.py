@@ -10,7 +10,7 @@ import pytest
 
 from platebench.errors import Unsupported
 from platebench.stores.ahead import done_ahead
-from platebench.stores.read_ahead import opened_ahead, read_ahead
+from platebench.stores.read_ahead import opened_ahead, read_ahead, read_in_order
 from platebench.timing import page_cache
 
 
@@ -92,6 +92,6 @@ def test_reading_in_order_fills_the_page_cache(tmp_path: Path) -> None:
     except Unsupported as error:
         pytest.skip(str(error))
     with file.open("rb") as opened:
-        ahead = read_ahead(opened.fileno(), range(4), lambda row: (row * 2**20, 2**20))
+        ahead = read_in_order(opened.fileno(), range(4), lambda row: (row * 2**20, 2**20))
         next(ahead)
         assert os.preadv(opened.fileno(), [bytearray(1)], 2**20 - 1, os.RWF_NOWAIT) == 1

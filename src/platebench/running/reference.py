@@ -48,8 +48,8 @@ class How:
     """How a reference run is measured.
 
     `missing`: extend the newest reference run of this machine by what it lacks; `again`: leave out
-    what it has of these stores. `resume`: continue an interrupted run. `minutes`: begin no group
-    after this time; `resume` goes on.
+    what it has of these stores and of the plan. `resume`: continue an interrupted run. `minutes`:
+    begin no group after this time; `resume` goes on.
     """
 
     missing: bool = False
@@ -107,7 +107,7 @@ def _measure(
     if how.missing:
         kept = [*record_files(reference_results(checkout)), *record_files(results)]
         extended = run_to_extend(kept, make_info([], settings={}), how.resume)
-        earlier = earlier_of(extended, how.again)
+        earlier = earlier_of(extended, how.again, plan)
         watcher.says(f"extends {shown(extended.file)}: {len(earlier.records)} of its records count")
     whole = earlier.with_parts(plan)
     watcher.preparing("finding the benchmarks", 0, 1)

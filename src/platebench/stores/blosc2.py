@@ -29,6 +29,8 @@ Tables that belong to the images are Arrow IPC files beside it (see `arrow_table
 
 from __future__ import annotations
 
+import mmap
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,6 +55,7 @@ from platebench.stores.contract import (
     require_common_image,
 )
 from platebench.stores.crops import Crop
+from platebench.stores.read_ahead import read_ahead
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.variants import Variants
@@ -227,12 +230,30 @@ class _OpenChunks(_OpenArray, OpenIntoMemory):
 
     The file is mapped. From the page cache that takes half the time of read calls, from the disk
     the same: 16 of 32 images of 1.4 MB 3.0 and 36 ms, by read calls 7.3 and 37 ms (blosc2 4.14.1).
-    But the kernel reads ahead in a map: docs/access.md has the bytes.
+    But the kernel reads ahead in a map: docs/access.md has the bytes. It is advised of images in
+    order: 128 uncompressed ones take 138 ms from the disk so, and 173 without.
     """
 
     @cached_property
     def _array(self) -> Any:
         return blosc2.open(str(self._place), mode="r", mmap_mode="r")
+
+    @cached_property
+    def _descriptor(self) -> int:
+        return os.open(self._place, os.O_RDONLY)
+
+    @cached_property
+    def _chunk_bytes(self) -> int:
+        return int(os.fstat(self._descriptor).st_size // max(1, len(self)))
+
+    def _span(self, row: int) -> tuple[int, int]:
+        """Estimate where a chunk is: most are of one size."""
+        return row * self._chunk_bytes, self._chunk_bytes + mmap.PAGESIZE
+
+    def close(self) -> None:
+        super().close()
+        if "_descriptor" in vars(self):
+            os.close(self._descriptor)
 
     @property
     def largest_image(self) -> int:
@@ -241,6 +262,7 @@ class _OpenChunks(_OpenArray, OpenIntoMemory):
     def images_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
         chunks, shape, dtype = self._array.schunk, self._array.shape[1:], self._array.dtype
         image = memory[: self.largest_image].view(dtype).reshape(shape)
-        for row in rows:
+        ahead = read_ahead(self._descriptor, rows, self._span) if isinstance(rows, range) else rows
+        for row in ahead:
             chunks.decompress_chunk(row, dst=image)
             yield image

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from platebench.stores.contract import OpenStore, check_rows
 from platebench.stores.joined import Joined
@@ -29,8 +31,11 @@ def open_files(files: Sequence[Path], layout: str, schema: pa.Schema) -> OpenSto
 class _OpenFile(OpenRowGroups):
     """A file of a lakehouse table. One that deltalake's `merge` wrote has views as values."""
 
-    def _column(self, row: int) -> pa.ChunkedArray:
-        column = super()._column(row)
+    mapped_in_order: ClassVar[bool] = True
+    """Files that deltalake wrote take 0.8 of the time so, also from the disk."""
+
+    def _column(self, file: pq.ParquetFile, row: int) -> pa.ChunkedArray:
+        column = super()._column(file, row)
         return column.cast(pa.binary()) if str(column.type) == "binary_view" else column
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +54,9 @@ class OpenParquet(OpenStore):
 class OpenRowGroups(OpenDecoded, OpenParquet):
     """One row group per image: a row is one read of known offset and size."""
 
+    mapped_in_order: ClassVar[bool] = False
+    """Read rows in order through the map too."""
+
     @cached_property
     def _file(self) -> pq.ParquetFile:
         return pq.ParquetFile(self._path, pre_buffer=False, memory_map=True)
@@ -86,12 +90,26 @@ class OpenRowGroups(OpenDecoded, OpenParquet):
     def decoded(
         self, rows: Sequence[int], memory: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
-        """Read one row group per row; decode compressed TIFF files to `memory`."""
-        for row in read_ahead(self._descriptor, rows, self._span):
-            yield from decode(self._column(row), self._layout, self._kinds, [row], memory)
+        """Read one row group per row; decode compressed TIFF files to `memory`.
 
-    def _column(self, row: int) -> pa.ChunkedArray:
-        return self._file.read_row_group(row, columns=[IMAGE], use_threads=False)[IMAGE]
+        Rows in order are read without a map: from the disk they take 0.8 of the time of a map with
+        advice, from the page cache 1.1 times as long (pyarrow 26, a read-ahead of 128 KiB).
+        """
+        if isinstance(rows, range) and not self.mapped_in_order:
+            with pq.ParquetFile(self._path, pre_buffer=False) as file:
+                for row in rows:
+                    yield from self._decoded(file, row, memory)
+        else:
+            for row in read_ahead(self._descriptor, rows, self._span):
+                yield from self._decoded(self._file, row, memory)
+
+    def _decoded(
+        self, file: pq.ParquetFile, row: int, memory: np.ndarray | None
+    ) -> Iterator[np.ndarray]:
+        return decode(self._column(file, row), self._layout, self._kinds, [row], memory)
+
+    def _column(self, file: pq.ParquetFile, row: int) -> pa.ChunkedArray:
+        return file.read_row_group(row, columns=[IMAGE], use_threads=False)[IMAGE]
 
     def _span(self, row: int) -> tuple[int, int]:
         column = self._file.metadata.row_group(row).column(self._image)

@@ -18,14 +18,10 @@ def read_ahead(
     """Yield `rows`; before each, advise the kernel (posix_fadvise) of those that follow.
 
     `file` is a descriptor. `span` returns the offset and the number of bytes of a row, or an
-    estimate of them.
-
-    Rows in order are read into the page cache instead: for reads in order the kernel reads ahead
-    by itself, in larger pages, and in half the time that it takes when advised (docs/floor.md).
+    estimate of them. It helps a mapped file most, of which the kernel reads ahead by no more than
+    the disk's read-ahead: 128 images of Arrow IPC in order from the disk take 120 ms with it, and
+    180 without (128 KiB).
     """
-    if isinstance(rows, range) and rows.step == 1 and len(rows) > 1:
-        yield from _in_order(file, rows, span)
-        return
     advised = 0
     for number, row in enumerate(rows):
         while advised < min(number + AHEAD, len(rows)):
@@ -34,8 +30,14 @@ def read_ahead(
         yield row
 
 
-def _in_order(file: int, rows: range, span: Callable[[int], tuple[int, int]]) -> Iterator[int]:
-    """Yield `rows`; before each, read its bytes unless they are in the page cache."""
+def read_in_order(
+    file: int, rows: Sequence[int], span: Callable[[int], tuple[int, int]]
+) -> Iterator[int]:
+    """Yield `rows`; before each, read its bytes unless they are in the page cache.
+
+    For plain reads in order the kernel reads ahead by itself, in larger pages, and in half the time
+    that it takes when advised (docs/floor.md).
+    """
     scratch = bytearray()
     for row in rows:
         offset, size = span(row)
