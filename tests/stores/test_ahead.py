@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from platebench.errors import Unsupported
 from platebench.stores.ahead import done_ahead
-from platebench.stores.read_ahead import opened_ahead, read_ahead, read_in_order
-from platebench.timing import page_cache
+from platebench.stores.read_ahead import opened_ahead, read_ahead
 
 
 def test_results_are_in_the_order_of_the_items() -> None:
@@ -80,18 +78,3 @@ def test_rows_come_in_their_order_whatever_is_read_ahead(rows, tmp_path: Path) -
         # The last span reaches beyond the end: spans may be estimates.
         ahead = read_ahead(opened.fileno(), rows, lambda row: (row * 5000, 9000))
         assert list(ahead) == list(rows)
-
-
-def test_reading_in_order_fills_the_page_cache(tmp_path: Path) -> None:
-    file = tmp_path / "images"
-    file.write_bytes(bytes(4 * 2**20))
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
-    try:
-        page_cache.empty(file)
-    except Unsupported as error:
-        pytest.skip(str(error))
-    with file.open("rb") as opened:
-        ahead = read_in_order(opened.fileno(), range(4), lambda row: (row * 2**20, 2**20))
-        next(ahead)
-        assert os.preadv(opened.fileno(), [bytearray(1)], 2**20 - 1, os.RWF_NOWAIT) == 1

@@ -43,7 +43,7 @@ from platebench.stores.contract import (
 )
 from platebench.stores.crops import Crop
 from platebench.stores.raw_crops import RawImage, crops_of_file
-from platebench.stores.read_ahead import read_ahead, read_in_order
+from platebench.stores.read_ahead import read_ahead
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
 from platebench.stores.together import Begun, OfStore, Together
@@ -177,8 +177,9 @@ class _OpenNpy(OpenIntoMemory):
         size = self.largest_image
         pixels = memory[:size]
         image = pixels.view(self._dtype).reshape(self._shape)
-        ahead = read_in_order if isinstance(rows, range) else read_ahead
-        for row in ahead(self._file, rows, lambda row: (self._start + row * size, size)):
+        ahead = read_ahead(self._file, rows, lambda row: (self._start + row * size, size))
+        # For plain reads in order the kernel reads ahead by itself, in larger pages.
+        for row in rows if isinstance(rows, range) else ahead:
             if os.preadv(self._file, [pixels.data], self._start + row * size) != size:
                 raise EOFError(f"{self._path / IMAGES} is truncated")
             yield image

@@ -30,35 +30,6 @@ def read_ahead(
         yield row
 
 
-def read_in_order(
-    file: int, rows: Sequence[int], span: Callable[[int], tuple[int, int]]
-) -> Iterator[int]:
-    """Yield `rows`; before each, read its bytes unless they are in the page cache.
-
-    For plain reads in order the kernel reads ahead by itself, in larger pages, and in half the time
-    that it takes when advised (docs/floor.md).
-    """
-    scratch = bytearray()
-    for row in rows:
-        offset, size = span(row)
-        if not (_is_cached(file, offset) and _is_cached(file, offset + size - 1)):
-            if len(scratch) < size:
-                scratch = bytearray(size)
-            os.preadv(file, [memoryview(scratch)[:size]], offset)
-        yield row
-
-
-def _is_cached(file: int, offset: int) -> bool:
-    """Return True if a byte can be read without waiting; also where the system cannot tell."""
-    try:
-        os.preadv(file, [bytearray(1)], offset, os.RWF_NOWAIT)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
 def opened_ahead(paths: Iterable[str]) -> Iterator[int]:
     """Yield an open descriptor of each file; before each, advise the kernel of the next files.
 
