@@ -146,7 +146,7 @@ def _fastest(topic: Topic, answer: Fastest, elsewhere: str) -> str:
     else:
         results = [_faster(takes), _faster(Times(takes.estimate))]
     brief = f" ({', '.join(['memory', *notes[1:]] if memory else notes)})" if notes else ""
-    code = f"{best.store}" + (f" and {len(tied) - 1} more" if tied[1:] else "")
+    code = _code(tied)
     return _line(
         topic.label,
         *(
@@ -183,7 +183,13 @@ def _chosen(label: str, answer: Chosen) -> str:
     if takes is not None:
         long, short = f"single images {_as_long(takes)}", f"single images {_roughly(takes)}"
         costs = [f", {long}", f", {short}", f", {_roughly(takes)}"]
-    return _line(label, *(f"{text}: {size}{cost}" for cost in costs for text in texts))
+    code = _code(stores)
+    return _line(
+        label,
+        *(f"{text}: {size}{cost}" for cost in costs for text in texts),
+        f"{code}: {size}{costs[-1]}",
+        f"{code}: {size}",
+    )
 
 
 def _from_memory(found: Answers, said: Sequence[tuple[Topic, Fastest]]) -> Iterator[str]:
@@ -316,6 +322,11 @@ def _tie(stores: Sequence[StoreName]) -> Iterator[str]:
     for named in range(min(NAMED, len(names)), 0, -1):
         more = len(names) - named
         yield ", ".join(names[:named]) + (f" and {more} more" if more else "") + " (tie)"
+
+
+def _code(stores: Sequence[StoreName]) -> str:
+    """Return the first of stores that tie as code, where their names in words are too long."""
+    return f"{stores[0]}" + (f" and {len(stores) - 1} more" if stores[1:] else "")
 
 
 def _line(label: str, *texts: str) -> str:
