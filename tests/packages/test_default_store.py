@@ -55,7 +55,7 @@ def test_kept_figures_decide_as_the_reference_run_does() -> None:
         ),
     )
     assert decision.balanced.store == best.store
-    assert {each.store.tuning for each in kept.figures} >= {"fast", "small"}
+    assert {each.store.tuning for each in kept.figures} >= {"fast", "balanced"}
 
 
 def test_figures_are_the_same_after_they_were_kept(tmp_path: Path) -> None:
