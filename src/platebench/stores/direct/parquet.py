@@ -16,7 +16,15 @@ import pyarrow.parquet as pq
 
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.direct.arrow_values import batches, images_in, schema_of
-from platebench.stores.direct.calls import About, Calls, Images, Reading, TableReading, Writing
+from platebench.stores.direct.calls import (
+    About,
+    Calls,
+    Images,
+    Reading,
+    Reason,
+    TableReading,
+    Writing,
+)
 from platebench.stores.direct.tiff_values import values_of
 
 _PLAIN = {"use_dictionary": False, "write_statistics": False}
@@ -36,6 +44,21 @@ def _options(layout: str, tuning: str, images: ImageSet) -> dict[str, Any]:
     if depth and tuning == "balanced":
         options |= {"compression": "zstd", "compression_level": 1}
     return options
+
+
+REASONS = (
+    Reason(
+        "parquet:*",
+        "scan",
+        "Images in order are read without a map, as pyarrow does by default: 0.8 of the time from"
+        " the disk, 1.1 to 1.3 times as long from the page cache.",
+    ),
+    Reason(
+        "parquet:*",
+        "table",
+        "The store makes sure that the columns have the types of an image set. This takes 0.1 ms.",
+    ),
+)
 
 
 def calls(layout: str, tuning: str) -> Calls:
