@@ -161,7 +161,9 @@ def test_one_round_alone_gives_no_interval(tmp_path: Path) -> None:
 def test_decision_on_the_kept_reference_run_is_one_store_each() -> None:
     runs = [file for file in record_files(REPOSITORY / "results") if file.info().is_run]
     cells = tidy(runs[-1])
+    sets = {cell.image_set for cell in cells}
     decision = Basis([cell for cell in cells if cell.image_set == "raw-512"]).decide(NEEDS)
+    assert "raw-512" in sets
     assert list(decision.choices) == ["Fastest", "Balanced", "Smallest"]
     assert {choice.store for choice in decision.choices.values()} <= set(names())
 

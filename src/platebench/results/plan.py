@@ -54,6 +54,14 @@ class PlanPart:
         named = operation.name in self.operations and details_in_full(operation, tuple(details))
         return named or any(fnmatch(text, each) for each in self.operations)
 
+    def has(self, cell: CellName) -> bool:
+        """Return True if a cell is in this part."""
+        return (
+            cell.images in self.images
+            and cell.store in self.stores
+            and self.includes(cell.kind, cell.details)
+        )
+
     def cells(self, every: Sequence[CellName]) -> list[CellName]:
         """Return the cells of this part, of all cells that the suite has."""
         mine = [cell for cell in every if cell.images in self.images]

@@ -74,13 +74,7 @@ def _missing(info: RunInfo, records: Sequence[Record]) -> Iterator[str]:
     """
     cells = {record.run.cell for record in records}
     for part in plan_of(info).parts:
-        mine = [
-            cell
-            for cell in cells
-            if cell.images in part.images
-            and cell.store in part.stores
-            and part.includes(cell.kind, cell.details)
-        ]
+        mine = [cell for cell in cells if part.has(cell)]
         if part.count is None or len(mine) < part.count:
             count = "unknown number of" if part.count is None else f"{part.count}"
             said = f"{', '.join(part.images)}: {', '.join(part.operations)}"

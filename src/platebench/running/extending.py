@@ -12,7 +12,7 @@ Only figures of the same machine, Python, library versions and read-ahead of the
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, islice
 from typing import Any
@@ -73,17 +73,20 @@ class Earlier:
         return RunPlan((*plan.parts, *before), plan.left_out)
 
 
-def earlier_of(
-    file: RecordFile, again: Collection[StoreName] = (), measured: RunPlan | None = None
-) -> Earlier:
+def earlier_of(file: RecordFile, again: Collection[StoreName], measured: RunPlan) -> Earlier:
     """Return what another run can be an extension of, without what is to be measured `again`.
 
     That is what the plan `measured` has of these stores.
     """
     info, plan = file.info(), plan_of(file.info())
     every = tuple(file.records())
+    left_out = {
+        cell
+        for cell in {record.run.cell for record in every}
+        if cell.store in again and any(part.has(cell) for part in measured.parts)
+    }
     kept = [
-        whole and not (record.run.cell.store in again and _part_of(record.run.cell, measured))
+        whole and record.run.cell not in left_out
         for record, whole in zip(every, _whole(every, plan, file.finished), strict=True)
     ]
     records = tuple(compress(every, kept))
@@ -121,21 +124,7 @@ def _whole(records: Sequence[Record], plan: RunPlan, finished: bool) -> list[boo
 
 
 def _rounds_of(cell: CellName, plan: RunPlan) -> float:
-    return max((part.rounds for part in _parts_of(cell, plan)), default=math.inf)
-
-
-def _part_of(cell: CellName, plan: RunPlan | None) -> bool:
-    return plan is None or any(_parts_of(cell, plan))
-
-
-def _parts_of(cell: CellName, plan: RunPlan) -> Iterator[PlanPart]:
-    for part in plan.parts:
-        if (
-            cell.images in part.images
-            and cell.store in part.stores
-            and part.includes(cell.kind, cell.details)
-        ):
-            yield part
+    return max((part.rounds for part in plan.parts if part.has(cell)), default=math.inf)
 
 
 def _turn(record: Record) -> tuple[int, int | None, CellName]:

@@ -21,9 +21,8 @@ store is a folder (see `table_files`).
 
 from __future__ import annotations
 
-import mmap
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +35,7 @@ from pyarrow import feather, ipc
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenDecoded, OpenStore, check_rows
-from platebench.stores.read_ahead import read_ahead
+from platebench.stores.read_ahead import evenly, read_ahead
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, TiffCodec
@@ -230,8 +229,9 @@ class _OpenBatches(OpenDecoded, _OpenIpc):
         return os.open(self._path, os.O_RDONLY)
 
     @cached_property
-    def _image_bytes(self) -> int:
-        return int(self._map.size() // max(1, len(self)))
+    def _span(self) -> Callable[[int], tuple[int, int]]:
+        """Where a batch is: pyarrow does not say."""
+        return evenly(self._map.size(), len(self))
 
     def close(self) -> None:
         super().close()
@@ -247,10 +247,6 @@ class _OpenBatches(OpenDecoded, _OpenIpc):
         for row in read_ahead(self._descriptor, rows, self._span):
             column = self._batches.get_batch(row).column(IMAGE)
             yield from decode(column, self._layout, self._kinds, [row], memory)
-
-    def _span(self, row: int) -> tuple[int, int]:
-        """Estimate where a batch is: pyarrow does not say, and most images have one size."""
-        return row * self._image_bytes, self._image_bytes + mmap.PAGESIZE
 
 
 class _OpenTable(_OpenIpc):

@@ -29,9 +29,8 @@ Tables that belong to the images are Arrow IPC files beside it (see `arrow_table
 
 from __future__ import annotations
 
-import mmap
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,7 +54,7 @@ from platebench.stores.contract import (
     require_common_image,
 )
 from platebench.stores.crops import Crop
-from platebench.stores.read_ahead import read_ahead
+from platebench.stores.read_ahead import evenly, read_ahead
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.variants import Variants
@@ -243,12 +242,8 @@ class _OpenChunks(_OpenArray, OpenIntoMemory):
         return os.open(self._place, os.O_RDONLY)
 
     @cached_property
-    def _chunk_bytes(self) -> int:
-        return int(os.fstat(self._descriptor).st_size // max(1, len(self)))
-
-    def _span(self, row: int) -> tuple[int, int]:
-        """Estimate where a chunk is: most are of one size."""
-        return row * self._chunk_bytes, self._chunk_bytes + mmap.PAGESIZE
+    def _span(self) -> Callable[[int], tuple[int, int]]:
+        return evenly(os.fstat(self._descriptor).st_size, len(self))
 
     def close(self) -> None:
         super().close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,12 @@ def read_ahead(
             os.posix_fadvise(file, *span(rows[advised]), os.POSIX_FADV_WILLNEED)
             advised += 1
         yield row
+
+
+def evenly(size: int, rows: int) -> Callable[[int], tuple[int, int]]:
+    """Return the estimated `span` of rows in a file of `size` bytes: most rows are as large."""
+    each = size // max(1, rows)
+    return lambda row: (row * each, each + mmap.PAGESIZE)
 
 
 def opened_ahead(paths: Iterable[str]) -> Iterator[int]:

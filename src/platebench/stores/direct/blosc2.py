@@ -26,13 +26,13 @@ from platebench.stores.direct.calls import (
 
 REASONS = (
     Reason(
-        "blosc2:*",
+        "blosc2:*:[!d]*",
         "cold scan",
         "The file is mapped. From the page cache that takes half the time of read calls, from the"
         " disk 1.0 to 1.3 times as long.",
     ),
     Reason(
-        "blosc2:*",
+        "blosc2:*:[!d]*",
         "table",
         "The store maps the file as it opens it. This takes 0.1 ms.",
     ),

@@ -48,7 +48,7 @@ def _options(layout: str, tuning: str, images: ImageSet) -> dict[str, Any]:
 
 REASONS = (
     Reason(
-        "parquet:*",
+        "parquet:*:[!d]*",
         "scan",
         "Images in order are read without a map, as pyarrow does by default: 0.8 of the time from"
         " the disk, 1.1 to 1.3 times as long from the page cache.",
