@@ -1,13 +1,15 @@
-"""Read random rows of one store by several processes at the same time."""
+"""Read random rows of one store by several processes at once, alone or while another appends."""
 
 import random
 
 import numpy as np
 
 from platebench.errors import Mismatch
-from platebench.timing.drain import MOST_BYTES
+from platebench.timing.drain import MOST_BYTES, check_stored
+from platebench.timing.pool import Pool, SharedMemory
 from platebench.timing.reading_workers import RowWorker, some_pixels
 from platebench.timing.worker_cell import WorkerCell, check_bytes, workers_in
+from platebench.timing.writers import Appender
 
 from .common import WORKSPACE
 
@@ -18,7 +20,6 @@ TAKES = 64
 
 SLOTS = 16
 """Images that the memory of a process has room for."""
-
 
 ROWS_VERIFIED = 64
 """Rows that each process reads before the first sample, to compare them. Smaller sets: all."""
@@ -106,3 +107,57 @@ class Readers(WorkerCell):
         for row, found in zip(rows, pixels, strict=True):
             if not np.array_equal(found, some_pixels(self.images.pixels(row))):
                 raise Mismatch(f"image {row} came back changed or in place of another")
+
+
+class ReadersAndWriter(Readers):
+    """Have two processes take 64 random rows each, while a third appends images to the same store.
+
+    The readers keep the version open that was there before. The writer appends one image a version,
+    without fsync, until the last reader has its last row; it begins one at least. Each sample has a
+    new copy of the stored files, which is read whole afterwards.
+    """
+
+    versioned = True
+    kind = "first"
+    params = [*WorkerCell.params, ["2 readers and 1 writer"]]
+
+    def prepare_cell(self, processes):
+        super().prepare_cell(processes)
+        self.end = SharedMemory(1)
+        root = str(self.workspace.root)
+        self.writer = Pool(1, Appender, root, self.images.name, self.store, self.end)
+        readers_cpu_s = self.timer.others
+        self.timer.others = lambda: readers_cpu_s() + self.writer.cpu_s()
+
+    def prepare_sample(self):
+        super().prepare_sample()
+        self.target = self.copy_of_stored()
+        self.pool.all("move", self.target)
+
+    def warm_up(self):
+        """Have every process read a few rows and the other append, then begin with a new copy."""
+        super().warm_up()
+        self.operation()
+        self.written()
+        self.prepare_sample()
+
+    def time_readers(self, store, images, processes):
+        self.end.array[0] = 0
+        self.writer.send(0, "append", self.target)
+        try:
+            super().time_readers(store, images, processes)
+        finally:
+            self.end.array[0] = 1
+
+    def written(self):
+        """Wait until the writer has ended, and return the images that it has appended."""
+        _, appended = self.writer.receive()
+        return appended
+
+    def check_sample(self):
+        if self.has_failed:
+            return
+        appended = self.written()
+        super().check_sample()
+        rows = [*range(len(self.images)), *appended]
+        check_stored(self.store, self.target, self.images.select(rows))

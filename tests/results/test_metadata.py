@@ -28,7 +28,6 @@ FACTS = MetadataFacts((1_000, 10_000), 60.0, "3.13.0", {"pyarrow": "26.0.1"}, "a
 def cell(images: int, seconds: float = 0.01, read: float = 1e5, beside: int = 0) -> MetadataCell:
     """A cell that spends half of the seconds and of the bytes on opening."""
     return MetadataCell(
-        images,
         16 * images,
         16 * images + beside,
         1,
@@ -37,6 +36,8 @@ def cell(images: int, seconds: float = 0.01, read: float = 1e5, beside: int = 0)
         round(read / 2),
         seconds / 2,
         round(read / 2),
+        took_s=1.0,
+        images=images,
     )
 
 

@@ -66,6 +66,13 @@ def without_a_round(folder: Path) -> None:
     run.write_text("".join(lines))
 
 
+def without_the_floor_of_a_group(folder: Path) -> None:
+    run = run_of(folder)
+    lines = run.read_text().splitlines(keepends=True)
+    lines.remove(next(line for line in lines[1:] if '"floor:pixels:fast"' in line))
+    run.write_text("".join(lines))
+
+
 def changed(old: str, new: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         run = run_of(folder)
@@ -97,6 +104,7 @@ OTHER_MACHINE = '{"version": 1, "machine": "a-pc"}'
         (cut, "is not finished"),
         (without_a_cell, "planned cells were measured of "),
         (without_a_round, "1 planned rounds of cells are missing"),
+        (without_the_floor_of_a_group, "lacks floor:pixels:fast"),
         (changed('"commit": "', '"commit": "f'), "is missing; 'platebench reference keep'"),
         (changed('"reference": {', '"other": {'), "no reference run"),
         (changed('{"round": 2,', '{"round": "x",'), "no readable record file"),

@@ -36,9 +36,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[StoreName, int]]:
 
     def answer(workspace, store, images, patience):
         every.append((store, images))
-        return MetadataCell(
-            images, 16 * images, 20 * images, 1, 0.1, 0.1, 99, 0.1, 99, took[images]
-        )
+        found = (16 * images, 20 * images, 1, 0.1, 0.1, 99, 0.1, 99, took[images])
+        return MetadataCell(*found, images=images)
 
     monkeypatch.setattr(metadata, "_measured", answer)
     return every

@@ -191,7 +191,7 @@ def test_formats_say_who_keeps_their_versions(made: dict[str, str]) -> None:
 
 def test_page_says_what_many_images_cost(run: Published, tmp_path: Path) -> None:
     cells = tuple(
-        MetadataCell(images, 16 * images, 20 * images, 1, 1.0, 0.01, 900 * images, 0.01, 99)
+        MetadataCell(16 * images, 20 * images, 1, 1.0, 0.01, 900 * images, 0.01, 99, 1.0, images)
         for images in (1_000, 3_000, 10_000)
     )
     many = [

@@ -1,4 +1,4 @@
-"""Parquet with a row group per image writes several files if the images are many."""
+"""Formats with a Parquet row group per image write several files if the images are many."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from platebench.images.imageset import digest
 from platebench.packages.parts import PART_IMAGES
-from platebench.stores import parquet, registry, split_images
+from platebench.stores import delta, parquet, registry, split_images
 from platebench.stores.contract import Store
 from platebench.stores.name import StoreName
 from platebench.stores.part_list import with_versions
 from platebench.stores.where import Condition
+from platebench.timing.metadata import TinyImages
 from tests.conftest import ArrayImages, noise
 
 BOUND = 8
@@ -155,3 +157,16 @@ def test_first_file_missing_and_files_of_another_set_are_noticed(bound, images, 
 def test_parts_of_packages_are_never_split() -> None:
     """Their README says how to read the file of a part."""
     assert PART_IMAGES <= parquet.MOST_ROW_GROUPS
+
+
+def test_files_of_delta_have_a_bounded_number_of_row_groups(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(delta, "MOST_ROW_GROUPS", 1)  # delta-rs ends a file after 1,024 rows or more
+    images = TinyImages(3_000)
+    store = written("delta:pixels:fast", images, tmp_path / "store")
+    counts = [pq.read_metadata(file).num_row_groups for file in tmp_path.rglob("images/*.parquet")]
+    assert sum(counts) == 3_000
+    assert max(counts) <= 2_048
+    with store.open(tmp_path / "store") as opened:
+        rows = [2_999, 0, 1_024]
+        expected = [images.pixels(row).tolist() for row in rows]
+        assert [image.tolist() for image in opened.take(rows)] == expected

@@ -61,6 +61,8 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "read_table.ColdReadTable.time_table": TIMED,
     "read_table.ReadTable.time_table": TIMED,
     "readers.Readers.time_readers": TIMED | PROCESSES,
+    "readers.ReadersAndWriter.time_readers": TIMED
+    | {"details": {"processes": ["2 readers and 1 writer"]}},
     "size.PeakMemoryOfScan.track_peak": TRACKED,
     "size.PeakMemoryOfTake.track_peak": TRACKED | {"details": ROWS | HANDLES},
     "size.PeakMemoryOfWrite.track_peak": TRACKED,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,15 +15,19 @@ import pytest
 
 from platebench.errors import Mismatch
 from platebench.images.decoded_cache import decode_to_cache
+from platebench.images.imageset import ImageSet
 from platebench.stores import registry
+from platebench.stores.contract import VersionedStore
+from platebench.stores.part_list import with_versions
 from platebench.timing import loader
 from platebench.timing.cell import Cell
+from platebench.timing.changes import Mirrored
 from platebench.timing.loader import Loader, Slots, shuffled
 from platebench.timing.pool import WorkerFailed
 from platebench.timing.workspace import Workspace
-from tests.conftest import noise
+from tests.conftest import ArrayImages, noise
 from tests.timing import broken_stores as broken
-from tests.timing.broken_stores import BrokenStore
+from tests.timing.broken_stores import BrokenStore, BrokenVersions
 from tests.timing.conftest import SET, STORE
 
 DETAILS = {
@@ -30,6 +36,7 @@ DETAILS = {
     "Epoch": ("epoch", ("1 worker",)),
     "ColdEpoch": ("epoch", ("2 workers",)),
     "Readers": ("readers", ("1 process",)),
+    "ReadersAndWriter": ("readers", ("2 readers and 1 writer",)),
 }
 
 Sample = Callable[..., Any]
@@ -69,8 +76,9 @@ def sample(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sa
 
     yield run
     for cell in made:
-        if hasattr(cell, "pool"):
-            cell.pool.close()
+        for pool in ("pool", "writer"):
+            if hasattr(cell, pool):
+                getattr(cell, pool).close()
 
 
 @pytest.fixture
@@ -92,10 +100,11 @@ def test_intact_store_passes_and_records_its_figures(kind, sample, on_disk) -> N
     if kind in ("Crop", "ColdCrop"):
         assert (record["images"], record["pixel_bytes"]) == (16, 16 * 8 * 8)
         assert kind == "Crop" or record["fetched_bytes"] >= 16 * 8 * 8
-    elif kind == "Readers":
-        assert record["images"] == 64
+    elif kind in ("Readers", "ReadersAndWriter"):
+        readers = 1 if kind == "Readers" else 2
+        assert record["images"] == readers * 64
         assert 0 < record["take_p50_s"] <= record["take_p99_s"]
-        assert len(cell.takes) == 2 * 64, "takes of set-up are in no figure"
+        assert len(cell.takes) == 2 * readers * 64, "takes of set-up are in no figure"
     else:
         assert record["images"] == 21
         assert 0 < record["first_batch_s"] < record["start_s"]
@@ -151,6 +160,55 @@ def test_wrong_rows_of_a_reader_fail(arrays, message, sample, breaks) -> None:
     breaks(arrays)
     with pytest.raises(Mismatch, match=message):
         sample("Readers")
+
+
+def loses_the_image(store: VersionedStore, images: ImageSet, path: Path) -> int:
+    return store.versions(path)[-1].number
+
+
+def appends_another_image(store: VersionedStore, images: ImageSet, path: Path) -> int:
+    return store.append(Mirrored(images, [0]), path)
+
+
+def puts_it_in_front(store: VersionedStore, images: ImageSet, path: Path) -> int:
+    with store.open(path) as opened:
+        before = [*opened.scan()]
+    shutil.rmtree(path)
+    store.write(ArrayImages([images.pixels(0), *before]), path)
+    return 1
+
+
+BROKEN_APPENDS = [
+    (loses_the_image, r"21 of the \d+ images asked for came back"),
+    (appends_another_image, "image 21 came back with"),
+    (puts_it_in_front, "image 0 came back"),
+]
+
+
+class BrokenAppend(BrokenVersions):
+    """Appends in another way."""
+
+    way: Any
+
+    def append(self, images: ImageSet, path: Path) -> int:
+        return self.way(self.whole, images, path)
+
+
+@pytest.mark.parametrize(("way", "message"), BROKEN_APPENDS)
+def test_wrong_appends_beside_readers_fail(way, message, sample, monkeypatch) -> None:
+    find = registry.find
+    broken_store = lambda name: BrokenAppend(with_versions(find(name)), way=way)  # noqa: E731
+    monkeypatch.setattr(registry, "find", broken_store)
+    with pytest.raises(Mismatch, match=message):
+        sample("ReadersAndWriter")
+
+
+def test_writer_that_is_killed_fails_the_cell_with_its_reason(sample) -> None:
+    def kill(cell: Any, number: int) -> None:
+        os.kill(cell.writer.pids()[0], signal.SIGKILL)
+
+    with pytest.raises(WorkerFailed, match=r"^worker 0: the process ended by SIGKILL without a me"):
+        sample("ReadersAndWriter", before=kill)
 
 
 class WrongLater:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from platebench.stores.name import StoreName
+from platebench.timing.metadata import Found
 
 MOST_SECONDS, MOST_BYTES = 1.0, 100e6
 """Seconds, and bytes asked for, to open a store and read one image."""
@@ -33,24 +34,10 @@ FARTHEST = 1e9
 
 
 @dataclass(frozen=True)
-class MetadataCell:
-    """What one store with so many tiny images keeps and reads.
-
-    `value_bytes` are the bytes of all images' values. `open_s` and `open_bytes` are to open it from
-    the disk and ask for the number of images, `first_s` and `first_bytes` to read one image then.
-    `took_s` is how long all of it took.
-    """
+class MetadataCell(Found):
+    """What one store with so many tiny images keeps and reads."""
 
     images: int
-    value_bytes: int
-    stored_bytes: int
-    files: int
-    write_s: float
-    open_s: float
-    open_bytes: int
-    first_s: float
-    first_bytes: int
-    took_s: float = 0.0
 
     @property
     def seconds(self) -> float:

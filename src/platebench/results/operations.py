@@ -47,7 +47,7 @@ class Operation:
     own or platebench's part list. `list_only`: with the part list it does not depend on the format.
     Then it is measured once, on the floor, and on formats with versions of their own.
     `from_memory`: it reads from the page cache, and there is no cold variant. `by_workers`: worker
-    processes do it, and the first detail begins with their number. `in_full` lists the details that
+    processes do it, and the first detail has their numbers. `in_full` lists the details that
     a run of everything measures, None for all; others are measured if the user types them.
     """
 
@@ -67,7 +67,8 @@ class Operation:
 
     def processes(self, details: Details) -> int:
         """Return how many processes measure one cell: its own, and its workers."""
-        return 1 + (int(details[0].split()[0]) if self.by_workers else 0)
+        numbers = [int(word) for word in details[0].split() if word.isdigit()] if details else []
+        return 1 + (sum(numbers) if self.by_workers else 0)
 
     @property
     def heading(self) -> str:
@@ -82,6 +83,7 @@ _HEADINGS = {
     "crop": "Crops",
     "epoch": "Training epoch",
     "readers": "Several readers",
+    "readers-and-writer": "Readers, a writer",
     "first-image": "First image",
     "open": "Open",
     "open-plate": "A well's site",
@@ -209,6 +211,17 @@ OPERATIONS = {
         if_named=_READERS[:2],
         by_workers=True,
         in_full=_READERS[:3],
+        from_memory=True,
+    ),
+    "ReadersAndWriter": Operation(
+        "readers-and-writer",
+        "warm",
+        "take 64 random rows in each of two processes while another appends images",
+        details=(("2 readers and 1 writer",),),
+        in_brief=(),
+        if_named=None,
+        on_versions=True,
+        by_workers=True,
         from_memory=True,
     ),
     "FirstImage": Operation(

@@ -6,19 +6,25 @@ read, and what the page needs of it is looked for.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from platebench.errors import UserError
 from platebench.results.asv_files import environment_name, read_asv_file
+from platebench.results.blocks import Block
 from platebench.results.commit import CHANGES
 from platebench.results.completeness import completeness
+from platebench.results.measurement import CellName
+from platebench.results.operations import floor_of, same_on
 from platebench.results.over_days import HISTORY
 from platebench.results.plan import REFERENCE, plan_of
 from platebench.results.records import SUFFIX, Record, RecordFile, RunInfo, record_files
 from platebench.results.strict_json import Damaged
 from platebench.running.keeping import BENCHMARKS, MACHINE
+from platebench.stores.name import StoreName
+from platebench.stores.registry import REFERENCES
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,21 @@ def _missing(info: RunInfo, records: Sequence[Record]) -> Iterator[str]:
     rounds = sum(row.missing_rounds for row in completeness(info, records).rows)
     if rounds:
         yield f"{rounds} planned rounds of cells are missing"
+    yield from _without_reference(records)
+
+
+def _without_reference(records: Sequence[Record]) -> Iterator[str]:
+    """Yield the groups that lack a reference store: what they measured compares with nothing else."""
+    measured = {record.run.cell for record in records}
+    groups: dict[tuple[CellName, Block], set[StoreName]] = defaultdict(set)
+    for record in records:
+        if record.group is not None:
+            groups[floor_of(record.run.cell), record.block].add(record.run.cell.store)
+    for (cell, block), stores in groups.items():
+        for reference in REFERENCES:
+            if same_on(cell, reference) in measured and reference not in stores:
+                of = f"{cell.kind} of {cell.images}, round {block.round}, group {block.group}"
+                yield f"{of} lacks {reference}"
 
 
 def _wrong_of_machine(file: Path) -> Iterator[str]:

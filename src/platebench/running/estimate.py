@@ -60,6 +60,7 @@ GUESSED = {
     "crop": Cost(0.8, 0.003),
     "epoch": Cost(2.0, 0.03),
     "readers": Cost(2.5, 0.02),
+    "readers-and-writer": Cost(4.0, 0.04),
     "update": Cost(0.8, 0.06),
     "convert": Cost(0.6, 0.04),
     "writers": Cost(2.5, 0.03),
@@ -67,7 +68,16 @@ GUESSED = {
 """Not measured yet. Workers are interpreters that start with each cell. An epoch reads a whole set
 several times before it is timed. `update` is a copy and a write, `convert` decodes and writes."""
 
-COPIES = {"write": 1, "append": 1, "grow": 3, "prune": 2, "update": 2, "convert": 1, "writers": 1}
+COPIES = {
+    "write": 1,
+    "append": 1,
+    "grow": 3,
+    "prune": 2,
+    "update": 2,
+    "convert": 1,
+    "writers": 1,
+    "readers-and-writer": 2,
+}
 """Copies of the pixels that a cell of an operation has on the disk while it is measured."""
 
 STORING = Cost(0.45, 0.0025)

@@ -204,7 +204,7 @@ def _measured(workspace: Workspace, store: StoreName, images: int, patience: flo
         raise _Refused(done.stderr.splitlines()[-1])
     if done.returncode:
         raise RuntimeError(why_failed(done.stderr, done.returncode))
-    return MetadataCell(images, **json.loads(done.stdout))
+    return MetadataCell(images=images, **json.loads(done.stdout))
 
 
 def _facts(workspace: Workspace, settings: MetadataSettings) -> MetadataFacts:

@@ -39,6 +39,7 @@ FURTHER = (
     "Readers 1 process",
     "Readers 2 processes",
     "Readers 4 processes",
+    "ReadersAndWriter *",
 )
 
 _LEFT_OUT = (

@@ -56,6 +56,7 @@ from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, Version, VersionedStore, check_rows
 from platebench.stores.lake_images import open_files
 from platebench.stores.lake_tables import MARK, ROW, Commit, LakeTables
+from platebench.stores.parquet import MOST_ROW_GROUPS
 from platebench.stores.plain_columns import schema_bytes, schema_from
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
@@ -77,6 +78,9 @@ OLDEST = "platebench.oldest"
 
 BATCH = 16
 """Images per batch if one row group holds all."""
+
+TARGET = 100 * 2**20
+"""Bytes of a file, which is Delta's own default."""
 
 _SCHEMA = b"platebench:schema"
 _MAINTENANCE = "VACUUM"
@@ -154,13 +158,15 @@ print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
         tables.write(images.tables)
 
     def _commit(self, images: ImageSet, path: Path, schema: pa.Schema) -> None:
-        per_batch = BATCH if self._settings.quick_start else 1
+        options, per_batch = self._settings.options, BATCH
+        if not self._settings.quick_start:
+            options, per_batch = options | {"target_file_size": _file_size(images)}, 1
         batches = image_batches(images, self.layout, schema, per_batch)
         write_deltalake(
             str(path / IMAGES),
             pa.RecordBatchReader.from_batches(schema, batches),
             mode="append",
-            **self._settings.options,
+            **options,
         )
 
     def open(self, path: Path, version: int | None = None) -> OpenStore:
@@ -287,6 +293,15 @@ class DeltaAppends(OfStore):
     def end(self, images: ImageSet, path: Path, written: Sequence[Any]) -> None:
         """Write the tables that belong to the images."""
         self._delta.tables_at(path).write(images.tables)
+
+
+def _file_size(images: ImageSet) -> int:
+    """Return the bytes of a file whose images have `MOST_ROW_GROUPS` row groups or fewer.
+
+    A Parquet file of delta-rs has at most 32,767. It ends a file after 1,024 rows or a multiple
+    (deltalake 1.6.6).
+    """
+    return max(1, min(TARGET, MOST_ROW_GROUPS * images.pixel_bytes // max(1, len(images))))
 
 
 def _table(folder: Path, version: int | None = None) -> DeltaTable:

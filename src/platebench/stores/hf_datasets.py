@@ -246,8 +246,12 @@ class _OpenLargeGroups(_OpenFiles):
     def decoded(
         self, rows: Sequence[int], memory: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
-        """Copy the files of random rows, so that their row groups need not stay in memory."""
-        if isinstance(rows, range):
+        """Copy the files of random rows, so that their row groups need not stay in memory.
+
+        Rows of one row group are decoded from it without a copy.
+        """
+        groups = {bisect_right(self._starts, row) for row in rows}
+        if isinstance(rows, range) or len(groups) == 1:
             return super().decoded(rows, memory)
         copies = by_request(rows, lambda some: [bytes(value) for value in self._values_of(some)])
         return (self._image(value, memory) for value in copies)

@@ -96,7 +96,8 @@ class OpenRowGroups(OpenDecoded, OpenParquet):
         advice, from the page cache 1.1 times as long (pyarrow 26, a read-ahead of 128 KiB).
         """
         if isinstance(rows, range) and not self.mapped_in_order:
-            with pq.ParquetFile(self._path, pre_buffer=False) as file:
+            footer = self._file.metadata
+            with pq.ParquetFile(self._path, metadata=footer, pre_buffer=False) as file:
                 for row in rows:
                     yield from self._decoded(file, row, memory)
         else:

@@ -44,6 +44,11 @@ class Worker:
             self._opened = None
             gc.collect()  # a map that waits to be collected keeps its pages
 
+    def move(self, path: Path) -> None:
+        """Read the store at another path from now on."""
+        self.close()
+        self._path = path
+
     def watch(self) -> None:
         """Begin to watch this process's memory."""
         self._peak = PeakMemory()
