@@ -160,7 +160,9 @@ def test_parts_of_packages_are_never_split() -> None:
 
 
 def test_files_of_delta_have_a_bounded_number_of_row_groups(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(delta, "MOST_ROW_GROUPS", 1)  # delta-rs ends a file after 1,024 rows or more
+    monkeypatch.setattr(
+        delta, "MOST_ROW_GROUPS", 1
+    )  # delta-rs ends a file after 1,024 rows or more
     images = TinyImages(3_000)
     store = written("delta:pixels:fast", images, tmp_path / "store")
     counts = [pq.read_metadata(file).num_row_groups for file in tmp_path.rglob("images/*.parquet")]

@@ -92,7 +92,7 @@ def _missing(info: RunInfo, records: Sequence[Record]) -> Iterator[str]:
 
 
 def _without_reference(records: Sequence[Record]) -> Iterator[str]:
-    """Yield the groups that lack a reference store: what they measured compares with nothing else."""
+    """Yield the groups without a reference store, which compare with nothing else."""
     measured = {record.run.cell for record in records}
     groups: dict[tuple[CellName, Block], set[StoreName]] = defaultdict(set)
     for record in records:
