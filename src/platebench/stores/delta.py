@@ -56,7 +56,7 @@ from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.contract import OpenStore, Version, VersionedStore, check_rows
 from platebench.stores.lake_images import open_files
 from platebench.stores.lake_tables import MARK, ROW, Commit, LakeTables
-from platebench.stores.parquet import MOST_ROW_GROUPS
+from platebench.stores.parquet_images import MOST_ROW_GROUPS
 from platebench.stores.plain_columns import schema_bytes, schema_from
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
@@ -348,8 +348,8 @@ def _schema(table: DeltaTable) -> pa.Schema:
 
 
 def _files(table: DeltaTable) -> list[str]:
-    """Return the names of a version's files."""
-    return [str(name) for name in pa.table(table.get_add_actions(flatten=True))["path"].to_pylist()]
+    """Return the names of a version's files, which are in the folder: no table has partitions."""
+    return [place.rsplit("/", maxsplit=1)[-1] for place in table.file_uris()]
 
 
 class _OpenTable(OpenStore):

@@ -50,6 +50,7 @@ from platebench.stores.contract import (
     Version,
     VersionedStore,
     check_rows,
+    copied_into,
     require_common_image,
 )
 from platebench.stores.table_files import TABLES
@@ -408,6 +409,15 @@ class _OpenDefault(OpenZarr):
 
 class _OpenFast(_OpenDefault, OpenTuned):
     """The same, read as `zarr`'s tuned stores are."""
+
+    def scan_into(self, memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read several images at once; by a request each where an image has several chunks.
+
+        Those take 0.9 of the time of one request for all (icechunk 2.3, zarr 3.4).
+        """
+        if self._array.chunks[1:] == self._array.shape[1:]:
+            return super().scan_into(memory)
+        return copied_into(memory, self._gathered(range(len(self))))
 
 
 class IcechunkTables(ZarrTables):

@@ -46,7 +46,12 @@ import pyarrow.parquet as pq
 from platebench.errors import Unsupported
 from platebench.images.imageset import ImageSet
 from platebench.stores.contract import OpenStore
-from platebench.stores.parquet_images import BATCH, OpenRowGroups, OpenWholeFile
+from platebench.stores.parquet_images import (
+    BATCH,
+    MOST_ROW_GROUPS,
+    OpenRowGroups,
+    OpenWholeFile,
+)
 from platebench.stores.parquet_tables import ParquetTables
 from platebench.stores.split_images import SplitImages, is_split, split_place, split_rows
 from platebench.stores.table_files import TABLES, images_place, stored_images
@@ -120,13 +125,6 @@ _TABLE_WRITER: dict[str, dict[str, Any]] = {
 }
 
 ENDING = ".parquet"
-
-MOST_ROW_GROUPS = 4096
-"""The most row groups of one file. More images with a row group each are in several files.
-
-A row group takes 0.9 kB of the footer, which is read whole when a file is opened, and 7.5 kB of
-memory: 4,096 take 4 MB, 30 ms and 31 MB (pyarrow 26).
-"""
 
 
 class Parquet(TiffStore):

@@ -28,6 +28,7 @@ Tables that belong to the images are Arrow IPC files (see `arrow_tables`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +50,7 @@ from platebench.stores.contract import (
     require_common_image,
 )
 from platebench.stores.plain_tiff import Kind
+from platebench.stores.read_ahead import evenly, read_ahead
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
 from platebench.stores.values import (
@@ -163,11 +165,18 @@ class _OpenNumbers(OpenIntoMemory):
     """A column of all pixels: an image is a range of its rows."""
 
     def __init__(self, path: Path) -> None:
-        self._file = vortex.open(str(path / IMAGES), memory_map=True)
+        self._place = path / IMAGES
+        self._file = vortex.open(str(self._place), memory_map=True)
         self._about = vortex.open(str(path / TABLE))
 
     def close(self) -> None:
         del self._file, self._about  # vortex-data has no close
+        if "_descriptor" in vars(self):
+            os.close(self._descriptor)
+
+    @cached_property
+    def _descriptor(self) -> int:
+        return os.open(self._place, os.O_RDONLY)
 
     def __len__(self) -> int:
         return len(self._about)
@@ -183,10 +192,17 @@ class _OpenNumbers(OpenIntoMemory):
         return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
 
     def images_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
+        """Read each image as a range of numbers, and advise the kernel of the next ones.
+
+        From the disk 128 images in order take 0.6 of the time so, as without a map (vortex-data
+        0.93, a read-ahead of 128 KiB). Blocks are about as many bytes, so where one lies is an
+        estimate.
+        """
         shape, dtype = self._kind
         flat = memory[: self.largest_image].view(dtype)
         scan = self._file.to_repeated_scan([PIXELS])
-        for row in rows:
+        span = evenly(os.fstat(self._descriptor).st_size, len(self))
+        for row in read_ahead(self._descriptor, rows, span):
             start = at = row * len(flat)
             for piece in scan.execute(row_range=(start, start + len(flat))):
                 numbers = piece.to_arrow_array().field(0).to_numpy()
