@@ -11,16 +11,18 @@ virtual disk and Python 3.11. They come from three runs of generated images of 1
 The time from one group to the next, divided by the stores of the group, was fitted by a straight
 line over the megabytes of pixels of the image set. Since then a group takes more samples, for 9
 seconds in place of 1.5. The costs of fast operations were raised by what that adds.
+Those of crops and readers are from the reference run, with 512 images.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import pairwise
 
+from platebench.results.measurement import CellName
 from platebench.results.operations import (
     OPERATIONS,
     Operation,
@@ -53,13 +55,13 @@ COSTS = {
     "open": Cost(0.7, 0.0),
     "open-plate": Cost(0.75, 0.0003),
     "open-version": Cost(0.66, 0.009),
+    "crop": Cost(0.8, 0.003),
+    "readers": Cost(2.0, 0.002),
 }
 """What was measured, by operation. Others are taken to be like the mean of these."""
 
 GUESSED = {
-    "crop": Cost(0.8, 0.003),
     "epoch": Cost(2.0, 0.03),
-    "readers": Cost(2.5, 0.02),
     "readers-and-writer": Cost(4.0, 0.04),
     "update": Cost(0.8, 0.06),
     "convert": Cost(0.6, 0.04),
@@ -174,19 +176,15 @@ class Plan:
 
     def storing_seconds(self, size: Size) -> float:
         """Return about how long it takes to write the stores before the first round."""
-        return self.stored * (STORING.seconds(size.megabytes) + PER_IMAGE / 2 * size.images)
+        return storing_seconds(self.stored, size)
 
     def seconds(self, size: Size, rounds: int) -> float:
         """Return about how long the whole run takes."""
         return self.storing_seconds(size) + rounds * self.round_seconds(size)
 
     def disk_bytes(self, size: Size) -> int:
-        """Return about how many bytes are written to the work folder, and stay there.
-
-        The image set is there twice, as pixels and as TIFF files. A store is taken to be as large
-        as its pixels; most are smaller.
-        """
-        return (self.stored + 2) * size.pixel_bytes
+        """Return about how many bytes are written to the work folder, and stay there."""
+        return disk_bytes(self.stored, size)
 
     def disk_bytes_of_all(self, sizes: Sequence[Size], tidy: bool) -> int:
         """Return about how many bytes there are at once, of image sets of these sizes.
@@ -207,6 +205,28 @@ class Plan:
         fixed = self.seconds(least, rounds)
         per_image = (self.seconds(size, rounds) - fixed) / size.images
         return min(size.images, max(FEWEST_IMAGES, int((seconds - fixed) / per_image)))
+
+
+def cells_seconds(cells: Iterable[CellName], size: Size) -> float:
+    """Return about how long it takes to measure cells of one image set once."""
+    return sum(
+        _cost(OPERATIONS[cell.kind].name).seconds(size.megabytes) + PER_IMAGE * size.images
+        for cell in cells
+    )
+
+
+def storing_seconds(stores: int, size: Size) -> float:
+    """Return about how long it takes to write so many stores of an image set."""
+    return stores * (STORING.seconds(size.megabytes) + PER_IMAGE / 2 * size.images)
+
+
+def disk_bytes(stores: int, size: Size) -> int:
+    """Return about how many bytes so many stores of an image set take, with the set.
+
+    The set is there twice, as pixels and as TIFF files. A store is taken to be as large as its
+    pixels; most are smaller.
+    """
+    return (stores + 2) * size.pixel_bytes
 
 
 FEWEST_IMAGES = 20

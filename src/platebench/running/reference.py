@@ -19,7 +19,7 @@ from platebench.results.plan import REFERENCE, RunPlan
 from platebench.results.records import RecordFile, record_files
 from platebench.running.batches import Batch, batches_of
 from platebench.running.checkout import commit_of
-from platebench.running.estimate import Plan, Size
+from platebench.running.estimate import Size, cells_seconds, disk_bytes, storing_seconds
 from platebench.running.extending import (
     BENCHMARK_VERSIONS,
     PIECES,
@@ -71,24 +71,24 @@ def measure_reference(
         return _measure(checkout, results, plan, how, workspace, watcher)
 
 
-def tell_cost(plan: RunPlan, room: Path, watcher: Watcher) -> None:
-    """Say about how long the parts of a plan take, and how much disk they need at a time."""
-    seconds, most = 0.0, 0.0
-    for part in plan.parts:
-        for images in part.images:
-            count, pixels = int(images.rpartition("-")[2]), expected_bytes(images)
-            # The reference run takes about as many samples as a brief one (`groups.REFERENCE`).
-            cells = Plan.of(part.stores, [], brief=True, patterns=part.operations)
-            seconds += cells.seconds(Size(count, pixels), part.rounds)
-            most = max(most, min(cells.disk_bytes(Size(count, pixels)), _MOST_AT_A_TIME))
+def tell_cost(batches: Sequence[Batch], room: Path, watcher: Watcher) -> None:
+    """Say about how long what is left takes, and how much disk it needs at a time."""
+    left = [batch for batch in batches if batch.left]
+    pairs = [(batch, _size(batch.images)) for batch in left]
+    seconds = sum(
+        storing_seconds(len(batch.needs), size)
+        + sum(cells_seconds(group.cells, size) for group in batch.left)
+        for batch, size in pairs
+    )
+    most = max((disk_bytes(batch.stores_at_once, size) for batch, size in pairs), default=0)
     watcher.says(
-        f"{len(plan.parts)} parts, about {seconds / 3600:.1f} hours in all, up to"
-        f" {gigabytes(int(most))} at a time in {shown(room)}; --minutes 60 measures an hour of it"
+        f"about {seconds / 3600:.1f} hours, up to {gigabytes(most)} at a time in {shown(room)};"
+        " --minutes 60 measures an hour of it"
     )
 
 
-_MOST_AT_A_TIME = 40e9
-"""Bytes of a batch, with its images and copies."""
+def _size(images: str) -> Size:
+    return Size(int(images.rpartition("-")[2]), expected_bytes(images))
 
 
 def _measure(
@@ -129,7 +129,6 @@ def _measure(
             file = RecordFile.create(results, info)
             file.append_all(earlier.records)
         watcher.starts(facts)
-        tell_cost(plan, workspace.root, watcher)
         batches = batches_of(
             plan.parts,
             every,
@@ -138,6 +137,7 @@ def _measure(
             earlier.cells,
             earlier.last_group,
         )
+        tell_cost(batches, workspace.root, watcher)
         with recording([file], watcher, "--resume goes on"):
             try:
                 if _over(batches, suite, turns, workspace, file, how.minutes, watcher):
