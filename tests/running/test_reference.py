@@ -287,6 +287,17 @@ def test_extension_of_an_interrupted_run_resumes(measure, log) -> None:
     assert len(list(file.records())) == 10
 
 
+def test_interrupted_extension_is_extended_in_place_of_the_run_it_began_with(measure, log) -> None:
+    measure(parts=PARTS[:1])
+    log.clear()
+    with pytest.raises(KeyboardInterrupt):
+        measure(interrupting(log, 3), missing=True, parts=[*PARTS[1:], *PARTS[:1]])
+    log.clear()
+    file = measure(missing=True, parts=[replace(part, rounds=1) for part in PARTS])
+    assert file.finished
+    assert log == [], "one round is now all that is asked for"
+
+
 def test_store_is_measured_again_beside_the_references(measure, log) -> None:
     measure(parts=PARTS[:1])
     log.clear()

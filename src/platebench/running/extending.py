@@ -80,6 +80,7 @@ def earlier_of(file: RecordFile, again: Collection[StoreName], measured: RunPlan
     """
     info, plan = file.info(), plan_of(file.info())
     every = tuple(file.records())
+    wanted = RunPlan((*measured.parts, *plan.parts))
     left_out = {
         cell
         for cell in {record.run.cell for record in every}
@@ -87,7 +88,7 @@ def earlier_of(file: RecordFile, again: Collection[StoreName], measured: RunPlan
     }
     kept = [
         whole and record.run.cell not in left_out
-        for record, whole in zip(every, _whole(every, plan, file.finished), strict=True)
+        for record, whole in zip(every, _whole(every, wanted, file.finished), strict=True)
     ]
     records = tuple(compress(every, kept))
     piece = {"started": info.started, "commit": info.commit, "records": len(every)}
@@ -101,7 +102,7 @@ def earlier_of(file: RecordFile, again: Collection[StoreName], measured: RunPlan
 
 
 def _whole(records: Sequence[Record], plan: RunPlan, finished: bool) -> list[bool]:
-    """Say of each record whether its cell was measured in all rounds of the plan.
+    """Say of each record whether its cell was measured in all rounds of the first part that has it.
 
     Those of a reference store count where a cell that they were measured beside does.
     """
@@ -124,7 +125,7 @@ def _whole(records: Sequence[Record], plan: RunPlan, finished: bool) -> list[boo
 
 
 def _rounds_of(cell: CellName, plan: RunPlan) -> float:
-    return max((part.rounds for part in plan.parts if part.has(cell)), default=math.inf)
+    return next((part.rounds for part in plan.parts if part.has(cell)), math.inf)
 
 
 def _turn(record: Record) -> tuple[int, int | None, CellName]:
@@ -152,7 +153,8 @@ def _is_piece(piece: object) -> bool:
 def run_to_extend(files: Iterable[RecordFile], now: RunInfo, resume: bool = False) -> RecordFile:
     """Return the newest finished reference run of this machine, or an interrupted one without any.
 
-    With `resume`: the run that the newest interrupted extension began with. Raises UserError if
+    An interrupted extension of that run has all that it has, and more, so it takes its place. With
+    `resume`: the run that the newest interrupted extension began with. Raises UserError if
     there is none, or if it was measured with another Python, other libraries or another read-ahead
     of the disk.
     """
@@ -168,6 +170,9 @@ def run_to_extend(files: Iterable[RecordFile], now: RunInfo, resume: bool = Fals
     if resume:
         mine = _extended_by(mine) or mine
     newest = max(mine, key=lambda file: (file.finished, file.info().started))
+    if not resume:
+        extensions = [file for file in mine if _extends(file, newest)]
+        newest = max(extensions, key=lambda file: file.info().started, default=newest)
     differs = list(_differences(newest.info(), now))
     if differs:
         raise UserError(
@@ -175,6 +180,11 @@ def run_to_extend(files: Iterable[RecordFile], now: RunInfo, resume: bool = Fals
             " becomes a run of its own"
         )
     return newest
+
+
+def _extends(file: RecordFile, other: RecordFile) -> bool:
+    pieces = pieces_of(file.info())
+    return bool(pieces) and pieces[-1]["started"] == other.info().started and not file.finished
 
 
 def _extended_by(files: Sequence[RecordFile]) -> list[RecordFile]:
