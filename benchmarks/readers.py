@@ -117,6 +117,7 @@ class ReadersAndWriter(Readers):
     new copy of the stored files, which is read whole afterwards.
     """
 
+    version = "1"
     versioned = True
     kind = "first"
     params = [*WorkerCell.params, ["2 readers and 1 writer"]]

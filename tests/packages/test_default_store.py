@@ -51,7 +51,8 @@ def test_kept_figures_decide_as_the_reference_run_does() -> None:
     best = min(
         (each for each in kept.figures if each.store not in decision.left_out),
         key=lambda each: (
-            (each.size or 0) * sum(Needs().weights[use] * each.seconds[use] for use in each.seconds)
+            (each.size or 0)
+            * sum(weight * each.seconds[use] for use, weight in Needs().weights.items())
         ),
     )
     assert decision.balanced.store == best.store
