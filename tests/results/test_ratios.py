@@ -13,7 +13,7 @@ from scipy import special, stats
 
 from platebench.results import ratios as of_blocks
 from platebench.results.blocks import Block, BlockSamples, blocks_of
-from platebench.results.moderated_variance import _inverse_trigamma, moderate
+from platebench.results.moderated_variance import Noise, _inverse_trigamma, moderate
 from platebench.results.ratios import Pooled, Ratio, Timing, width
 from platebench.results.robust_mean import RobustMean, pool
 from tests.results.made_up_noise import Machine, Rounds
@@ -85,6 +85,16 @@ def test_one_round_gives_a_ratio_without_interval() -> None:
     assert (found.low, found.high, found.limits(), found.p_value) == (None, None, None, None)
     assert not found.settled
     assert width(found) == math.inf
+
+
+def test_one_round_has_the_noise_of_other_cells_if_it_is_known() -> None:
+    cell, base = blocks_of({1: [2.0]}), blocks_of({1: [1.0], 2: [1.0]})
+    found = of_blocks.ratio(cell, base, Noise(0.01, math.inf, 12.0))
+    assert found.rounds == 1
+    assert found.low is not None and found.high is not None
+    reach = stats.t.ppf(0.975, 12) * math.sqrt(2) * 0.1
+    assert (found.low, found.high) == pytest.approx((2 * math.exp(-reach), 2 * math.exp(reach)))
+    assert found.settled
 
 
 def test_no_shared_round_is_an_error() -> None:

@@ -273,6 +273,15 @@ def test_cells_that_an_interrupted_run_measured_in_all_rounds_are_taken_over(mea
     assert piece["records"] == 4
 
 
+def test_part_that_others_cover_is_no_longer_in_the_plan(measure) -> None:
+    both = replace(PARTS[1], operations=("FullScan", "Write"))
+    measure(parts=[both])
+    parts = [replace(both, operations=("FullScan",)), replace(both, operations=("Write",))]
+    file = measure(missing=True, parts=[*parts, *PARTS[:1]])
+    planned = file.info().settings["reference"]["parts"]
+    assert [part["operations"] for part in planned] == [["FullScan"], ["Write"], ["FullScan"]]
+
+
 def test_extension_of_an_interrupted_run_resumes(measure, log) -> None:
     parts = [*PARTS[1:], *PARTS[:1]]
     with pytest.raises(KeyboardInterrupt):

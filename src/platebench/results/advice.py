@@ -17,7 +17,7 @@ from scipy import special
 
 from platebench.images.generated import generated
 from platebench.results.decision import Decision, StoreFigures, decide, not_measured
-from platebench.results.moderated_variance import Noise, moderated, noise_of
+from platebench.results.moderated_variance import Noise, moderated, noise_of, with_prior
 from platebench.results.needs import AT_RANDOM, CROPS, IN_ORDER, PARALLEL, USES, WRITES, Needs
 from platebench.results.questions import measured, of_image_set, smallest_first
 from platebench.results.ranking import pair_scores
@@ -188,7 +188,7 @@ class Basis:
         found = None if mine is None or base is None else mine.wall.over(base.wall)
         if found is None or mine is None:
             return None
-        return replace(found, mean=_with_prior(found.mean, mine.wall.noise or self._any_noise))
+        return replace(found, mean=with_prior(found.mean, mine.wall.noise or self._any_noise))
 
     @cached_property
     def _any_noise(self) -> Noise | None:
@@ -238,7 +238,7 @@ class Basis:
             return None
         mean = typical(cell.wall.blocks).mean
         noise = self._noise[cell.cache] or self._noise.get("cold")
-        mean = _with_prior(mean if noise is None else moderated(mean, noise), noise)
+        mean = with_prior(mean if noise is None else moderated(mean, noise), noise)
         return Pooled(mean, cell.wall.run_shift)
 
     def advised(self, store: StoreName, source: Source) -> Advised:
@@ -372,14 +372,6 @@ def _files(cell: CellResult | None, source: Source) -> Estimate | None:
         return Estimate(cell.stored_files, Kind.MODELLED)
     grown = large * source.images / source.sampled
     return Estimate(round(cell.stored_files - large + grown), Kind.MODELLED)
-
-
-def _with_prior(mean: RobustMean, noise: Noise | None) -> RobustMean:
-    """Return the mean of a single round with the variance of others, if that is known."""
-    if mean.deviation is not None or noise is None:
-        return mean
-    freedom = min(noise.degrees_of_freedom, noise.most)
-    return replace(mean, deviation=math.sqrt(noise.variance), degrees_of_freedom=freedom)
 
 
 def _cold_first(known: tuple[str, Noise | None]) -> bool:

@@ -88,7 +88,8 @@ class Answers:
 
     Questions that were not measured on it are answered on another (`Fastest.best.image_set`).
     `smallest` and `balanced` are for the usual needs (`needs.Needs`), None if no store was measured
-    on them. `rounds` is the smallest number of rounds of any measured cell. `half_width` is the
+    on them. `rounds` and `most_rounds` are the smallest and the largest number of rounds of
+    a measured cell. `half_width` is the
     median half-width of the intervals of all answers' times relative to the TIFF folder, None
     without any: 0.1 says that half of them are narrower than +-10%.
     """
@@ -100,6 +101,7 @@ class Answers:
     smallest: Chosen | None
     balanced: Chosen | None
     rounds: int
+    most_rounds: int
     half_width: float | None
 
     def to(self, question: Question) -> Fastest | None:
@@ -136,6 +138,7 @@ def answers(cells: Sequence[CellResult]) -> Answers | None:
         smallest=_chosen(basis, decision.smallest),
         balanced=_chosen(basis, decision.balanced),
         rounds=min(cell.rounds for cell in measured(mine)),
+        most_rounds=max(cell.rounds for cell in measured(mine)),
         half_width=_half_width(mine),
     )
 

@@ -83,6 +83,17 @@ def moderated(mean: RobustMean, noise: Noise) -> RobustMean:
     )
 
 
+def with_prior(mean: RobustMean, noise: Noise | None) -> RobustMean:
+    """Return the mean of a single round with the variance of others, if that is known.
+
+    It is what `moderated` comes to with no degree of freedom of its own.
+    """
+    if mean.deviation is not None or noise is None:
+        return mean
+    freedom = min(noise.degrees_of_freedom, noise.most)
+    return replace(mean, deviation=float(np.sqrt(noise.variance)), degrees_of_freedom=freedom)
+
+
 def _prior(variances: np.ndarray, degrees_of_freedom: np.ndarray) -> tuple[float, float]:
     """Return the prior variance of the cells and its degrees of freedom."""
     half = degrees_of_freedom / 2

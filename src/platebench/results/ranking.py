@@ -37,7 +37,7 @@ TimingOf = Callable[["CellResult"], Timing]
 """Returns by what a cell is ranked."""
 
 FEWEST_ROUNDS = 2
-"""With fewer shared rounds there is no interval, so no order is settled and no tie is shown."""
+"""If the fastest store has fewer, its order to others is that of one measurement."""
 
 _UNPAIRED = 1e-6
 """Weight of a pair without a shared round: it only links stores that nothing else links."""
@@ -117,7 +117,7 @@ def rank(cells: Iterable[CellResult], by: TimingOf = wall) -> Ranking:
 def ties(one: Timing, other: Timing) -> bool:
     """Return True if two cells share rounds, and these leave open which is faster."""
     found = one.over(other)
-    return found is not None and found.rounds >= FEWEST_ROUNDS and not found.settled
+    return found is not None and found.low is not None and not found.settled
 
 
 def pair_scores(cells: Sequence[Blocks]) -> list[float]:

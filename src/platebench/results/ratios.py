@@ -18,7 +18,7 @@ There are two intervals, both from Student's t on the log scale:
   11:e0162874). Its variance has two parts: the error of the pooled ratio, and `RUN_SHIFT`, since
   every run also shifts a ratio by something that its rounds do not show. The variance between
   rounds is moderated over the cells of the run (`moderated_variance`). Without that, intervals of
-  two or three rounds are many times too wide.
+  two or three rounds are many times too wide. A cell of one round has the common variance.
 - `limits`, the confidence interval of the true ratio. Verdicts use it.
 """
 
@@ -41,7 +41,7 @@ from platebench.results.blocks import (
     log_ratio_of_turns,
     without_turns,
 )
-from platebench.results.moderated_variance import Noise, moderated
+from platebench.results.moderated_variance import Noise, moderated, with_prior
 from platebench.results.robust_mean import RobustMean, pool
 
 CONFIDENCE = 0.95
@@ -167,11 +167,14 @@ class Timing:
 def ratio(cell: Blocks, base: Blocks, noise: Noise | None = None, run_shift: float = 0.0) -> Ratio:
     """Return how many times as long `cell` takes as `base`, over their shared rounds.
 
-    With `noise` the variance between rounds is moderated. Raises ValueError if they share no round,
-    if a block is empty, or if a sample is not a positive finite number of seconds.
+    With `noise` the variance between rounds is moderated; of a single shared round it is that of
+    other cells. Raises ValueError if they share no round, if a block is empty, or if a sample is
+    not a positive finite number of seconds.
     """
     mean = pool(log_ratios(cell, base))
-    return Ratio(mean if noise is None else moderated(mean, noise), run_shift)
+    if noise is not None:
+        mean = with_prior(moderated(mean, noise), noise)
+    return Ratio(mean, run_shift)
 
 
 def typical(cell: Blocks) -> Pooled:

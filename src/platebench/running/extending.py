@@ -67,9 +67,8 @@ class Earlier:
         return max((record.group or 0 for record in self.records), default=0)
 
     def with_parts(self, plan: RunPlan) -> RunPlan:
-        """Return a plan with the parts that were measured before."""
-        new = {_what(part) for part in plan.parts}
-        before = (part for part in self.plan.parts if _what(part) not in new)
+        """Return a plan with the parts that were measured before and that it does not cover."""
+        before = (part for part in self.plan.parts if not _covered(part, plan.parts))
         return RunPlan((*plan.parts, *before), plan.left_out)
 
 
@@ -220,5 +219,14 @@ def _read_ahead(info: RunInfo) -> object:
     return (info.machine_facts or {}).get("read_ahead_kib")
 
 
-def _what(part: PlanPart) -> tuple[Sequence[str], frozenset[Any], frozenset[str]]:
-    return part.images, frozenset(part.stores), frozenset(part.operations)
+def _covered(part: PlanPart, parts: Sequence[PlanPart]) -> bool:
+    """Say whether other parts have all that a part has, perhaps one operation each."""
+    return all(
+        any(
+            each.images == part.images
+            and operation in each.operations
+            and set(part.stores) <= set(each.stores)
+            for each in parts
+        )
+        for operation in part.operations
+    )
