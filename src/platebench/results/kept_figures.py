@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from platebench.stores.registry import REFERENCES
 OWN = Path(__file__).with_name("kept_figures.json")
 """The figures of the newest reference run."""
 
-_DIGITS = 7
+_DIGITS = 5
 """Digits of a pair's figures."""
 
 
@@ -89,7 +89,7 @@ def read_kept(file: Path = OWN) -> KeptFigures:
     names = [each.store for each in figures]
     order = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
     pairs = {
-        (*pair, use): _ratio(found)
+        (*pair, use): _ratio(found, read["shifts"][use])
         for use, its in read["pairs"].items()
         for pair, found in zip(order, its, strict=True)
         if found is not None
@@ -101,26 +101,36 @@ def plain(figures: Sequence[StoreFigures], pairs: Pairs) -> dict[str, Any]:
     """Return stores and pairs as the page's script takes them; see `decide.js`.
 
     Stores are in the order of their names. The pairs of a use are those of each store with each
-    later one: the log ratio, its standard error (null from one round), its degrees of freedom and
-    the shift of a whole run. A use that no store was measured on has no pairs.
+    later one: the log ratio, its standard error (null from one round) and its degrees of freedom.
+    `shifts` has the shift of a whole run by use. A use that no store was measured on has no pairs.
     """
     every = sorted(figures, key=lambda each: each.store)
     measured = {use for each in every for use in each.seconds}
+    ratios = {
+        use: [
+            pairs(one.store, other.store, use)
+            if use in one.seconds and use in other.seconds
+            else None
+            for place, one in enumerate(every)
+            for other in every[place + 1 :]
+        ]
+        for use in USES
+        if use in measured
+    }
     return {
         "uses": list(USES),
         "stores": [_plain_store(each) for each in every],
-        "pairs": {
-            use: [
-                _plain_pair(pairs(one.store, other.store, use))
-                if use in one.seconds and use in other.seconds
-                else None
-                for place, one in enumerate(every)
-                for other in every[place + 1 :]
-            ]
-            for use in USES
-            if use in measured
-        },
+        "shifts": {use: _shift(found) for use, found in ratios.items()},
+        "pairs": {use: list(map(_plain_pair, found)) for use, found in ratios.items()},
     }
+
+
+def _shift(ratios: Iterable[Ratio | None]) -> float:
+    """Return what all pairs of a use share: it depends on the cache only."""
+    shifts = {found.run_shift for found in ratios if found is not None}
+    if len(shifts) > 1:
+        raise ValueError(f"pairs of one use have the shifts {sorted(shifts)}")
+    return shifts.pop() if shifts else 0.0
 
 
 def _plain_store(each: StoreFigures) -> dict[str, Any]:
@@ -143,15 +153,15 @@ def _plain_pair(found: Ratio | None) -> list[float | None] | None:
     mean = found.mean
     freedom = min(mean.degrees_of_freedom, 1e9)  # JSON has no infinity
     error = None if mean.error is None else _digits(mean.error)
-    return [_digits(mean.centre), error, _digits(freedom), found.run_shift]
+    return [_digits(mean.centre), error, _digits(freedom)]
 
 
-def _ratio(found: Sequence[float | None]) -> Ratio:
-    centre, error, freedom, shift = found
+def _ratio(found: Sequence[float | None], shift: float) -> Ratio:
+    centre, error, freedom = found
     # `RobustMean.error` is that of two rounds: the deviation over the root of two.
     deviation = None if error is None else math.sqrt(2) * error
     kept = 1 if error is None else 2
-    return Ratio(RobustMean(centre or 0.0, deviation, kept, 0, freedom or 0.0), shift or 0.0)
+    return Ratio(RobustMean(centre or 0.0, deviation, kept, 0, freedom or 0.0), shift)
 
 
 def _digits(value: float) -> float:

@@ -59,8 +59,8 @@
     const count = table.stores.length;
     const pair = table.pairs[use][first * count - (first * (first + 1)) / 2 + last - first - 1];
     if (!pair) return null;
-    const [centre, error, freedom, shift] = pair;
-    return [one.place < other.place ? centre : -centre, error, freedom, shift];
+    const [centre, error, freedom] = pair;
+    return [one.place < other.place ? centre : -centre, error, freedom, table.shifts[use]];
   }
 
   /** True if a repeat run would very likely rank two stores in the same order. */
