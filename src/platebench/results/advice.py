@@ -17,7 +17,7 @@ from scipy import special
 
 from platebench.images.generated import generated
 from platebench.results.decision import Decision, StoreFigures, decide, not_measured
-from platebench.results.moderated_variance import Noise, moderated, noise_of, with_prior
+from platebench.results.moderated_variance import Noise, noise_of, with_noise, with_prior
 from platebench.results.needs import AT_RANDOM, CROPS, IN_ORDER, PARALLEL, USES, WRITES, Needs
 from platebench.results.questions import measured, of_image_set, smallest_first
 from platebench.results.ranking import pair_scores
@@ -186,9 +186,9 @@ class Basis:
         """
         mine, base = self.cell(one, use), self.cell(other, use)
         found = None if mine is None or base is None else mine.wall.over(base.wall)
-        if found is None or mine is None:
+        if found is None:
             return None
-        return replace(found, mean=with_prior(found.mean, mine.wall.noise or self._any_noise))
+        return replace(found, mean=with_prior(found.mean, self._any_noise))
 
     @cached_property
     def _any_noise(self) -> Noise | None:
@@ -236,10 +236,8 @@ class Basis:
         cell = self.cell(store, use)
         if cell is None:
             return None
-        mean = typical(cell.wall.blocks).mean
         noise = self._noise[cell.cache] or self._noise.get("cold")
-        mean = with_prior(mean if noise is None else moderated(mean, noise), noise)
-        return Pooled(mean, cell.wall.run_shift)
+        return Pooled(with_noise(typical(cell.wall.blocks).mean, noise), cell.wall.run_shift)
 
     def advised(self, store: StoreName, source: Source) -> Advised:
         """Return the figures of one store for the whole source."""

@@ -88,10 +88,9 @@ class Answers:
 
     Questions that were not measured on it are answered on another (`Fastest.best.image_set`).
     `smallest` and `balanced` are for the usual needs (`needs.Needs`), None if no store was measured
-    on them. `rounds` and `most_rounds` are the smallest and the largest number of rounds of
-    a measured cell. `half_width` is the
-    median half-width of the intervals of all answers' times relative to the TIFF folder, None
-    without any: 0.1 says that half of them are narrower than +-10%.
+    on them. `rounds` and `most_rounds` are the smallest and the largest number of rounds of a
+    measured cell. `half_width` is the median half-width of the intervals of all answers' times
+    relative to the TIFF folder, None without any: 0.1 says that half are narrower than +-10%.
     """
 
     images: str

@@ -94,6 +94,11 @@ def with_prior(mean: RobustMean, noise: Noise | None) -> RobustMean:
     return replace(mean, deviation=float(np.sqrt(noise.variance)), degrees_of_freedom=freedom)
 
 
+def with_noise(mean: RobustMean, noise: Noise | None) -> RobustMean:
+    """Return a mean with what other cells tell of its variance, if that is known."""
+    return with_prior(mean if noise is None else moderated(mean, noise), noise)
+
+
 def _prior(variances: np.ndarray, degrees_of_freedom: np.ndarray) -> tuple[float, float]:
     """Return the prior variance of the cells and its degrees of freedom."""
     half = degrees_of_freedom / 2

@@ -48,7 +48,7 @@ class Ranking:
     """Stores of one operation in groups that tie, the fastest first; the floor is not among them.
 
     `one_round` is True if the fastest store was measured in one round only: the order is then that
-    of one measurement, and no tie can be told.
+    of one measurement.
     """
 
     groups: tuple[tuple[CellResult, ...], ...]

@@ -41,7 +41,7 @@ from platebench.results.blocks import (
     log_ratio_of_turns,
     without_turns,
 )
-from platebench.results.moderated_variance import Noise, moderated, with_prior
+from platebench.results.moderated_variance import Noise, with_noise
 from platebench.results.robust_mean import RobustMean, pool
 
 CONFIDENCE = 0.95
@@ -64,6 +64,7 @@ _MOST_FREEDOM = 1e6
 class Pooled:
     """A figure pooled over rounds: seconds for one cell, a pure number for a ratio.
 
+    From one round there is no interval, unless the noise is known from other cells.
     `run_shift` is the standard deviation of what shifts its logarithm for a whole run.
     """
 
@@ -171,10 +172,7 @@ def ratio(cell: Blocks, base: Blocks, noise: Noise | None = None, run_shift: flo
     other cells. Raises ValueError if they share no round, if a block is empty, or if a sample is
     not a positive finite number of seconds.
     """
-    mean = pool(log_ratios(cell, base))
-    if noise is not None:
-        mean = with_prior(moderated(mean, noise), noise)
-    return Ratio(mean, run_shift)
+    return Ratio(with_noise(pool(log_ratios(cell, base)), noise), run_shift)
 
 
 def typical(cell: Blocks) -> Pooled:

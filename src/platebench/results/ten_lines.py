@@ -228,9 +228,8 @@ def _how_sure(
     failed = sum(cell.status == "failed" for cell in cells)
     failures = f"; {failed} of {len(cells)} measurements failed" if failed else ""
     least, most = found.rounds, found.most_rounds
-    rounds = (
-        f"{least} round{'' if most == 1 else 's'}" if least == most else f"{least} to {most} rounds"
-    )
+    rounds = f"{least} to {most}" if least < most else f"{most}"
+    rounds += " round" if most == 1 else " rounds"
     if found.half_width is not None:
         rounds += f", accurate to ±{found.half_width:.0%}"
     open_ = [topic.short for topic, answer in said if answer.winner is None]

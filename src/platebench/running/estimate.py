@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import pairwise
 
-from platebench.results.measurement import CellName
 from platebench.results.operations import (
     OPERATIONS,
     Operation,
@@ -170,9 +169,7 @@ class Plan:
 
     def round_seconds(self, size: Size) -> float:
         """Return about how long one round takes."""
-        cells = sum(_cost(name).seconds(size.megabytes) for name in self.operations)
-        many = PER_IMAGE * size.images * len(self.operations)
-        return (cells + many) * (PATIENT if self.patient else 1.0)
+        return cells_seconds(self.operations, size) * (PATIENT if self.patient else 1.0)
 
     def storing_seconds(self, size: Size) -> float:
         """Return about how long it takes to write the stores before the first round."""
@@ -207,12 +204,9 @@ class Plan:
         return min(size.images, max(FEWEST_IMAGES, int((seconds - fixed) / per_image)))
 
 
-def cells_seconds(cells: Iterable[CellName], size: Size) -> float:
-    """Return about how long it takes to measure cells of one image set once."""
-    return sum(
-        _cost(OPERATIONS[cell.kind].name).seconds(size.megabytes) + PER_IMAGE * size.images
-        for cell in cells
-    )
+def cells_seconds(operations: Iterable[str], size: Size) -> float:
+    """Return about how long it takes to measure cells of these operations once, one of each."""
+    return sum(_cost(name).seconds(size.megabytes) + PER_IMAGE * size.images for name in operations)
 
 
 def storing_seconds(stores: int, size: Size) -> float:

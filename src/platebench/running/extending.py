@@ -170,7 +170,7 @@ def run_to_extend(files: Iterable[RecordFile], now: RunInfo, resume: bool = Fals
         mine = _extended_by(mine) or mine
     newest = max(mine, key=lambda file: (file.finished, file.info().started))
     if not resume:
-        extensions = [file for file in mine if _extends(file, newest)]
+        extensions = [file for file in mine if _extended_at(file) == newest.info().started]
         newest = max(extensions, key=lambda file: file.info().started, default=newest)
     differs = list(_differences(newest.info(), now))
     if differs:
@@ -181,17 +181,18 @@ def run_to_extend(files: Iterable[RecordFile], now: RunInfo, resume: bool = Fals
     return newest
 
 
-def _extends(file: RecordFile, other: RecordFile) -> bool:
+def _extended_at(file: RecordFile) -> str | None:
+    """Return when the run began that an interrupted one extends; None if it does not."""
     pieces = pieces_of(file.info())
-    return bool(pieces) and pieces[-1]["started"] == other.info().started and not file.finished
+    return str(pieces[-1]["started"]) if pieces and not file.finished else None
 
 
 def _extended_by(files: Sequence[RecordFile]) -> list[RecordFile]:
     """Return the run that the newest interrupted extension among these began with."""
     begun = [
-        (file.info().started, pieces[-1]["started"])
+        (file.info().started, extended)
         for file in files
-        if not file.finished and (pieces := pieces_of(file.info()))
+        if (extended := _extended_at(file)) is not None
     ]
     return [file for file in files if begun and file.info().started == max(begun)[1]]
 

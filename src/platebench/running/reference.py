@@ -15,6 +15,7 @@ from pathlib import Path
 
 from platebench.errors import UserError
 from platebench.limits import gigabytes
+from platebench.results.operations import OPERATIONS
 from platebench.results.plan import REFERENCE, RunPlan
 from platebench.results.records import RecordFile, record_files
 from platebench.running.batches import Batch, batches_of
@@ -77,7 +78,9 @@ def tell_cost(batches: Sequence[Batch], room: Path, watcher: Watcher) -> None:
     pairs = [(batch, _size(batch.images)) for batch in left]
     seconds = sum(
         storing_seconds(len(batch.needs), size)
-        + sum(cells_seconds(group.cells, size) for group in batch.left)
+        + cells_seconds(
+            (OPERATIONS[cell.kind].name for group in batch.left for cell in group.cells), size
+        )
         for batch, size in pairs
     )
     most = max((disk_bytes(batch.stores_at_once, size) for batch, size in pairs), default=0)

@@ -21,8 +21,7 @@ store is a folder (see `table_files`).
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,7 +34,7 @@ from pyarrow import feather, ipc
 from platebench.images.imageset import IMAGE_SCHEMA, ImageSet
 from platebench.stores.arrow_tables import ArrowTables
 from platebench.stores.contract import OpenDecoded, OpenStore, check_rows
-from platebench.stores.read_ahead import evenly, read_ahead
+from platebench.stores.read_ahead import AdvisedFile
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.tiff_codec import CODECS, TiffCodec
@@ -219,24 +218,15 @@ class _OpenBatches(OpenDecoded, _OpenIpc):
     def __init__(self, path: Path, layout: str, options: ipc.IpcReadOptions | None) -> None:
         super().__init__(path, layout)
         self._options = options
+        self._advised = AdvisedFile(path)
 
     @cached_property
     def _batches(self) -> ipc.RecordBatchFileReader:
         return ipc.open_file(self._map, options=self._options)
 
-    @cached_property
-    def _descriptor(self) -> int:
-        return os.open(self._path, os.O_RDONLY)
-
-    @cached_property
-    def _span(self) -> Callable[[int], tuple[int, int]]:
-        """Where a batch is: pyarrow does not say."""
-        return evenly(self._map.size(), len(self))
-
     def close(self) -> None:
         super().close()
-        if "_descriptor" in vars(self):
-            os.close(self._descriptor)
+        self._advised.close()
 
     def __len__(self) -> int:
         return int(self._batches.num_record_batches)
@@ -244,7 +234,7 @@ class _OpenBatches(OpenDecoded, _OpenIpc):
     def decoded(
         self, rows: Sequence[int], memory: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
-        for row in read_ahead(self._descriptor, rows, self._span):
+        for row in self._advised.ahead_evenly(rows, len(self)):  # pyarrow has no places
             column = self._batches.get_batch(row).column(IMAGE)
             yield from decode(column, self._layout, self._kinds, [row], memory)
 

@@ -29,8 +29,7 @@ Tables that belong to the images are Arrow IPC files beside it (see `arrow_table
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,7 +53,7 @@ from platebench.stores.contract import (
     require_common_image,
 )
 from platebench.stores.crops import Crop
-from platebench.stores.read_ahead import evenly, read_ahead
+from platebench.stores.read_ahead import AdvisedFile
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.variants import Variants
@@ -238,17 +237,12 @@ class _OpenChunks(_OpenArray, OpenIntoMemory):
         return blosc2.open(str(self._place), mode="r", mmap_mode="r")
 
     @cached_property
-    def _descriptor(self) -> int:
-        return os.open(self._place, os.O_RDONLY)
-
-    @cached_property
-    def _span(self) -> Callable[[int], tuple[int, int]]:
-        return evenly(os.fstat(self._descriptor).st_size, len(self))
+    def _advised(self) -> AdvisedFile:
+        return AdvisedFile(self._place)
 
     def close(self) -> None:
         super().close()
-        if "_descriptor" in vars(self):
-            os.close(self._descriptor)
+        self._advised.close()
 
     @property
     def largest_image(self) -> int:
@@ -257,7 +251,7 @@ class _OpenChunks(_OpenArray, OpenIntoMemory):
     def images_into(self, rows: Sequence[int], memory: np.ndarray) -> Iterator[np.ndarray]:
         chunks, shape, dtype = self._array.schunk, self._array.shape[1:], self._array.dtype
         image = memory[: self.largest_image].view(dtype).reshape(shape)
-        ahead = read_ahead(self._descriptor, rows, self._span) if isinstance(rows, range) else rows
-        for row in ahead:
+        in_order = isinstance(rows, range)
+        for row in self._advised.ahead_evenly(rows, len(self)) if in_order else rows:
             chunks.decompress_chunk(row, dst=image)
             yield image

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 
 from platebench.images.imageset import IMAGE_SCHEMA
 from platebench.stores.contract import OpenDecoded, OpenStore, check_rows
-from platebench.stores.read_ahead import read_ahead
+from platebench.stores.read_ahead import AdvisedFile
 from platebench.stores.values import IMAGE, Kinds, decode, decode_all, kinds_of, table_of
 
 BATCH = 16
@@ -69,8 +68,8 @@ class OpenRowGroups(OpenDecoded, OpenParquet):
         return pq.ParquetFile(self._path, pre_buffer=False, memory_map=True)
 
     @cached_property
-    def _descriptor(self) -> int:
-        return os.open(self._path, os.O_RDONLY)
+    def _advised(self) -> AdvisedFile:
+        return AdvisedFile(self._path)
 
     @cached_property
     def _image(self) -> int:
@@ -79,8 +78,7 @@ class OpenRowGroups(OpenDecoded, OpenParquet):
     def close(self) -> None:
         """Close the file and its descriptor."""
         super().close()
-        if "_descriptor" in vars(self):
-            os.close(self._descriptor)
+        self._advised.close()
 
     def table(self) -> pa.Table:
         """Read the columns that are not pixels, without a memory map."""
@@ -108,7 +106,7 @@ class OpenRowGroups(OpenDecoded, OpenParquet):
                 for row in rows:
                     yield from self._decoded(file, row, memory)
         else:
-            for row in read_ahead(self._descriptor, rows, self._span):
+            for row in self._advised.ahead(rows, self._span):
                 yield from self._decoded(self._file, row, memory)
 
     def _decoded(

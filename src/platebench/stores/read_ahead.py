@@ -6,7 +6,9 @@ import mmap
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import islice
+from pathlib import Path
 
 AHEAD = 8
 """Images ahead: 11 MB of 1024 x 1344 uint8. 16 scattered images from the disk take 37 ms with it,
@@ -35,6 +37,33 @@ def evenly(size: int, rows: int) -> Callable[[int], tuple[int, int]]:
     """Return the estimated `span` of rows in a file of `size` bytes: most rows are as large."""
     each = size // max(1, rows)
     return lambda row: (row * each, each + mmap.PAGESIZE)
+
+
+class AdvisedFile:
+    """A file that a library reads, of whose next images the kernel is advised.
+
+    It is opened a second time for that, when it is first needed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def _descriptor(self) -> int:
+        return os.open(self._path, os.O_RDONLY)
+
+    def close(self) -> None:
+        """Close the file, if it was opened."""
+        if "_descriptor" in vars(self):
+            os.close(self._descriptor)
+
+    def ahead(self, rows: Sequence[int], span: Callable[[int], tuple[int, int]]) -> Iterator[int]:
+        """Yield `rows` as `read_ahead` does."""
+        return read_ahead(self._descriptor, rows, span)
+
+    def ahead_evenly(self, rows: Sequence[int], images: int) -> Iterator[int]:
+        """Yield `rows` of a file of so many images, whose places are estimated (`evenly`)."""
+        return self.ahead(rows, evenly(os.fstat(self._descriptor).st_size, images))
 
 
 def opened_ahead(paths: Iterable[str]) -> Iterator[int]:

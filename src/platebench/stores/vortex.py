@@ -28,7 +28,6 @@ Tables that belong to the images are Arrow IPC files (see `arrow_tables`).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -50,7 +49,7 @@ from platebench.stores.contract import (
     require_common_image,
 )
 from platebench.stores.plain_tiff import Kind
-from platebench.stores.read_ahead import evenly, read_ahead
+from platebench.stores.read_ahead import AdvisedFile
 from platebench.stores.table_files import TABLES
 from platebench.stores.tables import StoredTables
 from platebench.stores.values import (
@@ -165,18 +164,13 @@ class _OpenNumbers(OpenIntoMemory):
     """A column of all pixels: an image is a range of its rows."""
 
     def __init__(self, path: Path) -> None:
-        self._place = path / IMAGES
-        self._file = vortex.open(str(self._place), memory_map=True)
+        self._file = vortex.open(str(path / IMAGES), memory_map=True)
+        self._advised = AdvisedFile(path / IMAGES)
         self._about = vortex.open(str(path / TABLE))
 
     def close(self) -> None:
         del self._file, self._about  # vortex-data has no close
-        if "_descriptor" in vars(self):
-            os.close(self._descriptor)
-
-    @cached_property
-    def _descriptor(self) -> int:
-        return os.open(self._place, os.O_RDONLY)
+        self._advised.close()
 
     def __len__(self) -> int:
         return len(self._about)
@@ -201,8 +195,7 @@ class _OpenNumbers(OpenIntoMemory):
         shape, dtype = self._kind
         flat = memory[: self.largest_image].view(dtype)
         scan = self._file.to_repeated_scan([PIXELS])
-        span = evenly(os.fstat(self._descriptor).st_size, len(self))
-        for row in read_ahead(self._descriptor, rows, span):
+        for row in self._advised.ahead_evenly(rows, len(self)):
             start = at = row * len(flat)
             for piece in scan.execute(row_range=(start, start + len(flat))):
                 numbers = piece.to_arrow_array().field(0).to_numpy()
