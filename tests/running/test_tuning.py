@@ -71,6 +71,20 @@ def test_page_has_every_candidate_and_is_continued(
     assert list(scratch.iterdir()) == []
 
 
+def test_a_layout_without_fast_is_compared_with_its_default(
+    settings: TuningSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = sqlite.CANDIDATES["tiff"]
+    tunings = {name: each for name, each in known.tunings.items() if name != "fast"}
+    monkeypatch.setitem(sqlite.CANDIDATES, "tiff", Variants(known.settings, tunings))
+    measured = measure_tunings(tmp_path, settings, Told())
+    (default,) = (each for each in measured.candidates if "default" in each.tunings)
+    assert {timed.ratio.estimate for timed in default.times.values()} == {1.0}
+    page = settings.out.read_text()
+    assert "times default" in page
+    assert "times fast" not in page
+
+
 def test_a_candidate_that_cannot_hold_the_images_is_left_out(
     settings: TuningSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

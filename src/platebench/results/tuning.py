@@ -19,7 +19,10 @@ MOST_BYTES, MOST_BYTES_LZ4 = 0.45, 0.60
 """Bytes per byte of pixels that `balanced` may take; of LZ4, which reads faster, more."""
 
 MOST_ROWS, MOST_WRITE = 3.0, 4.0
-"""Times `fast` that `balanced` may take for cold random rows, and for writing."""
+"""Times the baseline that `balanced` may take for cold random rows, and for writing.
+
+The baseline is the layout's `fast`, or `default` where it has no `fast`.
+"""
 
 TIE = 1.10
 """Products of size and cold rows within this factor of the smallest tie."""
@@ -36,7 +39,7 @@ WRITE, COLD_ROWS = "write", "cold rows"
 
 @dataclass(frozen=True)
 class TimedOperation:
-    """Median milliseconds of one operation, its ratio to `fast`, and pixels per second in bytes."""
+    """Median milliseconds of one operation, its ratio to the baseline, and bytes of pixels/s."""
 
     ms: float
     ratio: TurnRatio
@@ -67,14 +70,14 @@ class TunedCandidate:
         if self.bytes_per_pixel_byte > most:
             found.append(f"{self.bytes_per_pixel_byte:.3f} of the raw size (limit {most:.2f})")
         if rows > MOST_ROWS:
-            found.append(f"cold rows {rows:.1f} times fast (limit {MOST_ROWS:g})")
+            found.append(f"cold rows {rows:.1f} times as long (limit {MOST_ROWS:g})")
         if write > MOST_WRITE:
-            found.append(f"writing {write:.1f} times fast (limit {MOST_WRITE:g})")
+            found.append(f"writing {write:.1f} times as long (limit {MOST_WRITE:g})")
         return found
 
     @property
     def product(self) -> float:
-        """Size by cold rows relative to `fast`."""
+        """Size by cold rows relative to the baseline."""
         return self.bytes_per_pixel_byte * self.times[COLD_ROWS].ratio.estimate
 
     @property

@@ -97,7 +97,7 @@ def measure_tunings(checkout: Path, settings: TuningSettings, watcher: Watcher) 
         wanted = layouts(settings.formats)
         for number, (format_, layout) in enumerate(wanted):
             name = f"{format_.name}:{layout}"
-            absent = registry.why_not(StoreName(format_.name, layout, "fast"))
+            absent = registry.why_not(StoreName(format_.name, layout, "balanced"))
             if absent:
                 watcher.say(f"{name}: {absent}")
             done = any(_is_of(each.store, format_, layout) for each in measured.candidates)
@@ -198,8 +198,9 @@ class _Group:
         self._names = [
             StoreName(format_.name, layout, variant) for variant in self._variants.settings
         ]
-        self._fast = StoreName(format_.name, layout, self._variants.variant("fast"))
-        self._chance = random.Random(str(self._fast))
+        baseline = self._variants.variant(self._variants.baseline)
+        self._baseline = StoreName(format_.name, layout, baseline)
+        self._chance = random.Random(str(self._baseline))
         self._stack = ExitStack()
         self._workers: list[_Worker] = []
         self._sizes: dict[StoreName, Mapping[str, Any]] = {}
@@ -235,17 +236,17 @@ class _Group:
             turns += 1
 
     def candidates(self) -> list[TunedCandidate]:
-        """Return what was measured. Raises RuntimeError if `fast` could not be."""
+        """Return what was measured. Raises RuntimeError if the baseline could not be."""
         seconds = {worker.store: worker.seconds for worker in self._workers}
-        if self._fast not in seconds:
-            raise RuntimeError(f"{self._fast}: {self.left_out[str(self._fast)]}")
+        if self._baseline not in seconds:
+            raise RuntimeError(f"{self._baseline}: {self.left_out[str(self._baseline)]}")
         return [
             TunedCandidate(
                 store,
                 self._sizes[store]["bytes"] / self._images.pixel_bytes,
                 self._sizes[store]["files"],
                 {
-                    operation: self._timed(operation, mine, seconds[self._fast][operation])
+                    operation: self._timed(operation, mine, seconds[self._baseline][operation])
                     for operation, mine in timed.items()
                 },
                 tunings_of(store),
@@ -254,13 +255,13 @@ class _Group:
         ]
 
     def _timed(
-        self, operation: str, mine: Sequence[float], fast: Sequence[float]
+        self, operation: str, mine: Sequence[float], baseline: Sequence[float]
     ) -> TimedOperation:
         median = statistics.median(mine)
         images = self._images.pixel_bytes
         if operation not in (WRITE, COLD_SCAN):
             images = images * min(TAKEN, len(self._images)) // len(self._images)
-        return TimedOperation(1e3 * median, turn_ratio(mine, fast), images / median)
+        return TimedOperation(1e3 * median, turn_ratio(mine, baseline), images / median)
 
 
 def tunings_of(store: StoreName) -> tuple[str, ...]:

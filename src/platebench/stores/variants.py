@@ -38,3 +38,8 @@ class Variants(Generic[T]):
     def variant(self, tuning: str) -> str:
         """Return the name of the variant that a tuning is; a variant's own name stays."""
         return self.tunings.get(tuning, tuning)
+
+    @property
+    def baseline(self) -> str:
+        """The tuning that the others are compared with: `fast`, or `default` if there is none."""
+        return "fast" if "fast" in self.tunings else "default"
