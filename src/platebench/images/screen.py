@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -65,17 +66,15 @@ def gene_of(shot: Shot) -> str:
 class Segmented:
     """A frame or site with its objects: `image` of the profile's dtype, `labels` uint16, features.
 
-    `nuclei` are in the order of their labels; `classes` int32 (n,) are indices of CLASSES. `planes`
-    (channels, z, y, x) are all images of the shot, one of which is `image`; `channels` names them,
-    if they are not H2B-GFP. `place` is without channel and z.
+    `nuclei` are in the order of their labels. `planes` (channels, z, y, x) are all images of the
+    shot, one of which is `image`; `channels` names them, if they are not H2B-GFP. `place` is
+    without channel and z.
     """
 
     shot: Shot
     image: np.ndarray
     labels: np.ndarray
     nuclei: list[Nucleus]
-    classes: np.ndarray
-    objects: ObjectFeatures
     place: Place
     gene: str
     planes: np.ndarray
@@ -85,6 +84,17 @@ class Segmented:
     def time(self) -> int:
         """The index of the frame in its movie; 0 of a site without frames."""
         return self.place.frame or 0
+
+    @cached_property
+    def classes(self) -> np.ndarray:
+        """The phenotypes of the nuclei: int32 (n,), indices of CLASSES."""
+        names = [nucleus.phenotype(self.shot.frame) for nucleus in self.nuclei]
+        return np.array([CLASSES.index(name) for name in names], np.int32)
+
+    @cached_property
+    def objects(self) -> ObjectFeatures:
+        """The features of the nuclei, measured in `image`."""
+        return measure(self.image, self.labels, len(self.nuclei))
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -100,15 +110,11 @@ def segment(seed: int, shot: Shot, profile: Profile) -> Segmented:
     well = movie(seed, shot.movie)
     image = take_frame(well, shot.frame, profile)
     labels, numbers = label_frame(well, shot.frame)
-    nuclei = [well.nuclei[number] for number in numbers]
-    classes = [CLASSES.index(nucleus.phenotype(shot.frame)) for nucleus in nuclei]
     return Segmented(
         shot,
         image,
         labels,
-        nuclei,
-        np.array(classes, np.int32),
-        measure(image, labels, len(nuclei)),
+        [well.nuclei[number] for number in numbers],
         place=place_of_shot(shot),
         gene=gene_of(shot),
         planes=image[np.newaxis, np.newaxis],

@@ -11,11 +11,9 @@ import numpy as np
 
 from platebench.images import screen
 from platebench.images.camera import label_frame, take_frame
-from platebench.images.features import measure
 from platebench.images.focus import PLANES, SHARPEST, stack
 from platebench.images.movie import HEIGHT, WIDTH, Movie, movie
 from platebench.images.names import Place
-from platebench.images.nuclei import CLASSES
 from platebench.images.painting import CHANNELS, paint
 from platebench.images.screen import FIRST_FRAME, GENES, Segmented, Shot
 from platebench.images.set_profiles import MIXED, SetProfile, images_per_site, is_field
@@ -104,17 +102,13 @@ def segment(seed: int, shot: Shot, profile: SetProfile) -> Segmented:
     labels, numbers = label_frame(site, shot.frame)
     if profile == "mixed":
         labels, numbers = _seen(_fitted(labels, shot.number), numbers)
-    nuclei = [site.nuclei[number] for number in numbers]
-    classes = [CLASSES.index(nucleus.phenotype(shot.frame)) for nucleus in nuclei]
     image = images[SHARPEST if profile == "zstack" else 0]
     axes = (1, len(images)) if profile == "zstack" else (len(images), 1)
     return Segmented(
         shot,
         image,
         labels,
-        nuclei,
-        np.array(classes, np.int32),
-        measure(image, labels, len(nuclei)),
+        [site.nuclei[number] for number in numbers],
         place=site_place(shot, profile),
         gene=GENES[shot.number // SITES_PER_WELL % len(GENES)],
         planes=np.stack(images).reshape(*axes, *image.shape),
