@@ -89,7 +89,7 @@ def read_kept(file: Path = OWN) -> KeptFigures:
     names = [each.store for each in figures]
     order = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
     pairs = {
-        (*pair, use): _ratio(found, read["shifts"][use])
+        (*pair, use): _ratio(found, read["freedoms"], read["shifts"][use])
         for use, its in read["pairs"].items()
         for pair, found in zip(order, its, strict=True)
         if found is not None
@@ -101,8 +101,9 @@ def plain(figures: Sequence[StoreFigures], pairs: Pairs) -> dict[str, Any]:
     """Return stores and pairs as the page's script takes them; see `decide.js`.
 
     Stores are in the order of their names. The pairs of a use are those of each store with each
-    later one: the log ratio, its standard error (null from one round) and its degrees of freedom.
-    `shifts` has the shift of a whole run by use. A use that no store was measured on has no pairs.
+    later one: the log ratio, its standard error (null from one round), and the place of its degrees
+    of freedom in `freedoms`, which few values share. `shifts` has the shift of a whole run by use.
+    A use that no store was measured on has no pairs.
     """
     every = sorted(figures, key=lambda each: each.store)
     measured = {use for each in every for use in each.seconds}
@@ -117,11 +118,18 @@ def plain(figures: Sequence[StoreFigures], pairs: Pairs) -> dict[str, Any]:
         for use in USES
         if use in measured
     }
+    found = [ratio for its in ratios.values() for ratio in its if ratio is not None]
+    freedoms = sorted({_freedom(ratio) for ratio in found})
+    places = {freedom: place for place, freedom in enumerate(freedoms)}
     return {
         "uses": list(USES),
         "stores": [_plain_store(each) for each in every],
-        "shifts": {use: _shift(found) for use, found in ratios.items()},
-        "pairs": {use: list(map(_plain_pair, found)) for use, found in ratios.items()},
+        "freedoms": freedoms,
+        "shifts": {use: _shift(its) for use, its in ratios.items()},
+        "pairs": {
+            use: [None if ratio is None else _plain_pair(ratio, places) for ratio in its]
+            for use, its in ratios.items()
+        },
     }
 
 
@@ -147,21 +155,21 @@ def _plain_store(each: StoreFigures) -> dict[str, Any]:
     }
 
 
-def _plain_pair(found: Ratio | None) -> list[float | None] | None:
-    if found is None:
-        return None
-    mean = found.mean
-    freedom = min(mean.degrees_of_freedom, 1e9)  # JSON has no infinity
-    error = None if mean.error is None else _digits(mean.error)
-    return [_digits(mean.centre), error, _digits(freedom)]
+def _freedom(ratio: Ratio) -> float:
+    return _digits(min(ratio.mean.degrees_of_freedom, 1e9))  # JSON has no infinity
 
 
-def _ratio(found: Sequence[float | None], shift: float) -> Ratio:
-    centre, error, freedom = found
+def _plain_pair(ratio: Ratio, places: Mapping[float, int]) -> list[float | None]:
+    error = None if ratio.mean.error is None else _digits(ratio.mean.error)
+    return [_digits(ratio.mean.centre), error, places[_freedom(ratio)]]
+
+
+def _ratio(found: Sequence[Any], freedoms: Sequence[float], shift: float) -> Ratio:
+    centre, error, place = found
     # `RobustMean.error` is that of two rounds: the deviation over the root of two.
     deviation = None if error is None else math.sqrt(2) * error
     kept = 1 if error is None else 2
-    return Ratio(RobustMean(centre or 0.0, deviation, kept, 0, freedom or 0.0), shift)
+    return Ratio(RobustMean(centre, deviation, kept, 0, freedoms[place]), shift)
 
 
 def _digits(value: float) -> float:

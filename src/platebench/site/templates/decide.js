@@ -59,7 +59,7 @@
     const count = table.stores.length;
     const pair = table.pairs[use][first * count - (first * (first + 1)) / 2 + last - first - 1];
     if (!pair) return null;
-    const [centre, error, freedom] = pair;
+    const [centre, error, freedom] = [pair[0], pair[1], table.freedoms[pair[2]]];
     return [one.place < other.place ? centre : -centre, error, freedom, table.shifts[use]];
   }
 
