@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from platebench.results.adapters import AdapterFacts
@@ -43,6 +45,7 @@ def candidate(
 FAST = candidate("none", 1.0, 1.0, 1.0, ("fast",))
 LZ4 = candidate("lz4", 0.58, 1.3)
 ZSTD_1 = candidate("zstd-1", 0.36, 1.8, tunings=("balanced",))
+ZSTD_1_UNCHOSEN = candidate("zstd-1", 0.36, 1.8)
 ZSTD_9 = candidate("zstd-9", 0.34, 1.9, write=20.0, tunings=("small",))
 WORSE = candidate("snappy", 0.52, 2.0)
 SLOW = candidate("lzma", 0.29, 9.0, write=200.0, speed=5e6)
@@ -77,8 +80,8 @@ def test_balanced_has_the_smallest_product_of_those_that_keep_the_limits() -> No
         (LZ4, []),
         (candidate("lz4", 0.61, 1.3), ["0.610 of the raw size (limit 0.60)"]),
         (candidate("snappy", 0.58, 1.3), ["0.580 of the raw size (limit 0.45)"]),
-        (candidate("gzip", 0.36, 3.04), ["cold rows 3.0 times as long (limit 3)"]),
-        (ZSTD_9, ["writing 20.0 times as long (limit 4)"]),
+        (candidate("gzip", 0.36, 3.04), ["cold rows 3.0 (1.5 to 6.1) times as long (limit 3)"]),
+        (ZSTD_9, ["writing 20.0 (10.0 to 40.0) times as long (limit 4)"]),
     ],
 )
 def test_missed_limits_are_named(one: TunedCandidate, misses: list[str]) -> None:
@@ -103,6 +106,29 @@ def test_page_says_what_is_chosen_and_where_the_rule_differs() -> None:
     missed = "misses 0.520 of the raw size (limit 0.45); here the rule would take `zstd-1`"
     assert f"- `balanced` is `snappy`: {missed}." in page
     assert "- No `small`; the rule would take `zstd-1`." in page
+
+
+def test_page_says_when_the_measurement_cannot_tell_the_choice_from_that_of_the_rule() -> None:
+    both = "; here the rule would take `zstd-1`, and the intervals leave both possible"
+    for chosen, says in (
+        (candidate("zstd-3", 0.37, 2.4, tunings=("balanced",)), both[2:]),
+        (candidate("zstd-3", 0.37, 3.2, tunings=("balanced",)), both),
+        (candidate("zstd-3", 0.37, 9.0, tunings=("balanced",)), "; here the rule would take"),
+    ):
+        page = as_markdown([FAST, ZSTD_1_UNCHOSEN, chosen], {}, FACTS, "1 May 2026", "the command")
+        (line,) = (each for each in page.splitlines() if each.startswith("- `balanced`"))
+        assert says in line
+        assert ("both possible" in line) == ("both possible" in says)
+
+
+def test_a_barred_candidate_is_no_choice_and_the_page_says_why() -> None:
+    barred = dataclasses.replace(candidate("delta", 0.30, 1.1), barred="Others do not read it.")
+    assert best_balanced([*ALL, barred]) is ZSTD_1
+    assert best_small([*ALL, barred]) is ZSTD_9
+    page = as_markdown([*ALL, barred], {}, FACTS, "1 May 2026", "the command")
+    assert "- `delta` is no choice. Others do not read it." in page
+    assert "barred" not in as_record(barred)
+    assert from_record(as_record(barred), [], barred.barred) == barred
 
 
 def test_record_is_read_back_with_the_tunings_of_today() -> None:

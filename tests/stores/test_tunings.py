@@ -156,6 +156,7 @@ def test_tunings_of_the_registry_are_those_of_the_format(
     assert set(variants.tunings.values()) <= set(variants.settings)
     assert len(set(variants.tunings.values())) == len(variants.tunings)
     assert set(variants.tunings) <= set(TUNINGS)
+    assert set(variants.barred) <= set(variants.settings) - set(variants.tunings.values())
 
 
 @every_layout

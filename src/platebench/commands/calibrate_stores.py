@@ -263,7 +263,7 @@ def tuning_command(
     """Measure codecs, levels and chunks of each format, from which the tunings are chosen.
 
     Writes a page with the size and times of every candidate, the Pareto front of size against cold
-    random reads, and what the tunings balanced and small are. It takes about thirty minutes; leave
+    random reads, and what the tunings balanced and small are. It takes about an hour; leave
     the machine idle meanwhile. Exit status: 1 if a store tuned balanced misses its limits, or a
     format failed; 0 otherwise.
     """

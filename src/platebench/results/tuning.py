@@ -36,6 +36,8 @@ viewer shows.
 
 WRITE, COLD_ROWS = "write", "cold rows"
 
+_LIMITS = ((COLD_ROWS, "cold rows", MOST_ROWS), (WRITE, "writing", MOST_WRITE))
+
 
 @dataclass(frozen=True)
 class TimedOperation:
@@ -48,13 +50,17 @@ class TimedOperation:
 
 @dataclass(frozen=True)
 class TunedCandidate:
-    """One candidate: its size, its times, and the tunings that it is."""
+    """One candidate: its size, its times, and the tunings that it is.
+
+    `barred` says why it may be no tuning, however good it is; empty if it may.
+    """
 
     store: StoreName
     bytes_per_pixel_byte: float
     files: int
     times: Mapping[str, TimedOperation]
     tunings: tuple[str, ...]
+    barred: str = ""
 
     @property
     def variant(self) -> str:
@@ -64,21 +70,36 @@ class TunedCandidate:
     @property
     def misses(self) -> list[str]:
         """The limits of `balanced` that it does not keep, in words."""
-        most = MOST_BYTES_LZ4 if "lz4" in self.variant else MOST_BYTES
-        rows, write = self.times[COLD_ROWS].ratio.estimate, self.times[WRITE].ratio.estimate
         found = []
-        if self.bytes_per_pixel_byte > most:
-            found.append(f"{self.bytes_per_pixel_byte:.3f} of the raw size (limit {most:.2f})")
-        if rows > MOST_ROWS:
-            found.append(f"cold rows {rows:.1f} times as long (limit {MOST_ROWS:g})")
-        if write > MOST_WRITE:
-            found.append(f"writing {write:.1f} times as long (limit {MOST_WRITE:g})")
+        if self.bytes_per_pixel_byte > self._most_bytes:
+            found.append(
+                f"{self.bytes_per_pixel_byte:.3f} of the raw size (limit {self._most_bytes:.2f})"
+            )
+        for operation, says, most in _LIMITS:
+            ratio = self.times[operation].ratio
+            if ratio.estimate > most:
+                found.append(
+                    f"{says} {ratio.estimate:.1f} ({ratio.low:.1f} to {ratio.high:.1f}) times as"
+                    f" long (limit {most:g})"
+                )
         return found
 
     @property
-    def product(self) -> float:
+    def may_keep_limits(self) -> bool:
+        """True if the intervals of its times reach below the limits of `balanced`."""
+        return self.bytes_per_pixel_byte <= self._most_bytes and all(
+            self.times[operation].ratio.low <= most for operation, _, most in _LIMITS
+        )
+
+    @property
+    def _most_bytes(self) -> float:
+        return MOST_BYTES_LZ4 if "lz4" in self.variant else MOST_BYTES
+
+    @property
+    def product(self) -> TurnRatio:
         """Size by cold rows relative to the baseline."""
-        return self.bytes_per_pixel_byte * self.times[COLD_ROWS].ratio.estimate
+        rows, size = self.times[COLD_ROWS].ratio, self.bytes_per_pixel_byte
+        return TurnRatio(size * rows.estimate, size * rows.low, size * rows.high, rows.turns)
 
     @property
     def bearable(self) -> bool:
@@ -106,16 +127,21 @@ def _dominates(one: TunedCandidate, other: TunedCandidate) -> bool:
 
 def best_balanced(candidates: Sequence[TunedCandidate]) -> TunedCandidate | None:
     """Return what the rule makes `balanced`; None if no candidate keeps the limits."""
-    kept = pareto_front([each for each in candidates if not each.misses])
-    least = min((each.product for each in kept), default=0.0)
-    tied = [each for each in kept if each.product <= TIE * least]
+    kept = pareto_front([each for each in candidates if not each.misses and not each.barred])
+    least = min((each.product.estimate for each in kept), default=0.0)
+    tied = [each for each in kept if each.product.estimate <= TIE * least]
     return min(tied, key=lambda each: each.times[WRITE].ratio.estimate, default=None)
 
 
 def best_small(candidates: Sequence[TunedCandidate]) -> TunedCandidate | None:
     """Return what the rule makes `small`; None if no candidate is bearable."""
-    bearable = [each for each in candidates if each.bearable]
+    bearable = [each for each in candidates if each.bearable and not each.barred]
     return min(bearable, key=lambda each: each.bytes_per_pixel_byte, default=None)
+
+
+def may_be_balanced(chosen: TunedCandidate, best: TunedCandidate) -> bool:
+    """True if a repeat of the measurement may make `chosen` `balanced`, which made it `best`."""
+    return chosen.may_keep_limits and chosen.product.low <= TIE * best.product.high
 
 
 def with_tuning(candidates: Sequence[TunedCandidate], tuning: str) -> TunedCandidate | None:
@@ -124,13 +150,15 @@ def with_tuning(candidates: Sequence[TunedCandidate], tuning: str) -> TunedCandi
 
 
 def as_record(candidate: TunedCandidate) -> dict[str, Any]:
-    """Return a candidate as a JSON-compatible dict, without the tunings, which code decides."""
+    """Return a candidate as a JSON-compatible dict, without what code decides."""
     record = {**asdict(candidate), "store": str(candidate.store)}
-    del record["tunings"]
+    del record["tunings"], record["barred"]
     return record
 
 
-def from_record(record: Mapping[str, Any], tunings: Sequence[str]) -> TunedCandidate:
+def from_record(
+    record: Mapping[str, Any], tunings: Sequence[str], barred: str = ""
+) -> TunedCandidate:
     """Return the candidate of a record. Raises LookupError or TypeError for another record."""
     times = {
         name: TimedOperation(**{**timed, "ratio": TurnRatio(**timed["ratio"])})
@@ -142,4 +170,5 @@ def from_record(record: Mapping[str, Any], tunings: Sequence[str]) -> TunedCandi
         record["files"],
         times,
         tuple(tunings),
+        barred,
     )

@@ -11,6 +11,7 @@ from platebench.results.tuning import (
     TunedCandidate,
     best_balanced,
     best_small,
+    may_be_balanced,
     pareto_front,
     with_tuning,
 )
@@ -56,7 +57,8 @@ def as_markdown(
         f" makes, and reads cold rows at {tuning.LEAST_ROWS / 1e6:g} MB/s or more, so that a viewer"
         " follows.",
         "",
-        "Where measurement and choice differ, the line below the table says so.",
+        "Where measurement and choice differ, the lines below a table say so. They also name each"
+        " candidate that may be no tuning, with the reason.",
     ]
     for place, some in groupby(candidates, key=lambda each: (each.store.format, each.store.layout)):
         lines += ["", f"## {place[0]}, {place[1]}", "", *_section(list(some))]
@@ -116,6 +118,13 @@ def _choices(candidates: Sequence[TunedCandidate]) -> list[str]:
         if name == "small" and not chosen.bearable:
             notes.append("is below the least speed")
         if best is not None and best is not chosen:
-            notes.append(f"here the rule would take `{best.variant}`")
+            noise = name == "balanced" and may_be_balanced(chosen, best)
+            notes.append(
+                f"here the rule would take `{best.variant}`"
+                f"{', and the intervals leave both possible' if noise else ''}"
+            )
         lines.append(f"- `{name}` is `{chosen.variant}`{': ' if notes else ''}{'; '.join(notes)}.")
+    lines += [
+        f"- `{each.variant}` is no choice. {each.barred}" for each in candidates if each.barred
+    ]
     return lines

@@ -249,7 +249,7 @@ class _Group:
                     operation: self._timed(operation, mine, seconds[self._baseline][operation])
                     for operation, mine in timed.items()
                 },
-                tunings_of(store),
+                *chosen_of(store),
             )
             for store, timed in seconds.items()
         ]
@@ -264,11 +264,12 @@ class _Group:
         return TimedOperation(1e3 * median, turn_ratio(mine, baseline), images / median)
 
 
-def tunings_of(store: StoreName) -> tuple[str, ...]:
-    """Return the tunings that a candidate is today."""
+def chosen_of(store: StoreName) -> tuple[tuple[str, ...], str]:
+    """Return the tunings that a candidate is today, and why it may be none; else no text."""
     format_ = next(each for each in registry.FORMATS if each.name == store.format)
-    chosen = registry.variants_of(format_, store.layout).tunings
-    return tuple(tuning for tuning, variant in chosen.items() if variant == store.tuning)
+    variants = registry.variants_of(format_, store.layout)
+    tunings = [tuning for tuning, variant in variants.tunings.items() if variant == store.tuning]
+    return tuple(tunings), variants.barred.get(store.tuning, "")
 
 
 def _in_order(candidates: Sequence[TunedCandidate]) -> list[TunedCandidate]:
@@ -287,7 +288,7 @@ def _kept(settings: TuningSettings, facts: AdapterFacts) -> TuningMeasured:
         store = StoreName.parse(each["store"])
         format_ = known.get((store.format, store.layout))
         if format_ and store.tuning in registry.variants_of(format_, store.layout).settings:
-            candidates.append(from_record(each, tunings_of(store)))
+            candidates.append(from_record(each, *chosen_of(store)))
     return TuningMeasured(candidates, record["date"], dict(record["left_out"]))
 
 

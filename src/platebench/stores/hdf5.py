@@ -85,7 +85,7 @@ _OF_THE_PLUGIN = (
         "zstd-1": Settings(filter=Filter("zstd", 1)),
     }
 )
-"""Candidates only: programs without hdf5plugin do not open such files."""
+_PLUGIN = "MATLAB, R and Fiji do not open such a file, since they lack the plugin."
 
 CANDIDATES: Mapping[str, Variants[Settings]] = {
     "tensor": Variants(
@@ -103,6 +103,7 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
             **_OF_THE_PLUGIN,
         },
         {"default": "default", "fast": "contiguous", "balanced": "gzip-1", "small": "szip"},
+        dict.fromkeys(_OF_THE_PLUGIN, _PLUGIN),
     )
 }
 

@@ -8,7 +8,7 @@ code of the published stores.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from platebench.errors import UserError
@@ -23,10 +23,14 @@ def for_tables(settings: Mapping[str, T], tuning: str) -> T:
 
 @dataclass(frozen=True)
 class Variants(Generic[T]):
-    """The settings of one layout by the variant's name, and the variant that each tuning is."""
+    """The settings of one layout by the variant's name, and the variant that each tuning is.
+
+    `barred` has variants that are measured and may be no tuning, with the reason as a sentence.
+    """
 
     settings: Mapping[str, T]
     tunings: Mapping[str, str]
+    barred: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, tuning: str) -> T:
         """Return the settings of a tuning or of a variant. Raises UserError for another name."""

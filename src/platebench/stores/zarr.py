@@ -40,6 +40,8 @@ from typing import ClassVar
 from platebench.stores.variants import Variants
 from platebench.stores.zarr_images import SHARD, Settings, ZarrStore, blosc, zstd
 
+_DELTA = "Zarr's specification has no delta filter, so other libraries do not read it."
+
 CANDIDATES: Mapping[str, Variants[Settings]] = {
     "tensor": Variants(
         {
@@ -63,6 +65,7 @@ CANDIDATES: Mapping[str, Variants[Settings]] = {
             "balanced": "bitshuffle-lz4",
             "small": "zstd-9-tiles",
         },
+        dict.fromkeys(("delta-zstd-1", "delta-zstd-9"), _DELTA),
     )
 }
 
