@@ -14,14 +14,14 @@ The tunings:
 - `fast`: contiguous too, from a page of memory on, written and read by the low-level `d.id`,
   straight into the reader's memory.
 - `balanced`: one image per chunk, gzip 1 by libdeflate, with bytes shuffled if a pixel has several
-  (`hdf5_filters`). Every reader of HDF5 reads it. It takes half the time of h5py's own gzip.
+  (`hdf5_filters`). Every reader of HDF5 reads it. h5py's own gzip takes four times as long to write.
 - `small`: one image per chunk, szip. It is as small as gzip 9, which takes ten times as long to
   write. Some HDF5 libraries are built without szip.
 
-How `balanced` and `small` were chosen is in docs/tuning.md. The filters of hdf5plugin are faster:
-Bitshuffle with LZ4 makes 0.42 of the bytes, is written in 0.4 and read in 0.6 of the time of
-`balanced`; Zstandard level 1 makes 0.36 in about its times. No tuning has them, since MATLAB, R and
-Fiji do not open such files; with Python alone, take them.
+How `balanced` and `small` were chosen is in docs/tuning.md. The filters of hdf5plugin read faster:
+Bitshuffle with LZ4 makes 0.42 of the bytes, and is written and read in 0.6 of the time of
+`balanced`; Zstandard level 1 makes 0.36, is written in 1.7 and read in 0.8 of it. No tuning has
+them, since MATLAB, R and Fiji do not open such files; with Python alone, take them.
 
 Tables that belong to the images are groups of one dataset for each column (see `hdf5_tables`),
 with gzip 1 in `balanced` and gzip 9 in `small`.
