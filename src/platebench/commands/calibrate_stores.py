@@ -293,7 +293,9 @@ def tuning_command(
             missed = True
             say(f"{each.store}, tuned balanced, misses its limits: {', '.join(each.misses)}")
     console.print(table)
-    console.print("Times are relative to each format's fast.")
+    console.print(
+        "Times are relative to each format's fast, or to its default where it has no fast."
+    )
     say_where(out)
     raise typer.Exit(FAILED if missed else 0)
 

@@ -14,7 +14,7 @@ The tunings:
 - `fast`: contiguous too, from a page of memory on, written and read by the low-level `d.id`,
   straight into the reader's memory.
 - `balanced`: one image per chunk, gzip 1 by libdeflate, with bytes shuffled if a pixel has several
-  (`hdf5_filters`). Every reader of HDF5 reads it. h5py's own gzip takes four times as long to write.
+  (`hdf5_filters`). Every reader of HDF5 reads it. h5py's own gzip writes in four times the time.
 - `small`: one image per chunk, szip. It is as small as gzip 9, which takes ten times as long to
   write. Some HDF5 libraries are built without szip.
 
