@@ -294,7 +294,7 @@ def tuning_command(
             say(f"{each.store}, tuned balanced, misses its limits: {', '.join(each.misses)}")
     console.print(table)
     console.print(
-        "Times are relative to each format's fast, or to its default where it has no fast."
+        "Times are relative to each format's fast; to its default without one."
     )
     say_where(out)
     raise typer.Exit(FAILED if missed else 0)
