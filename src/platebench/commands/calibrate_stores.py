@@ -293,9 +293,7 @@ def tuning_command(
             missed = True
             say(f"{each.store}, tuned balanced, misses its limits: {', '.join(each.misses)}")
     console.print(table)
-    console.print(
-        "Times are relative to each format's fast; to its default without one."
-    )
+    console.print("Times are relative to each format's fast; to its default without one.")
     say_where(out)
     raise typer.Exit(FAILED if missed else 0)
 

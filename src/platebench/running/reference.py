@@ -6,6 +6,7 @@ resumed, and a finished one can be extended (`extending`).
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Sequence
@@ -84,9 +85,11 @@ def tell_cost(batches: Sequence[Batch], room: Path, watcher: Watcher) -> None:
         for batch, size in pairs
     )
     most = max((disk_bytes(batch.stores_at_once, size) for batch, size in pairs), default=0)
+    long = seconds > 5400
+    about = f"{seconds / 3600:.1f} hours" if long else f"{math.ceil(seconds / 60)} minutes"
     watcher.says(
-        f"about {seconds / 3600:.1f} hours, up to {gigabytes(most)} at a time in {shown(room)};"
-        " --minutes 60 measures an hour of it"
+        f"about {about}, up to {gigabytes(most)} at a time in {shown(room)}"
+        f"{'; --minutes 60 measures an hour of it' if long else ''}"
     )
 
 
