@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from platebench.stores.contract import OpenStore, Store, check_rows
 from platebench.stores.crops import Crop
 from platebench.stores.floor import residency
 from platebench.stores.floor.choice import Choice, current
+from platebench.stores.floor.footer import as_footer, read_footer, truncated
 from platebench.stores.floor.places import PAGE, Places, padded, page_aligned
 from platebench.stores.floor.tables import BareTables
 from platebench.stores.floor.variants import READERS, WRITERS
@@ -39,9 +39,6 @@ from platebench.stores.raw_crops import RawImage, crops_of_file
 from platebench.stores.table_files import TABLES, images_place, stored_images
 from platebench.stores.tables import StoredTables
 from platebench.stores.together import Begun, OfStore, Together
-
-_ENDING = 16_384
-"""Bytes read at once from the end. They hold the whole footer of up to a thousand images."""
 
 _OWN_IMAGES, _OWN_BYTES = 16, 64 * 2**20
 """Images, and bytes unless one image has more, of the memory of a reader that brings none."""
@@ -129,9 +126,7 @@ def _ending(table: pa.Table, places: Places) -> bytes:
         writer.write_table(table)
     stream: bytes = sink.getvalue().to_pybytes()
     kinds = [(shape, dtype.str) for shape, dtype in places.kinds]
-    footer = {"sizes": places.sizes, "kinds": kinds, "table": len(stream)}
-    encoded = json.dumps(footer, separators=(",", ":")).encode()
-    return stream + encoded + len(encoded).to_bytes(8, "little")
+    return stream + as_footer({"sizes": places.sizes, "kinds": kinds, "table": len(stream)})
 
 
 class BareRegions(OfStore):
@@ -301,18 +296,11 @@ class _OpenBareFile(OpenStore):
 
 def _read_ending(file: int, path: Path) -> tuple[Places, tuple[int, int]]:
     """Return the images' places, and the start and size of the table."""
-    size = os.fstat(file).st_size
-    ending = os.pread(file, _ENDING, max(0, size - _ENDING))
-    length = int.from_bytes(ending[-8:], "little")
-    if length + 8 > size:
-        raise EOFError(f"{path.name} is truncated")
-    if length + 8 > len(ending):
-        ending = os.pread(file, length + 8, size - length - 8)
+    footer, end = read_footer(file, path)
     try:
-        footer = json.loads(ending[-8 - length : -8])
         kinds = [(tuple(shape), np.dtype(dtype)) for shape, dtype in footer["kinds"]]
         places = Places.of_sizes(footer["sizes"], kinds)
         table: int = footer["table"]
     except (ValueError, TypeError, LookupError) as error:
-        raise EOFError(f"{path.name} is truncated") from error
-    return places, (size - 8 - length - table, table)
+        raise truncated(path) from error
+    return places, (end - table, table)

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import lance
 import pyarrow as pa
@@ -77,24 +77,6 @@ class Lance(LanceStore):
     format = "lance"
     reader, streaming = OpenDataset, OpenStreaming
     tables = PylanceTables
-
-    reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "tiff": {
-            "Python": """
-import io, lance, tifffile
-images = lance.dataset(f"{place}/images.lance").scanner(limit=1, blob_handling="all_binary")
-print(tifffile.imread(io.BytesIO(images.to_table()["image"][0].as_py())))
-""",
-        },
-        "pixels": {
-            "Python": """
-import lance, numpy as np
-images = lance.dataset(f"{place}/images.lance").scanner(limit=1, blob_handling="all_binary")
-row = images.to_table().to_pylist()[0]
-print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
-""",
-        },
-    }
 
     @property
     def _settings(self) -> Settings:

@@ -137,21 +137,7 @@ class LanceDb(LanceStore):
     tables = LanceTables
 
     reading: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "tiff": {
-            "Python": """
-import io, lance, tifffile
-images = lance.dataset(f"{place}/images.lance").scanner(limit=1, blob_handling="all_binary")
-print(tifffile.imread(io.BytesIO(images.to_table()["image"][0].as_py())))
-""",
-        },
-        "pixels": {
-            "Python": """
-import lance, numpy as np
-images = lance.dataset(f"{place}/images.lance").scanner(limit=1, blob_handling="all_binary")
-row = images.to_table().to_pylist()[0]
-print(np.frombuffer(row["image"], row["dtype"]).reshape(row["shape"]))
-""",
-        },
+        **LanceStore.reading,
         "tensor": {
             "Python": """
 import lance

@@ -14,7 +14,6 @@ machine can do, not how to keep data: an interrupted append damages the file.
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 
 from platebench.errors import Unsupported
+from platebench.stores.floor.footer import as_footer, read_footer, truncated
 from platebench.stores.table_files import TableFiles
 from platebench.stores.tables import check_same_columns
 from platebench.stores.where import Condition, Where, columns_of, fitted
@@ -37,8 +37,6 @@ _MOST_CODES = 256
 _FEWEST_CODED = 5000
 """Rows from which on codes make a filter faster by more than they cost to write."""
 _MOST_PARTS = 1024  # IOV_MAX of Linux
-_ENDING = 16_384
-"""Bytes read at once from the end. They hold the footer of 100 columns in one piece."""
 
 _FLAT = (
     pa.types.is_primitive,
@@ -222,25 +220,17 @@ def _coded(column: pa.Array) -> tuple[np.ndarray | None, list[str] | None]:
 
 def _add_footer(sink: _Gathered, footer: _Footer) -> None:
     pieces = [[piece.rows, piece.described] for piece in footer.pieces]
-    said = {"schema": footer.schema.serialize().to_pybytes().hex(), "pieces": pieces}
-    encoded = json.dumps(said, separators=(",", ":")).encode()
-    sink.add(encoded + len(encoded).to_bytes(8, "little"))
+    schema = footer.schema.serialize().to_pybytes().hex()
+    sink.add(as_footer({"schema": schema, "pieces": pieces}))
 
 
 def _read_footer(source: int, file: Path) -> _Footer:
-    size = os.fstat(source).st_size
-    ending = os.pread(source, _ENDING, max(0, size - _ENDING))
-    length = int.from_bytes(ending[-8:], "little")
-    if length + 8 > size:
-        raise EOFError(f"{file.name} is truncated")
-    if length + 8 > len(ending):
-        ending = os.pread(source, length + 8, size - length - 8)
+    said, _ = read_footer(source, file)
     try:
-        said = json.loads(ending[-8 - length : -8])
         schema = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(said["schema"])))
         pieces = [_Piece(rows, described) for rows, described in said["pieces"]]
     except (ValueError, TypeError, LookupError) as error:
-        raise EOFError(f"{file.name} is truncated") from error
+        raise truncated(file) from error
     return _Footer(schema, pieces)
 
 
