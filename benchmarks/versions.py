@@ -17,21 +17,40 @@ VERSIONS_ADDED = 20
 """Versions that Grow adds."""
 
 
-class Append(Cell):
+class _OnCopies(Cell):
+    """What changes a store: every sample has a copy of its own."""
+
+    workspace = WORKSPACE
+    versioned = True
+
+    def prepare_sample(self):
+        self.target = self.copy_of_stored()
+
+
+class _OnHistory(_OnCopies):
+    """What is done with a history, and brings no image into the reader's memory."""
+
+    kind = "history"
+
+    def prepare_cell(self):
+        self.first_version = self.workspace.first_version(self.store, self.images)
+        self.expect([])
+
+    def warm_up(self):
+        self.operation()
+        self.prepare_sample()
+
+
+class Append(_OnCopies):
     """Append a tenth more images as a new version, to the end of fsync."""
 
     version = "2"
-    workspace = WORKSPACE
-    versioned = True
     kind = "first"
 
     def prepare_cell(self):
         self.added = tenth(self.images)
         self.grown = with_tenth(self.images)
         self.expect(range(len(self.added)))
-
-    def prepare_sample(self):
-        self.target = self.copy_of_stored()
 
     def warm_up(self):
         self.store.append(self.added.select([0], first_row=len(self.images)), self.target)
@@ -47,15 +66,13 @@ class Append(Cell):
         check_stored(self.store, self.target, self.images, before)
 
 
-class Grow(Cell):
+class Grow(_OnCopies):
     """Append a tenth more images twenty times, each as a version, to the end of every fsync.
 
     The record's `version_bytes` are the bytes stored before the first append and after each.
     """
 
     version = "2"
-    workspace = WORKSPACE
-    versioned = True
     kind = "first"
     repeat = 1
 
@@ -63,9 +80,6 @@ class Grow(Cell):
         self.added = [tenth(self.images, time) for time in range(1, VERSIONS_ADDED + 1)]
         self.grown = with_tenth(self.images, VERSIONS_ADDED)
         self.expect(list(range(len(self.added[0]))) * VERSIONS_ADDED)
-
-    def prepare_sample(self):
-        self.target = self.copy_of_stored()
 
     def warm_up(self):
         self.store.append(self.added[0], self.target)
@@ -91,24 +105,10 @@ class Grow(Cell):
         check_stored(self.store, self.target, self.images, first)
 
 
-class ListVersions(Cell):
+class ListVersions(_OnHistory):
     """List the versions of a store that has two."""
 
     version = "2"
-    workspace = WORKSPACE
-    versioned = True
-    kind = "history"
-
-    def prepare_cell(self):
-        self.first_version = self.workspace.first_version(self.store, self.images)
-        self.expect([])
-
-    def prepare_sample(self):
-        self.target = self.copy_of_stored()
-
-    def warm_up(self):
-        self.operation()
-        self.prepare_sample()
 
     def time_list(self, store, images):
         self.listed = self.store.versions(self.target)
@@ -119,19 +119,14 @@ class ListVersions(Cell):
             raise Mismatch(f"versions {numbers} do not show {self.first_version} as an old one")
 
 
-class OpenVersion(Cell):
+class OpenVersion(_OnCopies):
     """Open the first of two versions, copy every image out, close."""
 
     version = "2"
-    workspace = WORKSPACE
-    versioned = True
     kind = "history"
 
     def prepare_cell(self):
         self.first_version = self.workspace.first_version(self.store, self.images)
-
-    def prepare_sample(self):
-        self.target = self.copy_of_stored()
 
     def time_open(self, store, images):
         with self.store.open(self.target, self.first_version) as opened:
@@ -145,24 +140,10 @@ class OpenVersion(Cell):
         self.check_copied()
 
 
-class Restore(Cell):
+class Restore(_OnHistory):
     """Make the first of two versions the newest again, to the end of fsync."""
 
     version = "2"
-    workspace = WORKSPACE
-    versioned = True
-    kind = "history"
-
-    def prepare_cell(self):
-        self.first_version = self.workspace.first_version(self.store, self.images)
-        self.expect([])
-
-    def prepare_sample(self):
-        self.target = self.copy_of_stored()
-
-    def warm_up(self):
-        self.operation()
-        self.prepare_sample()
 
     def time_restore(self, store, images):
         self.store.restore(self.target, self.first_version)
@@ -172,7 +153,7 @@ class Restore(Cell):
         check_stored(self.store, self.target, self.images)
 
 
-class Prune(Cell):
+class Prune(_OnHistory):
     """Remove all versions but the newest, and the bytes that only they need, to the end of fsync.
 
     The first version was restored, so that the images added by the second are in old versions only.
@@ -181,23 +162,12 @@ class Prune(Cell):
     """
 
     version = "2"
-    workspace = WORKSPACE
-    versioned = True
-    kind = "history"
-
-    def prepare_cell(self):
-        self.first_version = self.workspace.first_version(self.store, self.images)
-        self.expect([])
 
     def prepare_sample(self):
         self.target = self.copy_of_stored(whole=True)
         self.store.restore(self.target, self.first_version)
         sync_tree(self.target)
         self.bytes_before, _ = stored_size(self.target)
-
-    def warm_up(self):
-        self.operation()
-        self.prepare_sample()
 
     def time_prune(self, store, images):
         self.store.prune(self.target, keep=1)
