@@ -91,9 +91,10 @@ def answer_rows(found: Answers) -> list[tuple[str, ...]]:
 
 
 def selfcheck_text(found: SelfCheck | None) -> str:
-    """Return how small a change the machine detects, as a Markdown table; nothing for None."""
+    """Return how small a change the machine detects, as a Markdown table; for None, that."""
     if found is None:
-        return ""
+        said = "No self-check of the reference machine is kept yet."
+        return f"{_wrapped(f'{said} Run it on your own machine, where your comparisons run.')}\n"
     rows = [
         ("test", "limit", "measured"),
         *((each.what, each.asked, f"{each.measured:.1%}") for each in found.findings),
