@@ -94,9 +94,10 @@ def test_error_without_python_says_what_is_needed(folder: Path, tmp_path: Path) 
 
 
 def test_clean_keeps_the_users_results(folder: Path) -> None:
-    for name in (".platebench/results/vm/1.run.jsonl", ".platebench/work/x", ".venv/x"):
-        (folder / name).parent.mkdir(parents=True)
-        (folder / name).touch()
+    own = folder / ".platebench"
+    for file in (own / "results/vm/1.run.jsonl", own / "work" / "x", folder / ".venv/x"):
+        file.parent.mkdir(parents=True)
+        file.touch()
     make(folder, "clean")
     left = [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()]
     assert sorted(left) == sorted(

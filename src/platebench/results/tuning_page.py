@@ -15,6 +15,7 @@ from platebench.results.tuning import (
     pareto_front,
     with_tuning,
 )
+from platebench.stores.variants import baseline
 
 _HEADS = ("candidate", "of raw size", "files")
 
@@ -71,19 +72,18 @@ def as_markdown(
 def _section(candidates: Sequence[TunedCandidate]) -> list[str]:
     front = pareto_front(candidates)
     operations = list(candidates[0].times)
-    tunings = {tuning for each in candidates for tuning in each.tunings}
-    baseline = "fast" if "fast" in tunings else "default"
-    heads = [*_HEADS, *(f"{name}, ms | times {baseline}" for name in operations)]
+    compared_with = baseline({tuning for each in candidates for tuning in each.tunings})
+    heads = [*_HEADS, *(f"{name}, ms | times {compared_with}" for name in operations)]
     lines = [f"| {' | '.join(heads)} |", "|---|--:|--:|" + "--:|---|" * len(operations)]
     lines += [
-        _line(each, each in front, operations, baseline)
+        _line(each, each in front, operations, compared_with)
         for each in sorted(candidates, key=lambda each: each.bytes_per_pixel_byte)
     ]
     return [*lines, "", *_choices(candidates)]
 
 
 def _line(
-    candidate: TunedCandidate, on_front: bool, operations: Sequence[str], baseline: str
+    candidate: TunedCandidate, on_front: bool, operations: Sequence[str], compared_with: str
 ) -> str:
     name = f"`{candidate.variant}`"
     if candidate.tunings:
@@ -96,7 +96,7 @@ def _line(
     for operation in operations:
         timed = candidate.times[operation]
         times = f"{timed.ratio.estimate:.2f} ({timed.ratio.interval})"
-        cells += [f"{timed.ms:.3g}", "1" if baseline in candidate.tunings else times]
+        cells += [f"{timed.ms:.3g}", "1" if compared_with in candidate.tunings else times]
     return f"| {' | '.join(cells)} |"
 
 

@@ -204,8 +204,15 @@ class Plan:
         return min(size.images, max(FEWEST_IMAGES, int((seconds - fixed) / per_image)))
 
 
+def rough_time(minutes: float) -> str:
+    """Return a rough time, such as `a minute`, `40 minutes` or `2 hours`."""
+    if minutes < 1.5:
+        return "a minute"
+    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.0f} hours"
+
+
 def cells_seconds(operations: Iterable[str], size: Size) -> float:
-    """Return about how long it takes to measure cells of these operations once, one of each."""
+    """Return about how long it takes to measure one cell for each name of an operation once."""
     return sum(_cost(name).seconds(size.megabytes) + PER_IMAGE * size.images for name in operations)
 
 

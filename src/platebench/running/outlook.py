@@ -13,7 +13,7 @@ from platebench.images.imageset import ImageSet
 from platebench.images.set_profiles import CROP_SIDE
 from platebench.limits import gigabytes, require_room
 from platebench.results.operations import check_operations
-from platebench.running.estimate import Plan, Size, evenly_spread
+from platebench.running.estimate import Plan, Size, evenly_spread, rough_time
 from platebench.running.image_sets import check_images
 from platebench.running.places import shown
 from platebench.running.settings import Settings
@@ -118,7 +118,7 @@ def tell_cost(work: Path, settings: Settings, watcher: Watcher) -> None:
     workspace = Workspace.here(work)
     outlook, cells, stored = _said(workspace, settings, watcher)
     for each in outlook.sources if len(outlook.sources) > 1 else ():
-        minutes = _rounded(plan.seconds(each.size, settings.rounds) / 60)
+        minutes = rough_time(plan.seconds(each.size, settings.rounds) / 60)
         watcher.says(
             f"{each.wanted}: {plan.cells} measurements, about {minutes},"
             f" {gigabytes(plan.disk_bytes(each.size))}"
@@ -193,15 +193,9 @@ def _minutes(seconds: float, one_round: float, settings: Settings) -> str:
     limit = settings.minutes
     if limit is not None and settings.more and seconds <= 60 * limit:
         return f"about {limit:g} minutes"
-    about = f"about {_rounded(seconds / 60)}"
+    about = f"about {rough_time(seconds / 60)}"
     if limit is not None and settings.whole_round and one_round > 60 * limit:
-        return f"about {_rounded(one_round / 60)} for the first round, with which it stops"
+        return f"about {rough_time(one_round / 60)} for the first round, with which it stops"
     if limit is not None and seconds > 60 * limit:
         return f"{about}, but it stops after {limit:g}"
     return about
-
-
-def _rounded(minutes: float) -> str:
-    if minutes < 1.5:
-        return "a minute"
-    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.0f} hours"

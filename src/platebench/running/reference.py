@@ -6,7 +6,6 @@ resumed, and a finished one can be extended (`extending`).
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from platebench.results.plan import REFERENCE, RunPlan
 from platebench.results.records import RecordFile, record_files
 from platebench.running.batches import Batch, batches_of
 from platebench.running.checkout import commit_of
-from platebench.running.estimate import Size, cells_seconds, disk_bytes, storing_seconds
+from platebench.running.estimate import Size, cells_seconds, disk_bytes, rough_time, storing_seconds
 from platebench.running.extending import (
     BENCHMARK_VERSIONS,
     PIECES,
@@ -85,11 +84,9 @@ def tell_cost(batches: Sequence[Batch], room: Path, watcher: Watcher) -> None:
         for batch, size in pairs
     )
     most = max((disk_bytes(batch.stores_at_once, size) for batch, size in pairs), default=0)
-    long = seconds > 5400
-    about = f"{seconds / 3600:.1f} hours" if long else f"{math.ceil(seconds / 60)} minutes"
     watcher.says(
-        f"about {about}, up to {gigabytes(most)} at a time in {shown(room)}"
-        f"{'; --minutes 60 measures an hour of it' if long else ''}"
+        f"about {rough_time(seconds / 60)}, up to {gigabytes(most)} at a time in {shown(room)}"
+        f"{'; --minutes 60 measures an hour of it' if seconds > 90 * 60 else ''}"
     )
 
 

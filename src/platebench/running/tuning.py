@@ -32,6 +32,7 @@ from platebench.results.turn_ratio import turn_ratio
 from platebench.running.adapters import Watcher, data_file, facts_of
 from platebench.stores import registry
 from platebench.stores.name import StoreName
+from platebench.stores.variants import baseline
 from platebench.timing.adapters import FEWEST_TURNS, MOST_TURNS, TAKEN
 from platebench.timing.failure import why_failed
 from platebench.timing.parent import variables_for_a_child
@@ -198,8 +199,8 @@ class _Group:
         self._names = [
             StoreName(format_.name, layout, variant) for variant in self._variants.settings
         ]
-        baseline = self._variants.variant(self._variants.baseline)
-        self._baseline = StoreName(format_.name, layout, baseline)
+        compared_with = self._variants.variant(baseline(self._variants.tunings))
+        self._baseline = StoreName(format_.name, layout, compared_with)
         self._chance = random.Random(str(self._baseline))
         self._stack = ExitStack()
         self._workers: list[_Worker] = []
@@ -255,13 +256,13 @@ class _Group:
         ]
 
     def _timed(
-        self, operation: str, mine: Sequence[float], baseline: Sequence[float]
+        self, operation: str, mine: Sequence[float], others: Sequence[float]
     ) -> TimedOperation:
         median = statistics.median(mine)
         images = self._images.pixel_bytes
         if operation not in (WRITE, COLD_SCAN):
             images = images * min(TAKEN, len(self._images)) // len(self._images)
-        return TimedOperation(1e3 * median, turn_ratio(mine, baseline), images / median)
+        return TimedOperation(1e3 * median, turn_ratio(mine, others), images / median)
 
 
 def chosen_of(store: StoreName) -> tuple[tuple[str, ...], str]:

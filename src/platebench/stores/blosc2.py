@@ -232,13 +232,13 @@ class _OpenChunks(_OpenArray, OpenIntoMemory):
     order: 128 uncompressed ones take 138 ms from the disk so, and 173 without.
     """
 
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self._advised = AdvisedFile(place)
+
     @cached_property
     def _array(self) -> Any:
         return blosc2.open(str(self._place), mode="r", mmap_mode="r")
-
-    @cached_property
-    def _advised(self) -> AdvisedFile:
-        return AdvisedFile(self._place)
 
     def close(self) -> None:
         super().close()

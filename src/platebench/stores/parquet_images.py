@@ -63,13 +63,14 @@ class OpenRowGroups(OpenDecoded, OpenParquet):
     mapped_in_order: ClassVar[bool] = False
     """Read rows in order through the map too."""
 
+    def __init__(self, path: Path, layout: str, schema: pa.Schema | None = None) -> None:
+        """As `OpenParquet`."""
+        super().__init__(path, layout, schema)
+        self._advised = AdvisedFile(path)
+
     @cached_property
     def _file(self) -> pq.ParquetFile:
         return pq.ParquetFile(self._path, pre_buffer=False, memory_map=True)
-
-    @cached_property
-    def _advised(self) -> AdvisedFile:
-        return AdvisedFile(self._path)
 
     @cached_property
     def _image(self) -> int:

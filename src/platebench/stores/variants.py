@@ -7,7 +7,7 @@ code of the published stores.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -19,6 +19,11 @@ T = TypeVar("T")
 def for_tables(settings: Mapping[str, T], tuning: str) -> T:
     """Return a tuning's settings for tables. A variant that no tuning is named for has `fast`'s."""
     return settings[tuning if tuning in settings else "fast"]
+
+
+def baseline(tunings: Collection[str]) -> str:
+    """Return the tuning that a layout's others are compared with: `fast`, else `default`."""
+    return "fast" if "fast" in tunings else "default"
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,3 @@ class Variants(Generic[T]):
     def variant(self, tuning: str) -> str:
         """Return the name of the variant that a tuning is; a variant's own name stays."""
         return self.tunings.get(tuning, tuning)
-
-    @property
-    def baseline(self) -> str:
-        """The tuning that the others are compared with: `fast`, or `default` if there is none."""
-        return "fast" if "fast" in self.tunings else "default"

@@ -59,8 +59,9 @@
     const count = table.stores.length;
     const pair = table.pairs[use][first * count - (first * (first + 1)) / 2 + last - first - 1];
     if (!pair) return null;
-    const [centre, error, freedom] = [pair[0], pair[1], table.freedoms[pair[2]]];
-    return [one.place < other.place ? centre : -centre, error, freedom, table.shifts[use]];
+    const [centre, error, place] = pair;
+    const turned = one.place < other.place ? centre : -centre;
+    return [turned, error, table.freedoms[place], table.shifts[use]];
   }
 
   /** True if a repeat run would very likely rank two stores in the same order. */
